@@ -1,0 +1,12 @@
+#include "common.h"
+
+static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitFiles(env, exports);
+  InitMappings(env, exports);
+  InitRegisters(env, exports);
+  InitSockets(env, exports);
+  InitWatchers(env, exports);
+  return exports;
+}
+
+NODE_API_MODULE(ioctl_native, Init)

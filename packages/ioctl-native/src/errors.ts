@@ -1,0 +1,119 @@
+import { constants } from "node:os";
+import { getSystemErrorMap } from "node:util";
+
+const BRAND = Symbol.for("@vfio/error");
+
+/** What every error of this library carries beside its message. */
+export interface ErrorOptionsWithHint {
+  /** What to do about it, as one or two sentences; also the end of the message. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/**
+ * A failure that is not one system call's: a group that is not viable, memory that is still in use, a resource
+ * used after its close. `code` is stable (`ERR_VFIO_…`) and listed on the error page of the documentation.
+ */
+export class VfioError extends Error {
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
+    super(
+      withHint(message, options.hint),
+      options.cause === undefined ? undefined : { cause: options.cause },
+    );
+    this.name = new.target.name;
+    this.code = code;
+    this.hint = options.hint;
+    brand(this);
+  }
+}
+
+/** An argument outside its range: found before the kernel saw it. `code` is `ERR_VFIO_…`. */
+export class VfioRangeError extends RangeError {
+  readonly code: string;
+  readonly hint: string | undefined;
+
+  constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
+    super(withHint(message, options.hint));
+    this.name = "VfioRangeError";
+    this.code = code;
+    this.hint = options.hint;
+    brand(this);
+  }
+}
+
+/** What a failed system call was about. */
+export interface SystemCallContext extends ErrorOptionsWithHint {
+  /** The call, as in Node's own errors: `open`, `ioctl`, `mmap`, … */
+  readonly syscall: string;
+  /** What could not be done, naming the thing: "cannot open IOMMU group 5". */
+  readonly what: string;
+  /** The ioctl's name in the kernel's header, e.g. `VFIO_GROUP_SET_CONTAINER`. */
+  readonly ioctl?: string;
+  readonly path?: string;
+}
+
+/** A failed system call, in the shape of Node's own system errors: `code: "EBUSY"`, `errno: -16`, `syscall`. */
+export class VfioSystemError extends VfioError {
+  /** The negative errno, as in Node's system errors. */
+  readonly errno: number;
+  readonly syscall: string;
+  readonly ioctl: string | undefined;
+  readonly path: string | undefined;
+
+  constructor(errno: number, context: SystemCallContext) {
+    const [code, text] = describeErrno(errno);
+    const call = context.ioctl === undefined ? context.syscall : `${context.syscall} ${context.ioctl}`;
+    super(code, `${context.what}: ${code}, ${text} (${call})`, context);
+    this.errno = errno;
+    this.syscall = context.syscall;
+    this.ioctl = context.ioctl;
+    this.path = context.path;
+  }
+}
+
+/** True for every error this library makes, whichever copy of the library made it. */
+export function isVfioError(error: unknown): error is VfioError | VfioRangeError {
+  return typeof error === "object" && error !== null && BRAND in error;
+}
+
+/** The result of a system call, or a thrown {@link VfioSystemError} if it is `-errno`. */
+export function check(result: number, context: () => SystemCallContext): number {
+  if (result >= 0) return result;
+  throw new VfioSystemError(result, context());
+}
+
+/** `-errno` for the name of an errno: `errnoOf("ENOENT")` is -2 on Linux. */
+export function errnoOf(name: keyof typeof constants.errno): number {
+  return -constants.errno[name];
+}
+
+/** The negative errno of an error that came from Node's own `fs` calls; -EIO for anything else. */
+export function errnoOfError(error: unknown): number {
+  const errno = (error as NodeJS.ErrnoException | null)?.errno;
+  return typeof errno === "number" ? errno : errnoOf("EIO");
+}
+
+function describeErrno(errno: number): [code: string, text: string] {
+  return (
+    getSystemErrorMap().get(errno) ?? ERRNO_NOT_IN_LIBUV.get(errno) ?? [`errno ${-errno}`, "unknown error"]
+  );
+}
+
+/** libuv, whose names Node uses, has no word for these; VFIO and the socket calls return them. */
+const ERRNO_NOT_IN_LIBUV = new Map<number, [string, string]>([
+  [-constants.errno.ENOMSG, ["ENOMSG", "no message of the wanted type"]],
+  [-constants.errno.EIDRM, ["EIDRM", "identifier removed"]],
+  [-constants.errno.ETIME, ["ETIME", "timer expired"]],
+  [-74, ["EBADMSG", "bad message"]],
+]);
+
+function withHint(message: string, hint: string | undefined): string {
+  return hint === undefined ? message : `${message}. ${hint}`;
+}
+
+function brand(error: Error): void {
+  Object.defineProperty(error, BRAND, { value: true });
+}

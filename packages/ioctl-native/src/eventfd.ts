@@ -1,0 +1,43 @@
+import { check } from "./errors.js";
+import { Fd, type HasFd } from "./fd.js";
+import { kernel } from "./kernel.js";
+
+/** A counter that the kernel or another process can raise and an event loop can wait for (`eventfd(2)`). */
+export class EventFd implements HasFd, Disposable {
+  readonly #fd: Fd;
+
+  private constructor(fd: Fd) {
+    this.#fd = fd;
+  }
+
+  /** A new counter at 0: non-blocking, close-on-exec. */
+  static create(): EventFd {
+    const fd = check(kernel().eventfd(), () => ({ syscall: "eventfd", what: "cannot create an eventfd" }));
+    return new EventFd(new Fd(fd, "eventfd"));
+  }
+
+  get fd(): number {
+    return this.#fd.fd;
+  }
+
+  /** Takes the counter's value and sets it to 0. Returns 0 if nothing was signalled; never waits. */
+  read(): number {
+    return check(kernel().eventfdRead(this.fd), () => ({ syscall: "read", what: "cannot read an eventfd" }));
+  }
+
+  /** Adds to the counter: what a device's interrupt does. */
+  signal(count = 1): void {
+    check(kernel().eventfdWrite(this.fd, count), () => ({
+      syscall: "write",
+      what: "cannot signal an eventfd",
+    }));
+  }
+
+  close(): void {
+    this.#fd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

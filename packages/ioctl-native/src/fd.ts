@@ -1,0 +1,96 @@
+import { constants } from "node:fs";
+import { check, VfioError, type SystemCallContext } from "./errors.js";
+import { kernel } from "./kernel.js";
+
+/** Anything that stands for an open file descriptor. This is how the packages of this library meet: by shape. */
+export interface HasFd {
+  readonly fd: number;
+}
+
+/**
+ * The owner of one file descriptor. fd 0 is a value like any other.
+ * Closing twice does nothing; using it after its close throws `ERR_VFIO_CLOSED`.
+ */
+export class Fd implements HasFd, Disposable {
+  readonly #name: string;
+  #fd: number | undefined;
+
+  /**
+   * @param fd an open file descriptor, which now belongs to this object.
+   * @param name what it is, for error messages: "IOMMU group 5".
+   */
+  constructor(fd: number, name: string) {
+    this.#fd = fd;
+    this.#name = name;
+  }
+
+  get fd(): number {
+    if (this.#fd === undefined) throw closedError(this.#name);
+    return this.#fd;
+  }
+
+  get closed(): boolean {
+    return this.#fd === undefined;
+  }
+
+  /** A second descriptor for the same open file, with a life of its own. */
+  duplicate(): Fd {
+    const fd = check(kernel().dup(this.fd), () => ({
+      syscall: "fcntl",
+      what: `cannot duplicate ${this.#name}`,
+    }));
+    return new Fd(fd, this.#name);
+  }
+
+  /** Gives the descriptor out of this object's care; the caller closes it. */
+  release(): number {
+    const fd = this.fd;
+    this.#fd = undefined;
+    return fd;
+  }
+
+  close(): void {
+    if (this.#fd === undefined) return;
+    const fd = this.#fd;
+    // Linux frees the number even when close() reports an error, so it must never be closed again.
+    this.#fd = undefined;
+    check(kernel().close(fd), () => ({ syscall: "close", what: `cannot close ${this.#name}` }));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** Options of {@link openFile}. */
+export interface OpenOptions {
+  /** `O_…` flags; close-on-exec is always added. Default `O_RDWR`. */
+  readonly flags?: number;
+  /** Mode of a file that is created. Default 0o600. */
+  readonly mode?: number;
+  /** What the file is, for error messages. Default: its path. */
+  readonly name?: string;
+  /** The remedy to name for an errno, e.g. by looking at `-errno`. */
+  readonly hint?: (errno: number) => string | undefined;
+}
+
+/**
+ * Opens a file (`open(2)`).
+ * @throws VfioSystemError with `path`, and the hint that `options.hint` gives.
+ */
+export function openFile(path: string, options: OpenOptions = {}): Fd {
+  const name = options.name ?? path;
+  const result = kernel().open(path, options.flags ?? constants.O_RDWR, options.mode ?? 0o600);
+  const fd = check(result, () => openContext(path, name, options.hint?.(result)));
+  return new Fd(fd, name);
+}
+
+function openContext(path: string, name: string, hint: string | undefined): SystemCallContext {
+  const what = name === path ? `cannot open ${path}` : `cannot open ${name} (${path})`;
+  return { syscall: "open", what, path, ...(hint === undefined ? {} : { hint }) };
+}
+
+/** The error of every resource that is used after its close. */
+export function closedError(name: string): VfioError {
+  return new VfioError("ERR_VFIO_CLOSED", `${name} is closed and cannot be used any more`);
+}

@@ -1,0 +1,53 @@
+/**
+ * The Linux kernel as typed calls for VFIO: file descriptors, ioctl, mmap, registers, memory files, eventfds,
+ * SEQPACKET sockets with fd passing, and the structs and numbers of `<linux/vfio.h>`. No policy: that is upstairs.
+ *
+ * @packageDocumentation
+ */
+export {
+  check,
+  errnoOf,
+  isVfioError,
+  VfioError,
+  VfioRangeError,
+  VfioSystemError,
+  type ErrorOptionsWithHint,
+  type SystemCallContext,
+} from "./errors.js";
+export {
+  kernel,
+  realKernel,
+  useKernel,
+  type Kernel,
+  type PeerCredentials,
+  type ReceivedPacket,
+  type RegisterFunctions,
+} from "./kernel.js";
+export { closedError, Fd, openFile, type HasFd, type OpenOptions } from "./fd.js";
+export { readAt, writeAt } from "./file-io.js";
+export {
+  defineIoctl,
+  ioctl,
+  tryIoctl,
+  unsafeIoctl,
+  type Ioctl,
+  type IoctlArgument,
+  type IoctlContext,
+  type ValueOfArgument,
+} from "./ioctl.js";
+export { Struct, type Field, type FieldType, type ValuesOf } from "./struct.js";
+export { Mapping, type MapOptions } from "./mapping.js";
+export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
+export { EventFd } from "./eventfd.js";
+export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
+export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";
+export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./sysfs.js";
+export { queryInfo } from "./uapi/query.js";
+export { checkArray, walkCapabilities, type InfoCapability } from "./uapi/capability-chain.js";
+export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./uapi/iommu-info.js";
+/** The numbers of `<linux/vfio.h>`. */
+export * as vfioConstants from "./uapi/constants.js";
+/** The ioctls of `<linux/vfio.h>`. */
+export * as vfioIoctls from "./uapi/ioctls.js";
+/** The structs of `<linux/vfio.h>`. */
+export * as vfioStructs from "./uapi/structs.js";

@@ -1,0 +1,103 @@
+import { check, VfioRangeError, type SystemCallContext } from "./errors.js";
+import type { HasFd } from "./fd.js";
+import { kernel } from "./kernel.js";
+import type { Field, Struct } from "./struct.js";
+
+/** What the kernel expects as an ioctl's third argument. */
+export type IoctlArgument = "int" | "int pointer" | "string" | Struct<Record<string, Field>>;
+
+/** An ioctl, declared once: its name in the kernel's header, its number, and what it takes. */
+export interface Ioctl<A extends IoctlArgument = IoctlArgument> {
+  readonly name: string;
+  readonly number: number;
+  readonly argument: A;
+}
+
+/** The JavaScript value for an ioctl's argument. Structs are passed encoded, so that a loop can reuse one buffer. */
+export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int pointer"
+  ? number
+  : A extends "string"
+    ? string
+    : Uint8Array;
+
+/** Declares an ioctl as data; see `uapi/ioctls.ts` for VFIO's. */
+export function defineIoctl<A extends IoctlArgument>(name: string, number: number, argument: A): Ioctl<A> {
+  return { name, number, argument };
+}
+
+/** What an ioctl was about, for the message of its error. */
+export type IoctlContext = Omit<SystemCallContext, "syscall" | "ioctl">;
+
+/**
+ * Performs a declared ioctl and returns its result (often 0, sometimes an fd).
+ *
+ * A struct must have at least its declared size, and its `argsz` field, which tells the kernel how far it may
+ * write, must not exceed the buffer: otherwise the kernel would write over foreign memory.
+ * @param context what could not be done if it fails; called only then, with `-errno`.
+ * @throws VfioSystemError with `syscall: "ioctl"` and the ioctl's name; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
+ */
+export function ioctl<A extends IoctlArgument>(
+  file: HasFd,
+  request: Ioctl<A>,
+  value: ValueOfArgument<A>,
+  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+): number {
+  const result = tryIoctl(file, request, value);
+  return check(result, () => ({ syscall: "ioctl", ioctl: request.name, ...context(result) }));
+}
+
+/** As {@link ioctl}, but returns `-errno` for a failed call instead of throwing: for questions that may be refused. */
+export function tryIoctl<A extends IoctlArgument>(
+  file: HasFd,
+  request: Ioctl<A>,
+  value: ValueOfArgument<A>,
+): number {
+  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value));
+}
+
+/**
+ * Any ioctl with any argument, unchecked. The kernel may read and write memory behind a buffer that is too small:
+ * that corrupts this process. Declare the ioctl with {@link defineIoctl} and use {@link ioctl} instead where you can.
+ * @returns what the kernel returned, or `-errno`.
+ */
+export function unsafeIoctl(file: HasFd, request: number, argument: number | Uint8Array): number {
+  return kernel().ioctl(file.fd, request, argument);
+}
+
+function encodeArgument<A extends IoctlArgument>(
+  request: Ioctl<A>,
+  value: ValueOfArgument<A>,
+): number | Uint8Array {
+  if (request.argument === "int") return intArgument(request, value);
+  if (request.argument === "int pointer") {
+    return new Uint8Array(new Int32Array([intArgument(request, value)]).buffer);
+  }
+  if (request.argument === "string") return new TextEncoder().encode(`${String(value)}\0`);
+  return checkedStruct(request, request.argument, value);
+}
+
+function intArgument(request: Ioctl, value: unknown): number {
+  if (typeof value === "number" && Number.isInteger(value) && value === (value | 0)) return value;
+  throw argumentError(request, `needs a 32-bit integer, not ${String(value)}`);
+}
+
+function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array) || value.length < struct.bytes) {
+    throw argumentError(
+      request,
+      `needs struct ${struct.name} as a Uint8Array of at least ${struct.bytes} bytes`,
+    );
+  }
+  const argsz = new DataView(value.buffer, value.byteOffset).getUint32(0, true);
+  if (argsz < struct.bytes || argsz > value.length) {
+    throw argumentError(
+      request,
+      `has argsz ${argsz}, outside ${struct.bytes} to the buffer's ${value.length} bytes`,
+    );
+  }
+  return value;
+}
+
+function argumentError(request: Ioctl, problem: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_IOCTL_ARGUMENT", `${request.name} ${problem}`);
+}

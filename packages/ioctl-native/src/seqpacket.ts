@@ -1,0 +1,121 @@
+import { check, errnoOf, VfioSystemError } from "./errors.js";
+import { Fd, type HasFd } from "./fd.js";
+import { kernel, type PeerCredentials, type ReceivedPacket } from "./kernel.js";
+
+/**
+ * One end of a local SOCK_SEQPACKET connection: packets keep their bounds, and file descriptors can ride along
+ * (SCM_RIGHTS). Nothing here waits; combine it with {@link waitForFd} or {@link watchFd}.
+ */
+export class SeqpacketSocket implements HasFd, Disposable {
+  readonly #fd: Fd;
+
+  /** @param fd a connected socket, which now belongs to this object. */
+  constructor(fd: Fd) {
+    this.#fd = fd;
+  }
+
+  /**
+   * Connects to a listening socket file.
+   * @throws VfioSystemError ENOENT (no such file), ECONNREFUSED (nobody listens: stale), EACCES, EAGAIN (its queue is full).
+   */
+  static connect(path: string, hint?: (errno: number) => string | undefined): SeqpacketSocket {
+    const result = kernel().socketConnect(path);
+    const remedy = result < 0 ? hint?.(result) : undefined;
+    const fd = check(result, () => ({
+      syscall: "connect",
+      what: `cannot connect to ${path}`,
+      path,
+      ...(remedy === undefined ? {} : { hint: remedy }),
+    }));
+    return new SeqpacketSocket(new Fd(fd, `connection to ${path}`));
+  }
+
+  get fd(): number {
+    return this.#fd.fd;
+  }
+
+  get closed(): boolean {
+    return this.#fd.closed;
+  }
+
+  /** Who is at the other end (SO_PEERCRED). */
+  get peer(): PeerCredentials {
+    const peer = kernel().socketPeer(this.fd);
+    if (typeof peer !== "number") return peer;
+    throw new VfioSystemError(peer, { syscall: "getsockopt", what: "cannot read the peer's credentials" });
+  }
+
+  /**
+   * Sends one packet, with copies of file descriptors.
+   * @throws VfioSystemError EPIPE (the peer left), EAGAIN (its queue is full).
+   */
+  send(bytes: Uint8Array, fds: readonly number[] = []): void {
+    check(kernel().socketSend(this.fd, bytes, fds), () => ({
+      syscall: "sendmsg",
+      what: "cannot send a packet",
+    }));
+  }
+
+  /**
+   * Takes one packet, or `undefined` if none is there. An empty packet without fds means that the peer left.
+   * The received fds are close-on-exec and belong to the caller, all of them.
+   */
+  receive(maxBytes: number, maxFds = 0): ReceivedPacket | undefined {
+    const packet = kernel().socketReceive(this.fd, maxBytes, maxFds);
+    if (typeof packet !== "number") return packet;
+    if (packet === errnoOf("EAGAIN")) return undefined;
+    throw new VfioSystemError(packet, { syscall: "recvmsg", what: "cannot receive a packet" });
+  }
+
+  close(): void {
+    this.#fd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** A listening SOCK_SEQPACKET socket file with mode 0600. Closing it does not remove the file. */
+export class SeqpacketListener implements HasFd, Disposable {
+  readonly #fd: Fd;
+
+  private constructor(fd: Fd) {
+    this.#fd = fd;
+  }
+
+  /**
+   * Creates the socket file and listens.
+   * @param backlog how many connections may wait for {@link accept}.
+   * @throws VfioSystemError EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder).
+   */
+  static listen(path: string, backlog: number): SeqpacketListener {
+    const fd = check(kernel().socketListen(path, backlog), () => ({
+      syscall: "bind",
+      what: `cannot listen on ${path}`,
+      path,
+    }));
+    return new SeqpacketListener(new Fd(fd, `socket ${path}`));
+  }
+
+  get fd(): number {
+    return this.#fd.fd;
+  }
+
+  /** Takes one waiting connection, or `undefined` if none is there (or it left again). */
+  accept(): SeqpacketSocket | undefined {
+    const fd = kernel().socketAccept(this.fd);
+    if (fd >= 0) return new SeqpacketSocket(new Fd(fd, "accepted connection"));
+    if (fd === errnoOf("EAGAIN") || fd === errnoOf("ECONNABORTED") || fd === errnoOf("EINTR"))
+      return undefined;
+    throw new VfioSystemError(fd, { syscall: "accept4", what: "cannot accept a connection" });
+  }
+
+  close(): void {
+    this.#fd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

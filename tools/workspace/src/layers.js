@@ -1,0 +1,31 @@
+/**
+ * The layers of the house, lowest first: what each package may import of ours.
+ * ESLint turns this into errors, and a test holds every package.json against it.
+ */
+export const LAYERS = {
+  "@vfio/ioctl-native": [],
+  "@vfio/vfio-core": ["@vfio/ioctl-native"],
+  "@vfio/dma": ["@vfio/ioctl-native"],
+  "@vfio/pci-bar": ["@vfio/ioctl-native"],
+  "@vfio/mp-sync": ["@vfio/ioctl-native"],
+  "@vfio/lab": [],
+  "@vfio/examples": [
+    "@vfio/ioctl-native",
+    "@vfio/vfio-core",
+    "@vfio/dma",
+    "@vfio/pci-bar",
+    "@vfio/mp-sync",
+    "@vfio/lab",
+  ],
+};
+
+/** Where each package lives, from the workspace's root. */
+export const PACKAGE_FOLDERS = {
+  "@vfio/ioctl-native": "packages/ioctl-native",
+  "@vfio/vfio-core": "packages/vfio-core",
+  "@vfio/dma": "packages/dma",
+  "@vfio/pci-bar": "packages/pci-bar",
+  "@vfio/mp-sync": "packages/mp-sync",
+  "@vfio/examples": "packages/examples",
+  "@vfio/lab": "tools/lab",
+};

@@ -1,0 +1,11 @@
+import { defineConfig } from "tsup";
+
+// ESM only: Node's own require(esm) serves CommonJS users, so there is one copy of every class.
+export default defineConfig({
+  entry: ["src/index.ts"],
+  format: ["esm"],
+  target: "node20",
+  dts: true,
+  sourcemap: true,
+  clean: true,
+});

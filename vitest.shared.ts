@@ -1,0 +1,22 @@
+import path from "node:path";
+import { defineConfig } from "vitest/config";
+
+const root = import.meta.dirname;
+const conditions = ["@vfio/source", "node", "import", "default"];
+
+/** One vitest set-up for every package; tests that need a real VFIO kernel live in `test/lab` and run in the lab. */
+export function testsOf(project: string) {
+  return defineConfig({
+    resolve: { conditions },
+    ssr: { resolve: { conditions } },
+    test: {
+      include: ["test/**/*.test.ts"],
+      exclude: ["test/lab/**", "**/node_modules/**"],
+      testTimeout: 30_000,
+      hookTimeout: 30_000,
+      passWithNoTests: false,
+      reporters: ["default", "json"],
+      outputFile: { json: path.join(root, ".results", `${project}.json`) },
+    },
+  });
+}
