@@ -1,0 +1,121 @@
+import type { Fd} from "@vfio/ioctl-native";
+import { createMemoryFile, Mapping, VfioError, type HasFd } from "@vfio/ioctl-native";
+import { hugepageHint } from "./hugepages.js";
+import { readPhysicalAddresses } from "./physical-addresses.js";
+
+const TWO_MIB = 2 * 1024 * 1024;
+
+/** Options of {@link HugepageMemory.allocate}. */
+export interface AllocateOptions {
+  /** How much is wanted; rounded up to whole pages. At least 1. */
+  readonly bytes: number;
+  /** 2 MiB (2097152, the default), 1 GiB (1073741824), or, asked for explicitly, ordinary pages of 4096. */
+  readonly pageBytes?: number;
+  /** A mounted hugetlbfs to take the pages from. Default: an anonymous memory file. */
+  readonly directory?: string;
+}
+
+/**
+ * Memory that a device can reach by DMA: hugepages that neither move nor are swapped, as one ArrayBuffer.
+ *
+ * The memory has an fd, so another process can {@link HugepageMemory.attach} the same pages. Nothing is left behind
+ * when the last process that has it ends, however it ends.
+ */
+export class HugepageMemory implements HasFd, Disposable {
+  readonly pageBytes: number;
+  readonly #file: Fd;
+  readonly #mapping: Mapping;
+
+  private constructor(file: Fd, mapping: Mapping, pageBytes: number) {
+    this.#file = file;
+    this.#mapping = mapping;
+    this.pageBytes = pageBytes;
+  }
+
+  /**
+   * Allocates hugepages and takes them at once, zeroed.
+   * @throws VfioSystemError `ENOMEM` when they are not to be had, saying how many are reserved, free and needed;
+   * VfioRangeError `ERR_VFIO_MEMORY_SIZE`.
+   */
+  static allocate(options: AllocateOptions): HugepageMemory {
+    const { pageBytes = TWO_MIB, directory } = options;
+    const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
+    const hint = (): string => hugepageHint(bytes, pageBytes);
+    const file = createMemoryFile({
+      bytes,
+      pageBytes,
+      hint,
+      ...(directory === undefined ? {} : { directory }),
+    });
+    return HugepageMemory.#map(file, bytes, pageBytes, hint);
+  }
+
+  /**
+   * Memory that another process allocated, from its fd.
+   * @param file the fd, which now belongs to the returned object.
+   * @param bytes the memory's size, a multiple of `pageBytes`.
+   */
+  static attach(file: Fd, bytes: number, pageBytes: number): HugepageMemory {
+    return HugepageMemory.#map(file, bytes, pageBytes);
+  }
+
+  static #map(file: Fd, bytes: number, pageBytes: number, hint?: () => string): HugepageMemory {
+    try {
+      const mapping = Mapping.map({
+        file,
+        bytes,
+        populate: true,
+        name: "DMA memory",
+        ...(hint === undefined ? {} : { hint }),
+      });
+      return new HugepageMemory(file, mapping, pageBytes);
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  get fd(): number {
+    return this.#file.fd;
+  }
+
+  /** The memory's size: the wanted bytes, rounded up to whole pages. */
+  get bytes(): number {
+    return this.#mapping.bytes;
+  }
+
+  /** Where the memory lies in this process. */
+  get address(): bigint {
+    return this.#mapping.address;
+  }
+
+  /** The whole memory. After close its length is 0. */
+  get buffer(): ArrayBuffer {
+    return this.#mapping.buffer;
+  }
+
+  /**
+   * The physical address of each page, in order.
+   * @throws VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN; `ERR_VFIO_CLOSED`.
+   */
+  physicalAddresses(): bigint[] {
+    if (this.#mapping.closed)
+      throw new VfioError("ERR_VFIO_CLOSED", "DMA memory is closed and cannot be used any more");
+    return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
+  }
+
+  /** Forbids closing while something, such as a device's DMA, relies on the memory. */
+  hold(reason: string): Disposable {
+    return this.#mapping.hold(reason);
+  }
+
+  /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA. Closing twice does nothing. */
+  close(): void {
+    this.#mapping.close();
+    this.#file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

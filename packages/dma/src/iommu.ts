@@ -1,0 +1,17 @@
+import type { IommuInfo } from "@vfio/ioctl-native";
+
+/** What a device may do with mapped memory, seen from the device. */
+export type DmaAccess = "read-write" | "read-only" | "write-only";
+
+/**
+ * The little that the mapper needs of an IOMMU. {@link Type1Iommu}, over a VFIO container, is one; an iommufd
+ * could be another.
+ */
+export interface Iommu {
+  /** Page sizes and usable ranges, now: they change when groups come and go. */
+  info(): IommuInfo;
+  /** Lets devices reach `bytes` bytes at virtual address `address` under the address `iova`. */
+  map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void;
+  /** Takes a mapping back, and returns how many bytes really were. */
+  unmap(iova: bigint, bytes: number): number;
+}

@@ -1,0 +1,71 @@
+import { Struct, VfioError } from "@vfio/ioctl-native";
+import { SegmentTable, type DmaSegment } from "./segment-table.js";
+
+const VERSION = 1;
+
+const header = new Struct("vfio_dma_memory", 24, {
+  version: [0, "u32"],
+  segments: [4, "u32"],
+  bytes: [8, "u64"],
+  pageBytes: [16, "u64"],
+});
+
+const segment = new Struct("vfio_dma_segment", 24, {
+  offset: [0, "u64"],
+  iova: [8, "u64"],
+  bytes: [16, "u64"],
+});
+
+/** What another process needs to know, beside the fd, to use DMA memory that is mapped already. */
+export interface MemoryDescription {
+  readonly bytes: number;
+  readonly pageBytes: number;
+  readonly table: SegmentTable;
+}
+
+/**
+ * Encodes a description to travel with the memory's fd: a header `{ u32 version; u32 segments; u64 bytes;
+ * u64 pageBytes }`, then for each segment `{ u64 offset; u64 iova; u64 bytes }`, in the machine's byte order.
+ */
+export function encodeMemoryDescription(description: MemoryDescription): Uint8Array {
+  const { bytes, pageBytes, table } = description;
+  const { segments } = table;
+  const values = {
+    version: VERSION,
+    segments: segments.length,
+    bytes: BigInt(bytes),
+    pageBytes: BigInt(pageBytes),
+  };
+  const encoded = header.encode(values, header.bytes + segments.length * segment.bytes);
+  segments.forEach(({ offset, iova, bytes: length }, index) => {
+    const at = header.bytes + index * segment.bytes;
+    segment.write(encoded, { offset: BigInt(offset), iova, bytes: BigInt(length) }, at);
+  });
+  return encoded;
+}
+
+/**
+ * Decodes a description that came from another process.
+ * @throws VfioError `ERR_VFIO_BAD_MEMORY_DESCRIPTION` if it is not one, or of another version.
+ */
+export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription {
+  if (encoded.length < header.bytes) throw badDescription(`${encoded.length} bytes are too few`);
+  const { version, segments, bytes, pageBytes } = header.decode(encoded);
+  if (version !== VERSION) throw badDescription(`its version is ${version}, this library's ${VERSION}`);
+  const wanted = header.bytes + segments * segment.bytes;
+  if (encoded.length !== wanted)
+    throw badDescription(`${encoded.length} bytes for ${segments} segments, not ${wanted}`);
+  const list = Array.from({ length: segments }, (_, index) => decodeSegment(encoded, index, bytes));
+  return { bytes: Number(bytes), pageBytes: Number(pageBytes), table: new SegmentTable(list) };
+}
+
+function decodeSegment(encoded: Uint8Array, index: number, total: bigint): DmaSegment {
+  const { offset, iova, bytes } = segment.decode(encoded, header.bytes + index * segment.bytes);
+  if (bytes === 0n || offset + bytes > total)
+    throw badDescription(`segment ${index} lies outside the memory`);
+  return { offset: Number(offset), iova, bytes: Number(bytes) };
+}
+
+function badDescription(problem: string): VfioError {
+  return new VfioError("ERR_VFIO_BAD_MEMORY_DESCRIPTION", `this is no description of DMA memory: ${problem}`);
+}

@@ -1,0 +1,55 @@
+/** PCI Local Bus Specification 3.0, section 6.7: the status register's bit that says there is a list at all. */
+const STATUS = 0x06;
+const STATUS_CAPABILITIES_LIST = 1 << 4;
+const CAPABILITIES_POINTER = 0x34;
+const HEADER_END = 0x40;
+const CAPABILITY_ID_MSIX = 0x11;
+
+/** What the walker needs: any config space, or a picture of one. */
+export interface ConfigReader {
+  read8(offset: number): number;
+  read16(offset: number): number;
+  read32(offset: number): number;
+}
+
+/** One entry of the standard capability list. */
+export interface PciCapability {
+  readonly id: number;
+  readonly offset: number;
+}
+
+/** Where a device's MSI-X table lies. */
+export interface MsixTable {
+  readonly bar: number;
+  readonly offset: number;
+  readonly vectors: number;
+}
+
+/**
+ * Walks the standard capability list. A list that leaves its area or comes back to itself ends there: broken
+ * devices have such lists, and what was found before is still true.
+ */
+export function listCapabilities(config: ConfigReader): PciCapability[] {
+  if ((config.read16(STATUS) & STATUS_CAPABILITIES_LIST) === 0) return [];
+  const found: PciCapability[] = [];
+  const seen = new Set<number>();
+  // The two lowest bits of every pointer are reserved and must be masked off.
+  for (let offset = config.read8(CAPABILITIES_POINTER) & 0xfc; offset >= HEADER_END && !seen.has(offset);) {
+    seen.add(offset);
+    found.push({ id: config.read8(offset), offset });
+    offset = config.read8(offset + 1) & 0xfc;
+  }
+  return found;
+}
+
+/** The MSI-X table's place (PCI 3.0, section 6.8.2), or `undefined` if the device has no MSI-X. */
+export function findMsixTable(config: ConfigReader): MsixTable | undefined {
+  const capability = listCapabilities(config).find(({ id }) => id === CAPABILITY_ID_MSIX);
+  if (capability === undefined) return undefined;
+  const place = config.read32(capability.offset + 4);
+  return {
+    bar: place & 7,
+    offset: place & ~7,
+    vectors: (config.read16(capability.offset + 2) & 0x7ff) + 1,
+  };
+}

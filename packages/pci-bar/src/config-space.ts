@@ -1,0 +1,77 @@
+import { readAt, vfioConstants, VfioRangeError, writeAt } from "@vfio/ioctl-native";
+import { readRegionInfo, type RegionInfo } from "./region.js";
+import { nameOf, type VfioDevice } from "./vfio-device.js";
+
+type Width = 1 | 2 | 4;
+
+/** A device's PCI configuration space; multi-byte registers are little-endian whatever the machine is. */
+export class ConfigSpace {
+  /** 256 bytes, or 4096 for PCI Express. */
+  readonly bytes: number;
+  readonly #device: VfioDevice;
+  readonly #region: RegionInfo;
+
+  constructor(device: VfioDevice) {
+    this.#device = device;
+    this.#region = readRegionInfo(device, vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX);
+    this.bytes = this.#region.bytes;
+  }
+
+  /** @param offset in bytes from the start of the config space, within it. */
+  read8(offset: number): number {
+    return this.#view(offset, 1).getUint8(0);
+  }
+
+  /** @param offset a multiple of 2. */
+  read16(offset: number): number {
+    return this.#view(offset, 2).getUint16(0, true);
+  }
+
+  /** @param offset a multiple of 4. */
+  read32(offset: number): number {
+    return this.#view(offset, 4).getUint32(0, true);
+  }
+
+  /** Many bytes at once. */
+  read(offset: number, bytes: number): Uint8Array {
+    this.#check(offset, bytes, 1);
+    return readAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
+  }
+
+  write8(offset: number, value: number): void {
+    this.#write(offset, 1, (view) => view.setUint8(0, value));
+  }
+
+  write16(offset: number, value: number): void {
+    this.#write(offset, 2, (view) => view.setUint16(0, value, true));
+  }
+
+  write32(offset: number, value: number): void {
+    this.#write(offset, 4, (view) => view.setUint32(0, value, true));
+  }
+
+  get #name(): string {
+    return `the config space of ${nameOf(this.#device)}`;
+  }
+
+  #view(offset: number, width: Width): DataView {
+    this.#check(offset, width, width);
+    return new DataView(readAt(this.#device, this.#region.fileOffset + offset, width, this.#name).buffer);
+  }
+
+  #write(offset: number, width: Width, set: (view: DataView) => void): void {
+    this.#check(offset, width, width);
+    const bytes = new Uint8Array(width);
+    set(new DataView(bytes.buffer));
+    writeAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
+  }
+
+  #check(offset: number, bytes: number, alignment: number): void {
+    const whole = Number.isInteger(offset) && offset >= 0 && offset % alignment === 0;
+    if (whole && Number.isInteger(bytes) && bytes > 0 && offset + bytes <= this.bytes) return;
+    throw new VfioRangeError(
+      "ERR_VFIO_CONFIG_OFFSET",
+      `${bytes} bytes at offset ${offset} are not in ${this.#name} (${this.bytes} bytes), or not aligned to ${alignment}`,
+    );
+  }
+}

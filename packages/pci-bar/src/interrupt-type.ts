@@ -1,0 +1,60 @@
+import { ioctl, vfioConstants, VfioError, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { nameOf, type VfioDevice } from "./vfio-device.js";
+
+/** How a device interrupts. */
+export type InterruptType = "msix" | "msi" | "intx";
+
+/** VFIO's index of each type. */
+export const INTERRUPT_INDEX: Record<InterruptType, number> = {
+  msix: vfioConstants.VFIO_PCI_MSIX_IRQ_INDEX,
+  msi: vfioConstants.VFIO_PCI_MSI_IRQ_INDEX,
+  intx: vfioConstants.VFIO_PCI_INTX_IRQ_INDEX,
+};
+
+/** Best first: the order in which DPDK chooses, too. */
+const PREFERENCE: readonly InterruptType[] = ["msix", "msi", "intx"];
+
+/** What the kernel says of one interrupt type of a device (`VFIO_DEVICE_GET_IRQ_INFO`). */
+export interface InterruptInfo {
+  readonly type: InterruptType;
+  /** How many vectors the device has of it; 0 if it does not have the type. */
+  readonly vectors: number;
+  /** The kernel can signal it through an eventfd. */
+  readonly eventfd: boolean;
+  readonly maskable: boolean;
+  /** The kernel masks it with every interrupt, until it is unmasked (INTx). */
+  readonly automasked: boolean;
+}
+
+/** Asks for an interrupt type. */
+export function readInterruptInfo(device: VfioDevice, type: InterruptType): InterruptInfo {
+  const struct = vfioStructs.vfio_irq_info;
+  const buffer = struct.encode({ argsz: struct.bytes, index: INTERRUPT_INDEX[type] });
+  ioctl(device, vfioIoctls.VFIO_DEVICE_GET_IRQ_INFO, buffer, () => ({
+    what: `cannot read the ${type} interrupt info of ${nameOf(device)}`,
+  }));
+  const { flags, count } = struct.decode(buffer);
+  return {
+    type,
+    vectors: count,
+    eventfd: (flags & vfioConstants.VFIO_IRQ_INFO_EVENTFD) !== 0,
+    maskable: (flags & vfioConstants.VFIO_IRQ_INFO_MASKABLE) !== 0,
+    automasked: (flags & vfioConstants.VFIO_IRQ_INFO_AUTOMASKED) !== 0,
+  };
+}
+
+/**
+ * The best type that a device has: MSI-X, then MSI, then INTx; or the forced one.
+ * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it has none, or not the forced one.
+ */
+export function chooseInterrupt(device: VfioDevice, forced?: InterruptType): InterruptInfo {
+  const candidates = forced === undefined ? PREFERENCE : [forced];
+  const all = candidates.map((type) => readInterruptInfo(device, type));
+  const chosen = all.find(({ vectors, eventfd }) => vectors > 0 && eventfd);
+  if (chosen !== undefined) return chosen;
+  const wanted = forced ?? "usable interrupts";
+  throw new VfioError("ERR_VFIO_NO_INTERRUPT", `${nameOf(device)} has no ${wanted}`, {
+    hint:
+      forced === undefined ? "Poll its registers instead" : "Leave the type out to get the best that it has",
+  });
+}

@@ -1,0 +1,57 @@
+import { EventFd, waitForFd, type WaitOptions } from "@vfio/ioctl-native";
+
+/** How long and until when to wait for an interrupt. */
+export type InterruptWait = Pick<WaitOptions, "signal" | "timeoutMs">;
+
+/**
+ * One interrupt vector. Interrupts are counted in the kernel, so none is lost between two waits: each wait gives
+ * how many came since the last.
+ */
+export class InterruptVector implements AsyncIterable<number>, Disposable {
+  readonly number: number;
+  readonly #name: string;
+  readonly #eventFd = EventFd.create();
+
+  /** Programs call `interrupts.vector(number)`. */
+  constructor(number: number, name: string) {
+    this.number = number;
+    this.#name = name;
+  }
+
+  /** The eventfd that the kernel raises. */
+  get fd(): number {
+    return this.#eventFd.fd;
+  }
+
+  /**
+   * Waits for the next interrupt, through the event loop.
+   * @returns how many came since the last call, at least 1.
+   * @throws VfioError `ERR_VFIO_TIMEOUT`; the signal's reason when aborted.
+   */
+  async wait(options: InterruptWait = {}): Promise<number> {
+    for (;;) {
+      options.signal?.throwIfAborted();
+      const count = this.poll();
+      if (count > 0) return count;
+      await waitForFd(this.#eventFd, { ...options, what: this.#name });
+    }
+  }
+
+  /** How many interrupts came since the last call; 0 if none. Never waits: for busy polling. */
+  poll(): number {
+    return this.#eventFd.read();
+  }
+
+  /** `for await (const count of vector)`: every count that {@link wait} gives, until the loop is left. */
+  async *[Symbol.asyncIterator](): AsyncGenerator<number, void, void> {
+    for (;;) yield await this.wait();
+  }
+
+  close(): void {
+    this.#eventFd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

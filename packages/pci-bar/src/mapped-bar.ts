@@ -1,0 +1,60 @@
+import type { Mapping, RegisterFunctions } from "@vfio/ioctl-native";
+
+/**
+ * A BAR mapped into this process. Every accessor call is exactly one access of exactly its width, in order; an
+ * offset outside the BAR or not a multiple of the width is a RangeError `ERR_VFIO_REGISTER_OFFSET`, and after close
+ * every call throws `ERR_VFIO_CLOSED`.
+ *
+ * Values are the device's bytes in the machine's byte order; on a little-endian machine that is PCI's own.
+ */
+export class MappedBar implements RegisterFunctions, Disposable {
+  readonly index: number;
+  readonly read8: RegisterFunctions["read8"];
+  readonly read16: RegisterFunctions["read16"];
+  readonly read32: RegisterFunctions["read32"];
+  /** One 64-bit load; the value is a bigint. */
+  readonly read64: RegisterFunctions["read64"];
+  readonly write8: RegisterFunctions["write8"];
+  readonly write16: RegisterFunctions["write16"];
+  readonly write32: RegisterFunctions["write32"];
+  /** One 64-bit store of a bigint. */
+  readonly write64: RegisterFunctions["write64"];
+  readonly #mapping: Mapping;
+  readonly #hold: Disposable | undefined;
+
+  /** Programs call `pci.bar(index).map()`. */
+  constructor(index: number, mapping: Mapping, hold: Disposable | undefined) {
+    this.index = index;
+    this.#mapping = mapping;
+    this.#hold = hold;
+    // Own properties that hold the native functions themselves: a method around each would double its cost.
+    const registers = mapping.registers;
+    this.read8 = registers.read8;
+    this.read16 = registers.read16;
+    this.read32 = registers.read32;
+    this.read64 = registers.read64;
+    this.write8 = registers.write8;
+    this.write16 = registers.write16;
+    this.write32 = registers.write32;
+    this.write64 = registers.write64;
+  }
+
+  get bytes(): number {
+    return this.#mapping.bytes;
+  }
+
+  /** The mapping's number: a worker thread gets its own accessors with `Mapping.fromHandle`. */
+  get handle(): number {
+    return this.#mapping.handle;
+  }
+
+  /** Closing twice does nothing. */
+  close(): void {
+    this.#mapping.close();
+    this.#hold?.[Symbol.dispose]();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,107 @@
+import { VfioRangeError, vfioConstants } from "@vfio/ioctl-native";
+import { Bar } from "./bar.js";
+import { findMsixTable, type MsixTable } from "./capabilities.js";
+import { CommandBit, commandBit, setCommandBit } from "./command.js";
+import { ConfigSpace } from "./config-space.js";
+import { Interrupts, type InterruptOptions } from "./interrupts.js";
+import type { MappedBar } from "./mapped-bar.js";
+import { readRegionInfo } from "./region.js";
+import { nameOf, type VfioDevice } from "./vfio-device.js";
+
+const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
+
+/**
+ * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
+ * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open.
+ */
+export class PciDevice implements Disposable {
+  readonly config: ConfigSpace;
+  /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
+  readonly msixTable: MsixTable | undefined;
+  readonly #device: VfioDevice;
+  readonly #owned = new Set<Disposable>();
+
+  constructor(device: VfioDevice) {
+    this.#device = device;
+    this.config = new ConfigSpace(device);
+    this.msixTable = findMsixTable(this.config);
+  }
+
+  get vendorId(): number {
+    return this.config.read16(0x00);
+  }
+
+  get deviceId(): number {
+    return this.config.read16(0x02);
+  }
+
+  /** @throws VfioRangeError `ERR_VFIO_BAR_INDEX` for anything but 0–5. */
+  bar(index: number): Bar {
+    if (!Number.isInteger(index) || index < 0 || index > LAST_BAR) {
+      throw new VfioRangeError("ERR_VFIO_BAR_INDEX", `PCI devices have BARs 0 to ${LAST_BAR}, not ${index}`);
+    }
+    return new Bar(readRegionInfo(this.#device, index), {
+      device: this.#device,
+      msixBar: this.msixTable?.bar,
+      memorySpaceEnabled: () => this.memorySpace,
+      onMapped: (mapped) => this.#owned.add(mapped),
+    });
+  }
+
+  /** The BARs that the device has, mappable or not. */
+  get bars(): Bar[] {
+    return Array.from({ length: LAST_BAR + 1 }, (_, index) => this.bar(index)).filter(
+      ({ bytes }) => bytes > 0,
+    );
+  }
+
+  /**
+   * Maps every BAR that can be mapped, leaving out the one with the MSI-X table. If one fails, those before it are
+   * unmapped again.
+   */
+  mapBars(): MappedBar[] {
+    const mapped: MappedBar[] = [];
+    try {
+      for (const bar of this.bars) if (bar.obstacle === undefined) mapped.push(bar.map());
+      return mapped;
+    } catch (error) {
+      for (const bar of mapped) bar.close();
+      throw error;
+    }
+  }
+
+  /** Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. */
+  setUpInterrupts(options: InterruptOptions = {}): Interrupts {
+    const interrupts = Interrupts.setUp(this.#device, options);
+    this.#owned.add(interrupts);
+    return interrupts;
+  }
+
+  /** The device may start DMA of its own. Setting it is verified by reading it back. */
+  get busMaster(): boolean {
+    return commandBit(this.config, CommandBit.busMaster);
+  }
+
+  set busMaster(on: boolean) {
+    setCommandBit(this.config, CommandBit.busMaster, on, nameOf(this.#device));
+  }
+
+  /** The device answers at its memory BARs. Setting it is verified by reading it back. */
+  get memorySpace(): boolean {
+    return commandBit(this.config, CommandBit.memorySpace);
+  }
+
+  set memorySpace(on: boolean) {
+    setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
+  }
+
+  /** Unmaps all BARs and closes all interrupts. Closing twice does nothing. */
+  close(): void {
+    for (const resource of this.#owned) resource[Symbol.dispose]();
+    this.#owned.clear();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,197 @@
+import type { Fd } from "@vfio/ioctl-native";
+import {
+  errnoOf,
+  ioctl,
+  openFile,
+  readIommuInfo,
+  tryIoctl,
+  VfioError,
+  vfioConstants,
+  vfioIoctls,
+  type HasFd,
+  type IommuInfo,
+} from "@vfio/ioctl-native";
+import { Group } from "./group.js";
+
+const CONTAINER_PATH = "/dev/vfio/vfio";
+
+const IOMMU_TYPES = {
+  type1v2: vfioConstants.VFIO_TYPE1v2_IOMMU,
+  type1: vfioConstants.VFIO_TYPE1_IOMMU,
+} as const;
+
+/** How the container's IOMMU is driven: `type1v2` takes back only whole mappings; `type1` may split them. */
+export type IommuType = keyof typeof IOMMU_TYPES;
+
+/** Options of {@link Container.open}. */
+export interface ContainerOptions {
+  /** Default: `type1v2` if the kernel has it, otherwise `type1`. */
+  readonly iommuType?: IommuType;
+}
+
+/**
+ * A VFIO container: devices whose groups it holds share one set of IOMMU mappings.
+ *
+ * The kernel forgets the IOMMU type and all mappings when the last group leaves; the next group sets it anew.
+ */
+export class Container implements HasFd, Disposable {
+  /** The IOMMU type that this container sets, or has set, for its groups. */
+  readonly iommuType: IommuType;
+  readonly #fd: Fd;
+  readonly #groups = new Set<Group>();
+
+  private constructor(fd: Fd, wanted: IommuType | undefined) {
+    this.#fd = fd;
+    this.#checkApiVersion();
+    this.iommuType = this.#chooseType(wanted);
+  }
+
+  /**
+   * Opens a new container (`/dev/vfio/vfio`) and checks the API version and the IOMMU extension.
+   * @throws VfioSystemError (`ENOENT`, `EACCES`) with its remedy; VfioError `ERR_VFIO_API_VERSION`,
+   * `ERR_VFIO_NO_IOMMU_TYPE`.
+   */
+  static open(options: ContainerOptions = {}): Container {
+    const fd = openFile(CONTAINER_PATH, { name: "the VFIO container", hint: openHint });
+    try {
+      return new Container(fd, options.iommuType);
+    } catch (error) {
+      fd.close();
+      throw error;
+    }
+  }
+
+  get fd(): number {
+    return this.#fd.fd;
+  }
+
+  /** The groups in this container, in the order they came. */
+  get groups(): readonly Group[] {
+    return [...this.#groups];
+  }
+
+  /** VFIO's API version; always 0 so far. */
+  get apiVersion(): number {
+    return ioctl(this, vfioIoctls.VFIO_GET_API_VERSION, 0);
+  }
+
+  /** True if the kernel has an extension (`VFIO_…_IOMMU` and others; see {@link vfioConstants}). */
+  supports(extension: number): boolean {
+    return tryIoctl(this, vfioIoctls.VFIO_CHECK_EXTENSION, extension) > 0;
+  }
+
+  /**
+   * Opens a group, checks that it is viable, adds it to this container, and with the first group sets the IOMMU type.
+   * If any of that fails, all of it is undone.
+   * @param number the group's number: {@link iommuGroupOf} knows a device's.
+   * @throws VfioError `ERR_VFIO_GROUP_NOT_VIABLE` naming the culprits; VfioSystemError `EBUSY` naming the holder.
+   */
+  addGroup(number: number): Group {
+    const group = Group.open(number);
+    try {
+      group.checkViable();
+      this.attach(group);
+      return group;
+    } catch (error) {
+      group.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Adds an open, viable group to this container, and with the first one sets the IOMMU type.
+   * {@link addGroup} does all of it in one step.
+   * @throws VfioSystemError `EINVAL`, `EPERM`, `EBUSY` with what to look for.
+   */
+  attach(group: Group): void {
+    ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, this.fd, (errno) => ({
+      what: `cannot add IOMMU group ${group.number} to the container`,
+      ...attachHint(errno),
+    }));
+    try {
+      if (this.#groups.size === 0) this.#setIommuType(group.number);
+    } catch (error) {
+      tryIoctl(group, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
+      throw error;
+    }
+    this.#groups.add(group);
+    group.onClose(() => this.#groups.delete(group));
+  }
+
+  /**
+   * What the IOMMU can do: page sizes, usable IOVA ranges, mappings left. It may change with every group that joins.
+   * @throws VfioSystemError EINVAL before the first group has joined.
+   */
+  iommuInfo(): IommuInfo {
+    return readIommuInfo(this);
+  }
+
+  /** @throws VfioError `ERR_VFIO_CONTAINER_IN_USE` while it has groups. Closing twice does nothing. */
+  close(): void {
+    if (this.#fd.closed) return;
+    if (this.#groups.size > 0) {
+      const numbers = this.groups.map((group) => group.number).join(", ");
+      throw new VfioError(
+        "ERR_VFIO_CONTAINER_IN_USE",
+        `cannot close the container: it still has group ${numbers}`,
+        {
+          hint: "Close its groups first",
+        },
+      );
+    }
+    this.#fd.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** The kernel accepts a type only once a group is there, since the group's IOMMU decides what is possible. */
+  #setIommuType(group: number): void {
+    ioctl(this, vfioIoctls.VFIO_SET_IOMMU, IOMMU_TYPES[this.iommuType], (errno) => ({
+      what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
+      ...attachHint(errno),
+    }));
+  }
+
+  #checkApiVersion(): void {
+    const version = this.apiVersion;
+    if (version === vfioConstants.VFIO_API_VERSION) return;
+    throw new VfioError(
+      "ERR_VFIO_API_VERSION",
+      `the kernel speaks VFIO API version ${version}, this library version 0`,
+    );
+  }
+
+  #chooseType(wanted: IommuType | undefined): IommuType {
+    const candidates: IommuType[] = wanted === undefined ? ["type1v2", "type1"] : [wanted];
+    const type = candidates.find((candidate) => this.supports(IOMMU_TYPES[candidate]));
+    if (type !== undefined) return type;
+    throw new VfioError(
+      "ERR_VFIO_NO_IOMMU_TYPE",
+      `the kernel offers no IOMMU of type ${candidates.join(" or ")}`,
+      {
+        hint: "Load its driver: modprobe vfio_iommu_type1. Is an IOMMU in use? ls /sys/kernel/iommu_groups",
+      },
+    );
+  }
+}
+
+function openHint(errno: number): string | undefined {
+  if (errno === errnoOf("ENOENT") || errno === errnoOf("ENODEV")) {
+    return "Load the driver: modprobe vfio-pci. In a container, pass the device in: --device /dev/vfio/vfio";
+  }
+  if (errno === errnoOf("EACCES")) return "Its usual mode is 0666: chmod 0666 /dev/vfio/vfio, or run as root";
+  return undefined;
+}
+
+function attachHint(errno: number): { hint?: string } {
+  if (errno === errnoOf("EPERM") || errno === errnoOf("EINVAL")) {
+    return {
+      hint:
+        "`dmesg` tells why: a firmware 1:1 mapping (RMRR), no interrupt remapping " +
+        "(vfio_iommu_type1 allow_unsafe_interrupts=1 accepts that), or a group that is in another container",
+    };
+  }
+  return {};
+}
