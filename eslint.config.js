@@ -48,6 +48,8 @@ export default tseslint.config(
       ],
       "@typescript-eslint/no-confusing-void-expression": "off",
       "@typescript-eslint/consistent-type-imports": "error",
+      // `using _ = …` holds something until the end of its block without ever being named again.
+      "@typescript-eslint/no-unused-vars": ["error", { varsIgnorePattern: "^_", argsIgnorePattern: "^_" }],
     },
   },
   {

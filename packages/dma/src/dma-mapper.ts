@@ -54,9 +54,7 @@ export class DmaMapper implements Disposable {
     const segments = this.#planSegments(memory, options.iova);
     this.#check(segments);
     const mapping = new DmaMapping(memory, segments, (which) => this.unmap(which));
-    const hold = memory.hold(
-      `the DMA mapping of ${segments.map((each) => formatRange(each.iova, each.bytes)).join(", ")}`,
-    );
+    const hold = memory.hold(describeSegments(segments));
     try {
       this.#mapSegments(memory, segments, options.access ?? "read-write");
     } catch (error) {
@@ -125,4 +123,10 @@ export class DmaMapper implements Disposable {
       },
     );
   }
+}
+
+function describeSegments(segments: readonly DmaSegment[]): string {
+  const [first] = segments;
+  const others = segments.length > 1 ? ` and ${segments.length - 1} more` : "";
+  return `the DMA mapping of IOVA ${first === undefined ? "nothing" : formatRange(first.iova, first.bytes)}${others}`;
 }

@@ -1,4 +1,4 @@
-import type { Fd} from "@vfio/ioctl-native";
+import type { Fd } from "@vfio/ioctl-native";
 import { createMemoryFile, Mapping, VfioError, type HasFd } from "@vfio/ioctl-native";
 import { hugepageHint } from "./hugepages.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";

@@ -6,27 +6,38 @@ import { describePciDevice } from "./topology.js";
  *
  * Works through `driver_override`, so no other device of the same kind is touched. The former driver's unbind
  * stops whatever used the device.
- * @returns the driver it had before, to be given back later with the same function.
+ * @returns the driver it had before, to be given back later with the same function; after a failure it has it again.
  * @throws VfioError `ERR_VFIO_BIND_FAILED` if the driver did not take it; VfioSystemError without the rights.
  */
 export function bindDriver(address: string, driver: string | undefined): string | undefined {
   const device = describePciDevice(address);
-  const folder = `/sys/bus/pci/devices/${device.bdf}`;
   if (device.driver === driver) return device.driver;
-
-  // An empty line clears the override; without it the old driver would take the device back at the next probe.
-  writeSysfs(`${folder}/driver_override`, `${driver ?? ""}\n`);
-  if (device.driver !== undefined) writeSysfs(`${folder}/driver/unbind`, device.bdf);
-  if (driver !== undefined) writeSysfs("/sys/bus/pci/drivers_probe", device.bdf);
-
-  const now = readLinkName(`${folder}/driver`);
+  rebind(device.bdf, device.driver, driver);
+  const now = driverOf(device.bdf);
   if (now === driver) return device.driver;
-  throw new VfioError(
+  if (device.driver !== undefined) rebind(device.bdf, now, device.driver);
+  throw bindError(device.bdf, driver, now);
+}
+
+function rebind(bdf: string, from: string | undefined, to: string | undefined): void {
+  const folder = `/sys/bus/pci/devices/${bdf}`;
+  // An empty line clears the override; without it the old driver would take the device back at the next probe.
+  writeSysfs(`${folder}/driver_override`, `${to ?? ""}\n`);
+  if (from !== undefined) writeSysfs(`${folder}/driver/unbind`, bdf);
+  if (to !== undefined) writeSysfs("/sys/bus/pci/drivers_probe", bdf);
+}
+
+function driverOf(bdf: string): string | undefined {
+  return readLinkName(`/sys/bus/pci/devices/${bdf}/driver`);
+}
+
+function bindError(bdf: string, wanted: string | undefined, got: string | undefined): VfioError {
+  return new VfioError(
     "ERR_VFIO_BIND_FAILED",
-    `${device.bdf} went to ${now ?? "no driver"} instead of ${driver ?? "none"}`,
+    `${bdf} went to ${got ?? "no driver"} instead of ${wanted ?? "none"}`,
     {
       hint:
-        driver === undefined ? "Something bound it again at once" : `Is the driver there? modprobe ${driver}`,
+        wanted === undefined ? "Something bound it again at once" : `Is the driver there? modprobe ${wanted}`,
     },
   );
 }

@@ -1,0 +1,12 @@
+/**
+ * The parts put together: the pipeline of a primary and a secondary process on one device.
+ *
+ * @packageDocumentation
+ */
+export { runPrimary } from "./pipeline/primary.js";
+export { runSecondary } from "./pipeline/secondary.js";
+export { runPipeline, type RunPipelineOptions } from "./pipeline/run-pipeline.js";
+export { Reporter, StepFailed } from "./pipeline/reporter.js";
+export type { Facts, FailureFacts, PipelineEvent, Role } from "./pipeline/events.js";
+export type { PipelineOptions } from "./pipeline/options.js";
+export { Edu } from "./edu.js";

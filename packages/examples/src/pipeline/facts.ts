@@ -1,0 +1,66 @@
+import type { DmaMapping } from "@vfio/dma";
+import type { IommuInfo } from "@vfio/ioctl-native";
+import type { Interrupts, MappedBar, PciDevice } from "@vfio/pci-bar";
+import type { Container, Device } from "@vfio/vfio-core";
+import type { Facts } from "./events.js";
+
+/** The sentences of the report: what is worth knowing of each thing the steps produce. */
+
+export function containerFacts(container: Container): Facts {
+  return { apiVersion: container.apiVersion, iommuType: container.iommuType };
+}
+
+export function iommuFacts(info: IommuInfo): Facts {
+  return {
+    iovaRanges: (info.iovaRanges ?? []).map(({ start, end }) => `[${hex(start)}, ${hex(end)}]`),
+    pageSizes: pageSizesOf(info.pageSizes),
+    mappingsLeft: info.mappingsLeft ?? "unknown",
+  };
+}
+
+export function mappingFacts(mapping: DmaMapping): Facts {
+  const { memory, segments } = mapping;
+  return {
+    bytes: memory.bytes,
+    pages: memory.bytes / memory.pageBytes,
+    pageBytes: memory.pageBytes,
+    ioctls: segments.length,
+    iova: segments.map(({ iova, bytes }) => `[${hex(iova)}, ${hex(iova + BigInt(bytes) - 1n)}]`),
+  };
+}
+
+export function deviceFacts(device: Device): Facts {
+  return { bdf: device.bdf, ...device.info };
+}
+
+export function barFacts(pci: PciDevice, mapped: readonly MappedBar[]): Facts {
+  return {
+    mapped: mapped.map(({ index, bytes }) => `BAR${index} (${bytes} bytes)`),
+    skipped: pci.bars
+      .filter(({ obstacle }) => obstacle !== undefined)
+      .map(({ index, obstacle }) => `BAR${index}: ${obstacle ?? ""}`),
+  };
+}
+
+export function interruptFacts(interrupts: Interrupts): Facts {
+  return { type: interrupts.type, vectors: interrupts.info.vectors, enabled: interrupts.enabled };
+}
+
+export function hex(value: bigint | number): string {
+  return `0x${value.toString(16)}`;
+}
+
+function pageSizesOf(bitmap: bigint): string[] {
+  const units: [bigint, string][] = [
+    [1n << 30n, "GiB"],
+    [1n << 20n, "MiB"],
+    [1n << 10n, "KiB"],
+  ];
+  const sizes = Array.from({ length: 64 }, (_, bit) => 1n << BigInt(bit)).filter(
+    (size) => (bitmap & size) !== 0n,
+  );
+  return sizes.map((size) => {
+    const [unit, name] = units.find(([each]) => size >= each) ?? [1n, "B"];
+    return `${size / unit} ${name}`;
+  });
+}

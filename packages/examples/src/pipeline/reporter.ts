@@ -1,0 +1,64 @@
+import type { Facts, FailureFacts, PipelineEvent, Role } from "./events.js";
+
+/** Thrown after a step's failure was reported, so that nobody reports it twice. */
+export class StepFailed extends Error {
+  override readonly name = "StepFailed";
+}
+
+/** Runs the steps of one process and reports each with its facts and time. */
+export class Reporter {
+  constructor(
+    readonly role: Role,
+    readonly emit: (event: PipelineEvent) => void = (event) =>
+      process.stdout.write(`${JSON.stringify(event)}\n`),
+  ) {}
+
+  /** One of the primary's ten steps. Returns what the step returned; `facts` look at it afterwards. */
+  step<T>(number: number, title: string, action: () => T, facts: (result: T) => Facts = () => ({})): T {
+    const started = performance.now();
+    try {
+      const result = action();
+      this.#done({ number, title }, started, facts(result));
+      return result;
+    } catch (error) {
+      throw this.#failed({ number, title }, error);
+    }
+  }
+
+  /** Something that takes a while and is none of the ten. */
+  async task<T>(
+    title: string,
+    action: () => T | Promise<T>,
+    facts: (result: T) => Facts = () => ({}),
+  ): Promise<T> {
+    const started = performance.now();
+    try {
+      const result = await action();
+      this.#done({ title }, started, facts(result));
+      return result;
+    } catch (error) {
+      throw this.#failed({ title }, error);
+    }
+  }
+
+  leftOut(title: string, reason: string): void {
+    this.emit({ event: "left-out", role: this.role, title, reason });
+  }
+
+  #done(what: { number?: number; title: string }, started: number, facts: Facts): void {
+    const ms = Math.round((performance.now() - started) * 10) / 10;
+    this.emit({ event: "step", role: this.role, ...what, facts, ms });
+  }
+
+  #failed(what: { number?: number; title: string }, error: unknown): StepFailed {
+    this.emit({ event: "failed", role: this.role, ...what, error: failureFacts(error) });
+    return new StepFailed(what.title, { cause: error });
+  }
+}
+
+/** What is worth telling of an error. */
+export function failureFacts(error: unknown): FailureFacts {
+  if (!(error instanceof Error)) return { name: "Error", code: undefined, message: String(error) };
+  const { code } = error as { code?: unknown };
+  return { name: error.name, code: typeof code === "string" ? code : undefined, message: error.message };
+}

@@ -1,0 +1,57 @@
+import type { SegmentTable } from "@vfio/dma";
+import { EDU_MAX_TRANSFER, type Edu } from "../edu.js";
+import type { Facts } from "./events.js";
+import { hex } from "./facts.js";
+
+/** How much is sent to the device and back: a little less than it can take. */
+const BYTES = EDU_MAX_TRANSFER - 95;
+
+/** Where in the DMA memory the round trip happens: the pattern, and another place for what comes back. */
+export interface RoundTripPlaces {
+  readonly source: number;
+  readonly target: number;
+}
+
+/** The memory as both the processor and the device see it. */
+export interface DmaView {
+  readonly buffer: ArrayBuffer;
+  readonly table: Pick<SegmentTable, "iovaOf">;
+}
+
+/**
+ * Copies a pattern from memory into the device and from there to another place, and compares every byte.
+ * @param seed makes one pattern different from the next, so that an old one cannot pass for it.
+ * @param done waits for the end of each of the two transfers.
+ */
+export async function dmaRoundTrip(
+  edu: Edu,
+  memory: DmaView,
+  places: RoundTripPlaces,
+  seed: number,
+  done: () => Promise<void>,
+  options: { interrupt: boolean },
+): Promise<Facts> {
+  const source = new Uint8Array(memory.buffer, places.source, BYTES);
+  const target = new Uint8Array(memory.buffer, places.target, BYTES);
+  source.forEach((_, index) => (source[index] = patternByte(index, seed)));
+  target.fill(0);
+
+  edu.copyToDevice(memory.table.iovaOf(places.source, BYTES), BYTES, options);
+  await done();
+  // Now the pattern is in the device alone; without this, a copy that never left the memory would pass.
+  source.fill(0);
+  edu.copyFromDevice(memory.table.iovaOf(places.target, BYTES), BYTES, options);
+  await done();
+
+  const wrong = target.findIndex((byte, index) => byte !== patternByte(index, seed));
+  if (wrong >= 0) throw new Error(`byte ${wrong} came back as ${hex(target[wrong] ?? 0)} from the device`);
+  return {
+    bytesVerified: BYTES,
+    from: hex(memory.table.iovaOf(places.source)),
+    to: hex(memory.table.iovaOf(places.target)),
+  };
+}
+
+function patternByte(index: number, seed: number): number {
+  return (index * 31 + (index >> 8) * 17 + seed) & 0xff;
+}

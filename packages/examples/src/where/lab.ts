@@ -1,0 +1,47 @@
+import path from "node:path";
+import { LAB_DEVICES, runInLab, type LabProgress } from "@vfio/lab";
+import { parseEvent } from "../pipeline/events.js";
+import { pipelineArguments, type PipelineOptions } from "../pipeline/options.js";
+import type { Outcome, Watch } from "./watch.js";
+
+/** Runs the pipeline in the lab: a QEMU machine with an IOMMU, on Debian's own kernel. */
+export async function runInTheLab(options: Omit<PipelineOptions, "bdf">, watch: Watch): Promise<Outcome> {
+  const device = LAB_DEVICES.edu.bdf;
+  watch.onHeading(`Device ${device} (edu) of the lab, a QEMU machine with an IOMMU`);
+  const setUp = phaseReporter(watch);
+  const program = path.join(import.meta.dirname, "pipeline-main.js");
+  const lines = lineReader((line) => {
+    const event = parseEvent(line);
+    if (event === undefined) process.stderr.write(`${line}\n`);
+    else watch.onEvent(event);
+  });
+  const result = await runInLab(
+    [process.execPath, program, ...pipelineArguments({ ...options, bdf: device })],
+    {
+      signal: watch.signal,
+      onProgress: setUp,
+      onStdout: lines,
+      onStderr: (chunk) => process.stderr.write(chunk),
+    },
+  );
+  return { wentWell: result.exitCode === 0, device, kernel: result.kernel };
+}
+
+/** Turns the lab's "now this begins" into phases that have a time: each ends when the next begins. */
+function phaseReporter(watch: Watch): (progress: LabProgress) => void {
+  let current: { title: string; started: number } | undefined;
+  return ({ message }) => {
+    const now = performance.now();
+    if (current !== undefined) watch.onPhase({ title: current.title, ms: Math.round(now - current.started) });
+    current = { title: message, started: now };
+  };
+}
+
+function lineReader(onLine: (line: string) => void): (chunk: Buffer) => void {
+  let rest = "";
+  return (chunk) => {
+    const lines = (rest + chunk.toString("utf8")).split("\n");
+    rest = lines.pop() ?? "";
+    lines.forEach(onLine);
+  };
+}

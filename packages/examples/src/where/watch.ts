@@ -1,0 +1,17 @@
+import type { PipelineEvent } from "../pipeline/events.js";
+import type { Phase } from "../report/document.js";
+
+/** Who looks on while the pipeline runs somewhere. */
+export interface Watch {
+  readonly signal: AbortSignal;
+  readonly onHeading: (line: string) => void;
+  readonly onPhase: (phase: Phase) => void;
+  readonly onEvent: (event: PipelineEvent) => void;
+}
+
+/** How it went. */
+export interface Outcome {
+  readonly wentWell: boolean;
+  readonly device: string;
+  readonly kernel: string;
+}

@@ -1,0 +1,40 @@
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+
+/** What a process holds of the things this library deals in, as /proc tells it. */
+export interface ProcessState {
+  /** What the open fds point to, without the numbers that differ each time. */
+  readonly fds: readonly string[];
+  /** How many stretches of memory are mapped from VFIO devices, memory files and hugepages. */
+  readonly mappings: number;
+  /** Pages pinned through VFIO count as locked memory: "0 kB". */
+  readonly locked: string;
+  /** Free hugepages of the system. */
+  readonly freeHugepages: string;
+}
+
+/** The state of this process now; compare one from before with one from after. */
+export function processState(): ProcessState {
+  const maps = readFileSync("/proc/self/maps", "utf8").split("\n");
+  return {
+    fds: openFiles(),
+    mappings: maps.filter((line) => /vfio|memfd:|hugepage|huge/.test(line)).length,
+    locked: field("/proc/self/status", "VmLck"),
+    freeHugepages: field("/proc/meminfo", "HugePages_Free"),
+  };
+}
+
+function openFiles(): string[] {
+  const targets: string[] = [];
+  for (const fd of readdirSync("/proc/self/fd")) {
+    try {
+      targets.push(readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, "N"));
+    } catch {
+      // It was the fd with which the folder was read.
+    }
+  }
+  return targets.sort();
+}
+
+function field(file: string, name: string): string {
+  return new RegExp(`^${name}:\\s*(.*)$`, "m").exec(readFileSync(file, "utf8"))?.[1] ?? "unknown";
+}

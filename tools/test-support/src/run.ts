@@ -1,0 +1,26 @@
+import { spawnSync } from "node:child_process";
+
+/** An ordinary user, who has no rights of root's. */
+export const NOBODY = 65534;
+
+/** What a finished child process said. */
+export interface Finished {
+  readonly status: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/**
+ * Runs a shell command as an ordinary user without capabilities, e.g. `ulimit -l 64; exec node …`.
+ * Files that the command uses must be readable for everyone.
+ */
+export function runAsNobody(shellCommand: string): Finished {
+  const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"];
+  return finished("setpriv", [...user, "sh", "-c", shellCommand]);
+}
+
+/** Runs a program to its end. */
+export function finished(command: string, args: readonly string[]): Finished {
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  return { status, stdout, stderr };
+}

@@ -1,0 +1,84 @@
+/**
+ * All set-up that `npm start`, `npm test` and the others need, on a machine that has only Node.js and a fresh clone:
+ * the compiler, the packages from the lock file, the build. Nothing here may import a package: none is there yet.
+ * What it says goes to standard error, so that standard output belongs to the command alone.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+
+export const root = path.resolve(import.meta.dirname, "../..");
+
+const OLDEST_NODE = [20, 19];
+/** Debian's package for each program that compiling the addon takes. */
+const COMPILER_PACKAGES = { "c++": "g++", make: "make", python3: "python3" };
+
+/** Does everything that is missing; quick when nothing is. */
+export function bootstrap() {
+  checkPlatform();
+  installCompiler();
+  installPackages();
+  build();
+}
+
+/** Runs a program of node_modules or the system; its output is seen only if it fails. */
+export function runQuietly(title, command, args, options = {}) {
+  const started = performance.now();
+  process.stderr.write(`${title} … `);
+  const result = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, ...options });
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  if (result.status === 0) return void process.stderr.write(`${seconds} s\n`);
+  process.stderr.write(`failed\n${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}\n`);
+  if (result.signal === "SIGINT") process.exit(130);
+  stop(`${title} failed: ${[command, ...args].join(" ")}`);
+}
+
+/** Ends with a message and exit code 1. */
+export function stop(message) {
+  process.stderr.write(`${message}\n`);
+  process.exit(1);
+}
+
+/** The path of a tool in node_modules. */
+export function tool(name) {
+  return path.join(root, "node_modules/.bin", name);
+}
+
+function checkPlatform() {
+  if (process.platform !== "linux") stop(`This needs Linux: VFIO is a part of its kernel, and this is ${process.platform}.`);
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
+  stop(`This needs Node.js ${OLDEST_NODE.join(".")} or later, and this is ${process.version}.`);
+}
+
+function installCompiler() {
+  const missing = Object.entries(COMPILER_PACKAGES)
+    .filter(([program]) => !isOnPath(program))
+    .map(([, debianPackage]) => debianPackage);
+  if (missing.length === 0) return;
+  const install = ["install", "-y", "--no-install-recommends", ...missing];
+  if (process.getuid() !== 0) {
+    stop(`Compiling the addon needs ${missing.join(", ")}. Type: sudo apt-get update && sudo apt-get ${install.join(" ")}`);
+  }
+  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
+  runQuietly("Updating the package lists", "apt-get", ["update"], { env });
+  runQuietly(`Installing ${missing.join(", ")}`, "apt-get", install, { env });
+}
+
+function isOnPath(program) {
+  return process.env.PATH.split(":").some((folder) => existsSync(path.join(folder, program)));
+}
+
+/** npm ci takes half a minute, so it runs only when the lock file is not the one it ran for. */
+function installPackages() {
+  const mark = path.join(root, "node_modules/.vfio-installed");
+  const wanted = createHash("sha256").update(readFileSync(path.join(root, "package-lock.json"))).digest("hex");
+  if (existsSync(mark) && readFileSync(mark, "utf8") === wanted) return;
+  runQuietly("Installing npm packages", "npm", ["ci", "--json=false", "--no-audit", "--no-fund"]);
+  writeFileSync(mark, wanted);
+}
+
+function build() {
+  runQuietly("Building", tool("nx"), ["run-many", "-t", "build", "--outputStyle=stream"]);
+}
