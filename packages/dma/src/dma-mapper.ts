@@ -67,14 +67,18 @@ export class DmaMapper implements Disposable {
 
   /**
    * Takes a mapping back. Twice does nothing.
-   * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel took back less than was mapped.
+   * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel took back less than was mapped: somebody else had
+   * unmapped it. Nothing of it is mapped then, and the memory is free.
    */
   unmap(mapping: DmaMapping): void {
     const hold = this.#mappings.get(mapping);
     if (hold === undefined) return;
-    for (const segment of mapping.segments) this.#unmapSegment(segment);
+    const shortfalls = mapping.segments
+      .map((segment) => this.#unmapSegment(segment))
+      .filter((each) => each !== undefined);
     this.#mappings.delete(mapping);
     hold[Symbol.dispose]();
+    if (shortfalls[0] !== undefined) throw shortfalls[0];
   }
 
   /** Takes all mappings back. */
@@ -112,15 +116,14 @@ export class DmaMapper implements Disposable {
     }
   }
 
-  #unmapSegment({ iova, bytes }: DmaSegment): void {
+  /** Returns what is wrong if the kernel took back less than the segment. */
+  #unmapSegment({ iova, bytes }: DmaSegment): VfioError | undefined {
     const unmapped = this.#iommu.unmap(iova, bytes);
-    if (unmapped === bytes) return;
-    throw new VfioError(
+    if (unmapped === bytes) return undefined;
+    return new VfioError(
       "ERR_VFIO_UNMAP_INCOMPLETE",
       `the kernel unmapped ${unmapped} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
-      {
-        hint: "Somebody else unmapped a part of it, or a device may still reach the rest: close the container",
-      },
+      { hint: "Something else with this container's fd had unmapped it: devices may have faulted meanwhile" },
     );
   }
 }

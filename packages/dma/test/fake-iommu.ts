@@ -1,0 +1,47 @@
+import type { IommuInfo } from "@vfio/ioctl-native";
+import type { DmaAccess, Iommu, MappableMemory } from "../src/index.js";
+
+/** An IOMMU that remembers what is mapped, and can be told to fail. */
+export class FakeIommu implements Iommu {
+  readonly mapped = new Map<bigint, number>();
+  readonly calls: string[] = [];
+  failAt: bigint | undefined;
+  unmapsOnly: number | undefined;
+
+  info(): IommuInfo {
+    return {
+      pageSizes: 0x1000n,
+      smallestPage: 4096,
+      iovaRanges: [{ start: 0n, end: 0xff_ffffn }],
+      mappingsLeft: 10,
+    };
+  }
+
+  map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
+    if (iova === this.failAt) throw new Error("the IOMMU refuses");
+    this.calls.push(`${address.toString(16)} → ${iova.toString(16)} ${bytes} ${access}`);
+    this.mapped.set(iova, bytes);
+  }
+
+  unmap(iova: bigint): number {
+    const bytes = this.mapped.get(iova) ?? 0;
+    this.mapped.delete(iova);
+    return this.unmapsOnly ?? bytes;
+  }
+}
+
+/** Memory whose physical addresses are given. */
+export function memoryAt(
+  physical: readonly bigint[],
+  pageBytes = 4096,
+): MappableMemory & { readonly holds: Set<string> } {
+  const holds = new Set<string>();
+  return {
+    holds,
+    pageBytes,
+    bytes: physical.length * pageBytes,
+    address: 0x7000_0000n,
+    physicalAddresses: () => [...physical],
+    hold: (reason) => (holds.add(reason), { [Symbol.dispose]: () => void holds.delete(reason) }),
+  };
+}

@@ -1,0 +1,66 @@
+import { errorOf, processState } from "@vfio/test-support";
+import { readFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { EDU, E1000E, openDevice } from "./machine.js";
+
+let before: ReturnType<typeof processState>;
+beforeEach(() => {
+  before = processState();
+});
+afterEach(() => {
+  expect(processState()).toEqual(before);
+});
+
+describe("given a device's config space", () => {
+  it("ids and class are those that sysfs shows", () => {
+    using edu = openDevice(EDU);
+    const sysfs = readFileSync(`/sys/bus/pci/devices/${EDU}/config`);
+
+    expect([edu.pci.vendorId, edu.pci.deviceId]).toEqual([0x1234, 0x11e8]);
+    expect(edu.pci.config.read32(0x08)).toBe(sysfs.readUInt32LE(0x08));
+    expect(edu.pci.config.read8(0x0a)).toBe(sysfs[0x0a]);
+    expect(Buffer.from(edu.pci.config.read(0, 4))).toEqual(sysfs.subarray(0, 4));
+  });
+
+  it("PCI Express devices have 4096 bytes, others 256", () => {
+    using edu = openDevice(EDU);
+    using nic = openDevice(E1000E);
+
+    expect([edu.pci.config.bytes, nic.pci.config.bytes]).toEqual([256, 4096]);
+  });
+
+  it("the cache line size register keeps what is written", () => {
+    using edu = openDevice(EDU);
+
+    edu.pci.config.write8(0x0c, 0x10);
+
+    expect(edu.pci.config.read8(0x0c)).toBe(0x10);
+  });
+
+  it("offsets outside it, or not aligned to the width, are RangeErrors that name the device", () => {
+    using edu = openDevice(EDU);
+
+    for (const access of [
+      () => edu.pci.config.read32(256),
+      () => edu.pci.config.read32(2),
+      () => edu.pci.config.read16(-2),
+      () => edu.pci.config.write8(0.5, 0),
+      () => edu.pci.config.read(250, 10),
+    ]) {
+      const error = errorOf(access);
+      expect(error).toBeInstanceOf(RangeError);
+      expect(error).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
+      expect(error.message).toContain(`the config space of ${EDU} (256 bytes)`);
+    }
+  });
+
+  it("bus mastering goes on and off, each time read back from the device", () => {
+    using edu = openDevice(EDU);
+
+    for (const on of [true, false, true]) {
+      edu.pci.busMaster = on;
+      expect(edu.pci.busMaster).toBe(on);
+      expect((readFileSync(`/sys/bus/pci/devices/${EDU}/config`).readUInt16LE(4) & 4) !== 0).toBe(on);
+    }
+  });
+});
