@@ -29,7 +29,9 @@ export function runQuietly(title, command, args, options = {}) {
   const result = spawnSync(command, args, { cwd: root, encoding: "utf8", maxBuffer: 1 << 28, ...options });
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   if (result.status === 0) return void process.stderr.write(`${seconds} s\n`);
-  process.stderr.write(`failed\n${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}\n`);
+  process.stderr.write(
+    `failed\n${result.stdout ?? ""}${result.stderr ?? ""}${result.error?.message ?? ""}\n`,
+  );
   if (result.signal === "SIGINT") process.exit(130);
   stop(`${title} failed: ${[command, ...args].join(" ")}`);
 }
@@ -46,7 +48,8 @@ export function tool(name) {
 }
 
 function checkPlatform() {
-  if (process.platform !== "linux") stop(`This needs Linux: VFIO is a part of its kernel, and this is ${process.platform}.`);
+  if (process.platform !== "linux")
+    stop(`This needs Linux: VFIO is a part of its kernel, and this is ${process.platform}.`);
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > OLDEST_NODE[0] || (major === OLDEST_NODE[0] && minor >= OLDEST_NODE[1])) return;
   stop(`This needs Node.js ${OLDEST_NODE.join(".")} or later, and this is ${process.version}.`);
@@ -59,7 +62,9 @@ function installCompiler() {
   if (missing.length === 0) return;
   const install = ["install", "-y", "--no-install-recommends", ...missing];
   if (process.getuid() !== 0) {
-    stop(`Compiling the addon needs ${missing.join(", ")}. Type: sudo apt-get update && sudo apt-get ${install.join(" ")}`);
+    stop(
+      `Compiling the addon needs ${missing.join(", ")}. Type: sudo apt-get update && sudo apt-get ${install.join(" ")}`,
+    );
   }
   const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
   runQuietly("Updating the package lists", "apt-get", ["update"], { env });
@@ -73,7 +78,9 @@ function isOnPath(program) {
 /** npm ci takes half a minute, so it runs only when the lock file is not the one it ran for. */
 function installPackages() {
   const mark = path.join(root, "node_modules/.vfio-installed");
-  const wanted = createHash("sha256").update(readFileSync(path.join(root, "package-lock.json"))).digest("hex");
+  const wanted = createHash("sha256")
+    .update(readFileSync(path.join(root, "package-lock.json")))
+    .digest("hex");
   if (existsSync(mark) && readFileSync(mark, "utf8") === wanted) return;
   runQuietly("Installing npm packages", "npm", ["ci", "--json=false", "--no-audit", "--no-fund"]);
   writeFileSync(mark, wanted);

@@ -6,5 +6,8 @@ import { bootstrap, root } from "./bootstrap.mjs";
 bootstrap();
 const program = path.join(root, "tools/lab/dist/cli.js");
 const cwd = process.env.INIT_CWD ?? process.cwd();
-const { status } = spawnSync(process.execPath, [program, ...process.argv.slice(2)], { stdio: "inherit", cwd });
+const { status } = spawnSync(process.execPath, [program, ...process.argv.slice(2)], {
+  stdio: "inherit",
+  cwd,
+});
 process.exitCode = status ?? 130;

@@ -31,9 +31,13 @@ const inLab = lab.passed + lab.failed;
 
 process.stdout.write("\n");
 for (const row of rows) {
-  process.stdout.write(`${row.name.padEnd(28)} ${row.passed} passed, ${row.failed} failed, ${row.skipped} skipped\n`);
+  process.stdout.write(
+    `${row.name.padEnd(28)} ${row.passed} passed, ${row.failed} failed, ${row.skipped} skipped\n`,
+  );
 }
-process.stdout.write(`${total.passed + total.failed} ran, ${inLab} of them in the lab on a real VFIO kernel\n\n`);
+process.stdout.write(
+  `${total.passed + total.failed} ran, ${inLab} of them in the lab on a real VFIO kernel\n\n`,
+);
 process.stdout.write(`${total.passed} passed, ${total.failed} failed, ${total.skipped} skipped\n`);
 process.exitCode = total.failed === 0 && total.passed > 0 ? 0 : 1;
 

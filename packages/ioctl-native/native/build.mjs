@@ -4,7 +4,7 @@
  * that has one in its root, even when a compiled binary is already there.
  */
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, renameSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 
@@ -14,8 +14,14 @@ const prefix = path.dirname(path.dirname(process.execPath));
 const headers = existsSync(path.join(prefix, "include/node/node_api.h")) ? [`--nodedir=${prefix}`] : [];
 const nodeGyp = createRequire(import.meta.url).resolve("node-gyp/bin/node-gyp.js");
 
-execFileSync(process.execPath, [nodeGyp, "rebuild", "--silent", ...headers], { cwd: native, stdio: "inherit" });
+execFileSync(process.execPath, [nodeGyp, "rebuild", "--silent", ...headers], {
+  cwd: native,
+  stdio: "inherit",
+});
 
 const target = path.join(native, "../prebuilds", `${process.platform}-${process.arch}`);
 mkdirSync(target, { recursive: true });
-copyFileSync(path.join(native, "build/Release/ioctl_native.node"), path.join(target, "ioctl-native.node"));
+// Renamed into place: a process that has the old one loaded must not see its code change under it.
+const incoming = path.join(target, `ioctl-native.node.${process.pid}`);
+copyFileSync(path.join(native, "build/Release/ioctl_native.node"), incoming);
+renameSync(incoming, path.join(target, "ioctl-native.node"));

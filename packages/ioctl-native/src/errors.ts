@@ -92,8 +92,9 @@ export function errnoOf(name: keyof typeof constants.errno): number {
 
 /** The negative errno of an error that came from Node's own `fs` calls; -EIO for anything else. */
 export function errnoOfError(error: unknown): number {
-  const errno = (error as NodeJS.ErrnoException | null)?.errno;
-  return typeof errno === "number" ? errno : errnoOf("EIO");
+  const { errno, code } = error as NodeJS.ErrnoException;
+  if (typeof errno === "number") return errno;
+  return code?.startsWith("ERR_INVALID_ARG") === true ? errnoOf("EINVAL") : errnoOf("EIO");
 }
 
 function describeErrno(errno: number): [code: string, text: string] {

@@ -1,4 +1,4 @@
-import { check } from "./errors.js";
+import { check, VfioRangeError } from "./errors.js";
 import { Fd, type HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 
@@ -25,8 +25,13 @@ export class EventFd implements HasFd, Disposable {
     return check(kernel().eventfdRead(this.fd), () => ({ syscall: "read", what: "cannot read an eventfd" }));
   }
 
-  /** Adds to the counter: what a device's interrupt does. */
+  /**
+   * Adds to the counter: what a device's interrupt does.
+   * @param count a whole number from 0 to 2^53 - 1.
+   * @throws VfioRangeError `ERR_VFIO_EVENTFD_COUNT`; VfioSystemError EAGAIN if the counter (64 bits) would overflow.
+   */
   signal(count = 1): void {
+    if (!Number.isSafeInteger(count) || count < 0) throw countError(count);
     check(kernel().eventfdWrite(this.fd, count), () => ({
       syscall: "write",
       what: "cannot signal an eventfd",
@@ -40,4 +45,11 @@ export class EventFd implements HasFd, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function countError(count: unknown): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_EVENTFD_COUNT",
+    `an eventfd is signalled with a whole number from 0, not ${String(count)}`,
+  );
 }

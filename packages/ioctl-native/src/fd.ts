@@ -1,11 +1,13 @@
 import { constants } from "node:fs";
-import { check, VfioError, type SystemCallContext } from "./errors.js";
+import { check, VfioError, VfioRangeError, type SystemCallContext } from "./errors.js";
 import { kernel } from "./kernel.js";
 
 /** Anything that stands for an open file descriptor. This is how the packages of this library meet: by shape. */
 export interface HasFd {
   readonly fd: number;
 }
+
+const MAX_FD = 2 ** 31 - 1;
 
 /**
  * The owner of one file descriptor. fd 0 is a value like any other.
@@ -18,8 +20,12 @@ export class Fd implements HasFd, Disposable {
   /**
    * @param fd an open file descriptor, which now belongs to this object.
    * @param name what it is, for error messages: "IOMMU group 5".
+   * @throws VfioRangeError `ERR_VFIO_FD` for what no file descriptor can be.
    */
   constructor(fd: number, name: string) {
+    if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
+      throw new VfioRangeError("ERR_VFIO_FD", `${String(fd)} cannot be the file descriptor of ${name}`);
+    }
     this.#fd = fd;
     this.#name = name;
   }

@@ -1,13 +1,15 @@
-import { check, VfioError } from "./errors.js";
+import { check, VfioError, VfioRangeError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 
 /**
  * Reads exactly `bytes` bytes at an offset (`pread(2)`).
  * @param offset in bytes; VFIO's region offsets lie at 2^40 and above, which a number holds exactly.
- * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes came.
+ * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes came;
+ * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset or size that is no whole number from 0.
  */
 export function readAt(file: HasFd, offset: number, bytes: number, name: string): Uint8Array {
+  checkSpan(bytes, offset, name);
   const buffer = new Uint8Array(bytes);
   const got = kernel().pread(file.fd, buffer, offset);
   check(got, () => ({ syscall: "pread", what: `cannot read ${span(bytes, offset, name)}` }));
@@ -17,12 +19,26 @@ export function readAt(file: HasFd, offset: number, bytes: number, name: string)
 
 /**
  * Writes all of `bytes` at an offset (`pwrite(2)`).
- * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes were taken.
+ * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes were taken;
+ * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset that is no whole number from 0, or bytes that are no Uint8Array.
  */
 export function writeAt(file: HasFd, offset: number, bytes: Uint8Array, name: string): void {
+  checkSpan(bytes instanceof Uint8Array ? bytes.length : NaN, offset, name);
   const put = kernel().pwrite(file.fd, bytes, offset);
   check(put, () => ({ syscall: "pwrite", what: `cannot write ${span(bytes.length, offset, name)}` }));
   if (put !== bytes.length) throw shortError("write", put, bytes.length, offset, name);
+}
+
+function checkSpan(bytes: number, offset: number, name: string): void {
+  if (isSize(bytes) && isSize(offset) && isSize(offset + bytes)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_IO_RANGE",
+    `${String(bytes)} bytes at offset ${String(offset)} of ${name}: both must be whole numbers from 0`,
+  );
+}
+
+function isSize(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0;
 }
 
 function shortError(verb: string, done: number, wanted: number, offset: number, name: string): VfioError {

@@ -72,13 +72,22 @@ function encodeArgument<A extends IoctlArgument>(
   if (request.argument === "int pointer") {
     return new Uint8Array(new Int32Array([intArgument(request, value)]).buffer);
   }
-  if (request.argument === "string") return new TextEncoder().encode(`${String(value)}\0`);
+  if (request.argument === "string") return stringArgument(request, value);
   return checkedStruct(request, request.argument, value);
 }
 
 function intArgument(request: Ioctl, value: unknown): number {
   if (typeof value === "number" && Number.isInteger(value) && value === (value | 0)) return value;
-  throw argumentError(request, `needs a 32-bit integer, not ${String(value)}`);
+  throw argumentError(request, `needs a 32-bit integer, not ${describe(value)}`);
+}
+
+function stringArgument(request: Ioctl, value: unknown): Uint8Array {
+  if (typeof value === "string" && !value.includes("\0")) return new TextEncoder().encode(`${value}\0`);
+  throw argumentError(request, `needs a string without NUL characters, not ${describe(value)}`);
+}
+
+function describe(value: unknown): string {
+  return typeof value === "number" || typeof value === "string" ? JSON.stringify(value) : typeof value;
 }
 
 function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, value: unknown): Uint8Array {
@@ -88,7 +97,12 @@ function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, va
       `needs struct ${struct.name} as a Uint8Array of at least ${struct.bytes} bytes`,
     );
   }
-  const argsz = new DataView(value.buffer, value.byteOffset).getUint32(0, true);
+  // Another thread could change argsz between this check and the call.
+  if (value.buffer instanceof SharedArrayBuffer) {
+    throw argumentError(request, `cannot take struct ${struct.name} from a SharedArrayBuffer`);
+  }
+  if (!("argsz" in struct.fields)) return value;
+  const argsz = Number(struct.decode(value).argsz);
   if (argsz < struct.bytes || argsz > value.length) {
     throw argumentError(
       request,

@@ -1,8 +1,12 @@
 import {
+  closeSync,
+  constants,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
+  statfsSync,
   statSync,
   unlinkSync,
   writeFileSync,
@@ -12,14 +16,14 @@ import { loadAddon } from "./load-addon.js";
 
 /** One register accessor each, on one mapping; a read-only mapping has no `write…` functions. */
 export interface RegisterFunctions {
-  read8(offset: number): number;
-  read16(offset: number): number;
-  read32(offset: number): number;
-  read64(offset: number): bigint;
-  write8(offset: number, value: number): void;
-  write16(offset: number, value: number): void;
-  write32(offset: number, value: number): void;
-  write64(offset: number, value: bigint): void;
+  readonly read8: (offset: number) => number;
+  readonly read16: (offset: number) => number;
+  readonly read32: (offset: number) => number;
+  readonly read64: (offset: number) => bigint;
+  readonly write8: (offset: number, value: number) => void;
+  readonly write16: (offset: number, value: number) => void;
+  readonly write32: (offset: number, value: number) => void;
+  readonly write64: (offset: number, value: bigint) => void;
 }
 
 /** What one `recvmsg` brought. No bytes and no fds: the peer left. */
@@ -50,9 +54,12 @@ export interface Kernel {
   pwrite(fd: number, bytes: Uint8Array, offset: number): number;
   truncate(fd: number, bytes: number): number;
   memfdCreate(name: string, flags: number): number;
+  /** Forbids everybody to shrink or grow a memory file (F_SEAL_SHRINK, F_SEAL_GROW). */
+  sealSize(fd: number): number;
   memlockLimit(): number | { current: number; maximum: number };
 
   eventfd(): number;
+  /** The counter's value, which becomes 0; 0 if nothing was signalled. */
   eventfdRead(fd: number): number;
   eventfdWrite(fd: number, count: number): number;
 
@@ -63,6 +70,7 @@ export interface Kernel {
     writable: boolean,
     populate: boolean,
     address: bigint | undefined,
+    name: string,
   ): number;
   mappingAddress(handle: number): bigint | number;
   mappingLength(handle: number): number;
@@ -78,6 +86,7 @@ export interface Kernel {
   socketReceive(fd: number, maxBytes: number, maxFds: number): ReceivedPacket | number;
   socketPeer(fd: number): PeerCredentials | number;
 
+  /** The watcher, whatever that is, or a negative errno. */
   watch(fd: number, forWriting: boolean, callback: () => void): unknown;
   unwatch(watcher: unknown): void;
   watchRef(watcher: unknown): void;
@@ -92,9 +101,13 @@ export interface Kernel {
   rename(from: string, to: string): number;
   /** `{ mode, uid, gid, inode }` of a file, or `-errno`. */
   stat(path: string): { mode: number; uid: number; gid: number; inode: number } | number;
+  /** The type (`statfs(2)`, the magic number) and block size of the filesystem that a path lies on, or `-errno`. */
+  filesystem(path: string): { type: number; blockBytes: number } | number;
 }
 
-type Addon = Omit<Kernel, "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "stat">;
+type PlainFiles =
+  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "stat" | "filesystem";
+type Addon = Omit<Kernel, PlainFiles>;
 
 let current: Kernel | undefined;
 
@@ -123,7 +136,7 @@ export function realKernel(): Kernel {
   return {
     ...addon,
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
-    writeText: (path, text) => orErrno(() => (writeFileSync(path, text), 0)),
+    writeText: (path, text) => orErrno(() => writeExisting(path, text)),
     readLink: (path) => orErrno(() => readlinkSync(path)),
     list: (path) => orErrno(() => readdirSync(path)),
     unlink: (path) => orErrno(() => (unlinkSync(path), 0)),
@@ -133,7 +146,23 @@ export function realKernel(): Kernel {
         const { mode, uid, gid, ino } = statSync(path);
         return { mode, uid, gid, inode: ino };
       }),
+    filesystem: (path) =>
+      orErrno(() => {
+        const { type, bsize } = statfsSync(path);
+        return { type, blockBytes: bsize };
+      }),
   };
+}
+
+/** Attributes of sysfs are never created, and some may only be written: a misspelled one must be ENOENT. */
+function writeExisting(path: string, text: string): number {
+  const fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC);
+  try {
+    writeFileSync(fd, text);
+    return 0;
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function orErrno<T>(call: () => T): T | number {

@@ -1,6 +1,16 @@
-import { check, VfioError, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
+import {
+  check,
+  errnoOf,
+  VfioError,
+  VfioRangeError,
+  VfioSystemError,
+  type SystemCallContext,
+} from "./errors.js";
 import { closedError, type HasFd } from "./fd.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
+
+/** The kernel's page size, or a divisor of it where pages are larger. */
+const SMALLEST_PAGE = 4096;
 
 /** Options of {@link Mapping.map}. */
 export interface MapOptions {
@@ -17,6 +27,8 @@ export interface MapOptions {
   readonly address?: bigint;
   /** What it is, for error messages. */
   readonly name: string;
+  /** The remedy to name when the kernel refuses. */
+  readonly hint?: () => string;
 }
 
 /**
@@ -33,7 +45,7 @@ export class Mapping implements Disposable {
   readonly address: bigint;
   readonly name: string;
   readonly #owner: boolean;
-  readonly #holds = new Set<string>();
+  readonly #holds = new Set<{ readonly reason: string }>();
   #view: ArrayBuffer | undefined;
   #registers: RegisterFunctions | undefined;
   #closed = false;
@@ -43,19 +55,22 @@ export class Mapping implements Disposable {
     this.name = name;
     this.#owner = owner;
     this.bytes = check(kernel().mappingLength(handle), () => noSuchMapping(name));
-    this.address = kernel().mappingAddress(handle) as bigint;
+    const address = kernel().mappingAddress(handle);
+    if (typeof address === "number") throw new VfioSystemError(address, noSuchMapping(name));
+    this.address = address;
   }
 
   /**
    * Maps a file (`mmap(2)`, MAP_SHARED).
-   * @throws VfioSystemError for what `mmap` refuses; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length or offset
-   * that is not a whole number in range.
+   * @throws VfioSystemError for what `mmap` refuses, and ENXIO for a range beyond the file's end, where the first
+   * touch would be a SIGBUS; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
    */
   static map(options: MapOptions): Mapping {
-    const { file, bytes, offset = 0, writable = true, populate = false, address, name } = options;
+    const { file, bytes, offset = 0, writable = true, populate = false, address, name, hint } = options;
     checkRange(bytes, offset, name);
-    const handle = kernel().map(file.fd, offset, bytes, writable, populate, address);
-    check(handle, () => ({ syscall: "mmap", what: `cannot map ${bytes} bytes of ${name}` }));
+    checkAddress(address, name);
+    const handle = kernel().map(file.fd, offset, bytes, writable, populate, address, name);
+    check(handle, () => mapContext(options, hint?.() ?? remedyOf(handle, options)));
     return new Mapping(handle, name, true);
   }
 
@@ -75,17 +90,24 @@ export class Mapping implements Disposable {
   /**
    * The whole mapping as an ArrayBuffer. Right for DMA memory. For device registers use {@link registers}: V8 may
    * narrow, merge or drop what typed arrays do.
-   * @throws VfioSystemError ENOTSUP where the JavaScript engine forbids memory outside its heap (Electron).
+   * @throws VfioSystemError ENOTSUP where the JavaScript engine forbids memory outside its heap (Electron);
+   * VfioError `ERR_VFIO_READ_ONLY` for a read-only mapping: an ArrayBuffer is always writable, and a store there
+   * would end the process with a SIGSEGV; `ERR_VFIO_CLOSED`.
    */
   get buffer(): ArrayBuffer {
     this.#checkOpen();
     return (this.#view ??= this.#newView());
   }
 
-  /** Register accessors on this mapping: each call is exactly one access of exactly its width. */
+  /**
+   * Register accessors on this mapping: each call is exactly one access of exactly its width. Offsets are in bytes
+   * and multiples of the width; numbers may be signed (-1 is 0xffffffff). A read-only mapping has no `write…`.
+   * @throws VfioError `ERR_VFIO_CLOSED`. The accessors throw `ERR_VFIO_CLOSED`, and RangeErrors with the codes
+   * `ERR_VFIO_REGISTER_OFFSET` and `ERR_VFIO_REGISTER_VALUE`.
+   */
   get registers(): RegisterFunctions {
     this.#checkOpen();
-    return (this.#registers ??= kernel().registers(this.handle) as RegisterFunctions);
+    return (this.#registers ??= this.#newRegisters());
   }
 
   /**
@@ -94,14 +116,16 @@ export class Mapping implements Disposable {
    */
   hold(reason: string): Disposable {
     this.#checkOpen();
-    this.#holds.add(reason);
-    return { [Symbol.dispose]: () => void this.#holds.delete(reason) };
+    const hold = { reason };
+    this.#holds.add(hold);
+    return { [Symbol.dispose]: () => void this.#holds.delete(hold) };
   }
 
   /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while somebody holds it. Closing twice does nothing. */
   close(): void {
     if (this.#closed) return;
-    if (this.#holds.size > 0) throw inUseError(this.name, [...this.#holds]);
+    if (this.#holds.size > 0)
+      throw inUseError(this.name, [...new Set([...this.#holds].map((hold) => hold.reason))]);
     this.#closed = true;
     if (this.#view !== undefined) kernel().detachView(this.#view);
     this.#view = undefined;
@@ -117,7 +141,15 @@ export class Mapping implements Disposable {
   #newView(): ArrayBuffer {
     const view = kernel().mappingView(this.handle);
     if (typeof view !== "number") return view;
+    if (view === errnoOf("EBADF")) throw closedError(this.name);
+    if (view === errnoOf("EACCES")) throw readOnlyError(this.name);
     throw new VfioSystemError(view, { syscall: "mmap", what: `cannot make an ArrayBuffer of ${this.name}` });
+  }
+
+  #newRegisters(): RegisterFunctions {
+    const registers = kernel().registers(this.handle);
+    if (typeof registers === "number") throw closedError(this.name);
+    return registers;
   }
 
   #checkOpen(): void {
@@ -126,11 +158,46 @@ export class Mapping implements Disposable {
 }
 
 function checkRange(bytes: number, offset: number, name: string): void {
-  if (Number.isSafeInteger(bytes) && bytes > 0 && Number.isSafeInteger(offset) && offset >= 0) return;
+  const isSpan = Number.isSafeInteger(bytes) && bytes > 0 && Number.isSafeInteger(offset + bytes);
+  if (isSpan && offset >= 0 && offset % SMALLEST_PAGE === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `cannot map ${bytes} bytes at offset ${offset} of ${name}: both must be whole numbers, and the length above 0`,
+    `cannot map ${String(bytes)} bytes at offset ${String(offset)} of ${name}: both must be whole numbers, ` +
+      "the length above 0 and the offset a multiple of the page size",
   );
+}
+
+function checkAddress(address: bigint | undefined, name: string): void {
+  if (address === undefined) return;
+  const isPage = typeof address === "bigint" && address > 0n && address % BigInt(SMALLEST_PAGE) === 0n;
+  if (isPage && BigInt.asUintN(64, address) === address) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_MAP_RANGE",
+    `cannot map ${name} at the address ${String(address)}: it must be a bigint above 0 and a multiple of the page size`,
+  );
+}
+
+function mapContext({ bytes, name }: MapOptions, hint: string | undefined): SystemCallContext {
+  const what = `cannot map ${bytes} bytes of ${name}`;
+  return { syscall: "mmap", what, ...(hint === undefined ? {} : { hint }) };
+}
+
+function remedyOf(errno: number, { bytes, address }: MapOptions): string | undefined {
+  if (errno === errnoOf("ENXIO"))
+    return "The range goes beyond the end of the file: make the file larger first";
+  if (errno !== errnoOf("EEXIST") || address === undefined) return undefined;
+  const occupant = memoryMapLines().find((line) => overlaps(line, address, address + BigInt(bytes)));
+  return `The addresses are taken by: ${occupant ?? "something that has just gone"}`;
+}
+
+function memoryMapLines(): string[] {
+  const maps = kernel().readText("/proc/self/maps");
+  return typeof maps === "string" ? maps.split("\n") : [];
+}
+
+function overlaps(line: string, start: bigint, end: bigint): boolean {
+  const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line) ?? [];
+  return from !== undefined && to !== undefined && BigInt(`0x${from}`) < end && BigInt(`0x${to}`) > start;
 }
 
 function noSuchMapping(name: string): SystemCallContext {
@@ -139,6 +206,12 @@ function noSuchMapping(name: string): SystemCallContext {
     what: `there is no ${name} in this process`,
     hint: "It was closed, or the number is from another process",
   };
+}
+
+function readOnlyError(name: string): VfioError {
+  return new VfioError("ERR_VFIO_READ_ONLY", `${name} is mapped read-only and has no ArrayBuffer`, {
+    hint: "A store into it would end the process: read it through `registers`, or map it writable",
+  });
 }
 
 function inUseError(name: string, holders: string[]): VfioError {

@@ -1,12 +1,13 @@
 import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import path from "node:path";
-import { check, VfioRangeError, type SystemCallContext } from "./errors.js";
+import { check, VfioError, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
 import { Fd, openFile } from "./fd.js";
 import { kernel } from "./kernel.js";
 
 const MFD_HUGETLB = 4;
 const MFD_HUGE_SHIFT = 2 ** 26;
+const HUGETLBFS_MAGIC = 0x958458f6;
 
 /** Options of {@link createMemoryFile}. */
 export interface MemoryFileOptions {
@@ -24,14 +25,17 @@ export interface MemoryFileOptions {
  * A file in memory, with pages of a chosen size: anonymous (`memfd_create`, MFD_HUGETLB), or in a hugetlbfs
  * directory, where it is unlinked at once. Either way nothing is left behind when the last fd and mapping go,
  * a crash included, and another process can have it by its fd.
- * @throws VfioSystemError; VfioRangeError `ERR_VFIO_MEMORY_SIZE`.
+ * Its size is final: nobody who gets the fd can shrink an anonymous file under a mapping.
+ * @throws VfioSystemError if there is no such memory; VfioRangeError `ERR_VFIO_MEMORY_SIZE`; VfioError
+ * `ERR_VFIO_NOT_HUGETLBFS` if the directory is not a hugetlbfs of that page size.
  */
 export function createMemoryFile(options: MemoryFileOptions): Fd {
   const { bytes, pageBytes, directory } = options;
   checkSizes(bytes, pageBytes);
-  const file = directory === undefined ? anonymousFile(options) : hugetlbfsFile(directory);
+  const file = directory === undefined ? anonymousFile(options) : hugetlbfsFile(directory, options);
   try {
     check(kernel().truncate(file.fd, bytes), () => context("ftruncate", options));
+    if (directory === undefined) check(kernel().sealSize(file.fd), () => context("fcntl", options));
     return file;
   } catch (error) {
     file.close();
@@ -45,14 +49,32 @@ function anonymousFile(options: MemoryFileOptions): Fd {
   return new Fd(fd, "DMA memory");
 }
 
-function hugetlbfsFile(directory: string): Fd {
+function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions): Fd {
+  checkHugetlbfs(directory, pageBytes);
   const file = path.join(directory, `.vfio-dma-${randomUUID()}`);
   const opened = openFile(file, {
     flags: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
     name: "DMA memory",
+    ...(hint === undefined ? {} : { hint }),
   });
-  kernel().unlink(file);
+  const unlinked = kernel().unlink(file);
+  if (unlinked < 0) opened.close();
+  check(unlinked, () => ({ syscall: "unlink", what: `cannot unlink ${file}`, path: file }));
   return opened;
+}
+
+function checkHugetlbfs(directory: string, pageBytes: number): void {
+  const found = kernel().filesystem(directory);
+  if (typeof found === "number") {
+    throw new VfioSystemError(found, { syscall: "statfs", what: `cannot use ${directory}`, path: directory });
+  }
+  if (found.type === HUGETLBFS_MAGIC && found.blockBytes === pageBytes) return;
+  const actual = found.type === HUGETLBFS_MAGIC ? `has pages of ${found.blockBytes}` : "is not a hugetlbfs";
+  throw new VfioError(
+    "ERR_VFIO_NOT_HUGETLBFS",
+    `cannot take pages of ${pageBytes} bytes from ${directory}: it ${actual}`,
+    { hint: `Mount one there: mount -t hugetlbfs -o pagesize=${pageBytes} none ${directory}` },
+  );
 }
 
 function context(syscall: string, { bytes, pageBytes, hint }: MemoryFileOptions): SystemCallContext {

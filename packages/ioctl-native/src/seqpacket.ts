@@ -1,6 +1,18 @@
-import { check, errnoOf, VfioSystemError } from "./errors.js";
+import { check, errnoOf, VfioRangeError, VfioSystemError } from "./errors.js";
 import { Fd, type HasFd } from "./fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "./kernel.js";
+
+const MAX_PACKET = 16 * 2 ** 20;
+const MAX_FDS = 253;
+
+function checkCount(name: string, value: number, most: number): void {
+  if (Number.isInteger(value) && value >= 0 && value <= most) return;
+  throw argumentError(`${name} must be a whole number from 0 to ${most}, not ${String(value)}`);
+}
+
+function argumentError(problem: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_PACKET_ARGUMENT", problem);
+}
 
 /**
  * One end of a local SOCK_SEQPACKET connection: packets keep their bounds, and file descriptors can ride along
@@ -46,10 +58,14 @@ export class SeqpacketSocket implements HasFd, Disposable {
   }
 
   /**
-   * Sends one packet, with copies of file descriptors.
-   * @throws VfioSystemError EPIPE (the peer left), EAGAIN (its queue is full).
+   * Sends one packet, with copies of up to 253 file descriptors. An empty packet without any looks to the peer
+   * as if this end had left.
+   * @throws VfioSystemError EPIPE (the peer left), EAGAIN (its queue is full), EMSGSIZE (larger than the socket's
+   * send buffer), EINVAL (too many fds), EBADF (not an open fd); VfioRangeError `ERR_VFIO_PACKET_ARGUMENT`.
    */
   send(bytes: Uint8Array, fds: readonly number[] = []): void {
+    if (!(bytes instanceof Uint8Array)) throw argumentError("bytes must be a Uint8Array");
+    if (!Array.isArray(fds)) throw argumentError("fds must be an array");
     check(kernel().socketSend(this.fd, bytes, fds), () => ({
       syscall: "sendmsg",
       what: "cannot send a packet",
@@ -58,9 +74,14 @@ export class SeqpacketSocket implements HasFd, Disposable {
 
   /**
    * Takes one packet, or `undefined` if none is there. An empty packet without fds means that the peer left.
-   * The received fds are close-on-exec and belong to the caller, all of them.
+   * The received fds are close-on-exec and belong to the caller, all of them, those of a truncated packet too.
+   * @param maxBytes up to 16 MiB.
+   * @param maxFds up to 253.
+   * @throws VfioSystemError ECONNRESET (the peer left packets unread); VfioRangeError `ERR_VFIO_PACKET_ARGUMENT`.
    */
   receive(maxBytes: number, maxFds = 0): ReceivedPacket | undefined {
+    checkCount("maxBytes", maxBytes, MAX_PACKET);
+    checkCount("maxFds", maxFds, MAX_FDS);
     const packet = kernel().socketReceive(this.fd, maxBytes, maxFds);
     if (typeof packet !== "number") return packet;
     if (packet === errnoOf("EAGAIN")) return undefined;
@@ -87,9 +108,11 @@ export class SeqpacketListener implements HasFd, Disposable {
   /**
    * Creates the socket file and listens.
    * @param backlog how many connections may wait for {@link accept}.
-   * @throws VfioSystemError EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder).
+   * @throws VfioRangeError `ERR_VFIO_PACKET_ARGUMENT` for a backlog that is no whole number from 0;
+   * VfioSystemError EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder).
    */
   static listen(path: string, backlog: number): SeqpacketListener {
+    checkCount("backlog", backlog, 2 ** 31 - 1);
     const fd = check(kernel().socketListen(path, backlog), () => ({
       syscall: "bind",
       what: `cannot listen on ${path}`,
@@ -102,13 +125,21 @@ export class SeqpacketListener implements HasFd, Disposable {
     return this.#fd.fd;
   }
 
-  /** Takes one waiting connection, or `undefined` if none is there (or it left again). */
+  /**
+   * Takes one waiting connection, or `undefined` if none is there (or it left again).
+   * @throws VfioSystemError EMFILE, ENFILE (no file descriptor is left: the connection keeps waiting, so a listener
+   * that watches for it is called again at once).
+   */
   accept(): SeqpacketSocket | undefined {
     const fd = kernel().socketAccept(this.fd);
     if (fd >= 0) return new SeqpacketSocket(new Fd(fd, "accepted connection"));
     if (fd === errnoOf("EAGAIN") || fd === errnoOf("ECONNABORTED") || fd === errnoOf("EINTR"))
       return undefined;
-    throw new VfioSystemError(fd, { syscall: "accept4", what: "cannot accept a connection" });
+    throw new VfioSystemError(fd, {
+      syscall: "accept4",
+      what: "cannot accept a connection",
+      ...(fd === errnoOf("EMFILE") ? { hint: "Close some, or raise the limit: ulimit -n" } : {}),
+    });
   }
 
   close(): void {

@@ -1,3 +1,5 @@
+import { VfioRangeError } from "./errors.js";
+
 /** A field's type in the kernel's headers. */
 export type FieldType = "u8" | "u16" | "u32" | "s32" | "u64";
 
@@ -26,34 +28,86 @@ export class Struct<F extends Record<string, Field>> {
     readonly fields: F,
   ) {}
 
-  /** A new buffer with the given fields set and all others zero. */
+  /**
+   * A new buffer with the given fields set and all others zero.
+   * @param bytes its size, for what follows the struct; at least the struct's own.
+   * @throws VfioRangeError `ERR_VFIO_STRUCT_VALUE`, `ERR_VFIO_STRUCT_BOUNDS`.
+   */
   encode(values: Partial<ValuesOf<F>> = {}, bytes: number = this.bytes): Uint8Array {
+    if (!Number.isSafeInteger(bytes) || bytes < this.bytes) throw boundsError(this, bytes, 0);
     const buffer = new Uint8Array(bytes);
     this.write(buffer, values);
     return buffer;
   }
 
-  /** Sets the given fields in an existing buffer. */
+  /**
+   * Sets the given fields in an existing buffer, at an offset of it.
+   * @throws VfioRangeError `ERR_VFIO_STRUCT_VALUE` for a value its field can't hold or a field that does not exist;
+   * `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
+   */
   write(buffer: Uint8Array, values: Partial<ValuesOf<F>>, at = 0): void {
-    const view = viewOf(buffer);
-    for (const [name, value] of Object.entries(values) as [string, number | bigint][]) {
-      const field = this.fields[name];
-      if (field !== undefined) writeField(view, at + field[0], field[1], value);
+    const view = viewOf(this, buffer, at);
+    for (const [name, value] of Object.entries(values)) {
+      if (value === undefined) continue;
+      const [offset, type] = this.#field(name);
+      if (!fits(value, type)) throw valueError(`${this.name}.${name}`, type, value);
+      writeField(view, at + offset, type, value);
     }
   }
 
-  /** All fields, read at an offset of a buffer. Throws a RangeError if the struct does not fit. */
+  /**
+   * All fields, read at an offset of a buffer.
+   * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
+   */
   decode(buffer: Uint8Array, at = 0): ValuesOf<F> {
-    const view = viewOf(buffer);
+    const view = viewOf(this, buffer, at);
     const entries = Object.entries(this.fields).map(([name, [offset, type]]) => [
       name,
       readField(view, at + offset, type),
     ]);
     return Object.fromEntries(entries) as ValuesOf<F>;
   }
+
+  #field(name: string): Field {
+    const field = Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
+    if (field !== undefined) return field;
+    throw new VfioRangeError("ERR_VFIO_STRUCT_VALUE", `struct ${this.name} has no field ${name}`);
+  }
 }
 
-function viewOf(buffer: Uint8Array): DataView {
+/** First and last value of each type. */
+const RANGES: Record<FieldType, readonly [bigint, bigint]> = {
+  u8: [0n, 2n ** 8n - 1n],
+  u16: [0n, 2n ** 16n - 1n],
+  u32: [0n, 2n ** 32n - 1n],
+  s32: [-(2n ** 31n), 2n ** 31n - 1n],
+  u64: [0n, 2n ** 64n - 1n],
+};
+
+function fits(value: unknown, type: FieldType): value is number | bigint {
+  const isWhole = typeof value === "bigint" || Number.isSafeInteger(value);
+  const [least, most] = RANGES[type];
+  return isWhole && (value as number | bigint) >= least && (value as number | bigint) <= most;
+}
+
+function valueError(field: string, type: FieldType, value: unknown): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_STRUCT_VALUE",
+    `${field} is a ${type} and cannot hold ${String(value)}`,
+  );
+}
+
+function boundsError(struct: { name: string; bytes: number }, room: number, at: number): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_STRUCT_BOUNDS",
+    `struct ${struct.name} (${struct.bytes} bytes) does not fit into ${String(room)} bytes at offset ${String(at)}`,
+  );
+}
+
+function viewOf(struct: { name: string; bytes: number }, buffer: Uint8Array, at: number): DataView {
+  if (!Number.isSafeInteger(at) || at < 0 || at + struct.bytes > buffer.length) {
+    throw boundsError(struct, buffer.length, at);
+  }
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 

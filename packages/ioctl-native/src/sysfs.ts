@@ -29,7 +29,7 @@ export function listFolder(folder: string): string[] {
 }
 
 /**
- * Writes a sysfs attribute.
+ * Writes a sysfs attribute. Never creates a file.
  * @throws VfioSystemError with what was to be written.
  */
 export function writeSysfs(file: string, text: string): void {
@@ -42,9 +42,15 @@ export function writeSysfs(file: string, text: string): void {
   });
 }
 
-/** True if a file, folder or device node of that name exists. */
+/**
+ * True if a file, folder or device node of that name exists.
+ * @throws VfioSystemError if that can't be told (EACCES).
+ */
 export function exists(file: string): boolean {
-  return typeof kernel().stat(file) !== "number";
+  const found = kernel().stat(file);
+  if (typeof found !== "number") return true;
+  undefinedIfAbsent(found, "stat", file);
+  return false;
 }
 
 function undefinedIfAbsent(errno: number, syscall: string, file: string): undefined {

@@ -1,10 +1,13 @@
-import { VfioError, VfioSystemError } from "./errors.js";
+import { VfioError, VfioRangeError, VfioSystemError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 
 /** A running watch on an fd; it keeps the process alive unless unref'd. */
 export interface FdWatcher extends Disposable {
-  /** Ends the watch. Do so before the fd is closed; twice does nothing. */
+  /**
+   * Ends the watch; twice does nothing. Do so before the fd is closed: until then the watch keeps the file open,
+   * so that a socket's peer does not see it close.
+   */
   stop(): void;
   ref(): void;
   unref(): void;
@@ -12,11 +15,14 @@ export interface FdWatcher extends Disposable {
 
 /**
  * Calls back whenever an fd is readable (or has room for writing), through the event loop of the calling thread.
- * The callback must drain the fd, or it is called again at once.
+ * The callback must drain the fd, or it is called again at once. Several watches on one fd are possible.
+ * @throws VfioSystemError EPERM for what can't be waited for (ordinary files); VfioRangeError
+ * `ERR_VFIO_WAIT_ARGUMENT` if the callback is no function.
  */
 export function watchFd(file: HasFd, callback: () => void, forWriting = false): FdWatcher {
+  if (typeof callback !== "function") throw argumentError("the callback must be a function");
   const watcher = kernel().watch(file.fd, forWriting, callback);
-  if (typeof watcher === "number") {
+  if (typeof watcher === "number" && watcher < 0) {
     throw new VfioSystemError(watcher, { syscall: "epoll_ctl", what: `cannot wait for fd ${file.fd}` });
   }
   let running = true;
@@ -40,7 +46,7 @@ export function watchFd(file: HasFd, callback: () => void, forWriting = false): 
 export interface WaitOptions {
   /** Ends the wait; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds until `ERR_VFIO_TIMEOUT`. Default: no limit. */
+  /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0. Default, and for Infinity: no limit. */
   readonly timeoutMs?: number | undefined;
   readonly forWriting?: boolean;
   /** What is waited for, for the error message. */
@@ -49,10 +55,12 @@ export interface WaitOptions {
 
 /**
  * Waits until an fd is readable or writable, without blocking anything else.
- * @throws VfioError `ERR_VFIO_TIMEOUT`; the signal's reason when aborted.
+ * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that
+ * is no number from 0; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
  */
-export function waitForFd(file: HasFd, options: WaitOptions = {}): Promise<void> {
+export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise<void> {
   const { signal, timeoutMs, forWriting = false, what = `fd ${file.fd}` } = options;
+  checkTimeout(timeoutMs);
   return new Promise((resolve, reject) => {
     if (signal?.aborted === true) return reject(reasonOf(signal));
     const finish = (settle: () => void): void => {
@@ -64,9 +72,23 @@ export function waitForFd(file: HasFd, options: WaitOptions = {}): Promise<void>
     const onAbort = (): void => finish(() => reject(reasonOf(signal)));
     const onTimeout = (): void => finish(() => reject(timeoutError(what, timeoutMs)));
     const watcher = watchFd(file, () => finish(resolve), forWriting);
-    const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout, timeoutMs);
+    const timer = isLimit(timeoutMs) ? setTimeout(onTimeout, timeoutMs) : undefined;
     signal?.addEventListener("abort", onAbort, { once: true });
   });
+}
+
+/** Node's timers fire at once for what exceeds 31 bits: nearly 25 days, which is as good as no limit. */
+function isLimit(timeoutMs: number | undefined): boolean {
+  return timeoutMs !== undefined && timeoutMs < 2 ** 31;
+}
+
+function checkTimeout(timeoutMs: number | undefined): void {
+  if (timeoutMs === undefined || (typeof timeoutMs === "number" && timeoutMs >= 0)) return;
+  throw argumentError(`timeoutMs must be a number from 0, not ${String(timeoutMs)}`);
+}
+
+function argumentError(problem: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", problem);
 }
 
 function reasonOf(signal: AbortSignal | undefined): Error {

@@ -35,6 +35,7 @@ export function readResults(name, file) {
  * @returns {Omit<Row, "name">}
  */
 export function sum(rows) {
-  const add = (/** @type {"passed" | "failed" | "skipped"} */ key) => rows.reduce((total, row) => total + row[key], 0);
+  const add = (/** @type {"passed" | "failed" | "skipped"} */ key) =>
+    rows.reduce((total, row) => total + row[key], 0);
   return { passed: add("passed"), failed: add("failed"), skipped: add("skipped") };
 }

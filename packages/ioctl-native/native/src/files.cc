@@ -6,49 +6,71 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include <string>
-
 #include "common.h"
 
 // Every fd is close-on-exec: a VFIO fd inherited by accident would keep a device busy after we are gone.
 static Napi::Value Open(const Napi::CallbackInfo& info) {
-  std::string path = info[0].ToString();
-  return Result(info.Env(), open(path.c_str(), IntArg(info, 1) | O_CLOEXEC, IntArg(info, 2)));
+  auto path = StringArg(info, 0);
+  auto flags = IntArg(info, 1);
+  auto mode = IntArg(info, 2);
+  if (!path || !flags || !mode) return Failed(info.Env(), EINVAL);
+  return Result(info.Env(), open(path->c_str(), *flags | O_CLOEXEC, *mode));
 }
 
-static Napi::Value Close(const Napi::CallbackInfo& info) { return Result(info.Env(), close(IntArg(info, 0))); }
+static Napi::Value Close(const Napi::CallbackInfo& info) { return Result(info.Env(), close(FdArg(info, 0))); }
 
 static Napi::Value Dup(const Napi::CallbackInfo& info) {
-  return Result(info.Env(), fcntl(IntArg(info, 0), F_DUPFD_CLOEXEC, 0));
+  return Result(info.Env(), fcntl(FdArg(info, 0), F_DUPFD_CLOEXEC, 0));
 }
 
-// ioctl(fd, request, argument): the argument is an int, or the address of a Uint8Array's memory.
+// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory. The request is
+// 32 bits wide; JavaScript's bit operators make negative numbers of those from 2^31 on, and the kernel takes both.
 static Napi::Value Ioctl(const Napi::CallbackInfo& info) {
-  unsigned long request = static_cast<unsigned long>(OffsetArg(info, 1));
-  Bytes bytes = BytesArg(info, 2);
-  if (bytes.data != nullptr) return Result(info.Env(), ioctl(IntArg(info, 0), request, bytes.data));
-  if (!info[2].IsNumber()) return Failed(info.Env(), EINVAL);
-  return Result(info.Env(), ioctl(IntArg(info, 0), request, static_cast<long>(IntArg(info, 2))));
+  auto request = WholeArg(info, 1, std::numeric_limits<int32_t>::min(), std::numeric_limits<uint32_t>::max());
+  if (!request) return Failed(info.Env(), EINVAL);
+  auto number = static_cast<uint32_t>(*request);
+  if (auto value = WholeArg(info, 2, -kMaxSafeInteger, kMaxSafeInteger)) {
+    return Result(info.Env(), ioctl(FdArg(info, 0), number, static_cast<long>(*value)));
+  }
+  int fd = FdArg(info, 0);
+  auto bytes = BytesArg(info, 2);
+  if (!bytes || bytes->data == nullptr) return Failed(info.Env(), EINVAL);
+  return Result(info.Env(), ioctl(fd, number, bytes->data));
 }
 
 static Napi::Value Pread(const Napi::CallbackInfo& info) {
-  Bytes bytes = BytesArg(info, 1);
-  return Result(info.Env(), pread(IntArg(info, 0), bytes.data, bytes.length, OffsetArg(info, 2)));
+  int fd = FdArg(info, 0);
+  auto offset = OffsetArg(info, 2);
+  auto bytes = BytesArg(info, 1);
+  if (!bytes || !offset) return Failed(info.Env(), EINVAL);
+  return Result(info.Env(), pread(fd, bytes->data, bytes->length, *offset));
 }
 
 static Napi::Value Pwrite(const Napi::CallbackInfo& info) {
-  Bytes bytes = BytesArg(info, 1);
-  return Result(info.Env(), pwrite(IntArg(info, 0), bytes.data, bytes.length, OffsetArg(info, 2)));
+  int fd = FdArg(info, 0);
+  auto offset = OffsetArg(info, 2);
+  auto bytes = BytesArg(info, 1);
+  if (!bytes || !offset) return Failed(info.Env(), EINVAL);
+  return Result(info.Env(), pwrite(fd, bytes->data, bytes->length, *offset));
 }
 
 static Napi::Value Truncate(const Napi::CallbackInfo& info) {
-  return Result(info.Env(), ftruncate(IntArg(info, 0), OffsetArg(info, 1)));
+  auto bytes = OffsetArg(info, 1);
+  if (!bytes) return Failed(info.Env(), EINVAL);
+  return Result(info.Env(), ftruncate(FdArg(info, 0), *bytes));
 }
 
 static Napi::Value Memfd(const Napi::CallbackInfo& info) {
-  std::string name = info[0].ToString();
-  unsigned flags = info[1].As<Napi::Number>().Uint32Value();
-  return Result(info.Env(), memfd_create(name.c_str(), flags | MFD_CLOEXEC));
+  auto name = StringArg(info, 0);
+  auto flags = WholeArg(info, 1, 0, std::numeric_limits<uint32_t>::max());
+  if (!name || !flags) return Failed(info.Env(), EINVAL);
+  unsigned all = static_cast<unsigned>(*flags) | MFD_CLOEXEC | MFD_ALLOW_SEALING;
+  return Result(info.Env(), memfd_create(name->c_str(), all));
+}
+
+// A memory file that shrinks under a mapping makes the next access a SIGBUS, and whoever has its fd could shrink it.
+static Napi::Value SealSize(const Napi::CallbackInfo& info) {
+  return Result(info.Env(), fcntl(FdArg(info, 0), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
 }
 
 static Napi::Value Eventfd(const Napi::CallbackInfo& info) {
@@ -58,14 +80,16 @@ static Napi::Value Eventfd(const Napi::CallbackInfo& info) {
 // The counter (> 0), 0 when nothing was signalled, or -errno.
 static Napi::Value EventfdRead(const Napi::CallbackInfo& info) {
   uint64_t count = 0;
-  ssize_t got = read(IntArg(info, 0), &count, sizeof count);
+  ssize_t got = read(FdArg(info, 0), &count, sizeof count);
   if (got < 0) return errno == EAGAIN ? Napi::Number::New(info.Env(), 0) : Result(info.Env(), -1);
   return Napi::Number::New(info.Env(), static_cast<double>(count));
 }
 
 static Napi::Value EventfdWrite(const Napi::CallbackInfo& info) {
-  uint64_t count = static_cast<uint64_t>(OffsetArg(info, 1));
-  return Result(info.Env(), write(IntArg(info, 0), &count, sizeof count));
+  auto added = OffsetArg(info, 1);
+  if (!added) return Failed(info.Env(), EINVAL);
+  auto count = static_cast<uint64_t>(*added);
+  return Result(info.Env(), write(FdArg(info, 0), &count, sizeof count));
 }
 
 // { current, maximum } in bytes; Infinity for "unlimited".
@@ -90,6 +114,7 @@ void InitFiles(Napi::Env env, Napi::Object exports) {
   exports["pwrite"] = Napi::Function::New<Pwrite>(env);
   exports["truncate"] = Napi::Function::New<Truncate>(env);
   exports["memfdCreate"] = Napi::Function::New<Memfd>(env);
+  exports["sealSize"] = Napi::Function::New<SealSize>(env);
   exports["eventfd"] = Napi::Function::New<Eventfd>(env);
   exports["eventfdRead"] = Napi::Function::New<EventfdRead>(env);
   exports["eventfdWrite"] = Napi::Function::New<EventfdWrite>(env);

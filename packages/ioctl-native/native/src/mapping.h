@@ -5,10 +5,12 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 
 class Mapping {
  public:
-  Mapping(uint8_t* address, size_t length, bool writable) : address_(address), length_(length), writable_(writable) {}
+  Mapping(uint8_t* address, size_t length, size_t pages, bool writable, std::string name)
+      : address_(address), length_(length), pages_(pages), writable_(writable), name_(std::move(name)) {}
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -16,6 +18,7 @@ class Mapping {
   uint8_t* address() const { return address_; }
   size_t length() const { return length_; }
   bool writable() const { return writable_; }
+  const std::string& name() const { return name_; }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
 
   // Lets go of the file's pages at once. The range itself stays, as harmless zero memory, until the last
@@ -25,7 +28,9 @@ class Mapping {
  private:
   uint8_t* const address_;
   const size_t length_;
+  const size_t pages_;  // the length in whole pages of the file's own page size
   const bool writable_;
+  const std::string name_;  // for error messages
   std::atomic<bool> closed_{false};
 };
 

@@ -13,22 +13,31 @@ namespace {
 
 using MappingRef = std::shared_ptr<Mapping>;
 
-napi_value ThrowClosed(napi_env env) {
-  napi_throw_error(env, "ERR_VFIO_CLOSED", "this mapping is closed: its registers are gone");
+// Thrown with the library's brand, by which isVfioError() knows it.
+template <typename E>
+void Throw(napi_env env, const char* code, const std::string& text) {
+  E error = E::New(env, text);
+  error.Set("code", code);
+  error.Value().Set(Napi::Symbol::For(env, "@vfio/error"), Napi::Boolean::New(env, true));
+  error.ThrowAsJavaScriptException();
+}
+
+napi_value ThrowClosed(napi_env env, const Mapping& mapping) {
+  Throw<Napi::Error>(env, "ERR_VFIO_CLOSED", mapping.name() + " is closed: its registers are gone");
   return nullptr;
 }
 
-napi_value ThrowOffset(napi_env env, double offset, size_t width, size_t length) {
+napi_value ThrowOffset(napi_env env, const Mapping& mapping, double offset, size_t width) {
   std::string text = "register offset " + Napi::Number::New(env, offset).ToString().Utf8Value() + " (width " +
-                     std::to_string(width) + ") must be a multiple of its width and lie within the mapping's " +
-                     std::to_string(length) + " bytes";
-  napi_throw_range_error(env, "ERR_VFIO_REGISTER_OFFSET", text.c_str());
+                     std::to_string(width) + ") must be a multiple of its width and lie within " + mapping.name() + " (" +
+                     std::to_string(mapping.length()) + " bytes)";
+  Throw<Napi::RangeError>(env, "ERR_VFIO_REGISTER_OFFSET", text);
   return nullptr;
 }
 
 napi_value ThrowValue(napi_env env, size_t width) {
   std::string text = "a register value must be an integer of " + std::to_string(width * 8) + " bits";
-  napi_throw_range_error(env, "ERR_VFIO_REGISTER_VALUE", text.c_str());
+  Throw<Napi::RangeError>(env, "ERR_VFIO_REGISTER_VALUE", text);
   return nullptr;
 }
 
@@ -36,19 +45,19 @@ napi_value ThrowValue(napi_env env, size_t width) {
 template <typename T>
 volatile T* Locate(napi_env env, Mapping& mapping, napi_value argument) {
   if (mapping.closed()) {
-    ThrowClosed(env);
+    ThrowClosed(env, mapping);
     return nullptr;
   }
   double offset = -1;
   napi_get_value_double(env, argument, &offset);
   // The comparison is written so that NaN fails it too.
   if (!(offset >= 0 && offset + sizeof(T) <= mapping.length())) {
-    ThrowOffset(env, offset, sizeof(T), mapping.length());
+    ThrowOffset(env, mapping, offset, sizeof(T));
     return nullptr;
   }
   size_t whole = static_cast<size_t>(offset);
   if (static_cast<double>(whole) != offset || whole % sizeof(T) != 0) {
-    ThrowOffset(env, offset, sizeof(T), mapping.length());
+    ThrowOffset(env, mapping, offset, sizeof(T));
     return nullptr;
   }
   return reinterpret_cast<volatile T*>(mapping.address() + whole);
@@ -123,7 +132,8 @@ void AddFunction(Napi::Env env, Napi::Object target, const char* name, napi_call
 // registers(handle) → { read8, …, write64 } on that mapping.
 static Napi::Value Registers(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
-  auto mapping = FindMapping(info[0].As<Napi::Number>().Uint32Value());
+  auto handle = WholeArg(info, 0, 1, std::numeric_limits<uint32_t>::max());
+  auto mapping = FindMapping(static_cast<uint32_t>(handle.value_or(0)));
   if (!mapping) return Failed(env, EBADF);
   auto result = Napi::Object::New(env);
   AddFunction(env, result, "read8", Read<uint8_t>, mapping);

@@ -18,7 +18,7 @@ export function walkCapabilities(answer: Uint8Array, first: number): InfoCapabil
   const found: InfoCapability[] = [];
   const seen = new Set<number>();
   for (let offset = first; offset !== 0;) {
-    if (offset + vfio_info_cap_header.bytes > answer.length)
+    if (!(offset >= 0 && offset + vfio_info_cap_header.bytes <= answer.length))
       throw badChain(`leaves the answer at offset ${offset}`);
     if (seen.has(offset)) throw badChain(`comes back to offset ${offset}`);
     seen.add(offset);
@@ -31,7 +31,7 @@ export function walkCapabilities(answer: Uint8Array, first: number): InfoCapabil
 
 /** Throws if `count` elements of `bytes` each, from `offset` on, do not lie within the answer. */
 export function checkArray(answer: Uint8Array, offset: number, count: number, bytes: number): void {
-  if (offset + count * bytes > answer.length)
+  if (!(offset + count * bytes <= answer.length))
     throw badChain(`claims ${count} elements and has room for fewer`);
 }
 

@@ -46,7 +46,11 @@ export function readIommuInfo(container: HasFd): IommuInfo {
   return decodeIommuInfo(answer);
 }
 
-/** Decodes an answer of `VFIO_IOMMU_GET_INFO`. Pure: it needs no container. */
+/**
+ * Decodes an answer of `VFIO_IOMMU_GET_INFO`. Pure: it needs no container.
+ * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` for an answer shorter
+ * than the struct.
+ */
 export function decodeIommuInfo(answer: Uint8Array): IommuInfo {
   const info = vfio_iommu_type1_info.decode(answer);
   const pageSizes = (info.flags & VFIO_IOMMU_INFO_PGSIZES) === 0 ? 4096n : info.iova_pgsizes;
@@ -57,11 +61,13 @@ export function decodeIommuInfo(answer: Uint8Array): IommuInfo {
     pageSizes,
     smallestPage: Number(pageSizes & -pageSizes),
     iovaRanges: ranges === undefined ? undefined : decodeRanges(answer, ranges.offset),
-    mappingsLeft:
-      available === undefined
-        ? undefined
-        : vfio_iommu_type1_info_dma_avail.decode(answer, available.offset).avail,
+    mappingsLeft: available === undefined ? undefined : decodeMappingsLeft(answer, available.offset),
   };
+}
+
+function decodeMappingsLeft(answer: Uint8Array, offset: number): number {
+  checkArray(answer, offset, 1, vfio_iommu_type1_info_dma_avail.bytes);
+  return vfio_iommu_type1_info_dma_avail.decode(answer, offset).avail;
 }
 
 function decodeRanges(answer: Uint8Array, offset: number): IovaRange[] {

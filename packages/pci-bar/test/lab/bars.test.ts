@@ -50,7 +50,7 @@ describe("given the edu device, with one BAR of 1 MiB", () => {
       expect(error).toBeInstanceOf(RangeError);
       expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
       expect(error.message).toContain(`BAR0 of ${EDU}`);
-      expect(error.message).toContain("1048576 bytes");
+      expect(error.message).toContain("(1048576 bytes)");
     }
   });
 

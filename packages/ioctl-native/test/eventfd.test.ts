@@ -1,0 +1,74 @@
+import { describe, expect, it } from "vitest";
+import { EventFd, watchFd } from "../src/index.js";
+import { nextMessage, startWorker } from "./support/elsewhere.js";
+import { errorOf } from "./support/errors.js";
+import { fdsStayAsTheyWere } from "./support/leaks.js";
+
+fdsStayAsTheyWere();
+
+describe("an eventfd", () => {
+  it("counts what is signalled and forgets it when read, without ever waiting", () => {
+    using event = EventFd.create();
+    expect(event.read()).toBe(0);
+    event.signal();
+    event.signal(0);
+    event.signal(41);
+    expect(event.read()).toBe(42);
+    expect(event.read()).toBe(0);
+  });
+
+  it("loses no count of another thread's, however they fall together", async () => {
+    using event = EventFd.create();
+    const signals = 20_000;
+    let sum = 0;
+    const { promise, resolve } = withResolvers();
+    using _watcher = watchFd(event, () => {
+      sum += event.read();
+      if (sum >= signals) resolve();
+    });
+    const worker = startWorker(
+      `const event = new vfio.Fd(workerData, "eventfd");
+       for (let i = 0; i < ${signals}; i++) vfio.kernel().eventfdWrite(event.fd, 1);
+       port.postMessage("done");`,
+      event.fd,
+    );
+    await Promise.all([promise, nextMessage(worker)]);
+    await worker.terminate();
+    expect(sum).toBe(signals);
+    expect(event.read()).toBe(0);
+  });
+
+  it("says so when its 64 bits are full", () => {
+    using event = EventFd.create();
+    for (let i = 0; i < 2047; i++) event.signal(2 ** 53 - 1);
+    expect(errorOf(() => [event.signal(2 ** 53 - 1), event.signal(2 ** 53 - 1)])).toMatchObject({
+      code: "EAGAIN",
+      syscall: "write",
+    });
+  });
+
+  it.each([-1, 0.5, NaN, Infinity, 2 ** 53, "1", 1n, null])("can't be signalled with %s", (count) => {
+    using event = EventFd.create();
+    const error = errorOf(() => event.signal(count as never));
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error.code).toBe("ERR_VFIO_EVENTFD_COUNT");
+    expect(event.read()).toBe(0);
+  });
+
+  it("used after its close says that it is closed; closing twice is fine", () => {
+    const event = EventFd.create();
+    event.close();
+    event.close();
+    for (const use of [() => event.fd, () => event.read(), () => event.signal()]) {
+      expect(errorOf(use).message).toContain("eventfd is closed");
+    }
+  });
+});
+
+function withResolvers(): { promise: Promise<void>; resolve: () => void } {
+  let resolve = (): void => {};
+  const promise = new Promise<void>((done) => {
+    resolve = done;
+  });
+  return { promise, resolve };
+}

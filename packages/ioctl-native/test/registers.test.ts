@@ -1,0 +1,148 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Mapping, RegisterFunctions } from "../src/index.js";
+import { errorOf } from "./support/errors.js";
+import { fdsStayAsTheyWere } from "./support/leaks.js";
+import { mapMemory } from "./support/memory.js";
+
+fdsStayAsTheyWere();
+
+const BYTES = 4096;
+let mapping: Mapping;
+let registers: RegisterFunctions;
+let view: DataView;
+beforeAll(() => {
+  mapping = mapMemory(BYTES);
+  registers = mapping.registers;
+  view = new DataView(mapping.buffer);
+});
+afterAll(() => mapping.close());
+
+const READS = { read8: 1, read16: 2, read32: 4, read64: 8 } as const;
+const WRITES = { write8: 1, write16: 2, write32: 4, write64: 8 } as const;
+type ReadName = keyof typeof READS;
+type WriteName = keyof typeof WRITES;
+const reads = Object.entries(READS) as [ReadName, number][];
+const writes = Object.entries(WRITES) as [WriteName, number][];
+const isLittle = true;
+
+describe("registers and views are the same memory", () => {
+  it("a write of each width is seen in the view, at its place and nowhere else", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom(...writes),
+        fc.nat(),
+        fc.bigInt(0n, 2n ** 64n - 1n),
+        ([name, width], at, any) => {
+          const offset = ((at % (BYTES - 16)) & ~7) + 8;
+          const value = BigInt.asUintN(width * 8, any);
+          new Uint8Array(mapping.buffer).fill(0x55);
+          registers[name](offset, (width === 8 ? value : Number(value)) as never);
+          const expected = new DataView(new Uint8Array(24).fill(0x55).buffer);
+          for (let i = 0; i < width; i++) expected.setUint8(8 + i, Number((value >> BigInt(8 * i)) & 255n));
+          expect(new Uint8Array(mapping.buffer, offset - 8, 24)).toEqual(new Uint8Array(expected.buffer));
+        },
+      ),
+    );
+  });
+
+  it("a read of each width sees what the view wrote", () => {
+    view.setBigUint64(16, 0xfedcba9876543210n, isLittle);
+    expect(registers.read8(16)).toBe(0x10);
+    expect(registers.read16(16)).toBe(0x3210);
+    expect(registers.read32(20)).toBe(0xfedcba98);
+    expect(registers.read64(16)).toBe(0xfedcba9876543210n);
+  });
+
+  it("the last register of each width lies at the end", () => {
+    for (const [name, width] of reads) expect(registers[name](BYTES - width)).toBeDefined();
+  });
+});
+
+describe("an offset outside the mapping, or between registers, is a RangeError", () => {
+  const wrong = [
+    BYTES,
+    BYTES + 8,
+    -1,
+    -8,
+    -0.5,
+    0.5,
+    NaN,
+    Infinity,
+    -Infinity,
+    2 ** 31,
+    2 ** 32,
+    2 ** 53,
+    2 ** 64,
+    1e300,
+    undefined,
+    null,
+    "0",
+    0n,
+    {},
+    [],
+    true,
+    Symbol("offset"),
+  ];
+
+  it.each([...reads, ...writes])("%s refuses every one and touches nothing", (name, width) => {
+    new Uint8Array(mapping.buffer).fill(0);
+    const access = registers[name] as (offset: unknown, value: unknown) => unknown;
+    const misaligned = width === 1 ? [] : [1, width - 1, width + 1, BYTES - width + 1];
+    for (const offset of [...wrong, ...misaligned]) {
+      const error = errorOf(() => access(offset, width === 8 ? 1n : 1));
+      expect(error, error.message).toBeInstanceOf(RangeError);
+      expect(error.code).toBe("ERR_VFIO_REGISTER_OFFSET");
+      expect(error.message).toContain(`(width ${width})`);
+      expect(error.message).toContain("4096 bytes");
+    }
+    expect(new Uint8Array(mapping.buffer).every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("no argument at all is one too", () => {
+    expect(errorOf(() => (registers.read32 as () => number)()).code).toBe("ERR_VFIO_REGISTER_OFFSET");
+  });
+});
+
+describe("a value that the register can't hold is a RangeError", () => {
+  it.each([
+    ["write8", 256],
+    ["write8", -129],
+    ["write16", 65536],
+    ["write16", -32769],
+    ["write32", 2 ** 32],
+    ["write32", -(2 ** 31) - 1],
+    ["write32", 1.5],
+    ["write32", NaN],
+    ["write32", Infinity],
+    ["write32", 1e300],
+    ["write32", 1n],
+    ["write32", "1"],
+    ["write32", undefined],
+    ["write32", Symbol("value")],
+    ["write64", 2n ** 64n],
+    ["write64", -1n],
+    ["write64", 1],
+    ["write64", undefined],
+  ] as const)("%s refuses %s and writes nothing", (name, value) => {
+    registers.write64(0, 0x5555555555555555n);
+    const error = errorOf(() => registers[name](0, value as never));
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error.code).toBe("ERR_VFIO_REGISTER_VALUE");
+    expect(error.message).toContain(`${WRITES[name] * 8} bits`);
+    expect(registers.read64(0)).toBe(0x5555555555555555n);
+  });
+
+  it("but what JavaScript's bit operators make of the highest bit is accepted", () => {
+    registers.write32(0, ~0);
+    expect(registers.read32(0)).toBe(0xffffffff);
+    registers.write32(0, 1 << 31);
+    expect(registers.read32(0)).toBe(0x80000000);
+    registers.write16(0, -1);
+    expect(registers.read16(0)).toBe(0xffff);
+    registers.write8(0, -128);
+    expect(registers.read8(0)).toBe(0x80);
+    registers.write32(0, -0);
+    expect(registers.read32(0)).toBe(0);
+  });
+});

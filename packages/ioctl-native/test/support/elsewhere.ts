@@ -1,0 +1,40 @@
+import { spawnSync, type SpawnSyncReturns } from "node:child_process";
+import { once } from "node:events";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+
+const root = path.join(import.meta.dirname, "../..");
+/** The built package, for code that runs outside the test's own module graph. */
+export const BUILT = pathToFileURL(path.join(root, "dist/index.js")).href;
+
+/** Runs ES module code in a process of its own; `vfio` is the built package. */
+export function runInChild(code: string, nodeOptions: string[] = []): SpawnSyncReturns<string> {
+  const program = `const vfio = await import(${JSON.stringify(BUILT)});\n${code}`;
+  const options = [...nodeOptions, "--input-type=module", "--eval", program];
+  return spawnSync(process.execPath, options, { cwd: root, encoding: "utf8", timeout: 20_000 });
+}
+
+/** What a child printed as JSON; its death is the error. */
+export function resultOfChild(code: string, nodeOptions: string[] = []): unknown {
+  const { status, signal, stdout, stderr } = runInChild(code, nodeOptions);
+  if (status !== 0) throw new Error(`the child ended with ${status ?? signal}:\n${stderr}`);
+  return JSON.parse(stdout);
+}
+
+/** Runs code in a worker thread of this process; `vfio` is the built package, `port` leads to the test. */
+export function startWorker(code: string, workerData: unknown): Worker {
+  const program = `
+    const { parentPort: port, workerData } = require("node:worker_threads");
+    import(${JSON.stringify(BUILT)}).then(async (vfio) => {
+      const { once } = require("node:events");
+      ${code}
+    });`;
+  return new Worker(program, { eval: true, workerData, execArgv: [] });
+}
+
+/** The next message of a worker; its error if it has one. */
+export async function nextMessage(worker: Worker): Promise<unknown> {
+  const [message] = (await once(worker, "message")) as [unknown];
+  return message;
+}

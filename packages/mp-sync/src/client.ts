@@ -1,0 +1,175 @@
+import { closedError, Fd } from "@vfio/ioctl-native";
+import type { Inquiry } from "./conversation.js";
+import { checkTimeout } from "./limits.js";
+import { checkGroupNumber } from "./protocol.js";
+import { requestContainer, requestGroup, requestMemory, type SharedMemory } from "./requests.js";
+import { socketPath, type SocketPathOptions } from "./socket-path.js";
+import { verifyVfioFd, type FdVerifier } from "./verify.js";
+
+/** How long one request may take. */
+export interface RequestOptions {
+  /**
+   * Milliseconds for the whole exchange, above 0. Default: as given to {@link connectToPrimary}, there
+   * 5000.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Gives the request up; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link connectToPrimary}. `signal` ends the connecting, not the requests after it. */
+export interface ConnectOptions extends SocketPathOptions, RequestOptions {
+  /**
+   * Looks at each received container and group fd, and throws if it is not what was asked for. Default:
+   * {@link verifyVfioFd}.
+   */
+  readonly verify?: FdVerifier | undefined;
+}
+
+/** A group that the primary has opened; its fd here is this process's own. */
+export class SharedGroup extends Fd {
+  /** The group's number in `/dev/vfio` and sysfs. */
+  readonly number: number;
+
+  constructor(fd: number, number: number) {
+    super(fd, `shared IOMMU group ${number}`);
+    this.number = number;
+  }
+}
+
+/**
+ * The primary, as its secondary sees it. As in DPDK, each request is a connection of its own, so nothing
+ * is held open between them. All fds it gave are closed with it.
+ */
+export class PrimaryPeer implements Disposable {
+  /** The primary's socket file. */
+  readonly path: string;
+  readonly #timeoutMs: number;
+  readonly #verify: FdVerifier;
+  readonly #container: Fd;
+  readonly #groups = new Map<number, SharedGroup>();
+  readonly #files = new Set<Fd>();
+  readonly #closing = new AbortController();
+
+  /** @internal */
+  constructor(path: string, timeoutMs: number, verify: FdVerifier, container: Fd) {
+    this.path = path;
+    this.#timeoutMs = timeoutMs;
+    this.#verify = verify;
+    this.#container = container;
+    this.#files.add(container);
+  }
+
+  get closed(): boolean {
+    return this.#closing.signal.aborted;
+  }
+
+  /** The primary's container. @throws VfioError `ERR_VFIO_CLOSED` after close. */
+  get container(): Fd {
+    this.#checkOpen();
+    return this.#container;
+  }
+
+  /**
+   * A group by its number. The primary is asked once per group, unless the group's fd has been closed
+   * since.
+   * @param number from 0 to 2^31 - 1.
+   * @throws VfioError `ERR_VFIO_GROUP_NO_FD` (it exists, but the primary has no fd),
+   *   `ERR_VFIO_GROUP_REFUSED` (the primary knows no such group), `ERR_VFIO_WRONG_FD`,
+   *   `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError
+   *   `ERR_VFIO_GROUP_NUMBER`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
+   */
+  async group(number: number, options: RequestOptions = {}): Promise<SharedGroup> {
+    this.#checkOpen();
+    checkGroupNumber(number);
+    const known = this.#knownGroup(number);
+    if (known !== undefined) return known;
+    const file = await requestGroup(this.#inquiry(options), number, this.#verify);
+    return this.#rememberGroup(file, number);
+  }
+
+  /**
+   * The memory that the primary shares; asked anew, with new fds, each time.
+   * @throws VfioError `ERR_VFIO_PRIMARY_LACKS_MEMORY` (the primary doesn't know this request),
+   *   `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioSystemError
+   *   ENOENT, ECONNREFUSED, EACCES.
+   */
+  async memory(options: RequestOptions = {}): Promise<SharedMemory[]> {
+    this.#checkOpen();
+    const memories = await requestMemory(this.#inquiry(options));
+    this.#own(memories.map(({ file }) => file));
+    return memories;
+  }
+
+  /** Closes every fd that came from the primary, and gives up the requests under way (`ERR_VFIO_CLOSED`). */
+  close(): void {
+    if (this.closed) return;
+    this.#closing.abort(this.#closedError());
+    for (const file of this.#files) file.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #knownGroup(number: number): SharedGroup | undefined {
+    const group = this.#groups.get(number);
+    return group?.closed === false ? group : undefined;
+  }
+
+  // Each caller asks for itself, with its own signal and timeout; of several at once, the first one's fd
+  // is everybody's.
+  #rememberGroup(file: Fd, number: number): SharedGroup {
+    this.#own([file]);
+    const known = this.#knownGroup(number);
+    if (known !== undefined) {
+      file.close();
+      return known;
+    }
+    const group = new SharedGroup(file.release(), number);
+    this.#own([group]);
+    this.#groups.set(number, group);
+    return group;
+  }
+
+  #own(files: readonly Fd[]): void {
+    if (this.closed) {
+      for (const file of files) file.close();
+      throw this.#closedError();
+    }
+    for (const file of this.#files) if (file.closed) this.#files.delete(file);
+    for (const file of files) this.#files.add(file);
+  }
+
+  #inquiry({ timeoutMs = this.#timeoutMs, signal }: RequestOptions): Inquiry {
+    const closing = this.#closing.signal;
+    return {
+      path: this.path,
+      timeoutMs: checkTimeout(timeoutMs),
+      signals: signal === undefined ? [closing] : [closing, signal],
+    };
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw this.#closedError();
+  }
+
+  #closedError(): Error {
+    return closedError(`the connection to the primary at ${this.path}`);
+  }
+}
+
+/**
+ * Joins a primary as its secondary: finds it, and takes its container.
+ * @throws VfioSystemError ENOENT (no primary), ECONNREFUSED (a dead one's socket), EACCES; VfioError
+ *   `ERR_VFIO_CONTAINER_REFUSED`, `ERR_VFIO_WRONG_FD`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`,
+ *   `ERR_VFIO_TIMEOUT`; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`,
+ *   `ERR_VFIO_TIMEOUT_RANGE`; the signal's reason.
+ */
+export async function connectToPrimary(options: ConnectOptions = {}): Promise<PrimaryPeer> {
+  const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
+  const path = socketPath(options);
+  const signals = signal === undefined ? [] : [signal];
+  const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signals }, verify);
+  return new PrimaryPeer(path, timeoutMs, verify, container);
+}

@@ -1,0 +1,179 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  errnoOf,
+  Fd,
+  isVfioError,
+  SeqpacketSocket,
+  VfioError,
+  waitForFd,
+  type ReceivedPacket,
+} from "@vfio/ioctl-native";
+import { Deadline } from "./deadline.js";
+import type { IncomingPacket } from "./exchange.js";
+import { encodeInt, INT_BYTES } from "./protocol.js";
+
+const RETRY_MS = 10;
+// More than any reply has, so that a second fd is seen and counted, not cut off.
+const MAX_FDS = 8;
+
+/** Whom to ask, and for how long. */
+export interface Inquiry {
+  readonly path: string;
+  readonly timeoutMs: number;
+  readonly signals: readonly AbortSignal[];
+}
+
+/** A packet with the fds it brought. */
+export interface PacketWithFiles extends IncomingPacket {
+  readonly files: readonly Fd[];
+}
+
+/**
+ * The secondary's side of one connection, which serves one request. Every fd that came and was not taken
+ * with {@link Conversation.keep} is closed at the end.
+ */
+export class Conversation {
+  readonly #socket: SeqpacketSocket;
+  readonly #path: string;
+  readonly #what: string;
+  readonly #signal: AbortSignal;
+  readonly #received = new Set<Fd>();
+
+  private constructor(socket: SeqpacketSocket, path: string, what: string, signal: AbortSignal) {
+    this.#socket = socket;
+    this.#path = path;
+    this.#what = what;
+    this.#signal = signal;
+  }
+
+  /**
+   * Connects, lets `talk` ask and listen, and closes the connection.
+   * @param what what is asked for, for messages.
+   * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PRIMARY_GONE`; VfioSystemError (ENOENT, ECONNREFUSED,
+   *   EACCES); a signal's reason.
+   */
+  static async hold<T>(
+    inquiry: Inquiry,
+    what: string,
+    talk: (conversation: Conversation) => Promise<T>,
+  ): Promise<T> {
+    const deadline = new Deadline(inquiry.timeoutMs, timeoutText(inquiry, what), inquiry.signals);
+    try {
+      const socket = await connect(inquiry.path, deadline.signal);
+      const conversation = new Conversation(socket, inquiry.path, what, deadline.signal);
+      try {
+        return await talk(conversation);
+      } finally {
+        conversation.#close();
+      }
+    } finally {
+      deadline[Symbol.dispose]();
+    }
+  }
+
+  /** Sends packets of one int each. */
+  send(...values: readonly number[]): void {
+    try {
+      for (const value of values) this.#socket.send(encodeInt(value));
+    } catch (error) {
+      // A primary that refused and left has left its answer behind: receive() finds it, or that there is
+      // none.
+      if (!hasCode(error, "EPIPE")) throw error;
+    }
+  }
+
+  /** Waits for one packet. */
+  async receive(maxBytes = INT_BYTES): Promise<PacketWithFiles> {
+    for (;;) {
+      const packet = this.#take(maxBytes);
+      if (packet !== undefined) return this.#adopt(packet);
+      this.#signal.throwIfAborted();
+      await this.#waitForPacket();
+    }
+  }
+
+  // After a busy spell of this process, the time can be up with the reply already there: so look once
+  // more.
+  async #waitForPacket(): Promise<void> {
+    try {
+      await waitForFd(this.#socket, { signal: this.#signal });
+    } catch (error) {
+      if (!this.#signal.aborted) throw error;
+    }
+  }
+
+  /** Takes fds out of this conversation's care. */
+  keep(...files: readonly Fd[]): void {
+    for (const file of files) this.#received.delete(file);
+  }
+
+  #take(maxBytes: number): ReceivedPacket | undefined {
+    try {
+      return this.#socket.receive(maxBytes, MAX_FDS);
+    } catch (error) {
+      // The reset is reported once, before the packets that still wait.
+      if (hasCode(error, "ECONNRESET")) return this.#socket.receive(maxBytes, MAX_FDS);
+      throw error;
+    }
+  }
+
+  #adopt({ bytes, fds, truncated }: ReceivedPacket): PacketWithFiles {
+    if (bytes.length === 0 && fds.length === 0 && !truncated) throw this.#goneError();
+    const files = fds.map((fd) => new Fd(fd, `${this.#what} of the primary at ${this.#path}`));
+    for (const file of files) this.#received.add(file);
+    return { bytes, fds: fds.length, truncated, files };
+  }
+
+  #goneError(): VfioError {
+    return new VfioError(
+      "ERR_VFIO_PRIMARY_GONE",
+      `the primary at ${this.#path} closed the connection while it was asked for ${this.#what}`,
+      {
+        hint: "It ended, closed its server, or dropped this request as too slow; if it runs again, ask again",
+      },
+    );
+  }
+
+  #close(): void {
+    this.#socket.close();
+    for (const file of this.#received) file.close();
+  }
+}
+
+async function connect(path: string, signal: AbortSignal): Promise<SeqpacketSocket> {
+  for (;;) {
+    signal.throwIfAborted();
+    try {
+      return SeqpacketSocket.connect(path, hintFor);
+    } catch (error) {
+      if (!hasCode(error, "EAGAIN")) throw error;
+      await sleep(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+    }
+  }
+}
+
+function hintFor(errno: number): string | undefined {
+  switch (errno) {
+    case errnoOf("ENOENT"):
+      return "No primary is running, or it runs as another user, with another HOME or with another prefix: its socket path must be this one";
+    case errnoOf("ECONNREFUSED"):
+      return "The primary that made this socket is dead; start it again, and it takes the stale socket over";
+    case errnoOf("EACCES"):
+      return `This process (uid ${process.getuid?.()}) may not use the primary's socket: run it as the primary's user or root`;
+    case errnoOf("EPROTOTYPE"):
+      return "This socket belongs to another program";
+    default:
+      return undefined;
+  }
+}
+
+function timeoutText({ path, timeoutMs }: Inquiry, what: string): { message: string; hint: string } {
+  return {
+    message: `no answer from the primary at ${path} within ${timeoutMs} ms when asked for ${what}`,
+    hint: "It is there but stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
+  };
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return isVfioError(error) && error.code === code;
+}

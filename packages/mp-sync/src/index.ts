@@ -1,0 +1,34 @@
+/**
+ * Shares a VFIO container, its groups and DMA memory with other processes: VFIO lets nobody open a group
+ * twice, so the primary gives its fds to secondaries over a local socket. Wire-compatible with the first
+ * DPDK that had VFIO.
+ *
+ * @packageDocumentation
+ */
+export { FdServer, type FdServerOptions } from "./server.js";
+export type { ClientOutcome, DropReason, ServerEvent } from "./server-events.js";
+export type { DescribedMemory, NumberedGroup } from "./shared.js";
+export { sameUserOrRoot, type AccessPolicy } from "./access.js";
+export {
+  connectToPrimary,
+  PrimaryPeer,
+  SharedGroup,
+  type ConnectOptions,
+  type RequestOptions,
+} from "./client.js";
+export type { SharedMemory } from "./requests.js";
+export { verifyVfioFd, type ExpectedFd, type FdVerifier } from "./verify.js";
+export { DEFAULT_PREFIX, socketPath, type SocketPathOptions, type SocketPathUser } from "./socket-path.js";
+export { groupExistsInSysfs, lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
+export {
+  Exchange,
+  type Attachment,
+  type ExchangeAction,
+  type ExchangeOffer,
+  type ExchangeOutcome,
+  type IncomingPacket,
+  type MpRequest,
+} from "./exchange.js";
+/** The numbers of the protocol, and the encoder and decoder of its packets. */
+export * as mpProtocol from "./protocol.js";
+export type { Answer } from "./protocol.js";

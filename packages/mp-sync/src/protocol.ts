@@ -1,0 +1,107 @@
+import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
+
+/** Asks for the container. The reply is one packet: {@link OK} with the fd attached. */
+export const REQ_CONTAINER = 0x100;
+
+/**
+ * Asks for a group; its number follows as a second packet. The reply is {@link OK} alone, then {@link OK}
+ * with the fd.
+ */
+export const REQ_GROUP = 0x200;
+
+/**
+ * Asks for the shared memory: {@link OK}, a count, then one packet per memory (description, with the fd
+ * attached). Codes from 0x10000 are ours: no DPDK uses them, and a 2014 primary answers {@link ERR}.
+ */
+export const REQ_MEMORY = 0x10001;
+
+/** The answer is yes. */
+export const OK = 0;
+
+/** The group exists, but the primary has no fd for it. */
+export const NO_FD = 1;
+
+/** The primary refuses: no such group, no such request, or it failed. */
+export const ERR = 0xff;
+
+/** Every packet but a memory's description is one C `int`: 4 bytes, in the machine's own byte order. */
+export const INT_BYTES = 4;
+
+/** The longest description of one shared memory, in bytes. */
+export const MAX_DESCRIPTION_BYTES = 65_536;
+
+/** The most shared memories one primary may offer; a secondary takes no count above it. */
+export const MAX_MEMORIES = 1024;
+
+/** The three answers of a primary, by name. */
+export type Answer = "OK" | "NO_FD" | "ERR";
+
+const ANSWER_CODES: Readonly<Record<Answer, number>> = { OK, NO_FD, ERR };
+const ANSWERS = new Map<number, Answer>([
+  [OK, "OK"],
+  [NO_FD, "NO_FD"],
+  [ERR, "ERR"],
+]);
+
+/**
+ * The packet of one int.
+ * @param value from -2^31 to 2^31 - 1.
+ * @throws VfioRangeError `ERR_VFIO_PROTOCOL_INT`.
+ */
+export function encodeInt(value: number): Uint8Array {
+  if (!Number.isInteger(value) || (value | 0) !== value) {
+    throw new VfioRangeError("ERR_VFIO_PROTOCOL_INT", `${value} does not fit in a packet of one 32-bit int`);
+  }
+  return new Uint8Array(Int32Array.of(value).buffer);
+}
+
+/**
+ * The int of one packet.
+ * @throws VfioError `ERR_VFIO_PROTOCOL` if the packet is not exactly 4 bytes long.
+ */
+export function decodeInt(bytes: Uint8Array): number {
+  if (bytes.length !== INT_BYTES) {
+    throw protocolError(`a packet of ${bytes.length} bytes where an int of ${INT_BYTES} belongs`);
+  }
+  return new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, LITTLE_ENDIAN);
+}
+
+/** The packet of one answer. */
+export function encodeAnswer(answer: Answer): Uint8Array {
+  return encodeInt(ANSWER_CODES[answer]);
+}
+
+/**
+ * The answer in one packet.
+ * @throws VfioError `ERR_VFIO_PROTOCOL` if it is none of the three.
+ */
+export function decodeAnswer(bytes: Uint8Array): Answer {
+  const code = decodeInt(bytes);
+  const answer = ANSWERS.get(code);
+  if (answer === undefined) throw protocolError(`${code} is none of OK (0), NO_FD (1) and ERR (255)`);
+  return answer;
+}
+
+/** True for a number that can stand in a request for a group: 0 to 2^31 - 1. */
+export function isGroupNumber(value: number): boolean {
+  return Number.isInteger(value) && value >= 0 && (value | 0) === value;
+}
+
+/**
+ * Refuses what cannot be a group's number.
+ * @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER`.
+ */
+export function checkGroupNumber(value: number): void {
+  if (isGroupNumber(value)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_GROUP_NUMBER",
+    `${value} is not the number of an IOMMU group: those are whole numbers from 0 to ${2 ** 31 - 1}`,
+  );
+}
+
+/** The error of every packet that is not what the protocol says. */
+export function protocolError(detail: string, hint?: string): VfioError {
+  return new VfioError("ERR_VFIO_PROTOCOL", `broken protocol: ${detail}`, hint === undefined ? {} : { hint });
+}
+
+const LITTLE_ENDIAN = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;

@@ -1,0 +1,27 @@
+import type { PeerCredentials } from "@vfio/ioctl-native";
+import type { MpRequest } from "./exchange.js";
+import type { Answer } from "./protocol.js";
+
+/**
+ * Why a client was dropped: it left, sent what is no request, ran out of time, was not allowed, the server
+ * closed, or answering it failed.
+ */
+export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed" | "failed";
+
+/** How the connection with one client ended. */
+export type ClientOutcome =
+  | { readonly type: "answered"; readonly request: MpRequest; readonly answer: Answer }
+  | {
+      readonly type: "dropped";
+      readonly reason: DropReason;
+      /** The reason in words. */
+      readonly detail: string;
+      /** What failed, for `refused` (by a policy that threw) and `failed`. */
+      readonly error?: unknown;
+    };
+
+/** What a server tells about its work. */
+export type ServerEvent =
+  | (ClientOutcome & { readonly peer: PeerCredentials })
+  /** No connection can be taken now (out of fds, say); tried again a little later. */
+  | { readonly type: "accept-failed"; readonly error: unknown };

@@ -1,0 +1,89 @@
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { check, kernel, SeqpacketListener, VfioSystemError } from "@vfio/ioctl-native";
+import { probeSocketFile, refuseLivePrimary } from "./socket-probe.js";
+import { checkLength } from "./socket-path.js";
+import { withTakeoverLock } from "./takeover-lock.js";
+
+// The kernel caps it at net.core.somaxconn.
+const BACKLOG = 4096;
+
+/** A listening socket and the file that names it. */
+export class SocketFile implements Disposable {
+  readonly path: string;
+  readonly listener: SeqpacketListener;
+  readonly #inode: number;
+
+  private constructor(file: string, listener: SeqpacketListener, inode: number) {
+    this.path = file;
+    this.listener = listener;
+    this.#inode = inode;
+  }
+
+  /**
+   * Listens on a socket file, in place of a stale one if there is one.
+   * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING`, `ERR_VFIO_SOCKET_PATH_OCCUPIED`;
+   *   VfioSystemError.
+   */
+  static async claim(file: string): Promise<SocketFile> {
+    const result = await withTakeoverLock(file, () => {
+      const occupant = probeSocketFile(file);
+      return occupant === "absent" || occupant === "stale" ? SocketFile.#replace(file) : occupant;
+    });
+    return result instanceof SocketFile ? result : refuseLivePrimary(file, result);
+  }
+
+  // bind() and listen() are two calls, and in between the file looks stale; unlink() before bind() would
+  // leave a moment without any. So the socket listens under another name first, and rename() puts it in
+  // place.
+  static #replace(file: string): SocketFile {
+    const temporary = path.join(path.dirname(file), `.${randomBytes(4).toString("hex")}`);
+    checkLength(temporary);
+    const listener = listen(temporary, file);
+    try {
+      check(kernel().rename(temporary, file), () => ({
+        syscall: "rename",
+        what: `cannot put the socket in place at ${file}`,
+        path: file,
+      }));
+      return new SocketFile(file, listener, inodeOf(file));
+    } catch (error) {
+      kernel().unlink(temporary);
+      listener.close();
+      throw error;
+    }
+  }
+
+  /** Removes the file if it is still this socket's: another primary may have put its own there. */
+  remove(): void {
+    const stat = kernel().stat(this.path);
+    if (typeof stat !== "number" && stat.inode === this.#inode) kernel().unlink(this.path);
+  }
+
+  /** Removes the file, then stops listening: as long as it listens, nobody takes the file over. */
+  close(): void {
+    this.remove();
+    this.listener.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+function listen(temporary: string, file: string): SeqpacketListener {
+  try {
+    return SeqpacketListener.listen(temporary, BACKLOG);
+  } catch (error) {
+    if (!(error instanceof VfioSystemError)) throw error;
+    const hint = `The folder must exist and be writable for uid ${process.getuid?.()}`;
+    const what = `cannot listen on ${file}`;
+    throw new VfioSystemError(error.errno, { syscall: error.syscall, what, path: file, hint });
+  }
+}
+
+function inodeOf(file: string): number {
+  const stat = kernel().stat(file);
+  if (typeof stat !== "number") return stat.inode;
+  throw new VfioSystemError(stat, { syscall: "stat", what: `cannot look at ${file}`, path: file });
+}

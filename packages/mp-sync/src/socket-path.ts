@@ -1,0 +1,74 @@
+import path from "node:path";
+import { VfioRangeError } from "@vfio/ioctl-native";
+
+/** The file prefix when none is given. DPDK's own is `rte`. */
+export const DEFAULT_PREFIX = "vfio";
+
+/** `sockaddr_un.sun_path` has room for this many bytes before its NUL. */
+export const MAX_PATH_BYTES = 107;
+
+/** Where primary and secondary meet. */
+export interface SocketPathOptions {
+  /** Tells several primaries of one user apart, like DPDK's `--file-prefix`. Default `vfio`. */
+  readonly prefix?: string | undefined;
+  /** The socket file itself, instead of the path that the prefix gives. */
+  readonly path?: string | undefined;
+}
+
+/** Who asks, as far as the path depends on it. */
+export interface SocketPathUser {
+  readonly uid: number;
+  readonly home: string | undefined;
+}
+
+/**
+ * The socket's absolute path, by the rule of the first DPDK with VFIO: `/var/run/.<prefix>_mp_socket` for
+ * root, otherwise `$HOME/.<prefix>_mp_socket` (`/var/run` if HOME is not set).
+ * @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`.
+ */
+export function socketPath(options: SocketPathOptions = {}, user: SocketPathUser = currentUser()): string {
+  const file = options.path ?? pathOfPrefix(options.prefix ?? DEFAULT_PREFIX, user);
+  return checkPath(file);
+}
+
+function pathOfPrefix(prefix: string, { uid, home }: SocketPathUser): string {
+  checkPrefix(prefix);
+  const folder = uid === 0 || home === undefined || home === "" ? "/var/run" : home;
+  return path.join(folder, `.${prefix}_mp_socket`);
+}
+
+function checkPrefix(prefix: string): void {
+  if (prefix !== "" && !prefix.includes("/") && !prefix.includes("\0")) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_SOCKET_PREFIX",
+    `${JSON.stringify(prefix)} cannot be a prefix: it becomes part of a file name, so it must not be empty or contain a slash or NUL`,
+  );
+}
+
+function checkPath(file: string): string {
+  if (file === "" || file.includes("\0")) {
+    throw new VfioRangeError(
+      "ERR_VFIO_SOCKET_PATH",
+      `${JSON.stringify(file)} cannot be the path of a socket`,
+    );
+  }
+  const absolute = path.resolve(file);
+  checkLength(absolute);
+  return absolute;
+}
+
+/**
+ * Refuses a path that does not fit in a socket address.
+ * @throws VfioRangeError `ERR_VFIO_SOCKET_PATH`.
+ */
+export function checkLength(file: string): void {
+  const bytes = Buffer.byteLength(file);
+  if (bytes <= MAX_PATH_BYTES) return;
+  throw new VfioRangeError("ERR_VFIO_SOCKET_PATH", `${file} is ${bytes} bytes long`, {
+    hint: `A socket's path can have ${MAX_PATH_BYTES} bytes; choose a shorter prefix or path`,
+  });
+}
+
+function currentUser(): SocketPathUser {
+  return { uid: process.getuid?.() ?? 0, home: process.env["HOME"] };
+}

@@ -1,0 +1,99 @@
+import { constants } from "node:fs";
+import {
+  errnoOf,
+  Fd,
+  kernel,
+  readSysfs,
+  SeqpacketSocket,
+  VfioError,
+  VfioSystemError,
+  waitForFd,
+  type PeerCredentials,
+} from "@vfio/ioctl-native";
+import { encodeInt, INT_BYTES } from "./protocol.js";
+
+const FAREWELL_MS = 500;
+
+/**
+ * Who is at a path: nobody, a dead primary's socket file, or a live primary (with a connection to it, if
+ * it had room for one).
+ */
+export type Occupant = "absent" | "stale" | { readonly live: SeqpacketSocket | undefined };
+
+/**
+ * Finds out whether somebody listens on a socket file.
+ * @throws VfioError `ERR_VFIO_SOCKET_PATH_OCCUPIED` if something else is there; VfioSystemError.
+ */
+export function probeSocketFile(file: string): Occupant {
+  const stat = kernel().stat(file);
+  if (stat === errnoOf("ENOENT")) return "absent";
+  if (typeof stat === "number") throw new VfioSystemError(stat, context("stat", file));
+  if ((stat.mode & constants.S_IFMT) !== constants.S_IFSOCK) throw occupiedError(file, "is not a socket");
+  return connectToOccupant(file);
+}
+
+function connectToOccupant(file: string): Occupant {
+  const fd = kernel().socketConnect(file);
+  if (fd >= 0) return { live: new SeqpacketSocket(new Fd(fd, `connection to ${file}`)) };
+  switch (fd) {
+    case errnoOf("ENOENT"):
+      return "absent";
+    case errnoOf("ECONNREFUSED"):
+      return "stale";
+    case errnoOf("EAGAIN"):
+      return { live: undefined };
+    case errnoOf("EPROTOTYPE"):
+      throw occupiedError(file, "is a live socket of another type, so of another program");
+    default:
+      throw new VfioSystemError(fd, context("connect", file));
+  }
+}
+
+/**
+ * Takes leave of a live primary and says who it is.
+ * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING`, always.
+ */
+export async function refuseLivePrimary(file: string, { live }: Exclude<Occupant, string>): Promise<never> {
+  const owner = live === undefined ? "its queue is full, so it did not say who it is" : ownerOf(live);
+  if (live !== undefined) await takeLeave(live);
+  throw new VfioError("ERR_VFIO_PRIMARY_ALREADY_RUNNING", `a primary already listens on ${file}: ${owner}`, {
+    hint: "Stop it, start this process as its secondary (connectToPrimary), or give this primary another prefix",
+  });
+}
+
+function ownerOf(live: SeqpacketSocket): string {
+  try {
+    const { pid, uid } = live.peer;
+    return `process ${pid} (${processName(pid)}), uid ${uid}`;
+  } catch {
+    return "it left just now";
+  }
+}
+
+function processName(pid: PeerCredentials["pid"]): string {
+  return readSysfs(`/proc/${pid}/comm`) ?? "name unknown";
+}
+
+// A 2014 primary answers even a connection that is closed at once, and dies of SIGPIPE doing so. So ask it
+// for nothing (0 is no request), and hear it out.
+async function takeLeave(live: SeqpacketSocket): Promise<void> {
+  try {
+    live.send(encodeInt(0));
+    await waitForFd(live, { timeoutMs: FAREWELL_MS });
+    live.receive(INT_BYTES);
+  } catch {
+    return;
+  } finally {
+    live.close();
+  }
+}
+
+function occupiedError(file: string, what: string): VfioError {
+  return new VfioError("ERR_VFIO_SOCKET_PATH_OCCUPIED", `cannot listen on ${file}: it ${what}`, {
+    hint: "It is left alone; remove it, or choose another prefix or path",
+  });
+}
+
+function context(syscall: string, file: string): { syscall: string; what: string; path: string } {
+  return { syscall, what: `cannot tell whether a primary runs at ${file}`, path: file };
+}

@@ -1,0 +1,189 @@
+import { existsSync } from "node:fs";
+import { beforeAll, describe, expect, it } from "vitest";
+import { connectToPrimary, FdServer } from "../src/index.js";
+import { Child } from "./support/child.js";
+import { errorOf } from "./support/errors.js";
+import { expectNoFdLeft, identityOf, someFile } from "./support/fds.js";
+import { freshPath, useFolder } from "./support/folder.js";
+import { TestPrimary } from "./support/primary.js";
+
+const verify = (): void => undefined;
+
+useFolder();
+// The first child of a process makes Node open the pipe that tells of ended children.
+beforeAll(async () => {
+  await using child = new Child("primary.mjs", freshPath(), "exit");
+  await child.ended;
+});
+expectNoFdLeft();
+
+describe("a primary that ends", () => {
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("by %s: its socket file is gone", async (signal) => {
+    const path = freshPath();
+    await using primary = new Child("primary.mjs", path, "stay");
+    expect(await primary.firstLine).toBe("ready");
+    expect(existsSync(path)).toBe(true);
+    expect(await primary.kill(signal)).toEqual({ code: null, signal });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("by a signal that its program handles once: the program's own clean-up runs to its end", async () => {
+    const path = freshPath();
+    await using primary = new Child("primary.mjs", path, "tidyUp");
+    expect(await primary.firstLine).toBe("ready");
+    expect(await primary.kill("SIGTERM")).toEqual({ code: 0, signal: null });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it.each([
+    ["process.exit", "exit", 3],
+    ["an uncaught error", "throw", 1],
+    ["having nothing to do, the server unref'd", "end", 0],
+    ["closing its server, which kept it alive until then", "endAfterRef", 0],
+  ])("by %s: its socket file is gone", async (_name, ending, code) => {
+    const path = freshPath();
+    await using primary = new Child("primary.mjs", path, ending);
+    expect(await primary.firstLine).toBe("ready");
+    expect(await primary.ended).toEqual({ code, signal: null });
+    expect(existsSync(path)).toBe(false);
+  });
+
+  it("by kill -9: its file stays, says ECONNREFUSED, and the next primary takes it over for its old secondary too", async () => {
+    const path = freshPath();
+    await using first = new Child("primary.mjs", path, "stay");
+    expect(await first.firstLine).toBe("ready");
+    using peer = await connectToPrimary({ path, verify });
+    const before = identityOf(peer.container);
+    await first.kill("SIGKILL");
+    expect(identityOf(peer.container)).toBe(before);
+    expect((await errorOf(() => peer.group(7))).code).toBe("ECONNREFUSED");
+    await using second = new Child("primary.mjs", path, "stay");
+    expect(await second.firstLine).toBe("ready");
+    expect((await peer.group(7)).number).toBe(7);
+    await second.kill("SIGTERM");
+    expect(existsSync(path)).toBe(false);
+  });
+});
+
+describe("two primaries on one path", () => {
+  it("given a live one in another process, the second is refused with that process's pid and name", async () => {
+    const path = freshPath();
+    await using primary = new Child("primary.mjs", path, "stay");
+    expect(await primary.firstLine).toBe("ready");
+    using container = someFile();
+    const error = await errorOf(() => FdServer.listen({ container, groups: [], path }));
+    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+    expect(error.message).toMatch(new RegExp(`${path}: process ${primary.pid} \\(.+\\), uid `));
+    using peer = await connectToPrimary({ path, verify });
+    expect(peer.container.closed).toBe(false);
+  });
+
+  it("given a stopped one, which can answer nothing, the second is refused all the same", async () => {
+    const path = freshPath();
+    await using primary = new Child("primary.mjs", path, "stay");
+    expect(await primary.firstLine).toBe("ready");
+    process.kill(primary.pid, "SIGSTOP");
+    using container = someFile();
+    const error = await errorOf(() => FdServer.listen({ container, groups: [], path }));
+    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+    const late = await errorOf(() => connectToPrimary({ path, verify, timeoutMs: 50 }));
+    expect(late.code).toBe("ERR_VFIO_TIMEOUT");
+  });
+
+  it("given several started at once on a dead one's socket, exactly one runs", async () => {
+    const path = freshPath();
+    await using dead = new Child("primary.mjs", path, "stay");
+    expect(await dead.firstLine).toBe("ready");
+    await dead.kill("SIGKILL");
+    await using primaries = new AsyncDisposables(
+      Array.from({ length: 4 }, () => new Child("primary.mjs", path, "stay")),
+    );
+    const lines = await Promise.all(primaries.all.map(({ firstLine }) => firstLine));
+    expect(lines.sort()).toEqual([
+      "ERR_VFIO_PRIMARY_ALREADY_RUNNING",
+      "ERR_VFIO_PRIMARY_ALREADY_RUNNING",
+      "ERR_VFIO_PRIMARY_ALREADY_RUNNING",
+      "ready",
+    ]);
+    using peer = await connectToPrimary({ path, verify });
+    expect(peer.path).toBe(path);
+  });
+});
+
+describe("a secondary that is killed halfway", () => {
+  it.each<[string, readonly number[], number, string]>([
+    ["before it asked", [], 0, "dropped: left"],
+    ["after asking for the container", [0x100], 0, "container: OK"],
+    ["after its container came", [0x100], 1, "container: OK"],
+    ["before the group's number", [0x200], 0, "dropped: left"],
+    ["after the group's number", [0x200, 7], 0, "group 7: OK"],
+    ["between the two OKs for a group", [0x200, 7], 1, "group 7: OK"],
+    ["in the middle of the shared memory", [0x10001], 3, "dropped: left"],
+  ])(
+    "%s: the primary closes what it had for it and serves the next one",
+    async (_name, ints, takes, told) => {
+      using memory = someFile();
+      const memories = Array.from({ length: 100 }, () => ({
+        file: memory,
+        description: new Uint8Array(65_536),
+      }));
+      using primary = await TestPrimary.start({ memories });
+      await using child = new Child("dying-secondary.mjs", primary.path, JSON.stringify(ints), String(takes));
+      expect(await child.ended).toEqual({ code: null, signal: "SIGKILL" });
+      // A reply that was complete when its reader died counts as answered, one that met EPIPE as left.
+      expect([told, "dropped: left"]).toContain((await primary.told(1))[0]);
+      expect(primary.server.clients).toBe(0);
+      using peer = await connectToPrimary({ path: primary.path, verify });
+      expect(identityOf(await peer.group(7))).toBe(identityOf(primary.group7));
+    },
+  );
+});
+
+describe("a primary that is killed halfway", () => {
+  it.each<[string, number, readonly [number, number][], "group" | "memory"]>([
+    ["before it took the request", 0, [], "group"],
+    ["before it took the group's number", 1, [], "group"],
+    ["before its first OK", 2, [], "group"],
+    ["between the two OKs", 2, [[0, 0]], "group"],
+    ["before the number of memories", 1, [[0, 0]], "memory"],
+    [
+      "before the first memory",
+      1,
+      [
+        [0, 0],
+        [2, 0],
+      ],
+      "memory",
+    ],
+    [
+      "between two memories",
+      1,
+      [
+        [0, 0],
+        [2, 0],
+        [1, 1],
+      ],
+      "memory",
+    ],
+  ])(
+    "%s: the secondary is told that it is gone, and keeps no fd of it",
+    async (_name, takes, sends, what) => {
+      const path = freshPath();
+      await using primary = new Child("dying-primary.mjs", path, String(takes), JSON.stringify(sends));
+      expect(await primary.firstLine).toBe("ready");
+      using peer = await connectToPrimary({ path, verify });
+      const error = await errorOf(() => (what === "group" ? peer.group(7) : peer.memory()));
+      expect(error.code).toBe("ERR_VFIO_PRIMARY_GONE");
+      expect(error.message).toContain(`the primary at ${path} closed the connection`);
+      expect(await primary.ended).toEqual({ code: null, signal: "SIGKILL" });
+    },
+  );
+});
+
+class AsyncDisposables<T extends AsyncDisposable> implements AsyncDisposable {
+  constructor(readonly all: readonly T[]) {}
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.all.map((one) => one[Symbol.asyncDispose]()));
+  }
+}

@@ -1,0 +1,172 @@
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import net from "node:net";
+import path from "node:path";
+import { once } from "node:events";
+import { kernel, SeqpacketListener, SeqpacketSocket, useKernel, waitForFd } from "@vfio/ioctl-native";
+import { describe, expect, it } from "vitest";
+import { SocketFile } from "../src/socket-file.js";
+import { errorOf } from "./support/errors.js";
+import { expectNoFdLeft } from "./support/fds.js";
+import { freshPath, useFolder } from "./support/folder.js";
+import { TestPrimary } from "./support/primary.js";
+import { int, next, spell } from "./support/wire.js";
+
+useFolder();
+expectNoFdLeft();
+
+const filesBeside = (file: string): string[] =>
+  readdirSync(path.dirname(file)).filter((name) => name.startsWith("."));
+
+async function canConnect(file: string): Promise<boolean> {
+  try {
+    SeqpacketSocket.connect(file).close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+describe("claiming a socket file", () => {
+  it("given nothing there, it listens, and closing removes the file", async () => {
+    const file = freshPath();
+    const socket = await SocketFile.claim(file);
+    expect(await canConnect(file)).toBe(true);
+    expect(filesBeside(file)).toEqual([]);
+    socket.close();
+    expect(existsSync(file)).toBe(false);
+  });
+
+  it("given a dead primary's socket, it takes the file over", async () => {
+    const file = freshPath();
+    SeqpacketListener.listen(file, 1).close();
+    const stale = statSync(file).ino;
+    using socket = await SocketFile.claim(file);
+    expect(socket.path).toBe(file);
+    expect(statSync(file).ino).not.toBe(stale);
+    expect(await canConnect(file)).toBe(true);
+    expect(filesBeside(file)).toEqual([]);
+  });
+
+  it("given several that find the same stale socket at once, one has it and the others are refused", async () => {
+    const file = freshPath();
+    SeqpacketListener.listen(file, 1).close();
+    const results = await Promise.allSettled(Array.from({ length: 8 }, () => SocketFile.claim(file)));
+    const winners = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
+    expect(winners).toHaveLength(1);
+    for (const result of results) {
+      if (result.status === "rejected") {
+        expect(result.reason).toMatchObject({ code: "ERR_VFIO_PRIMARY_ALREADY_RUNNING" });
+      }
+    }
+    winners[0]!.close();
+  });
+
+  it("given a live primary, it is refused with who that is, and the primary serves on", async () => {
+    using primary = await TestPrimary.start();
+    const error = await errorOf(() => SocketFile.claim(primary.path));
+    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+    const name = readFileSync("/proc/self/comm", "utf8").trimEnd();
+    expect(error.message).toContain(
+      `a primary already listens on ${primary.path}: process ${process.pid} (${name}), uid ${process.getuid!()}`,
+    );
+    expect(error.hint).toContain("connectToPrimary");
+    expect(await canConnect(primary.path)).toBe(true);
+    expect(await primary.told(2)).toEqual(["unknown: ERR", "dropped: left"]);
+  });
+
+  it("given a live primary of 2014, hears out its answer, which would otherwise kill it with SIGPIPE", async () => {
+    const file = freshPath();
+    using listener = SeqpacketListener.listen(file, 4);
+    const claiming = errorOf(() => SocketFile.claim(file));
+    await waitForFd(listener);
+    using socket = listener.accept()!;
+    expect(spell(await next(socket))).toBe(`${Buffer.from(int(0)).toString("hex")}+0fd`);
+    expect(() => socket.send(int(255))).not.toThrow();
+    expect((await claiming).code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+  });
+
+  it("given a live primary whose queue is full, it is refused all the same", async () => {
+    const file = freshPath();
+    using listener = SeqpacketListener.listen(file, 0);
+    using first = SeqpacketSocket.connect(file);
+    const error = await errorOf(() => SocketFile.claim(file));
+    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+    expect(error.message).toContain("its queue is full");
+    expect([listener.accept()?.close(), first.closed]).toEqual([undefined, false]);
+  });
+
+  it.each([
+    ["a file", (file: string) => writeFileSync(file, "precious")],
+    ["a folder", (file: string) => mkdirSync(file)],
+    ["a link to a file", (file: string) => symlinkSync("/etc/hostname", file)],
+  ])("given %s there, it is refused and left alone", async (_name, make) => {
+    const file = freshPath();
+    make(file);
+    const before = statSync(file).ino;
+    const error = await errorOf(() => SocketFile.claim(file));
+    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH_OCCUPIED");
+    expect(error.message).toContain(`cannot listen on ${file}: it is not a socket`);
+    expect(statSync(file).ino).toBe(before);
+  });
+
+  it("given another program's live socket, it is refused", async () => {
+    const file = freshPath();
+    const other = net.createServer().listen(file);
+    await once(other, "listening");
+    const error = await errorOf(() => SocketFile.claim(file));
+    other.close();
+    await once(other, "close");
+    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH_OCCUPIED");
+    expect(error.message).toContain("live socket of another type");
+  });
+
+  it("given a folder that does not exist: ENOENT with the path", async () => {
+    const file = path.join(freshPath(), "s");
+    const error = await errorOf(() => SocketFile.claim(file));
+    expect(error.code).toBe("ENOENT");
+    expect(error.message).toContain(`cannot listen on ${file}`);
+    expect(error.hint).toContain("must exist and be writable");
+  });
+
+  it("given a path that leaves no room for the temporary name beside it: a typed error", async () => {
+    const error = await errorOf(() => SocketFile.claim(`/${"d".repeat(100)}/s`));
+    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
+    expect(error.hint).toContain("107 bytes");
+  });
+
+  it("given a rename that fails, nothing is left behind", async () => {
+    const file = freshPath();
+    const fake = useKernel({ ...kernel(), rename: () => -13 });
+    try {
+      const error = await errorOf(() => SocketFile.claim(file));
+      expect(error.code).toBe("EACCES");
+      expect(error.message).toContain(`cannot put the socket in place at ${file}`);
+    } finally {
+      fake[Symbol.dispose]();
+    }
+    expect(existsSync(file)).toBe(false);
+    expect(filesBeside(file)).toEqual([]);
+  });
+});
+
+describe("leaving a socket file", () => {
+  it("given that another primary has taken the path over, its file stays", async () => {
+    const file = freshPath();
+    const first = await SocketFile.claim(file);
+    renameSync(file, `${file}.old`);
+    const second = await SocketFile.claim(file);
+    first.close();
+    expect(await canConnect(file)).toBe(true);
+    second.close();
+    expect(existsSync(file)).toBe(false);
+  });
+});

@@ -1,0 +1,20 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll } from "vitest";
+
+let folder = "";
+let count = 0;
+
+/** One temporary folder for the test file, removed after it. */
+export function useFolder(): void {
+  beforeAll(() => {
+    folder = mkdtempSync(path.join(os.tmpdir(), "mps-"));
+  });
+  afterAll(() => rmSync(folder, { recursive: true, force: true }));
+}
+
+/** A path in the folder where nothing is yet. */
+export function freshPath(): string {
+  return path.join(folder, `s${count++}`);
+}

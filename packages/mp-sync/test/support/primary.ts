@@ -1,0 +1,64 @@
+import type { Fd } from "@vfio/ioctl-native";
+import { FdServer, type FdServerOptions, type ServerEvent } from "../../src/index.js";
+import { someFile } from "./fds.js";
+import { freshPath } from "./folder.js";
+
+/**
+ * A primary on a path of its own, with files that stand in for a container and for groups 0 and 7; group 8
+ * exists unshared.
+ */
+export class TestPrimary implements Disposable {
+  readonly container: Fd = someFile();
+  readonly group0 = numbered(someFile(), 0);
+  readonly group7 = numbered(someFile(), 7);
+  readonly events: ServerEvent[] = [];
+  #server: FdServer | undefined;
+  #onEvent: (() => void) | undefined;
+
+  static async start(options: Partial<FdServerOptions> = {}): Promise<TestPrimary> {
+    const primary = new TestPrimary();
+    primary.#server = await FdServer.listen({
+      container: primary.container,
+      groups: [primary.group0, primary.group7],
+      path: freshPath(),
+      groupExists: (group) => group === 8,
+      onEvent: (event) => {
+        primary.events.push(event);
+        primary.#onEvent?.();
+      },
+      ...options,
+    });
+    return primary;
+  }
+
+  get server(): FdServer {
+    return this.#server!;
+  }
+
+  get path(): string {
+    return this.server.path;
+  }
+
+  /** The first so many events, awaited, in short form. */
+  async told(count: number): Promise<string[]> {
+    while (this.events.length < count) await new Promise<void>((resolve) => (this.#onEvent = resolve));
+    return this.events.map(shortly);
+  }
+
+  [Symbol.dispose](): void {
+    this.#server?.close();
+    for (const file of [this.container, this.group0, this.group7]) file.close();
+  }
+}
+
+function shortly(event: ServerEvent): string {
+  if (event.type === "accept-failed") return "accept failed";
+  if (event.type === "dropped") return `dropped: ${event.reason}`;
+  const { request } = event;
+  return `${request.kind}${request.kind === "group" ? ` ${request.group}` : ""}: ${event.answer}`;
+}
+
+/** A file under a group's number. */
+export function numbered(file: Fd, number: number): Fd & { readonly number: number } {
+  return Object.assign(file, { number });
+}

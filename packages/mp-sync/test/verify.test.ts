@@ -1,0 +1,49 @@
+import { kernel, useKernel } from "@vfio/ioctl-native";
+import { describe, expect, it } from "vitest";
+import { verifyVfioFd, type ExpectedFd } from "../src/verify.js";
+import { errorOf } from "./support/errors.js";
+
+function verifyTarget(target: string | number, expected: ExpectedFd): void {
+  const fake = useKernel({
+    ...kernel(),
+    readLink: (path) => (path === "/proc/self/fd/31" ? target : -2),
+  });
+  try {
+    verifyVfioFd({ fd: 31 }, expected);
+  } finally {
+    fake[Symbol.dispose]();
+  }
+}
+
+const container: ExpectedFd = { kind: "container" };
+const group = (number: number): ExpectedFd => ({ kind: "group", number });
+
+describe("what is behind a received fd", () => {
+  it.each([
+    ["/dev/vfio/vfio", container],
+    ["/vfio/vfio", container],
+    ["/dev/iommu", container],
+    ["/dev/vfio/0", group(0)],
+    ["/dev/vfio/17", group(17)],
+    ["/dev/vfio/noiommu-3", group(3)],
+    ["/dev/vfio/17 (deleted)", group(17)],
+    [-2, container],
+  ])("%s passes for %o", (target, expected) => {
+    expect(() => verifyTarget(target, expected)).not.toThrow();
+  });
+
+  it.each([
+    ["/dev/vfio/17", container],
+    ["/dev/vfio/vfio", group(17)],
+    ["/dev/vfio/170", group(17)],
+    ["/dev/vfio/7", group(17)],
+    ["/etc/shadow", group(17)],
+    ["socket:[1234]", container],
+    ["/memfd:vfio/vfio", container],
+  ])("%s does not pass for %o", async (target, expected) => {
+    const error = await errorOf(() => verifyTarget(target, expected));
+    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
+    expect(error.message).toContain(`the primary sent ${target} as `);
+    expect(error.hint).toContain("FdServer.listen()");
+  });
+});
