@@ -1,13 +1,10 @@
 import { defineConfig } from "tsup";
-import base from "../../tsup.config.js";
 
 export default defineConfig({
-  ...base,
-  entry: [
-    "src/index.ts",
-    "src/start.ts",
-    "src/pipeline-main.ts",
-    "src/primary-main.ts",
-    "src/secondary-main.ts",
-  ],
+  entry: ["src/index.ts", "src/start.ts", "src/pipeline-main.ts", "src/primary-main.ts", "src/secondary-main.ts"],
+  format: ["esm"],
+  target: "node20",
+  dts: { entry: "src/index.ts" },
+  sourcemap: true,
+  clean: true,
 });

@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import type { Host } from "./host.js";
+import { LabError } from "./lab-error.js";
+
+/** The lab's folder in the user's cache directory: kernel, initrd, and what was found out about this host. */
+export function cacheDirectory(host: Pick<Host, "env">): string {
+  const base = host.env.XDG_CACHE_HOME;
+  // The XDG specification: a relative path there is to be ignored.
+  const root = base && path.isAbsolute(base) ? base : path.join(os.homedir(), ".cache");
+  return path.join(root, "vfio-lab");
+}
+
+/** Refuses to start what would fill the disk. */
+export async function requireFreeSpace(host: Host, directory: string, bytes: number): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  const free = await host.freeBytes(directory);
+  if (free >= bytes) return;
+  throw diskFull(
+    `${directory} has ${mebibytes(free)} MiB free; the lab's kernel needs ${mebibytes(bytes)} MiB there while it is unpacked`,
+  );
+}
+
+function diskFull(message: string, cause?: unknown): LabError {
+  return new LabError({
+    code: "ERR_LAB_DISK_FULL",
+    message,
+    hint: "Free some space, or point XDG_CACHE_HOME at a larger disk.",
+    cause,
+  });
+}
+
+function mebibytes(bytes: number): number {
+  return Math.round(bytes / (1 << 20));
+}
+
+/**
+ * Makes a folder all at once: `fill` works in a temporary neighbour that gets the final name when it is done, so a half-made folder is
+ * never used. When another process was faster, its folder stays.
+ */
+export async function makeDirectoryAtOnce(
+  target: string,
+  fill: (directory: string) => Promise<void>,
+): Promise<void> {
+  await mkdir(path.dirname(target), { recursive: true });
+  const draft = await mkdtemp(`${target}.draft-`);
+  try {
+    await fill(draft);
+    await rename(draft, target).catch((error: unknown) => {
+      if (!isErrno(error, "ENOTEMPTY", "EEXIST")) throw error;
+    });
+  } catch (error) {
+    if (isErrno(error, "ENOSPC")) throw diskFull(`The disk of ${target} is full`, error);
+    throw error;
+  } finally {
+    await rm(draft, { recursive: true, force: true });
+  }
+}
+
+/** True for a system error with one of these codes. */
+export function isErrno(error: unknown, ...codes: string[]): boolean {
+  return error instanceof Error && "code" in error && codes.includes(String(error.code));
+}

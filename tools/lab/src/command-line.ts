@@ -1,0 +1,165 @@
+import { Command, InvalidArgumentError, Option } from "commander";
+import { LabError } from "./lab-error.js";
+import type { LabOptions, MachineOptions } from "./lab-options.js";
+import { openLabShell } from "./lab-shell.js";
+import { prepareLab } from "./prepare-lab.js";
+import { runInLab } from "./run-in-lab.js";
+
+/** Exit codes of the lab's own failures, as `docker run` and `timeout` use them; any other code is the command's. */
+const EXIT_LAB_FAILED = 125;
+const EXIT_TIMEOUT = 124;
+const EXIT_INTERRUPTED = 130;
+
+interface Flags {
+  readonly shell?: true;
+  readonly prepare?: true;
+  readonly verbose?: true;
+  readonly quiet?: true;
+  readonly timeout?: number;
+  readonly cwd?: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly output?: string;
+  readonly memory?: string;
+  readonly iommuBits: "39" | "48";
+  readonly hugepages?: number;
+  readonly hugepages1g?: number;
+  readonly accelerator: "auto" | "kvm" | "tcg";
+}
+
+/** Runs the command line; resolves with the exit code. */
+export async function runCommandLine(argv: readonly string[]): Promise<number> {
+  const program = commandLine();
+  program.parse(argv);
+  const flags = program.opts<Flags>();
+  const command = program.args;
+  const { signal, dispose } = abortOnSignals();
+  try {
+    const options = { ...labOptions(flags), signal };
+    if (flags.prepare) return await prepare(options);
+    if (flags.shell || (command.length === 0 && process.stdin.isTTY)) return await openLabShell(options);
+    if (command.length === 0) program.help({ error: true });
+    return await run(command, options);
+  } catch (error) {
+    return failure(error);
+  } finally {
+    dispose();
+  }
+}
+
+function commandLine(): Command {
+  return new Command("vfio-lab")
+    .description(
+      "Runs a command as root in a QEMU machine with an IOMMU, on a real VFIO kernel, with this machine's files read-only.",
+    )
+    .argument("[command...]", "what to run; after --, so that its own options are left alone")
+    .passThroughOptions()
+    .option("--shell", "an interactive shell in the guest (also when no command is given, on a terminal)")
+    .option("--prepare", "only install, download and build what is missing")
+    .option("--timeout <seconds>", "longest time the command may take", positiveNumber)
+    .option("--cwd <folder>", "working directory in the guest (default: this one)")
+    .option(
+      "-e, --env <name[=value]>",
+      "an environment variable for the command; repeatable",
+      addVariable,
+      {},
+    )
+    .option("--output <folder>", "a folder here that the guest can write to, as $LAB_OUTPUT")
+    .option("--memory <size>", "guest memory, such as 4G")
+    .addOption(
+      new Option("--iommu-bits <bits>", "width of the IOMMU's addresses").choices(["39", "48"]).default("39"),
+    )
+    .option("--hugepages <count>", "2 MiB hugepages (default: 256)", wholeNumber)
+    .option("--hugepages-1g <count>", "1 GiB hugepages (default: 0)", wholeNumber)
+    .addOption(
+      new Option("--accelerator <name>", "how to run the guest")
+        .choices(["auto", "kvm", "tcg"])
+        .default("auto"),
+    )
+    .option("--quiet", "no progress lines")
+    .option("--verbose", "show the guest's kernel console")
+    .addHelpText(
+      "after",
+      "\nThe exit code is the command's; 125 when the lab itself failed, 124 when the time was up.\nStandard input is not passed on, except with --shell.",
+    );
+}
+
+function labOptions(flags: Flags): LabOptions {
+  return {
+    machine: machineOptions(flags),
+    // npm runs scripts in the package's folder; the user's own is in INIT_CWD.
+    cwd:
+      flags.cwd ??
+      (process.env.npm_lifecycle_event === "lab" ? process.env.INIT_CWD : undefined) ??
+      process.cwd(),
+    env: flags.env,
+    ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
+    ...(flags.output === undefined ? {} : { outputDirectory: flags.output }),
+    ...(flags.verbose ? { onConsole: (chunk: Buffer) => void process.stderr.write(chunk) } : {}),
+    ...(flags.quiet ? {} : { onProgress: ({ message }) => note(message) }),
+  };
+}
+
+function machineOptions(flags: Flags): MachineOptions {
+  return {
+    iommuAddressBits: flags.iommuBits === "48" ? 48 : 39,
+    accelerator: flags.accelerator,
+    ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+    ...(flags.hugepages === undefined ? {} : { hugepages2M: flags.hugepages }),
+    ...(flags.hugepages1g === undefined ? {} : { hugepages1G: flags.hugepages1g }),
+  };
+}
+
+async function prepare(options: LabOptions): Promise<number> {
+  const { kernel } = await prepareLab(options);
+  note(`Ready: kernel ${kernel.release} in ${kernel.root}`);
+  return 0;
+}
+
+async function run(command: readonly string[], options: LabOptions): Promise<number> {
+  const { exitCode } = await runInLab(command, {
+    ...options,
+    onStdout: (chunk) => void process.stdout.write(chunk),
+    onStderr: (chunk) => void process.stderr.write(chunk),
+  });
+  return exitCode;
+}
+
+function failure(error: unknown): number {
+  if (!(error instanceof LabError)) throw error;
+  note(`${error.message} [${error.code}]`);
+  if (error.code === "ERR_LAB_ABORTED") return EXIT_INTERRUPTED;
+  return error.code === "ERR_LAB_TIMEOUT" ? EXIT_TIMEOUT : EXIT_LAB_FAILED;
+}
+
+function note(message: string): void {
+  process.stderr.write(`lab: ${message}\n`);
+}
+
+/** The first signal ends the guest in order; QEMU does not outlive us in any case. */
+function abortOnSignals(): { signal: AbortSignal; dispose: () => void } {
+  const controller = new AbortController();
+  const abort = () => controller.abort();
+  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+  for (const name of signals) process.once(name, abort);
+  return {
+    signal: controller.signal,
+    dispose: () => signals.forEach((name) => process.off(name, abort)),
+  };
+}
+
+function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError("Not a number above zero.");
+  return value;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d+$/.test(text)) throw new InvalidArgumentError("Not a whole number.");
+  return Number(text);
+}
+
+/** `NAME=value`, or `NAME` for the value it has here. */
+function addVariable(text: string, previous: Record<string, string>): Record<string, string> {
+  const [, name = text, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
+  return { ...previous, [name]: value ?? process.env[name] ?? "" };
+}

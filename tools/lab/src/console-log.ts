@@ -1,0 +1,34 @@
+const LIMIT = 1 << 20;
+const PANIC = "Kernel panic";
+
+/** What the guest's kernel printed: the last MiB. */
+export class ConsoleLog {
+  #text = "";
+
+  append(chunk: Buffer): void {
+    this.#text = (this.#text + chunk.toString("utf8")).slice(-LIMIT);
+  }
+
+  /** Everything kept. */
+  get text(): string {
+    return this.#text;
+  }
+
+  /** The last lines; after a panic the lines from its first one on. */
+  tail(lines = 30): string {
+    const all = this.#plain().trimEnd().split("\n");
+    const panic = all.findIndex((line) => line.includes(PANIC));
+    return panic === -1 ? all.slice(-lines).join("\n") : all.slice(panic, panic + lines).join("\n");
+  }
+
+  /** Why the kernel panicked; undefined when it did not. */
+  get panic(): string | undefined {
+    return new RegExp(`${PANIC} - not syncing: (.*)`).exec(this.#plain())?.[1];
+  }
+
+  /** Without carriage returns and without the sequences by which the firmware clears the screen. */
+  #plain(): string {
+    // eslint-disable-next-line no-control-regex
+    return this.#text.replace(/\r|\u001b\[[0-9;?=]*[A-Za-z]|\u001bc/g, "");
+  }
+}

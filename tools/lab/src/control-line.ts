@@ -1,0 +1,28 @@
+/** What the guest tells the host. */
+export type ControlMessage =
+  | { readonly type: "ready"; readonly uptimeMs: number }
+  | { readonly type: "exit"; readonly code: number }
+  | { readonly type: "fail"; readonly what: string };
+
+/** Reads one line of the control port; undefined for a line that is none of ours. */
+export function parseControlLine(line: string): ControlMessage | undefined {
+  const [, type, rest = ""] = /^(ready|exit|fail) (.+)$/.exec(line) ?? [];
+  if (type === "fail") return { type, what: rest };
+  const number = rest === "" ? Number.NaN : Number(rest);
+  if (Number.isNaN(number)) return undefined;
+  if (type === "ready") return { type, uptimeMs: Math.round(number * 1000) };
+  return type === "exit" ? { type, code: number } : undefined;
+}
+
+/** Cuts a stream of chunks into lines and hands on each control message. */
+export function controlReader(onMessage: (message: ControlMessage) => void): (chunk: Buffer) => void {
+  let rest = "";
+  return (chunk) => {
+    const lines = (rest + chunk.toString("latin1")).split("\n");
+    rest = lines.pop() ?? "";
+    for (const line of lines) {
+      const message = parseControlLine(line.trim());
+      if (message) onMessage(message);
+    }
+  };
+}

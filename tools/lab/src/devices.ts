@@ -1,0 +1,89 @@
+/** A PCI device of the lab's machine. */
+export interface LabDevice {
+  /** Its PCI address in the guest. */
+  readonly bdf: string;
+  /** PCI vendor and device id, in hexadecimal. */
+  readonly id: string;
+  /** What it is good for. */
+  readonly description: string;
+  /** The driver it is bound to when the command starts; `null`: none. */
+  readonly driver: "vfio-pci" | null;
+  /** The `-device` argument that makes it. */
+  readonly qemu: string;
+}
+
+/**
+ * The devices every lab machine has, by name. `bridgedEdu` and `bridgedEduUnbound` sit behind `bridge` and share one IOMMU group
+ * with it; each of the others has a group of its own.
+ */
+export const LAB_DEVICES = {
+  edu: {
+    bdf: "0000:00:10.0",
+    id: "1234:11e8",
+    description: "edu: registers, a DMA engine that reaches every address, INTx and one MSI",
+    driver: "vfio-pci",
+    qemu: "edu,addr=10.0,dma_mask=0xffffffffffffffff",
+  },
+  nvme: {
+    bdf: "0000:00:11.0",
+    id: "1b36:0010",
+    description: "NVMe controller with an empty 1 GiB disk that stores nothing, MSI-X",
+    driver: "vfio-pci",
+    qemu: "nvme,addr=11.0,serial=lab,drive=disk",
+  },
+  e1000e: {
+    bdf: "0000:00:12.0",
+    id: "8086:10d3",
+    description: "Intel 82574L network card on a network of its own, MSI-X and an I/O port BAR",
+    driver: "vfio-pci",
+    qemu: "e1000e,addr=12.0,romfile=,netdev=net",
+  },
+  bridge: {
+    bdf: "0000:00:13.0",
+    id: "1b36:000e",
+    description: "PCIe-to-PCI bridge: everything behind it is one IOMMU group",
+    driver: null,
+    qemu: "pcie-pci-bridge,id=bridge,addr=13.0",
+  },
+  bridgedEdu: {
+    bdf: "0000:01:01.0",
+    id: "1234:11e8",
+    description: "edu behind the bridge, DMA below 256 MiB only",
+    driver: "vfio-pci",
+    qemu: "edu,bus=bridge,addr=1.0",
+  },
+  bridgedEduUnbound: {
+    bdf: "0000:01:02.0",
+    id: "1234:11e8",
+    description: "edu behind the bridge, left without a driver",
+    driver: null,
+    qemu: "edu,bus=bridge,addr=2.0",
+  },
+  pciTestdev: {
+    bdf: "0000:00:14.0",
+    id: "1b36:0005",
+    description: "pci-testdev: one memory BAR and one I/O port BAR, no interrupts",
+    driver: "vfio-pci",
+    qemu: "pci-testdev,addr=14.0",
+  },
+  eduNarrow: {
+    bdf: "0000:00:15.0",
+    id: "1234:11e8",
+    description: "edu with its usual 28-bit DMA mask: addresses below 256 MiB only",
+    driver: "vfio-pci",
+    qemu: "edu,addr=15.0",
+  },
+} as const satisfies Record<string, LabDevice>;
+
+/** A key of {@link LAB_DEVICES}. */
+export type LabDeviceName = keyof typeof LAB_DEVICES;
+
+/** The BDFs the guest binds to vfio-pci before the command starts. */
+export function devicesForVfio(): string[] {
+  return labDevices().flatMap(({ driver, bdf }) => (driver === "vfio-pci" ? [bdf] : []));
+}
+
+/** Every device, widened to the common shape. */
+export function labDevices(): readonly LabDevice[] {
+  return Object.values(LAB_DEVICES);
+}

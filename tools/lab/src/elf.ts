@@ -1,0 +1,14 @@
+const PROGRAM_HEADER_INTERPRETER = 3;
+
+/** True for a 64-bit ELF program that needs no dynamic loader, judged by the start of the file. */
+export function isStaticElf(start: Buffer): boolean {
+  if (start.length < 64 || start.readUInt32BE(0) !== 0x7f454c46) return false;
+  const tableOffset = Number(start.readBigUInt64LE(32));
+  const entrySize = start.readUInt16LE(54);
+  const entryCount = start.readUInt16LE(56);
+  for (let index = 0; index < entryCount; index++) {
+    const entry = tableOffset + index * entrySize;
+    if (entry + 4 <= start.length && start.readUInt32LE(entry) === PROGRAM_HEADER_INTERPRETER) return false;
+  }
+  return true;
+}

@@ -1,0 +1,82 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import os from "node:os";
+import path from "node:path";
+import { devicesForVfio } from "./devices.js";
+import { shellCommand, shellQuote } from "./shell-quote.js";
+
+/** What the guest is told to do. */
+export interface Job {
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** The kernel's lib/modules folder on the host. */
+  readonly modules: string;
+  readonly hasOutput: boolean;
+  /** A terminal of this size instead of plain output. */
+  readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
+}
+
+/** Where the output folder appears in the guest. */
+export const GUEST_OUTPUT = "/run/vfio-lab/output";
+
+/** In the guest these start empty, whatever the host has in them. */
+const FRESH_FOLDERS = ["/tmp", "/run"];
+
+const INHERITED = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TERM", "TZ", "NO_COLOR"];
+
+/** The environment of the guest's command: a few of the host's variables, ours, and the caller's on top. */
+export function guestEnvironment(
+  host: Readonly<Record<string, string | undefined>>,
+  extra: Readonly<Record<string, string>>,
+  hasOutput: boolean,
+): Record<string, string> {
+  const inherited = INHERITED.flatMap((name) => {
+    const value = host[name];
+    return value === undefined ? [] : [[name, value]];
+  });
+  return {
+    HOME: os.homedir(),
+    ...(Object.fromEntries(inherited) as Record<string, string>),
+    VFIO_LAB: "1",
+    ...(hasOutput ? { LAB_OUTPUT: GUEST_OUTPUT } : {}),
+    ...extra,
+  };
+}
+
+/** Writes the two files the guest reads: settings.sh for its init, command.sh for the command. */
+export async function writeJob(directory: string, job: Job): Promise<void> {
+  await mkdir(directory, { recursive: true });
+  await writeFile(path.join(directory, "settings.sh"), settingsScript(job));
+  await writeFile(path.join(directory, "command.sh"), commandScript(job));
+}
+
+/** Shell variables the init reads. */
+export function settingsScript(job: Job): string {
+  const { rows, columns } = job.terminal ?? { rows: 24, columns: 80 };
+  const kept = keptFolders(job.cwd).map((folder) => `  "$1" ${shellQuote(folder)}`);
+  return [
+    `LAB_MODE=${job.terminal ? "shell" : "command"}`,
+    `LAB_ROWS=${rows} LAB_COLUMNS=${columns}`,
+    `LAB_HAS_OUTPUT=${job.hasOutput ? "yes" : ""}`,
+    `LAB_MODULES=${shellQuote(job.modules)}`,
+    `LAB_VFIO_DEVICES=${shellQuote(devicesForVfio().join(" "))}`,
+    `for_each_kept_folder() {`,
+    ...(kept.length > 0 ? kept : ["  :"]),
+    "}\n",
+  ].join("\n");
+}
+
+/** Starts the command with exactly this environment. `env` takes names a shell would not, such as npm's with dashes. */
+export function commandScript({ cwd, env, command }: Pick<Job, "cwd" | "env" | "command">): string {
+  const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
+  // env would take a program with "=" in its name for one more variable.
+  const program = command[0]?.includes("=") ? ["sh", "-c", 'exec "$0" "$@"', ...command] : command;
+  return `cd ${shellQuote(cwd)} && exec /usr/bin/env -i -- ${shellCommand([...variables, ...program])}\n`;
+}
+
+/** The topmost folder of the path that a fresh /tmp or /run would hide, if it is below one of them. */
+export function keptFolders(directory: string): string[] {
+  const fresh = FRESH_FOLDERS.find((folder) => directory.startsWith(`${folder}/`));
+  if (fresh === undefined) return [];
+  return [directory.split("/").slice(0, 3).join("/")];
+}

@@ -1,0 +1,53 @@
+/** The stable codes of {@link LabError}. */
+export type LabErrorCode =
+  | "ERR_LAB_NOT_LINUX"
+  | "ERR_LAB_PACKAGES_MISSING"
+  | "ERR_LAB_PACKAGES_INSTALL"
+  | "ERR_LAB_DISK_FULL"
+  | "ERR_LAB_KERNEL_DOWNLOAD"
+  | "ERR_LAB_KERNEL_UNPACK"
+  | "ERR_LAB_QEMU_FAILED"
+  | "ERR_LAB_BOOT_TIMEOUT"
+  | "ERR_LAB_GUEST_SETUP"
+  | "ERR_LAB_GUEST_PANIC"
+  | "ERR_LAB_GUEST_STOPPED"
+  | "ERR_LAB_TIMEOUT"
+  | "ERR_LAB_ABORTED"
+  | "ERR_LAB_BAD_ARGUMENT";
+
+/** What a {@link LabError} is made of. */
+export interface LabErrorParts {
+  /** The stable code. */
+  readonly code: LabErrorCode;
+  /** What went wrong, naming the thing. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly hint: string;
+  /** The last lines of the guest's console, when there was a guest. */
+  readonly consoleTail?: string;
+  /** The error underneath, if any. */
+  readonly cause?: unknown;
+}
+
+/** Every failure of the lab itself. A command that ends with a non-zero exit code is not one. */
+export class LabError extends Error {
+  override readonly name = "LabError";
+  /** Stable, for programs. */
+  readonly code: LabErrorCode;
+  /** The remedy, for people. */
+  readonly hint: string;
+  /** The last lines of the guest's console; empty when no guest was started. */
+  readonly consoleTail: string;
+
+  constructor(parts: LabErrorParts) {
+    super(fullMessage(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
+    this.code = parts.code;
+    this.hint = parts.hint;
+    this.consoleTail = parts.consoleTail ?? "";
+  }
+}
+
+function fullMessage({ message, hint, consoleTail }: LabErrorParts): string {
+  const tail = consoleTail ? `\nLast lines of the guest's console:\n${consoleTail}` : "";
+  return `${message}\n${hint}${tail}`;
+}

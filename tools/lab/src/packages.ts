@@ -1,0 +1,100 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { isStaticElf } from "./elf.js";
+import type { Host } from "./host.js";
+import { LabError } from "./lab-error.js";
+
+/** A program the lab needs and the Debian package it is in. */
+export interface RequiredProgram {
+  readonly program: string;
+  readonly package: string;
+}
+
+/** Everything the lab calls that Debian does not install by itself. */
+export const REQUIRED_PROGRAMS: readonly RequiredProgram[] = [
+  { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+  { program: "busybox", package: "busybox-static" },
+  { program: "depmod", package: "kmod" },
+  { program: "lspci", package: "pciutils" },
+  { program: "xz", package: "xz-utils" },
+  { program: "zstd", package: "zstd" },
+  { program: "setpriv", package: "util-linux" },
+];
+
+/** Installs what is missing when we may; otherwise stops with the command to type. Returns the packages it installed. */
+export async function ensurePackages(
+  host: Host,
+  report: (message: string) => void,
+  signal?: AbortSignal,
+): Promise<readonly string[]> {
+  const missing = missingPackages(host);
+  if (missing.length === 0) return [];
+  if (!host.isRoot || !host.findProgram("apt-get")) throw packagesMissing(host, missing);
+  report(`Installing ${missing.join(", ")}`);
+  await aptGet(host, ["update"], missing, signal);
+  await aptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, signal);
+  const still = missingPackages(host);
+  if (still.length > 0) throw packagesMissing(host, still);
+  return missing;
+}
+
+/** The packages whose program is not there. */
+export function missingPackages(host: Host, isUsable = isUsableProgram): string[] {
+  return REQUIRED_PROGRAMS.filter(({ program }) => {
+    const file = host.findProgram(program);
+    return file === undefined || !isUsable(program, file);
+  }).map((required) => required.package);
+}
+
+/** Debian's plain `busybox` package is linked dynamically and cannot run in an initrd that holds nothing else. */
+function isUsableProgram(program: string, file: string): boolean {
+  return program !== "busybox" || isStaticElf(readStart(file, 4096));
+}
+
+function readStart(file: string, bytes: number): Buffer {
+  const descriptor = openSync(file, "r");
+  try {
+    const buffer = Buffer.alloc(bytes);
+    return buffer.subarray(0, readSync(descriptor, buffer, 0, bytes, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/** Runs apt-get without questions; waits for another apt to finish instead of failing on its lock. */
+async function aptGet(
+  host: Host,
+  args: readonly string[],
+  missing: readonly string[],
+  signal?: AbortSignal,
+): Promise<void> {
+  const options = { env: { DEBIAN_FRONTEND: "noninteractive" }, signal };
+  const result = await host.run("apt-get", ["-o", "DPkg::Lock::Timeout=300", ...args], options);
+  if (result.code === 0) return;
+  throw new LabError({
+    code: /No space left|enough free space/.test(result.stderr)
+      ? "ERR_LAB_DISK_FULL"
+      : "ERR_LAB_PACKAGES_INSTALL",
+    message: `apt-get ${args[0] ?? ""} failed while installing ${missing.join(", ")}: ${lastLines(result.stderr)}`,
+    hint: `Try it by hand: ${installCommand(host, missing)}`,
+  });
+}
+
+function packagesMissing(host: Host, missing: readonly string[]): LabError {
+  return new LabError({
+    code: "ERR_LAB_PACKAGES_MISSING",
+    message: `The lab needs ${missing.length === 1 ? "a package that is" : "packages that are"} not installed: ${missing.join(", ")}`,
+    hint: host.findProgram("apt-get")
+      ? `Type: ${installCommand(host, missing)}`
+      : "This is not Debian or Ubuntu: install the programs of these packages with your own package manager.",
+  });
+}
+
+function installCommand(host: Host, packages: readonly string[]): string {
+  const command = `apt-get update && ${host.isRoot ? "" : "sudo "}apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+  return host.isRoot ? command : `sudo ${command}`;
+}
+
+/** The end of a program's complaints, on one line. */
+export function lastLines(text: string, count = 3): string {
+  return text.trim().split("\n").slice(-count).join(" · ");
+}

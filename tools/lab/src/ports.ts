@@ -1,0 +1,48 @@
+import net from "node:net";
+import path from "node:path";
+
+/** The channels between guest and host: the command's output, our control lines, and a terminal in shell mode. */
+export type PortName = "stdout" | "stderr" | "control" | "tty";
+
+/** Our end of one channel: a Unix socket that QEMU connects to. */
+export class Port {
+  readonly socketPath: string;
+  readonly #server = net.createServer();
+  #socket: net.Socket | undefined;
+  #drained: Promise<void> = Promise.resolve();
+
+  private constructor(socketPath: string, onData: (chunk: Buffer) => void) {
+    this.socketPath = socketPath;
+    this.#server.once("connection", (socket) => this.#accept(socket, onData));
+  }
+
+  /** Listens in a private folder, for one connection. */
+  static async open(directory: string, name: PortName, onData: (chunk: Buffer) => void): Promise<Port> {
+    const port = new Port(path.join(directory, name), onData);
+    await new Promise<void>((resolve, reject) => {
+      port.#server.once("error", reject);
+      port.#server.listen(port.socketPath, resolve);
+    });
+    return port;
+  }
+
+  /** Sends to the guest; before it is there, nothing happens. */
+  write(bytes: Buffer | string): void {
+    this.#socket?.write(bytes);
+  }
+
+  /** Once QEMU has ended: resolves when everything it had sent was handed on. */
+  async drained(): Promise<void> {
+    this.#server.close();
+    await this.#drained;
+  }
+
+  #accept(socket: net.Socket, onData: (chunk: Buffer) => void): void {
+    this.#server.close();
+    this.#socket = socket;
+    this.#drained = new Promise((resolve) => socket.once("close", () => resolve()));
+    socket.on("data", onData);
+    // A killed QEMU resets the connection; that it ended is all that matters.
+    socket.on("error", () => undefined);
+  }
+}

@@ -1,0 +1,10 @@
+/** A word the shell reads back as exactly this string: within single quotes nothing is special, a single quote leaves and re-enters them. */
+export function shellQuote(word: string): string {
+  if (word.includes("\0")) throw new TypeError("A command word cannot contain a NUL character");
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}
+
+/** Words as one shell command line. */
+export function shellCommand(words: readonly string[]): string {
+  return words.map(shellQuote).join(" ");
+}

@@ -1,0 +1,134 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { afterEach, beforeAll, expect, test } from "vitest";
+import { LAB_DEVICES, LabError, prepareLab, runInLab, type LabOptions } from "../src/index.js";
+
+const BOOT_TEST_MS = 120_000;
+
+beforeAll(() => prepareLab(), 10 * 60_000);
+
+/** QEMU processes that are children of this one, from /proc. */
+function ourQemus(): string[] {
+  return readdirSync("/proc").filter((pid) => {
+    if (!/^\d+$/.test(pid)) return false;
+    try {
+      const status = readFileSync(`/proc/${pid}/status`, "utf8");
+      return /^Name:\s*qemu/m.test(status) && new RegExp(`^PPid:\\s*${process.pid}$`, "m").test(status);
+    } catch {
+      return false;
+    }
+  });
+}
+
+afterEach(() => {
+  expect(ourQemus()).toEqual([]);
+  expect(readdirSync(os.tmpdir()).filter((name) => name.startsWith(`vfio-lab-${process.pid}-`))).toEqual([]);
+});
+
+async function failureOf(command: readonly string[], options: LabOptions): Promise<LabError> {
+  const error: unknown = await runInLab(command, options).catch((reason: unknown) => reason);
+  expect(error).toBeInstanceOf(LabError);
+  return error as LabError;
+}
+
+const GUEST_REPORT = `
+  echo "args: $(printf '<%s>' "$@")"
+  echo "where: $PWD, $VFIO_LAB, $ODD"
+  ls -l /sys/bus/pci/devices/*/iommu_group /sys/bus/pci/devices/*/driver
+  grep HugePages_Total /proc/meminfo
+  modprobe uio_pci_generic && echo "modprobe works"
+  node -e 'console.log("node", process.version)'
+  touch /usr/written-in-guest && echo result > $LAB_OUTPUT/file
+  head -c 3000000 /dev/zero
+  echo complaint >&2
+  sleep 1000 &
+  kill -INT $$
+`;
+
+test(
+  "a command: words, folder, devices, groups, hugepages, modules, both outputs, files, exit code",
+  async () => {
+    const cwd = mkdtempSync(path.join(os.tmpdir(), "lab test'"));
+    const outputDirectory = path.join(cwd, "out,put");
+    const words = ["a b", "it's", "$HOME", "", "é"];
+    const result = await runInLab(["sh", "-c", GUEST_REPORT, "sh", ...words], {
+      cwd,
+      outputDirectory,
+      env: { ODD: "a'b" },
+    });
+    expect(result).toMatchObject({ exitCode: 130, stderr: "complaint\n" });
+    expect(result.stdout).toContain(`args: ${words.map((word) => `<${word}>`).join("")}`);
+    expect(result.stdout).toContain(`where: ${cwd}, 1, a'b`);
+    expect(result.stdout).toMatch(/HugePages_Total: +256\n/);
+    expect(result.stdout).toContain(`modprobe works\nnode ${process.version}\n`);
+    expect(result.stdout.match(/\0/g)).toHaveLength(3_000_000);
+    expect(readFileSync(path.join(outputDirectory, "file"), "utf8")).toBe("result\n");
+    expect(readdirSync("/usr")).not.toContain("written-in-guest");
+    expectDevices(result.stdout);
+    rmSync(cwd, { recursive: true });
+  },
+  BOOT_TEST_MS,
+);
+
+/** The two edu behind the bridge share its group, everybody else is alone. */
+function expectDevices(report: string): void {
+  const groups = new Map<string, string>();
+  const linkOf = (bdf: string, name: string) =>
+    new RegExp(`/${bdf}/${name} -> .*/(.+)$`, "m").exec(report)?.[1] ?? null;
+  for (const { bdf, driver } of Object.values(LAB_DEVICES)) {
+    expect(linkOf(bdf, "driver"), bdf).toBe(driver);
+    groups.set(bdf, linkOf(bdf, "iommu_group") ?? "none");
+  }
+  const shared = groups.get(LAB_DEVICES.bridge.bdf);
+  expect(groups.get(LAB_DEVICES.bridgedEdu.bdf)).toBe(shared);
+  expect(groups.get(LAB_DEVICES.bridgedEduUnbound.bdf)).toBe(shared);
+  expect(new Set(groups.values()).size).toBe(groups.size - 2);
+}
+
+test(
+  "a guest that panics",
+  async () => {
+    const error = await failureOf(["sh", "-c", "echo c > /proc/sysrq-trigger"], {});
+    expect(error.code).toBe("ERR_LAB_GUEST_PANIC");
+    expect(error.message).toContain("sysrq triggered crash");
+    expect(error.consoleTail).toMatch(/^.*Kernel panic - not syncing/);
+  },
+  BOOT_TEST_MS,
+);
+
+test(
+  "a command that hangs: told with its words and the console",
+  async () => {
+    // <0>: an emergency, so that a quiet console shows it.
+    const say = "echo '<0>looking at you' > /dev/kmsg; sleep 1000";
+    const error = await failureOf(["sh", "-c", say], { timeoutMs: 2000 });
+    expect(error.code).toBe("ERR_LAB_TIMEOUT");
+    expect(error.message).toContain("did not end within 2 s: sh -c");
+    expect(error.consoleTail).toContain("looking at you");
+  },
+  BOOT_TEST_MS,
+);
+
+test(
+  "abort, a boot that takes too long, a machine QEMU refuses, a folder that is not there",
+  async () => {
+    const abort = new AbortController();
+    const aborted = failureOf(["true"], {
+      signal: abort.signal,
+      onProgress: ({ stage }) => {
+        if (stage === "boot") setTimeout(() => abort.abort(), 500);
+      },
+    });
+    expect((await aborted).code).toBe("ERR_LAB_ABORTED");
+    expect((await failureOf(["true"], { bootTimeoutMs: 500 })).code).toBe("ERR_LAB_BOOT_TIMEOUT");
+    const refused = await failureOf(["true"], { machine: { extraDevices: ["no-such-device"] } });
+    expect(refused.code).toBe("ERR_LAB_QEMU_FAILED");
+    expect(refused.message).toContain("no-such-device");
+    expect((await failureOf(["true"], { cwd: "/no/such/folder" })).message).toContain(
+      "/no/such/folder is not a folder",
+    );
+    expect((await failureOf([], {})).code).toBe("ERR_LAB_BAD_ARGUMENT");
+  },
+  BOOT_TEST_MS,
+);

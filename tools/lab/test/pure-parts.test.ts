@@ -1,0 +1,228 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { ConsoleLog } from "../src/console-log.js";
+import { controlReader, parseControlLine, type ControlMessage } from "../src/control-line.js";
+import { cpioArchive } from "../src/cpio.js";
+import { devicesForVfio, labDevices } from "../src/devices.js";
+import { commandScript, guestEnvironment, keptFolders, settingsScript } from "../src/job.js";
+import { kernelArguments } from "../src/kernel-arguments.js";
+import { compressedKernel } from "../src/kernel-image.js";
+import { chooseKernelPackage, compareVersions, releaseOfPackage } from "../src/kernel-package.js";
+import { parseShowDepends } from "../src/modules.js";
+import { qemuArguments } from "../src/qemu-arguments.js";
+import { shellCommand, shellQuote } from "../src/shell-quote.js";
+
+describe("choosing the kernel package", () => {
+  const depends = (...names: string[]) =>
+    ["linux-image-6.12-amd64", ...names.map((name) => `  Depends: ${name}`)].join("\n");
+
+  test("from apt-cache depends", () => {
+    expect(chooseKernelPackage(depends("linux-image-6.12.117+deb12-amd64"))).toBe(
+      "linux-image-6.12.117+deb12-amd64",
+    );
+    expect(
+      chooseKernelPackage(depends("linux-image-6.12.9-1-amd64", "linux-image-6.12.63+deb13-amd64")),
+    ).toBe("linux-image-6.12.63+deb13-amd64");
+  });
+
+  test.each([
+    "linux-image-6.12.9+deb12-cloud-amd64",
+    "linux-image-6.12.9+deb12-rt-amd64",
+    "linux-image-6.1.0-47-amd64",
+    "linux-base",
+  ])("never %s", (name) => expect(chooseKernelPackage(depends(name))).toBeUndefined());
+
+  test("nothing from an apt that knows nothing", () => expect(chooseKernelPackage("")).toBeUndefined());
+
+  test("the release and the order of versions", () => {
+    expect(releaseOfPackage("linux-image-6.12.117+deb12-amd64")).toBe("6.12.117+deb12-amd64");
+    expect(["6.12.117", "6.12.9", "6.12.57"].sort(compareVersions)).toEqual([
+      "6.12.9",
+      "6.12.57",
+      "6.12.117",
+    ]);
+  });
+});
+
+describe("QEMU's command line", () => {
+  const plan = {
+    machine: {},
+    accelerator: "tcg" as const,
+    kernelImage: "/c/vmlinux",
+    initrd: "/c/initrd",
+    jobDirectory: "/s/job,1",
+    sockets: { stdout: "/s/stdout", control: "/s/control" },
+  };
+  const line = (more: object = {}) => qemuArguments({ ...plan, ...more }).join(" ");
+
+  test("has the IOMMU, the read-only root and every device at its address", () => {
+    expect(line()).toContain("intel-iommu,intremap=on,caching-mode=on,aw-bits=39");
+    expect(line()).toMatch(/local,id=host,path=\/,security_model=none,multidevs=remap,readonly=on/);
+    expect(line()).not.toContain("mount_tag=output");
+    for (const { qemu } of labDevices()) expect(line()).toContain(`-device ${qemu}`);
+    expect(line()).toContain("edu,addr=10.0,dma_mask=0xffffffffffffffff");
+  });
+
+  test("doubles commas in paths", () => expect(line()).toContain("path=/s/job,,1,"));
+
+  test("follows the machine's options", () => {
+    const machine = {
+      iommuAddressBits: 48 as const,
+      hugepages2M: 64,
+      hugepages1G: 2,
+      extraDevices: ["edu,addr=16.0"],
+    };
+    expect(line({ machine })).toContain("aw-bits=48");
+    expect(line({ machine })).toContain("-m 5760M");
+    expect(line({ machine })).toContain("-device edu,addr=16.0");
+    expect(line({ machine: { memory: "8G" } })).toContain("-m 8G");
+    expect(line({ accelerator: "kvm" })).toContain("-accel kvm -cpu host");
+    expect(line({ outputDirectory: "/o" })).toContain(
+      "local,id=output,path=/o,security_model=none,multidevs=remap -device",
+    );
+  });
+
+  test("the kernel reserves hugepages of each size", () => {
+    expect(kernelArguments({})).toContain("default_hugepagesz=2M hugepagesz=2M hugepages=256 ");
+    expect(kernelArguments({ hugepages1G: 1, hugepages2M: 0 })).toContain(
+      "default_hugepagesz=2M hugepagesz=1G hugepages=1 hugepagesz=2M hugepages=0 ",
+    );
+    expect(kernelArguments({ extraKernelArguments: ["vfio_pci.enable_sriov=1"] })).toMatch(
+      /vfio_pci\.enable_sriov=1$/,
+    );
+  });
+});
+
+describe("quoting", () => {
+  const throughShell = (words: readonly string[]) =>
+    execFileSync("sh", ["-c", `printf '%s\\0' ${shellCommand(words)}`])
+      .toString()
+      .split("\0")
+      .slice(0, -1);
+
+  test("any words come out of a shell as they went in", () => {
+    const word = fc.string({ unit: "binary" }).filter((text) => !text.includes("\0"));
+    fc.assert(
+      fc.property(fc.array(word, { minLength: 1, maxLength: 5 }), (words) => {
+        // A lone surrogate has no UTF-8 form; every system call would replace it.
+        const encodable = words.map((text) => Buffer.from(text).toString());
+        expect(throughShell(encodable)).toEqual(encodable);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  test("a NUL is refused", () => expect(() => shellQuote("a\0b")).toThrow(TypeError));
+
+  test("the command script keeps directory, environment and words", () => {
+    const env = { PATH: process.env.PATH ?? "", "odd.name": "it's $HOME" };
+    const run = (...command: string[]) =>
+      execFileSync("sh", ["-c", commandScript({ cwd: "/", env, command })]).toString();
+    expect(run("env")).toContain("odd.name=it's $HOME\n");
+    expect(run("sh", "-c", 'pwd; printf "<%s>" "$@"', "sh", "a b", "*", "")).toBe("/\n<a b><*><>");
+  });
+
+  test("a program with = in its name is not taken for a variable", () => {
+    expect(commandScript({ cwd: "/", env: {}, command: ["./a=b", "c"] })).toContain(
+      `'sh' '-c' 'exec "$0" "$@"' './a=b' 'c'`,
+    );
+  });
+});
+
+describe("the job", () => {
+  const job = { command: ["true"], cwd: "/tmp/a b/c", env: {}, modules: "/m", hasOutput: true };
+
+  test("settings name the devices and the folders to keep visible", () => {
+    const script = settingsScript(job);
+    expect(script).toContain(`LAB_VFIO_DEVICES='${devicesForVfio().join(" ")}'`);
+    expect(
+      execFileSync("sh", [
+        "-c",
+        `${script}for_each_kept_folder echo; echo $LAB_MODE $LAB_HAS_OUTPUT`,
+      ]).toString(),
+    ).toBe("/tmp/a b\ncommand yes\n");
+  });
+
+  test("only folders below /tmp and /run need keeping", () => {
+    expect(keptFolders("/run/x/y")).toEqual(["/run/x"]);
+    expect(["/tmp", "/", "/tmpfoo/a", "/home/me"].flatMap(keptFolders)).toEqual([]);
+  });
+
+  test("the environment is the host's few, ours, and the caller's on top", () => {
+    expect(guestEnvironment({ PATH: "/p", SECRET: "s", HOME: "/h" }, { PATH: "/q", A: "1" }, false)).toEqual({
+      PATH: "/q",
+      HOME: "/h",
+      VFIO_LAB: "1",
+      A: "1",
+    });
+    expect(guestEnvironment({}, {}, true)).toHaveProperty("LAB_OUTPUT", "/run/vfio-lab/output");
+  });
+});
+
+describe("control lines", () => {
+  test.each<[string, ControlMessage | undefined]>([
+    ["ready 3.25", { type: "ready", uptimeMs: 3250 }],
+    ["exit 137", { type: "exit", code: 137 }],
+    ["fail insmod /modules/100-x.ko", { type: "fail", what: "insmod /modules/100-x.ko" }],
+    ["exit", undefined],
+    ["exit x", undefined],
+    ["hello", undefined],
+  ])("%s", (line, message) => expect(parseControlLine(line)).toEqual(message));
+
+  test("are put together from any chunks", () => {
+    const seen: ControlMessage[] = [];
+    const read = controlReader((message) => seen.push(message));
+    for (const character of "ready 1\nnoise\r\nexit 0\r\nexit 1") read(Buffer.from(character));
+    expect(seen).toEqual([
+      { type: "ready", uptimeMs: 1000 },
+      { type: "exit", code: 0 },
+    ]);
+  });
+});
+
+describe("the console", () => {
+  test("keeps the last lines, clean", () => {
+    const log = new ConsoleLog();
+    log.append(Buffer.from("\u001bc\u001b[?7l\u001b[2Jone\r\ntwo\r\nthree\r\n"));
+    expect(log.tail(2)).toBe("two\nthree");
+    expect(log.panic).toBeUndefined();
+  });
+
+  test("after a panic shows it from its first line, with the reason", () => {
+    const log = new ConsoleLog();
+    log.append(Buffer.from("a\r\n[ 1.0] Kernel panic - not syncing: why\r\nCPU: 0\r\nx\r\n"));
+    expect(log.panic).toBe("why");
+    expect(log.tail(2)).toBe("[ 1.0] Kernel panic - not syncing: why\nCPU: 0");
+  });
+});
+
+describe("files for the guest", () => {
+  test("modprobe's answer gives the files in order", () => {
+    expect(
+      parseShowDepends("builtin virtio_pci\ninsmod /a b/netfs.ko.xz \ninsmod /a b/9p.ko opt=1\n"),
+    ).toEqual(["/a b/netfs.ko.xz", "/a b/9p.ko"]);
+  });
+
+  test("the kernel inside a bzImage is found; anything else is left alone", () => {
+    const image = Buffer.alloc(4096);
+    image.write("HdrS", 0x202, "latin1");
+    image.writeUInt8(1, 0x1f1);
+    image.writeUInt32LE(16, 0x248);
+    image.writeUInt32LE(20, 0x24c);
+    expect(compressedKernel(image)).toBeUndefined();
+    image.writeUInt32BE(0x28b52ffd, 1024 + 16);
+    expect(compressedKernel(image)).toMatchObject({ program: "zstd", bytes: { length: 16 } });
+    expect(compressedKernel(Buffer.alloc(10))).toBeUndefined();
+  });
+
+  test("the archive has folders before files, aligned to four bytes", () => {
+    const archive = cpioArchive([{ path: "a/b/c", mode: 0o755, content: Buffer.from("hello") }], ["empty"]);
+    const text = archive.toString("latin1");
+    const order = ["empty\0", "a\0", "a/b\0", "a/b/c\0", "TRAILER!!!\0"].map((name) => text.indexOf(name));
+    expect(order).toEqual([...order].sort((x, y) => x - y));
+    expect(order).not.toContain(-1);
+    expect(archive.length % 4).toBe(0);
+    expect(text.match(/070701/g)).toHaveLength(5);
+  });
+});
