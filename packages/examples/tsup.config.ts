@@ -1,7 +1,13 @@
 import { defineConfig } from "tsup";
 
 export default defineConfig({
-  entry: ["src/index.ts", "src/start.ts", "src/pipeline-main.ts", "src/primary-main.ts", "src/secondary-main.ts"],
+  entry: [
+    "src/index.ts",
+    "src/start.ts",
+    "src/pipeline-main.ts",
+    "src/primary-main.ts",
+    "src/secondary-main.ts",
+  ],
   format: ["esm"],
   target: "node20",
   dts: { entry: "src/index.ts" },

@@ -28,6 +28,7 @@ export const EDU_MAX_TRANSFER = 4095;
 
 /** The edu device, behind its BAR0. */
 export class Edu {
+  /** @param bar its BAR0, where its registers are. */
   constructor(readonly bar: MappedBar) {}
 
   /** 0x010000ed: major and minor version, then "ed". */

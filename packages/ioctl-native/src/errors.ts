@@ -7,6 +7,7 @@ const BRAND = Symbol.for("@vfio/error");
 export interface ErrorOptionsWithHint {
   /** What to do about it, as one or two sentences; also the end of the message. */
   readonly hint?: string;
+  /** The error that led to this one. */
   readonly cause?: unknown;
 }
 
@@ -15,7 +16,9 @@ export interface ErrorOptionsWithHint {
  * used after its close. `code` is stable (`ERR_VFIO_…`) and listed on the error page of the documentation.
  */
 export class VfioError extends Error {
+  /** `ERR_VFIO_…`, or an errno's name for a {@link VfioSystemError}. Stable: programs may compare it. */
   readonly code: string;
+  /** What to do about it, if there is something; also the end of the message. */
   readonly hint: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
@@ -32,7 +35,9 @@ export class VfioError extends Error {
 
 /** An argument outside its range: found before the kernel saw it. `code` is `ERR_VFIO_…`. */
 export class VfioRangeError extends RangeError {
+  /** `ERR_VFIO_…`. Stable: programs may compare it. */
   readonly code: string;
+  /** What to do about it, if there is something; also the end of the message. */
   readonly hint: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
@@ -52,6 +57,7 @@ export interface SystemCallContext extends ErrorOptionsWithHint {
   readonly what: string;
   /** The ioctl's name in the kernel's header, e.g. `VFIO_GROUP_SET_CONTAINER`. */
   readonly ioctl?: string;
+  /** The file it was about, if it was about one. */
   readonly path?: string;
 }
 
@@ -59,8 +65,11 @@ export interface SystemCallContext extends ErrorOptionsWithHint {
 export class VfioSystemError extends VfioError {
   /** The negative errno, as in Node's system errors. */
   readonly errno: number;
+  /** The call that failed: `open`, `ioctl`, `mmap`, … */
   readonly syscall: string;
+  /** The ioctl's name in the kernel's header, if the call was an ioctl. */
   readonly ioctl: string | undefined;
+  /** The file it was about, if it was about one. */
   readonly path: string | undefined;
 
   constructor(errno: number, context: SystemCallContext) {

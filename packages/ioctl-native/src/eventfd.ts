@@ -16,6 +16,7 @@ export class EventFd implements HasFd, Disposable {
     return new EventFd(new Fd(fd, "eventfd"));
   }
 
+  /** The descriptor: what `VFIO_DEVICE_SET_IRQS` takes. Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
@@ -38,10 +39,12 @@ export class EventFd implements HasFd, Disposable {
     }));
   }
 
+  /** Closes the descriptor. Closing twice does nothing. */
   close(): void {
     this.#fd.close();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -4,6 +4,7 @@ import { kernel } from "./kernel.js";
 
 /** Anything that stands for an open file descriptor. This is how the packages of this library meet: by shape. */
 export interface HasFd {
+  /** The open descriptor: a whole number from 0. */
   readonly fd: number;
 }
 
@@ -30,11 +31,13 @@ export class Fd implements HasFd, Disposable {
     this.#name = name;
   }
 
+  /** The descriptor's number. Throws VfioError `ERR_VFIO_CLOSED` after close or release. */
   get fd(): number {
     if (this.#fd === undefined) throw closedError(this.#name);
     return this.#fd;
   }
 
+  /** True after {@link close} or {@link release}. */
   get closed(): boolean {
     return this.#fd === undefined;
   }
@@ -55,6 +58,7 @@ export class Fd implements HasFd, Disposable {
     return fd;
   }
 
+  /** Closes the descriptor (`close(2)`). Closing twice does nothing. */
   close(): void {
     if (this.#fd === undefined) return;
     const fd = this.#fd;
@@ -63,6 +67,7 @@ export class Fd implements HasFd, Disposable {
     check(kernel().close(fd), () => ({ syscall: "close", what: `cannot close ${this.#name}` }));
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -18,7 +18,10 @@ export {
   kernel,
   realKernel,
   useKernel,
+  type FileStatus,
+  type FilesystemInfo,
   type Kernel,
+  type MemlockLimit,
   type PeerCredentials,
   type ReceivedPacket,
   type RegisterFunctions,
@@ -35,7 +38,7 @@ export {
   type IoctlContext,
   type ValueOfArgument,
 } from "./ioctl.js";
-export { Struct, type Field, type FieldType, type ValuesOf } from "./struct.js";
+export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./struct.js";
 export { Mapping, type MapOptions } from "./mapping.js";
 export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
 export { EventFd } from "./eventfd.js";

@@ -8,8 +8,11 @@ export type IoctlArgument = "int" | "int pointer" | "string" | Struct<Record<str
 
 /** An ioctl, declared once: its name in the kernel's header, its number, and what it takes. */
 export interface Ioctl<A extends IoctlArgument = IoctlArgument> {
+  /** The name in the kernel's header: errors carry it. */
   readonly name: string;
+  /** The request number, `ioctl(2)`'s second argument. */
   readonly number: number;
+  /** What the third argument is. */
   readonly argument: A;
 }
 

@@ -16,19 +16,29 @@ import { loadAddon } from "./load-addon.js";
 
 /** One register accessor each, on one mapping; a read-only mapping has no `write…` functions. */
 export interface RegisterFunctions {
+  /** Loads 8 bits at a byte offset. */
   readonly read8: (offset: number) => number;
+  /** Loads 16 bits at an offset that is a multiple of 2. */
   readonly read16: (offset: number) => number;
+  /** Loads 32 bits at an offset that is a multiple of 4. The value is not negative. */
   readonly read32: (offset: number) => number;
+  /** Loads 64 bits, as a bigint, at an offset that is a multiple of 8. */
   readonly read64: (offset: number) => bigint;
+  /** Stores 8 bits at a byte offset. */
   readonly write8: (offset: number, value: number) => void;
+  /** Stores 16 bits at an offset that is a multiple of 2. */
   readonly write16: (offset: number, value: number) => void;
+  /** Stores 32 bits at an offset that is a multiple of 4. */
   readonly write32: (offset: number, value: number) => void;
+  /** Stores 64 bits, a bigint, at an offset that is a multiple of 8. */
   readonly write64: (offset: number, value: bigint) => void;
 }
 
 /** What one `recvmsg` brought. No bytes and no fds: the peer left. */
 export interface ReceivedPacket {
+  /** The packet's data. */
   readonly bytes: Uint8Array;
+  /** The descriptors that rode along; the caller closes them. */
   readonly fds: number[];
   /** True if bytes or fds did not fit and the kernel threw the rest away. */
   readonly truncated: boolean;
@@ -36,9 +46,40 @@ export interface ReceivedPacket {
 
 /** The process at the other end of a local socket, as the kernel saw it when it connected. */
 export interface PeerCredentials {
+  /** Its process id. */
   readonly pid: number;
+  /** Its effective user id. */
   readonly uid: number;
+  /** Its effective group id. */
   readonly gid: number;
+}
+
+/** What `stat(2)` says of a file, as far as this library asks. */
+export interface FileStatus {
+  /** Type and permission bits. */
+  readonly mode: number;
+  /** The owner's user id. */
+  readonly uid: number;
+  /** The owner's group id. */
+  readonly gid: number;
+  /** The inode's number: two files that are there at the same time differ in it. */
+  readonly inode: number;
+}
+
+/** What `statfs(2)` says of a filesystem, as far as this library asks. */
+export interface FilesystemInfo {
+  /** The magic number of its type. */
+  readonly type: number;
+  /** Its block size in bytes; for a hugetlbfs the page size. */
+  readonly blockBytes: number;
+}
+
+/** RLIMIT_MEMLOCK, in bytes; Infinity for no limit. */
+export interface MemlockLimit {
+  /** The limit that counts now. */
+  readonly current: number;
+  /** How far the process may raise it. */
+  readonly maximum: number;
 }
 
 /**
@@ -46,23 +87,35 @@ export interface PeerCredentials {
  * Every function returns what the system call returned, or `-errno`; none throws.
  */
 export interface Kernel {
+  /** `open(2)`, with O_CLOEXEC always added. */
   open(path: string, flags: number, mode: number): number;
+  /** `close(2)`. */
   close(fd: number): number;
+  /** `fcntl(2)`, F_DUPFD_CLOEXEC. */
   dup(fd: number): number;
+  /** `ioctl(2)`. A number is passed as it is, bytes by their address. */
   ioctl(fd: number, request: number, argument: number | Uint8Array): number;
+  /** `pread(2)` into `bytes`. */
   pread(fd: number, bytes: Uint8Array, offset: number): number;
+  /** `pwrite(2)` of `bytes`. */
   pwrite(fd: number, bytes: Uint8Array, offset: number): number;
+  /** `ftruncate(2)`. */
   truncate(fd: number, bytes: number): number;
+  /** `memfd_create(2)`. */
   memfdCreate(name: string, flags: number): number;
   /** Forbids everybody to shrink or grow a memory file (F_SEAL_SHRINK, F_SEAL_GROW). */
   sealSize(fd: number): number;
-  memlockLimit(): number | { current: number; maximum: number };
+  /** `getrlimit(2)`, RLIMIT_MEMLOCK: bytes, or Infinity for no limit. */
+  memlockLimit(): number | MemlockLimit;
 
+  /** `eventfd2(2)`: at 0, non-blocking, close-on-exec. */
   eventfd(): number;
   /** The counter's value, which becomes 0; 0 if nothing was signalled. */
   eventfdRead(fd: number): number;
+  /** Adds to the counter. */
   eventfdWrite(fd: number, count: number): number;
 
+  /** `mmap(2)`, MAP_SHARED. Returns a handle, which names the mapping in every thread of this process. */
   map(
     fd: number,
     offset: number,
@@ -72,37 +125,57 @@ export interface Kernel {
     address: bigint | undefined,
     name: string,
   ): number;
+  /** Where a mapping lies. */
   mappingAddress(handle: number): bigint | number;
+  /** How long a mapping is, in bytes. */
   mappingLength(handle: number): number;
+  /** An ArrayBuffer on the mapping's memory, for the calling thread. */
   mappingView(handle: number): ArrayBuffer | number;
+  /** Makes a view's length 0: all typed arrays on it become empty. */
   detachView(view: ArrayBuffer): void;
+  /** Takes the file's pages away at once, and the address range when the last view in any thread is gone. */
   unmap(handle: number): number;
+  /** Accessors on the mapping's memory, one access of exactly its width each. */
   registers(handle: number): RegisterFunctions | number;
 
+  /** `socket(2)`, `bind(2)`, `listen(2)`: AF_UNIX, SOCK_SEQPACKET, non-blocking, the file's mode 0600. */
   socketListen(path: string, backlog: number): number;
+  /** `socket(2)`, `connect(2)`, non-blocking. */
   socketConnect(path: string): number;
+  /** `accept4(2)`, non-blocking. */
   socketAccept(fd: number): number;
+  /** `sendmsg(2)` of one packet with its descriptors (SCM_RIGHTS). */
   socketSend(fd: number, bytes: Uint8Array, fds: readonly number[]): number;
+  /** `recvmsg(2)` of one packet; received descriptors are close-on-exec. */
   socketReceive(fd: number, maxBytes: number, maxFds: number): ReceivedPacket | number;
+  /** `getsockopt(2)`, SO_PEERCRED. */
   socketPeer(fd: number): PeerCredentials | number;
 
   /** The watcher, whatever that is, or a negative errno. */
   watch(fd: number, forWriting: boolean, callback: () => void): unknown;
+  /** Ends a watch. */
   unwatch(watcher: unknown): void;
+  /** Lets a watch keep the process alive, as it does at first. */
   watchRef(watcher: unknown): void;
+  /** Lets the process end although the watch is there. */
   watchUnref(watcher: unknown): void;
 
   /** A file's text (sysfs, procfs), or `-errno`. */
   readText(path: string): string | number;
+  /** Writes a file that exists; never creates one. */
   writeText(path: string, text: string): number;
+  /** `readlink(2)`. */
   readLink(path: string): string | number;
+  /** The names in a folder. */
   list(path: string): string[] | number;
+  /** `unlink(2)`. */
   unlink(path: string): number;
+  /** `rename(2)`. */
   rename(from: string, to: string): number;
-  /** `{ mode, uid, gid, inode }` of a file, or `-errno`. */
-  stat(path: string): { mode: number; uid: number; gid: number; inode: number } | number;
-  /** The type (`statfs(2)`, the magic number) and block size of the filesystem that a path lies on, or `-errno`. */
-  filesystem(path: string): { type: number; blockBytes: number } | number;
+  /** `stat(2)`, or `-errno`. */
+  stat(path: string): FileStatus | number;
+  /** `statfs(2)` of the filesystem that a path lies on, or `-errno`. */
+  filesystem(path: string): FilesystemInfo | number;
 }
 
 type PlainFiles =

@@ -14,6 +14,7 @@ const SMALLEST_PAGE = 4096;
 
 /** Options of {@link Mapping.map}. */
 export interface MapOptions {
+  /** What to map: a memory file, or a device for one of its regions. It may be closed afterwards. */
   readonly file: HasFd;
   /** Length in bytes, at least 1. */
   readonly bytes: number;
@@ -40,9 +41,11 @@ export interface MapOptions {
 export class Mapping implements Disposable {
   /** The mapping's number in this process: another thread's {@link Mapping.fromHandle} takes it. */
   readonly handle: number;
+  /** Its length. */
   readonly bytes: number;
   /** Where it lies in this process's address space. */
   readonly address: bigint;
+  /** What it is, for error messages. */
   readonly name: string;
   readonly #owner: boolean;
   readonly #holds = new Set<{ readonly reason: string }>();
@@ -83,6 +86,7 @@ export class Mapping implements Disposable {
     return new Mapping(handle, name, false);
   }
 
+  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -134,6 +138,7 @@ export class Mapping implements Disposable {
       check(kernel().unmap(this.handle), () => ({ syscall: "munmap", what: `cannot unmap ${this.name}` }));
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -42,10 +42,12 @@ export class SeqpacketSocket implements HasFd, Disposable {
     return new SeqpacketSocket(new Fd(fd, `connection to ${path}`));
   }
 
+  /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
 
+  /** True after {@link close}. */
   get closed(): boolean {
     return this.#fd.closed;
   }
@@ -88,10 +90,12 @@ export class SeqpacketSocket implements HasFd, Disposable {
     throw new VfioSystemError(packet, { syscall: "recvmsg", what: "cannot receive a packet" });
   }
 
+  /** Closes the connection. Closing twice does nothing. */
   close(): void {
     this.#fd.close();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -121,6 +125,7 @@ export class SeqpacketListener implements HasFd, Disposable {
     return new SeqpacketListener(new Fd(fd, `socket ${path}`));
   }
 
+  /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
@@ -142,10 +147,12 @@ export class SeqpacketListener implements HasFd, Disposable {
     });
   }
 
+  /** Stops listening. Closing twice does nothing. */
   close(): void {
     this.#fd.close();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -6,7 +6,8 @@ export type FieldType = "u8" | "u16" | "u32" | "s32" | "u64";
 /** One field: where it lies and what it is. */
 export type Field = readonly [offset: number, type: FieldType];
 
-type ValueOf<T extends FieldType> = T extends "u64" ? bigint : number;
+/** The JavaScript value of a field: a bigint for 64 bits, otherwise a number. */
+export type ValueOf<T extends FieldType> = T extends "u64" ? bigint : number;
 
 /** The JavaScript values of a struct's fields. */
 export type ValuesOf<F extends Record<string, Field>> = { -readonly [K in keyof F]: ValueOf<F[K][1]> };
@@ -21,6 +22,7 @@ export class Struct<F extends Record<string, Field>> {
   /**
    * @param name the struct's name in the kernel's header.
    * @param bytes its size, without a trailing flexible array.
+   * @param fields its fields by name: where each lies and of which type it is.
    */
   constructor(
     readonly name: string,

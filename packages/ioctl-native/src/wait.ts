@@ -9,7 +9,9 @@ export interface FdWatcher extends Disposable {
    * so that a socket's peer does not see it close.
    */
   stop(): void;
+  /** Lets the watch keep the process alive, as it does at first. */
   ref(): void;
+  /** Lets the process end although the watch is there. */
   unref(): void;
 }
 
@@ -48,6 +50,7 @@ export interface WaitOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0. Default, and for Infinity: no limit. */
   readonly timeoutMs?: number | undefined;
+  /** Wait for room to write instead of something to read. Default false. */
   readonly forWriting?: boolean;
   /** What is waited for, for the error message. */
   readonly what?: string;

@@ -10,7 +10,9 @@ export function errorOf(call: () => unknown): Error & { code?: string; hint?: st
 }
 
 /** As {@link errorOf}, for a promise. */
-export async function rejectionOf(promise: Promise<unknown>): Promise<Error & { code?: string; hint?: string }> {
+export async function rejectionOf(
+  promise: Promise<unknown>,
+): Promise<Error & { code?: string; hint?: string }> {
   const outcome = await promise.then(
     () => undefined,
     (reason: unknown) => reason,

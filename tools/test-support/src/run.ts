@@ -15,7 +15,13 @@ export interface Finished {
  * Files that the command uses must be readable for everyone.
  */
 export function runAsNobody(shellCommand: string): Finished {
-  const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups", "--bounding-set=-all", "--inh-caps=-all"];
+  const user = [
+    `--reuid=${NOBODY}`,
+    `--regid=${NOBODY}`,
+    "--clear-groups",
+    "--bounding-set=-all",
+    "--inh-caps=-all",
+  ];
   return finished("setpriv", [...user, "sh", "-c", shellCommand]);
 }
 

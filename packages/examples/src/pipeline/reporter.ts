@@ -2,11 +2,16 @@ import type { Facts, FailureFacts, PipelineEvent, Role } from "./events.js";
 
 /** Thrown after a step's failure was reported, so that nobody reports it twice. */
 export class StepFailed extends Error {
+  /** The class's name. */
   override readonly name = "StepFailed";
 }
 
 /** Runs the steps of one process and reports each with its facts and time. */
 export class Reporter {
+  /**
+   * @param role the process that reports.
+   * @param emit takes the events. Default: a line of JSON each on standard output.
+   */
   constructor(
     readonly role: Role,
     readonly emit: (event: PipelineEvent) => void = (event) =>
@@ -41,6 +46,7 @@ export class Reporter {
     }
   }
 
+  /** Reports what cannot be shown on this machine or device, and why. */
   leftOut(title: string, reason: string): void {
     this.emit({ event: "left-out", role: this.role, title, reason });
   }

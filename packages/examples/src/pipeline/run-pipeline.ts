@@ -7,6 +7,7 @@ import { pipelineArguments, type PipelineOptions } from "./options.js";
 
 /** How a pipeline is watched and stopped. */
 export interface RunPipelineOptions extends PipelineOptions {
+  /** Gets every event of both processes as it happens. */
   readonly onEvent: (event: PipelineEvent) => void;
   /** Ends both processes in order. */
   readonly signal?: AbortSignal;

@@ -1,13 +1,13 @@
 import { release } from "node:os";
-import { normalizeBdf } from "@vfio/vfio-core";
+import { describePciDevice } from "@vfio/vfio-core";
 import type { PipelineOptions } from "../pipeline/options.js";
 import { runPipeline } from "../pipeline/run-pipeline.js";
 import type { Outcome, Watch } from "./watch.js";
 
 /** Runs the pipeline on a device of this host. */
 export async function runOnHost(options: PipelineOptions, watch: Watch): Promise<Outcome> {
-  const device = normalizeBdf(options.bdf);
-  watch.onHeading(`Device ${device} of this host, Linux ${release()}`);
+  const { bdf: device, driver } = describePciDevice(options.bdf);
+  watch.onHeading(`Device ${device} of this host (${driver ?? "no driver"}), Linux ${release()}`);
   const wentWell = await runPipeline({
     ...options,
     bdf: device,

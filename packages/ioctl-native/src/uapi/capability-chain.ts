@@ -3,7 +3,9 @@ import { vfio_info_cap_header } from "./structs.js";
 
 /** One capability of an info answer. */
 export interface InfoCapability {
+  /** What it is: `VFIO_…_CAP_…`, a number space of its own for each ioctl. */
   readonly id: number;
+  /** The version of its layout. */
   readonly version: number;
   /** Where its header lies in the answer. */
   readonly offset: number;

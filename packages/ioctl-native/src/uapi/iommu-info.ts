@@ -17,6 +17,7 @@ import {
 
 /** A range of I/O virtual addresses. The kernel's ranges are inclusive: `end` is the last usable address. */
 export interface IovaRange {
+  /** The first address of the range. */
   readonly start: bigint;
   /** The last address of the range, itself included. */
   readonly end: bigint;

@@ -10,7 +10,7 @@ const LONGEST_ANSWER = 16 * 2 ** 20;
  * @returns the whole answer's bytes; decode them with the ioctl's struct.
  * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing.
  */
-export function queryInfo<F extends Record<string, Field> & { argsz: Field }>(
+export function queryInfo<F extends Record<string, Field> & Record<"argsz", Field>>(
   file: { readonly fd: number },
   request: Ioctl<Struct<F>>,
   fields: Partial<ValuesOf<F>>,

@@ -1,0 +1,38 @@
+/** `npm run bench [-- --json]`: every package's benchmarks, as one table and as .results/bench.json. */
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { bootstrap, root, tool } from "./bootstrap.mjs";
+
+bootstrap();
+const folder = path.join(root, ".results/bench");
+rmSync(folder, { recursive: true, force: true });
+const json = process.argv.includes("--json");
+const { status } = spawnSync(tool("nx"), ["run-many", "-t", "bench", "--parallel=1"], {
+  cwd: root,
+  stdio: ["ignore", json ? "ignore" : "inherit", "inherit"],
+});
+
+const rows = readdirSync(folder)
+  .sort()
+  .flatMap((file) => JSON.parse(readFileSync(path.join(folder, file), "utf8")));
+writeFileSync(path.join(root, ".results/bench.json"), `${JSON.stringify(rows, null, 2)}\n`);
+process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : `${await table(rows)}\n`);
+process.exitCode = status === 0 ? 0 : 1;
+
+/** Imported only here: before the set-up there are no packages. */
+async function table(all) {
+  const { default: Table } = await import("cli-table3");
+  const head = ["what", "ours", "C", "ratio", "goal", ""];
+  const view = new Table({ head, style: { head: [], border: [], compact: true } });
+  for (const { what, unit, ours, c, ratio, goal } of all) {
+    const good = goal === undefined || (ratio ?? ours) <= goal;
+    const limit = goal === undefined ? "" : `≤ ${goal}${ratio === undefined ? ` ${unit}` : " × C"}`;
+    view.push([what, number(ours, unit), number(c, unit), number(ratio), limit, good ? "" : "missed"]);
+  }
+  return view.toString();
+}
+
+function number(value, unit = "") {
+  return value === undefined || value === null ? "" : `${value.toPrecision(3)} ${unit}`.trim();
+}

@@ -1,0 +1,79 @@
+/**
+ * Benchmarks in pairs: ours and a C program's, one after the other, several times, because these machines' speed
+ * drifts. What counts is the median of the ratios.
+ */
+import { execFileSync } from "node:child_process";
+import path from "node:path";
+
+const ROUNDS = 7;
+
+/**
+ * One row of the benchmark table.
+ * @typedef {object} BenchRow
+ * @property {string} what
+ * @property {string} unit
+ * @property {number} ours median of ours
+ * @property {number} [c] median of C's; left out where only ours is measured
+ * @property {number} [ratio] median of ours divided by C's, pair by pair
+ * @property {number} [goal] the highest ratio that is good enough; without C, the highest value
+ */
+
+/**
+ * Measures both sides in pairs and prints the row as a line of JSON.
+ * @param {{ what: string, unit: string, goal?: number, ours: () => number, c: () => number, rounds?: number }} benchmark
+ */
+export function comparePairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
+  ours();
+  const pairs = Array.from({ length: rounds }, () => ({ ours: ours(), c: c() }));
+  print({
+    what,
+    unit,
+    ours: median(pairs.map((pair) => pair.ours)),
+    c: median(pairs.map((pair) => pair.c)),
+    ratio: median(pairs.map((pair) => pair.ours / pair.c)),
+    goal,
+  });
+}
+
+/**
+ * Measures something that has no counterpart in C.
+ * @param {{ what: string, unit: string, goal?: number, ours: () => number, rounds?: number }} benchmark
+ */
+export function measure({ what, unit, goal, ours, rounds = ROUNDS }) {
+  ours();
+  print({ what, unit, ours: median(Array.from({ length: rounds }, ours)), goal });
+}
+
+/**
+ * @param {number} count
+ * @param {(index: number) => unknown} call
+ */
+export function nanosecondsPerCall(count, call) {
+  const started = process.hrtime.bigint();
+  for (let index = 0; index < count; index++) call(index);
+  return Number(process.hrtime.bigint() - started) / count;
+}
+
+/**
+ * Runs a compiled C program of a bench folder; it prints one number.
+ * @param {string} folder
+ * @param {string} name
+ * @param {...(string | number)} args
+ */
+export function runC(folder, name, ...args) {
+  return Number(execFileSync(path.join(folder, "build", name), args.map(String), { encoding: "utf8" }));
+}
+
+/** @param {readonly number[]} values */
+export function median(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}
+
+/** @param {BenchRow} row */
+function print(row) {
+  process.stdout.write(`${JSON.stringify(row)}\n`);
+}
