@@ -16,7 +16,10 @@ function start(...args: string[]): { status: number | null; stdout: string; stde
 
 describe("given a person who types npm start", () => {
   it("with --json, standard output is one JSON document with the ten steps, facts and times, and nothing else", () => {
-    const { status, stdout, stderr } = spawnSync("npm", ["start", "--", "--json"], { cwd: root, encoding: "utf8" });
+    const { status, stdout, stderr } = spawnSync("npm", ["start", "--", "--json"], {
+      cwd: root,
+      encoding: "utf8",
+    });
     expect(status, stdout + stderr).toBe(0);
 
     const document = JSON.parse(stdout) as {

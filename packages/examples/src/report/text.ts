@@ -83,7 +83,7 @@ function shorten(list: readonly string[]): string {
 function summaryTable(events: readonly PipelineEvent[], color: Colors): string {
   const table = new Table({
     head: ["", "process", "step", "result", "time"],
-    style: { head: [], border: [] },
+    style: { head: [], border: [], compact: true },
   });
   for (const event of events) {
     if (event.event === "listening") continue;

@@ -1,0 +1,127 @@
+/**
+ * Code in the documentation that is quoted from the sources, and kept equal to them.
+ *
+ * A Markdown page says above a code block what it quotes:
+ *
+ *     <!-- code: packages/examples/src/pipeline/primary.ts step 3 -->
+ *     <!-- prettier-ignore -->
+ *     ```ts
+ *     …
+ *     ```
+ *
+ * What can be quoted of a file: `file` (all of it), `function NAME`, `step NUMBER` and `task "TITLE"`: the statement
+ * with that call of a Reporter, with the statements between it and the one before.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import ts from "typescript";
+
+const QUOTE =
+  /(?<marker><!-- code: (?<file>\S+) (?<selector>[^\n]+?) -->\n<!-- prettier-ignore -->\n)```ts\n(?<code>[^]*?)```\n/g;
+
+/**
+ * The page with every quotation as the sources have it now.
+ * @param {string} page the page's Markdown.
+ * @param {string} root the workspace's root, from which the quoted files are named.
+ * @returns {string}
+ * @throws {Error} if something quoted is not there any more.
+ */
+export function refreshQuotes(page, root) {
+  return page.replaceAll(QUOTE, (...match) => {
+    const { marker, file, selector } = match.at(-1);
+    return `${marker}\`\`\`ts\n${quote(readFileSync(path.join(root, file), "utf8"), selector)}\n\`\`\`\n`;
+  });
+}
+
+/**
+ * What a page quotes: file and selector of each quotation.
+ * @param {string} page
+ * @returns {string[]}
+ */
+export function quotesOf(page) {
+  return [...page.matchAll(QUOTE)].map(({ groups }) => `${groups?.file} ${groups?.selector}`);
+}
+
+/**
+ * A part of a TypeScript source, moved to the left margin.
+ * @param {string} source the file's text.
+ * @param {string} selector
+ * @returns {string}
+ */
+export function quote(source, selector) {
+  if (selector === "file") return source.trimEnd();
+  const file = ts.createSourceFile("quoted.ts", source, ts.ScriptTarget.ESNext, true);
+  const [kind = "", name = ""] = selector.split(/ (.*)/s);
+  const [first, last] = kind === "function" ? functionNamed(file, name) : statementsOfCall(file, kind, name);
+  const [comment] = ts.getLeadingCommentRanges(source, first.getFullStart()) ?? [];
+  const start = comment?.pos ?? first.getStart(file);
+  return dedent(source.slice(start, last.getEnd()), source, start);
+}
+
+/**
+ * @param {ts.SourceFile} file
+ * @param {string} name
+ * @returns {[ts.Node, ts.Node]}
+ */
+function functionNamed(file, name) {
+  const found = file.statements.find(
+    (statement) => ts.isFunctionDeclaration(statement) && statement.name?.text === name,
+  );
+  if (found === undefined) throw new Error(`there is no function ${name} to quote`);
+  return [found, found];
+}
+
+/**
+ * @param {ts.SourceFile} file
+ * @param {string} method `step` or `task`.
+ * @param {string} argument the first argument, as it is written.
+ * @returns {[ts.Node, ts.Node]}
+ */
+function statementsOfCall(file, method, argument) {
+  const call = find(file, (node) => isReport(node, method) && node.arguments[0]?.getText(file) === argument);
+  if (call === undefined) throw new Error(`there is no report.${method}(${argument}, …) to quote`);
+  let statement = call;
+  while (!ts.isBlock(statement.parent)) statement = statement.parent;
+  const siblings = statement.parent.statements;
+  const end = siblings.findIndex((each) => each === statement);
+  let start = end;
+  while (start > 0 && !reports(siblings[start - 1])) start--;
+  return [siblings[start] ?? statement, statement];
+}
+
+/** @param {ts.Node | undefined} statement */
+function reports(statement) {
+  return statement !== undefined && find(statement, (node) => isReport(node)) !== undefined;
+}
+
+/**
+ * @param {ts.Node} node
+ * @param {string} [method]
+ * @returns {node is ts.CallExpression}
+ */
+function isReport(node, method) {
+  if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return false;
+  const { expression, name } = node.expression;
+  if (!ts.isIdentifier(expression) || expression.text !== "report") return false;
+  return method === undefined || name.text === method;
+}
+
+/**
+ * @template {ts.Node} T
+ * @param {ts.Node} node
+ * @param {(node: ts.Node) => node is T} test
+ * @returns {T | undefined}
+ */
+function find(node, test) {
+  return test(node) ? node : ts.forEachChild(node, (child) => find(child, test));
+}
+
+/**
+ * @param {string} code
+ * @param {string} source
+ * @param {number} start where the code begins in the source.
+ */
+function dedent(code, source, start) {
+  const margin = start - (source.lastIndexOf("\n", start - 1) + 1);
+  return code.replaceAll(new RegExp(`\\n {${margin}}`, "g"), "\n");
+}
