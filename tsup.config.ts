@@ -8,4 +8,6 @@ export default defineConfig({
   dts: true,
   sourcemap: true,
   clean: true,
+  // esbuild makes `var Container = class _Container`, and that is the name people would see.
+  keepNames: true,
 });

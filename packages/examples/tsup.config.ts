@@ -13,4 +13,6 @@ export default defineConfig({
   dts: { entry: "src/index.ts" },
   sourcemap: true,
   clean: true,
+  // esbuild makes `var Container = class _Container`, and that is the name people would see.
+  keepNames: true,
 });
