@@ -1,62 +1,115 @@
-import { VfioError, type HasFd } from "@vfio/ioctl-native";
-import { DmaMapping, type MappableMemory } from "./dma-mapping.js";
-import { formatRange } from "./format.js";
+import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { DmaArena, type BufferRequest } from "./dma-arena.js";
+import type { DmaBuffer } from "./dma-buffer.js";
+import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
+import { DmaPool } from "./dma-pool.js";
+import { formatAddress } from "./format.js";
 import type { DmaAccess, Iommu } from "./iommu.js";
-import { checkSegment } from "./map-checks.js";
-import { contiguousRuns } from "./runs.js";
-import type { DmaSegment } from "./segment-table.js";
+import { IovaAllocator } from "./iova-allocator.js";
+import { drawIovaSpace } from "./iova-picture.js";
+import { MappingInstaller } from "./mapping-installer.js";
+import { wholeSegments } from "./plan-segments.js";
 import { Type1Iommu } from "./type1-iommu.js";
 
-/** How device addresses are chosen: equal to physical addresses (1:1), or equal to this process's virtual ones. */
-export type IovaMode = "physical" | "virtual";
+const TWO_MIB = 2 * 1024 * 1024;
+
+/**
+ * How device addresses are chosen: `physical`, equal to physical addresses (1:1); `virtual`, equal to this process's
+ * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach.
+ */
+export type IovaMode = "physical" | "virtual" | "allocate";
 
 /** Options of {@link DmaMapper}. */
 export interface DmaMapperOptions {
-  /** Default `physical`. */
-  readonly iova?: IovaMode;
+  /** Default `physical`. An allocator of one's own can have reserved windows, or be shared. */
+  readonly iova?: IovaMode | IovaAllocator;
+  /** How many address bits the device drives, 12 to 64: 28 for a device that reaches 256 MiB. Default 64. */
+  readonly addressBits?: number;
+  /** Page size of the memory behind {@link DmaMapper.alloc} and {@link DmaMapper.pool}. Default 2 MiB. */
+  readonly pageBytes?: number;
 }
 
 /** Options of {@link DmaMapper.map}. */
 export interface MapMemoryOptions {
-  /** Map the memory in one piece at this address instead of the mapper's mode. */
+  /** Map the memory at this address instead of where the mapper's mode would. */
   readonly iova?: bigint;
   /** What devices may do. Default `read-write`. */
   readonly access?: DmaAccess;
+  /** Map in pieces of at most this size, each of which can be unmapped on its own. Default: as few as possible. */
+  readonly pieceBytes?: number;
+}
+
+/** What a pool is made of. */
+export interface PoolRequest {
+  /** How many blocks, at least 1. */
+  readonly count: number;
+  /** The size of each block: a multiple of `align`. */
+  readonly bytes: number;
+  /** A power of two, at most the page size. Default 64. */
+  readonly align?: number;
+}
+
+/** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
+interface TellsOfGroups {
+  onGroupAdded(listener: () => void): Disposable;
 }
 
 /**
  * Maps memory for DMA by the devices of a VFIO container: anybody's container, known only by its fd.
  *
- * Physically contiguous pages are merged, so that each run of them takes one ioctl.
+ * Memory may be mapped before the container has a group: it waits until one joins. When the last group leaves, the
+ * kernel forgets all mappings; they come back with the next group, at the same addresses.
  */
 export class DmaMapper implements Disposable {
   readonly mode: IovaMode;
-  readonly #iommu: Iommu;
+  readonly addressBits: number;
+  readonly #allocator: IovaAllocator;
+  readonly #installer: MappingInstaller;
+  readonly #arena: DmaArena;
   readonly #mappings = new Map<DmaMapping, Disposable>();
+  readonly #groupListener: Disposable | undefined;
 
-  /** @param container a VFIO container with at least one group, or another {@link Iommu}. */
+  /** @param container a VFIO container, or another {@link Iommu}. */
   constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
-    this.#iommu = "fd" in container ? new Type1Iommu(container) : container;
-    this.mode = options.iova ?? "physical";
+    const { iova = "physical", addressBits = 64, pageBytes = TWO_MIB } = options;
+    this.mode = typeof iova === "string" ? iova : "allocate";
+    this.#allocator = typeof iova === "string" ? new IovaAllocator({ addressBits }) : iova;
+    this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
+    this.#installer = new MappingInstaller("fd" in container ? new Type1Iommu(container) : container, {
+      mode: this.mode,
+      allocator: this.#allocator,
+      addressBits: this.addressBits,
+    });
+    this.#arena = new DmaArena(pageBytes, (memory) => this.map(memory));
+    this.#groupListener = tellsOfGroups(container) ? container.onGroupAdded(() => this.replay()) : undefined;
   }
 
-  /** What is mapped now. */
+  /** What is mapped, or waits for a group. */
   get mappings(): readonly DmaMapping[] {
     return [...this.#mappings.keys()];
   }
 
   /**
-   * Maps all of a memory. If one of its pieces fails, those before it are unmapped again.
-   * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_DMA_OVERLAP`;
-   * VfioSystemError `ENOMEM` (RLIMIT_MEMLOCK, explained), `ENOSPC` (mappings used up), `EEXIST`, `EINVAL`.
+   * Maps all of a memory. If one of its pieces fails, those before it are unmapped again. Mapping the same memory the
+   * same way once more returns the mapping that is there.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`,
+   * `ERR_VFIO_DMA_OVERLAP`; VfioError `ERR_VFIO_IOVA_EXHAUSTED`, `ERR_VFIO_PAGES_MOVED`; VfioSystemError `ENOMEM`
+   * (RLIMIT_MEMLOCK, explained), `ENOSPC` (mappings used up, explained), `EEXIST` (somebody else's mapping).
    */
   map(memory: MappableMemory, options: MapMemoryOptions = {}): DmaMapping {
-    const segments = this.#planSegments(memory, options.iova);
-    this.#check(segments);
-    const mapping = new DmaMapping(memory, segments, (which) => this.unmap(which));
-    const hold = memory.hold(describeSegments(segments));
+    const plan = {
+      access: options.access ?? "read-write",
+      iova: options.iova,
+      pieceBytes: options.pieceBytes,
+    };
+    const existing = this.mappings.find((each) => each.memory === memory && samePlan(each.plan, plan));
+    if (existing !== undefined) return existing;
+
+    const mapping = new DmaMapping(memory, plan, this);
+    const hold = memory.hold(`a DMA mapping (${describePlan(this.mode, plan)})`);
     try {
-      this.#mapSegments(memory, segments, options.access ?? "read-write");
+      const info = this.#installer.info();
+      if (info !== undefined) this.#installer.install(mapping, info);
     } catch (error) {
       hold[Symbol.dispose]();
       throw error;
@@ -73,63 +126,104 @@ export class DmaMapper implements Disposable {
   unmap(mapping: DmaMapping): void {
     const hold = this.#mappings.get(mapping);
     if (hold === undefined) return;
-    const shortfalls = mapping.segments
-      .map((segment) => this.#unmapSegment(segment))
-      .filter((each) => each !== undefined);
+    const shortfall = this.#installer.takeBack(mapping.segments);
+    this.#installer.releaseIova(mapping);
     this.#mappings.delete(mapping);
+    mapping.setSegments([]);
     hold[Symbol.dispose]();
-    if (shortfalls[0] !== undefined) throw shortfalls[0];
+    if (shortfall !== undefined) throw shortfall;
   }
 
-  /** Takes all mappings back. */
-  close(): void {
+  /**
+   * Takes a part of a mapping back: whole pieces, as they were mapped.
+   *
+   * Neither IOMMU type of the kernel can split a mapping: type1v2 refuses (EINVAL), and type1 "succeeds" with
+   * nothing done, or with all of the mapping gone.
+   * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces; VfioError `ERR_VFIO_UNMAP_INCOMPLETE`.
+   */
+  unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
+    const part = wholeSegments(mapping.segments, offset, bytes);
+    const rest = mapping.segments.filter((segment) => !part.includes(segment));
+    if (rest.length === 0) return this.unmap(mapping);
+    const shortfall = this.#installer.takeBack(part);
+    mapping.setSegments(rest);
+    if (shortfall !== undefined) throw shortfall;
+  }
+
+  /** Takes all of this mapper's mappings back, buffers and pools included. */
+  unmapAll(): void {
+    this.#arena.close();
     for (const mapping of this.mappings) this.unmap(mapping);
+  }
+
+  /**
+   * A buffer for DMA, in one piece for the device, out of hugepages that are allocated and mapped as needed.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_MEMORY_SCATTERED`; and what {@link map} and
+   * `HugepageMemory.allocate` throw.
+   */
+  alloc(request: BufferRequest): DmaBuffer {
+    return this.#arena.alloc(request);
+  }
+
+  /** A pool of blocks of one size, for rings and packets. Throws what {@link alloc} throws. */
+  pool({ count, bytes, align = 64 }: PoolRequest): DmaPool {
+    if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
+      const text = `${count} blocks of ${bytes} bytes, aligned to ${align}: the size must be a multiple of the alignment`;
+      throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
+    }
+    return new DmaPool(this.alloc({ bytes: count * bytes, align }), count, bytes);
+  }
+
+  /**
+   * Maps what waits for a group, and what the kernel forgot because the last group had left. With a container of
+   * `@vfio/vfio-core` that happens by itself; with any other, call it after a group has joined.
+   * @returns how many mappings are in place now that were not.
+   */
+  replay(): number {
+    const info = this.#installer.info();
+    if (info === undefined) return 0;
+    const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
+    for (const mapping of missing) {
+      for (const segment of mapping.segments) this.#installer.ranges.remove(segment);
+      mapping.setSegments([]);
+      this.#installer.install(mapping, info);
+    }
+    return missing.length;
+  }
+
+  /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. */
+  toString(): string {
+    return drawIovaSpace({
+      ranges: this.#installer.info()?.iovaRanges,
+      mapped: this.#installer.ranges.all,
+      reserved: this.#allocator.reserved,
+      addressBits: this.addressBits,
+    });
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  /** Takes everything back. Closing twice does nothing. */
+  close(): void {
+    this.#groupListener?.[Symbol.dispose]();
+    this.unmapAll();
   }
 
   [Symbol.dispose](): void {
     this.close();
   }
-
-  #planSegments(memory: MappableMemory, iova: bigint | undefined): DmaSegment[] {
-    if (iova !== undefined) return [{ offset: 0, iova, bytes: memory.bytes }];
-    if (this.mode === "virtual") return [{ offset: 0, iova: memory.address, bytes: memory.bytes }];
-    const runs = contiguousRuns(memory.physicalAddresses(), memory.pageBytes);
-    return runs.map(({ offset, address, bytes }) => ({ offset, iova: address, bytes }));
-  }
-
-  #check(segments: readonly DmaSegment[]): void {
-    const info = this.#iommu.info();
-    const mapped = this.mappings.flatMap((mapping) => mapping.segments);
-    for (const segment of segments) checkSegment(segment, info, mapped);
-  }
-
-  #mapSegments(memory: MappableMemory, segments: readonly DmaSegment[], access: DmaAccess): void {
-    const done: DmaSegment[] = [];
-    try {
-      for (const segment of segments) {
-        this.#iommu.map(memory.address + BigInt(segment.offset), segment.iova, segment.bytes, access);
-        done.push(segment);
-      }
-    } catch (error) {
-      for (const segment of done) this.#unmapSegment(segment);
-      throw error;
-    }
-  }
-
-  /** Returns what is wrong if the kernel took back less than the segment. */
-  #unmapSegment({ iova, bytes }: DmaSegment): VfioError | undefined {
-    const unmapped = this.#iommu.unmap(iova, bytes);
-    if (unmapped === bytes) return undefined;
-    return new VfioError(
-      "ERR_VFIO_UNMAP_INCOMPLETE",
-      `the kernel unmapped ${unmapped} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
-      { hint: "Something else with this container's fd had unmapped it: devices may have faulted meanwhile" },
-    );
-  }
 }
 
-function describeSegments(segments: readonly DmaSegment[]): string {
-  const [first] = segments;
-  const others = segments.length > 1 ? ` and ${segments.length - 1} more` : "";
-  return `the DMA mapping of IOVA ${first === undefined ? "nothing" : formatRange(first.iova, first.bytes)}${others}`;
+function tellsOfGroups(container: object): container is TellsOfGroups {
+  return "onGroupAdded" in container && typeof container.onGroupAdded === "function";
+}
+
+function samePlan(one: MappingPlan, other: MappingPlan): boolean {
+  return one.access === other.access && one.iova === other.iova && one.pieceBytes === other.pieceBytes;
+}
+
+function describePlan(mode: IovaMode, { iova }: MappingPlan): string {
+  return iova === undefined ? `${mode} IOVAs` : `IOVA ${formatAddress(iova)}`;
 }

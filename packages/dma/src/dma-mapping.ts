@@ -1,54 +1,110 @@
+import { VfioError } from "@vfio/ioctl-native";
+import { IovaTable, type DmaSegment } from "./iova-table.js";
+import type { DmaAccess } from "./iommu.js";
 import { encodeMemoryDescription } from "./memory-description.js";
-import { SegmentTable, type DmaSegment } from "./segment-table.js";
 
-/** The memory behind a mapping, as far as the mapper cares. */
+/** The memory behind a mapping, as far as the mapper cares: {@link HugepageMemory}, {@link UserMemory}, or your own. */
 export interface MappableMemory {
+  /** A multiple of `pageBytes`. */
   readonly bytes: number;
+  /** 4096, or the size of its hugepages. */
   readonly pageBytes: number;
-  /** Its virtual address in this process. */
+  /** Its virtual address in this process, a multiple of `pageBytes`. */
   readonly address: bigint;
+  /** The physical address of each page, in order; asked for in the IOVA mode `physical` alone. */
   physicalAddresses(): bigint[];
+  /** Forbids unmapping the memory from this process while devices can reach it. */
   hold(reason: string): Disposable;
 }
 
-/** Memory that devices can reach; made by `DmaMapper.map`. */
+/** What a mapping asks of the mapper that made it. */
+export interface MappingOwner {
+  unmap(mapping: DmaMapping): void;
+  unmapPart(mapping: DmaMapping, offset: number, bytes: number): void;
+}
+
+/** How a memory is to be mapped. */
+export interface MappingPlan {
+  readonly access: DmaAccess;
+  /** The fixed IOVA, if one was asked for. */
+  readonly iova: bigint | undefined;
+  /** Pieces of at most this size; `undefined` for as few pieces as possible. */
+  readonly pieceBytes: number | undefined;
+}
+
+/** Memory that devices can reach, or will as soon as the container has a group; made by `DmaMapper.map`. */
 export class DmaMapping implements Disposable {
   readonly memory: MappableMemory;
-  readonly #table: SegmentTable;
-  readonly #unmap: (mapping: DmaMapping) => void;
+  readonly plan: MappingPlan;
+  readonly #owner: MappingOwner;
+  #table: IovaTable | undefined;
 
   /** Programs call `DmaMapper.map` instead. */
-  constructor(memory: MappableMemory, segments: readonly DmaSegment[], unmap: (mapping: DmaMapping) => void) {
+  constructor(memory: MappableMemory, plan: MappingPlan, owner: MappingOwner) {
     this.memory = memory;
-    this.#table = new SegmentTable(segments);
-    this.#unmap = unmap;
+    this.plan = plan;
+    this.#owner = owner;
   }
 
-  /** The pieces in which the memory was mapped, in the memory's order: one ioctl each. */
+  /** False while the mapping waits for the container's first group, and after unmap. */
+  get mapped(): boolean {
+    return this.#table !== undefined;
+  }
+
+  /** The pieces in which the memory is mapped, in the memory's order: one ioctl each. */
   get segments(): readonly DmaSegment[] {
-    return this.#table.segments;
+    return this.#table?.segments ?? [];
+  }
+
+  /**
+   * Translates offsets into device addresses and back; keep it for hot loops.
+   * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group.
+   */
+  get table(): IovaTable {
+    if (this.#table !== undefined) return this.#table;
+    throw new VfioError(
+      "ERR_VFIO_MAPPING_PENDING",
+      "this DMA memory is not mapped: it has no device addresses",
+      {
+        hint: "Add a group to the container; if it is somebody else's container, then call mapper.replay()",
+      },
+    );
   }
 
   /**
    * The address that a device uses for a part of the memory.
-   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if the part does not lie in one segment.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if the part is not one piece for the device; VfioError
+   * `ERR_VFIO_MAPPING_PENDING`.
    */
   iovaOf(offset: number, bytes = 1): bigint {
-    return this.#table.iovaOf(offset, bytes);
+    return this.table.iovaOf(offset, bytes);
   }
 
   /** What another process needs beside the memory's fd; it decodes it with `decodeMemoryDescription`. */
   describe(): Uint8Array {
     const { bytes, pageBytes } = this.memory;
-    return encodeMemoryDescription({ bytes, pageBytes, table: this.#table });
+    return encodeMemoryDescription({ bytes, pageBytes, table: this.table });
   }
 
   /** Takes the mapping back: afterwards a device that uses its addresses faults. Twice does nothing. */
   unmap(): void {
-    this.#unmap(this);
+    this.#owner.unmap(this);
+  }
+
+  /**
+   * Takes a part back. It must be made of whole pieces, as they were mapped (`pieceBytes`).
+   * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces.
+   */
+  unmapPart(offset: number, bytes: number): void {
+    this.#owner.unmapPart(this, offset, bytes);
   }
 
   [Symbol.dispose](): void {
     this.unmap();
+  }
+
+  /** For the mapper: what is mapped now. */
+  setSegments(segments: readonly DmaSegment[]): void {
+    this.#table = segments.length === 0 ? undefined : new IovaTable(segments, this.memory.pageBytes);
   }
 }

@@ -1,7 +1,8 @@
 import type { Fd } from "@vfio/ioctl-native";
-import { createMemoryFile, Mapping, VfioError, type HasFd } from "@vfio/ioctl-native";
-import { hugepageHint } from "./hugepages.js";
+import { createMemoryFile, Mapping, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { hugepageHint, numaNodes } from "./hugepages.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
+import { contiguousRuns, type Run } from "./runs.js";
 
 const TWO_MIB = 2 * 1024 * 1024;
 
@@ -11,6 +12,8 @@ export interface AllocateOptions {
   readonly bytes: number;
   /** 2 MiB (2097152, the default), 1 GiB (1073741824), or, asked for explicitly, ordinary pages of 4096. */
   readonly pageBytes?: number;
+  /** Take the pages from this NUMA node, the device's own for instance. Default: any node. */
+  readonly numaNode?: number;
   /** A mounted hugetlbfs to take the pages from. Default: an anonymous memory file. */
   readonly directory?: string;
 }
@@ -35,19 +38,23 @@ export class HugepageMemory implements HasFd, Disposable {
   /**
    * Allocates hugepages and takes them at once, zeroed.
    * @throws VfioSystemError `ENOMEM` when they are not to be had, saying how many are reserved, free and needed;
-   * VfioRangeError `ERR_VFIO_MEMORY_SIZE`.
+   * VfioRangeError `ERR_VFIO_MEMORY_SIZE`, `ERR_VFIO_NUMA_NODE`.
    */
   static allocate(options: AllocateOptions): HugepageMemory {
-    const { pageBytes = TWO_MIB, directory } = options;
+    const { pageBytes = TWO_MIB, directory, numaNode } = options;
+    if (numaNode !== undefined) checkNode(numaNode);
     const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
-    const hint = (): string => hugepageHint(bytes, pageBytes);
+    const hint = (): string => hugepageHint(bytes, pageBytes, numaNode);
     const file = createMemoryFile({
       bytes,
       pageBytes,
       hint,
       ...(directory === undefined ? {} : { directory }),
     });
-    return HugepageMemory.#map(file, bytes, pageBytes, hint);
+    return HugepageMemory.#map(file, bytes, pageBytes, {
+      hint,
+      ...(numaNode === undefined ? {} : { numaNode }),
+    });
   }
 
   /**
@@ -59,15 +66,14 @@ export class HugepageMemory implements HasFd, Disposable {
     return HugepageMemory.#map(file, bytes, pageBytes);
   }
 
-  static #map(file: Fd, bytes: number, pageBytes: number, hint?: () => string): HugepageMemory {
+  static #map(
+    file: Fd,
+    bytes: number,
+    pageBytes: number,
+    options: { hint?: () => string; numaNode?: number } = {},
+  ): HugepageMemory {
     try {
-      const mapping = Mapping.map({
-        file,
-        bytes,
-        populate: true,
-        name: "DMA memory",
-        ...(hint === undefined ? {} : { hint }),
-      });
+      const mapping = Mapping.map({ file, bytes, populate: true, name: "DMA memory", ...options });
       return new HugepageMemory(file, mapping, pageBytes);
     } catch (error) {
       file.close();
@@ -104,6 +110,11 @@ export class HugepageMemory implements HasFd, Disposable {
     return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
   }
 
+  /** The physically contiguous stretches of the memory. Throws what {@link physicalAddresses} throws. */
+  runs(): Run[] {
+    return contiguousRuns(this.physicalAddresses(), this.pageBytes);
+  }
+
   /** Forbids closing while something, such as a device's DMA, relies on the memory. */
   hold(reason: string): Disposable {
     return this.#mapping.hold(reason);
@@ -118,4 +129,13 @@ export class HugepageMemory implements HasFd, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+function checkNode(node: number): void {
+  const nodes = numaNodes();
+  if (nodes.includes(node)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_NUMA_NODE",
+    `this machine has no NUMA node ${node}; it has ${nodes.join(", ")}`,
+  );
 }

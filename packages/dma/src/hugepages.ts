@@ -1,4 +1,7 @@
-import { readSysfs } from "@vfio/ioctl-native";
+import { listFolder, readSysfs } from "@vfio/ioctl-native";
+
+const SYSTEM = "/sys/kernel/mm/hugepages";
+const NODES = "/sys/devices/system/node";
 
 /** How many hugepages of one size the system has. */
 export interface HugepageCount {
@@ -8,9 +11,17 @@ export interface HugepageCount {
   readonly available: number;
 }
 
+/** How many hugepages of one size a NUMA node has. */
+export interface NodeHugepageCount {
+  readonly node: number;
+  readonly pageBytes: number;
+  readonly reserved: number;
+  readonly free: number;
+}
+
 /** The system's hugepages of one size (`/sys/kernel/mm/hugepages`), or `undefined` if it has none of that size. */
 export function countHugepages(pageBytes: number): HugepageCount | undefined {
-  const folder = poolFolder(pageBytes);
+  const folder = `${SYSTEM}/${poolName(pageBytes)}`;
   const reserved = readSysfs(`${folder}/nr_hugepages`);
   if (reserved === undefined) return undefined;
   const free = Number(readSysfs(`${folder}/free_hugepages`));
@@ -18,19 +29,42 @@ export function countHugepages(pageBytes: number): HugepageCount | undefined {
   return { pageBytes, reserved: Number(reserved), available: free - promised };
 }
 
+/** The hugepages of one size on each NUMA node. */
+export function countHugepagesByNode(pageBytes: number): NodeHugepageCount[] {
+  return numaNodes().map((node) => {
+    const folder = `${NODES}/node${node}/hugepages/${poolName(pageBytes)}`;
+    const reserved = Number(readSysfs(`${folder}/nr_hugepages`) ?? 0);
+    return { node, pageBytes, reserved, free: Number(readSysfs(`${folder}/free_hugepages`) ?? 0) };
+  });
+}
+
+/** The numbers of the machine's NUMA nodes. */
+export function numaNodes(): number[] {
+  return listFolder(NODES)
+    .map((name) => /^node(\d+)$/.exec(name)?.[1])
+    .filter((number) => number !== undefined)
+    .map(Number);
+}
+
 /** What to do when hugepages could not be had: the numbers now, the numbers needed, and the command. */
-export function hugepageHint(bytes: number, pageBytes: number): string {
+export function hugepageHint(bytes: number, pageBytes: number, node?: number): string {
   const needed = Math.ceil(bytes / pageBytes);
   const count = countHugepages(pageBytes);
-  if (count === undefined)
-    return `This machine has no pages of ${pageBytes} bytes: ls /sys/kernel/mm/hugepages`;
-  const total = count.reserved - count.available + needed;
+  if (count === undefined) return `This machine has no pages of ${pageBytes} bytes: ls ${SYSTEM}`;
+  const nodes = countHugepagesByNode(pageBytes);
+  const wanted = nodes.find((each) => each.node === node);
+  const folder = wanted === undefined ? SYSTEM : `${NODES}/node${wanted.node}/hugepages`;
+  const total =
+    wanted === undefined ? count.reserved - count.available + needed : wanted.reserved - wanted.free + needed;
+  const perNode = nodes
+    .map((each) => `node ${each.node}: ${each.reserved} reserved, ${each.free} free`)
+    .join("; ");
   return (
-    `Hugepages of ${pageBytes / 1024} KiB: ${count.reserved} reserved, ${count.available} free, ${needed} needed. ` +
-    `Reserve more: echo ${total} > ${poolFolder(pageBytes)}/nr_hugepages`
+    `Hugepages of ${pageBytes / 1024} KiB: ${count.reserved} reserved, ${count.available} free, ${needed} needed` +
+    `${perNode === "" ? "" : ` (${perNode})`}. Reserve more: echo ${total} > ${folder}/${poolName(pageBytes)}/nr_hugepages`
   );
 }
 
-function poolFolder(pageBytes: number): string {
-  return `/sys/kernel/mm/hugepages/hugepages-${pageBytes / 1024}kB`;
+function poolName(pageBytes: number): string {
+  return `hugepages-${pageBytes / 1024}kB`;
 }

@@ -4,12 +4,29 @@
  * @packageDocumentation
  */
 export { HugepageMemory, type AllocateOptions } from "./hugepage-memory.js";
-export { countHugepages, type HugepageCount } from "./hugepages.js";
+export { UserMemory } from "./user-memory.js";
+export {
+  countHugepages,
+  countHugepagesByNode,
+  type HugepageCount,
+  type NodeHugepageCount,
+} from "./hugepages.js";
 export { readPhysicalAddresses } from "./physical-addresses.js";
 export { contiguousRuns, type Run } from "./runs.js";
-export { DmaMapper, type DmaMapperOptions, type IovaMode, type MapMemoryOptions } from "./dma-mapper.js";
-export { DmaMapping, type MappableMemory } from "./dma-mapping.js";
-export { SegmentTable, type DmaSegment } from "./segment-table.js";
+export {
+  DmaMapper,
+  type DmaMapperOptions,
+  type IovaMode,
+  type MapMemoryOptions,
+  type PoolRequest,
+} from "./dma-mapper.js";
+export { DmaMapping, type MappableMemory, type MappingOwner, type MappingPlan } from "./dma-mapping.js";
+export { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
+export type { BufferRequest } from "./dma-arena.js";
+export { DmaPool } from "./dma-pool.js";
+export { IovaAllocator, type IovaAllocatorOptions } from "./iova-allocator.js";
+export { IovaTable, type DmaSegment } from "./iova-table.js";
+export { drawIovaSpace, type IovaSpace } from "./iova-picture.js";
 export { type DmaAccess, type Iommu } from "./iommu.js";
 export { Type1Iommu } from "./type1-iommu.js";
 export {

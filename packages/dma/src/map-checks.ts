@@ -1,15 +1,16 @@
 import { VfioRangeError, type IommuInfo } from "@vfio/ioctl-native";
 import { formatAddress, formatRange } from "./format.js";
-import type { DmaSegment } from "./segment-table.js";
+import type { DmaSegment } from "./iova-table.js";
 
 /**
- * Holds a segment against the IOMMU's rules before the kernel does, whose EINVAL names none of them.
- * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_DMA_OVERLAP`.
+ * Holds a segment against the rules of IOMMU and device before the kernel does, whose EINVAL names none of them.
+ * @param addressBits how many address bits the device drives.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`.
  */
-export function checkSegment(segment: DmaSegment, info: IommuInfo, mapped: Iterable<DmaSegment>): void {
+export function checkSegment(segment: DmaSegment, info: IommuInfo, addressBits: number): void {
   checkAlignment(segment, info.smallestPage);
   checkRange(segment, info);
-  for (const other of mapped) checkOverlap(segment, other);
+  checkReach(segment, addressBits);
 }
 
 function checkAlignment({ iova, bytes }: DmaSegment, page: number): void {
@@ -30,15 +31,15 @@ function checkRange({ iova, bytes }: DmaSegment, { iovaRanges }: IommuInfo): voi
   throw new VfioRangeError(
     "ERR_VFIO_IOVA_OUT_OF_RANGE",
     `IOVA ${formatRange(iova, bytes)} is not in a range that this IOMMU can map: ${usable}`,
+    { hint: 'Let the mapper choose within them: { iova: "allocate" }' },
   );
 }
 
-function checkOverlap(segment: DmaSegment, other: DmaSegment): void {
-  const end = segment.iova + BigInt(segment.bytes);
-  const otherEnd = other.iova + BigInt(other.bytes);
-  if (end <= other.iova || otherEnd <= segment.iova) return;
+function checkReach({ iova, bytes }: DmaSegment, addressBits: number): void {
+  if (iova + BigInt(bytes) <= 1n << BigInt(addressBits)) return;
   throw new VfioRangeError(
-    "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${formatRange(segment.iova, segment.bytes)} overlaps ${formatRange(other.iova, other.bytes)}, which is mapped`,
+    "ERR_VFIO_IOVA_OUT_OF_REACH",
+    `IOVA ${formatRange(iova, bytes)} is beyond the ${addressBits} address bits that the device drives`,
+    { hint: `Let the mapper choose within them: { iova: "allocate", addressBits: ${addressBits} }` },
   );
 }

@@ -1,5 +1,5 @@
 import { Struct, VfioError } from "@vfio/ioctl-native";
-import { SegmentTable, type DmaSegment } from "./segment-table.js";
+import { IovaTable, type DmaSegment } from "./iova-table.js";
 
 const VERSION = 1;
 
@@ -20,7 +20,7 @@ const segment = new Struct("vfio_dma_segment", 24, {
 export interface MemoryDescription {
   readonly bytes: number;
   readonly pageBytes: number;
-  readonly table: SegmentTable;
+  readonly table: IovaTable;
 }
 
 /**
@@ -52,20 +52,36 @@ export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription 
   if (encoded.length < header.bytes) throw badDescription(`${encoded.length} bytes are too few`);
   const { version, segments, bytes, pageBytes } = header.decode(encoded);
   if (version !== VERSION) throw badDescription(`its version is ${version}, this library's ${VERSION}`);
+  checkSizes(bytes, pageBytes);
   const wanted = header.bytes + segments * segment.bytes;
   if (encoded.length !== wanted)
     throw badDescription(`${encoded.length} bytes for ${segments} segments, not ${wanted}`);
-  const list = Array.from({ length: segments }, (_, index) => decodeSegment(encoded, index, bytes));
-  return { bytes: Number(bytes), pageBytes: Number(pageBytes), table: new SegmentTable(list) };
+  const list = Array.from({ length: segments }, (_, index) =>
+    decodeSegment(encoded, index, bytes, pageBytes),
+  );
+  return {
+    bytes: Number(bytes),
+    pageBytes: Number(pageBytes),
+    table: new IovaTable(list, Number(pageBytes)),
+  };
 }
 
-function decodeSegment(encoded: Uint8Array, index: number, total: bigint): DmaSegment {
+function decodeSegment(encoded: Uint8Array, index: number, total: bigint, pageBytes: bigint): DmaSegment {
   const { offset, iova, bytes } = segment.decode(encoded, header.bytes + index * segment.bytes);
   if (bytes === 0n || offset + bytes > total)
     throw badDescription(`segment ${index} lies outside the memory`);
+  if (offset % pageBytes !== 0n || bytes % pageBytes !== 0n)
+    throw badDescription(`segment ${index} is not made of pages`);
   return { offset: Number(offset), iova, bytes: Number(bytes) };
 }
 
 function badDescription(problem: string): VfioError {
   return new VfioError("ERR_VFIO_BAD_MEMORY_DESCRIPTION", `this is no description of DMA memory: ${problem}`);
+}
+
+/** Before anything is allocated from numbers that a peer sent. */
+function checkSizes(bytes: bigint, pageBytes: bigint): void {
+  const pageIsGood = pageBytes >= 4096n && pageBytes <= 1n << 30n && (pageBytes & (pageBytes - 1n)) === 0n;
+  if (pageIsGood && bytes > 0n && bytes <= 1n << 46n && bytes % pageBytes === 0n) return;
+  throw badDescription(`${bytes} bytes in pages of ${pageBytes}`);
 }

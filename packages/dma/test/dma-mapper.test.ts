@@ -1,6 +1,7 @@
 import { errorOf } from "@vfio/test-support";
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { DmaMapper } from "../src/index.js";
+import { DmaMapper, IovaAllocator } from "../src/index.js";
 import { FakeIommu, memoryAt } from "./fake-iommu.js";
 
 const SCATTERED = [0x1000n, 0x2000n, 0x9000n];
@@ -15,7 +16,7 @@ describe("given memory whose pages lie in two physical runs", () => {
 
     expect(iommu.calls).toEqual(["70000000 → 1000 8192 read-write", "70002000 → 9000 4096 read-write"]);
     expect(mapping.iovaOf(8192)).toBe(0x9000n);
-    expect([...memory.holds]).toEqual(["the DMA mapping of IOVA [0x1000, 0x2fff] and 1 more"]);
+    expect([...memory.holds]).toEqual(["a DMA mapping (physical IOVAs)"]);
     mapping.unmap();
     mapping.unmap();
     expect([iommu.mapped.size, memory.holds.size, mapper.mappings.length]).toEqual([0, 0, 0]);
@@ -88,5 +89,200 @@ describe("given an address that cannot be mapped", () => {
     mapper.map(memoryAt([0n]), { iova: 0x3000n });
 
     expect(mapper.mappings).toHaveLength(3);
+  });
+});
+
+describe("given the IOVA mode allocate", () => {
+  it("each memory gets one piece within the device's reach, aligned to its pages, and gives it back", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu, { iova: "allocate", addressBits: 16 });
+
+    const first = mapper.map(memoryAt(SCATTERED));
+    const second = mapper.map(memoryAt(SCATTERED));
+
+    expect([first.segments, second.segments]).toEqual([
+      [{ offset: 0, iova: 0n, bytes: 12288 }],
+      [{ offset: 0, iova: 0x3000n, bytes: 12288 }],
+    ]);
+    first.unmap();
+    expect(mapper.map(memoryAt(SCATTERED)).iovaOf(0)).toBe(0n);
+  });
+
+  it("a fixed IOVA beside allocated ones is kept free of them", () => {
+    const mapper = new DmaMapper(new FakeIommu(), { iova: "allocate" });
+    mapper.map(memoryAt([0n]), { iova: 0x1000n });
+
+    expect(mapper.map(memoryAt([0n, 0n])).iovaOf(0)).toBe(0x2000n);
+  });
+
+  it("a failed map gives its IOVA back", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    iommu.failAt = 0n;
+    errorOf(() => mapper.map(memoryAt([0n])));
+    iommu.failAt = undefined;
+
+    expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0n);
+  });
+
+  it("an allocator can be shared by mappers, with windows of its own", () => {
+    const allocator = new IovaAllocator({ reserved: [{ start: 0n, end: 0xfffn }] });
+    const one = new DmaMapper(new FakeIommu(), { iova: allocator });
+    const other = new DmaMapper(new FakeIommu(), { iova: allocator });
+
+    expect([one.map(memoryAt([0n])).iovaOf(0), other.map(memoryAt([0n])).iovaOf(0)]).toEqual([
+      0x1000n,
+      0x2000n,
+    ]);
+  });
+});
+
+describe("given a device that drives few address bits", () => {
+  it("a physical address beyond them is refused, and the way out named", () => {
+    const mapper = new DmaMapper(new FakeIommu(), { iova: "physical", addressBits: 12 });
+
+    const error = errorOf(() => mapper.map(memoryAt([0x1000n])));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_IOVA_OUT_OF_REACH" });
+    expect(error.message).toContain("12 address bits");
+    expect(error.message).toContain('iova: "allocate"');
+  });
+});
+
+describe("given memory mapped in pieces", () => {
+  it("there is one map call a piece, and each piece can be unmapped alone", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const memory = memoryAt([0n, 0n, 0n, 0n]);
+    const mapping = mapper.map(memory, { pieceBytes: 4096 });
+    expect(iommu.calls).toHaveLength(4);
+
+    mapping.unmapPart(4096, 8192);
+
+    expect([...iommu.mapped.keys()]).toEqual([0n, 0x3000n]);
+    expect(errorOf(() => mapping.iovaOf(4096))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    expect([mapping.iovaOf(0), mapping.iovaOf(12288)]).toEqual([0n, 0x3000n]);
+    mapping.unmapPart(0, 4096);
+    mapping.unmapPart(12288, 4096);
+    expect([mapping.mapped, memory.holds.size, iommu.mapped.size]).toEqual([false, 0, 0]);
+    expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0n);
+  });
+
+  it.each([
+    ["half a piece", 0, 2048],
+    ["from within a piece", 2048, 4096],
+    ["more than there is", 0, 20000],
+    ["nothing", 4096, 0],
+  ])("%s cannot be unmapped: the error names the pieces, and all stay mapped", (_what, offset, bytes) => {
+    const iommu = new FakeIommu();
+    const mapping = new DmaMapper(iommu, { iova: "allocate" }).map(memoryAt([0n, 0n]), { pieceBytes: 4096 });
+
+    const error = errorOf(() => mapping.unmapPart(offset, bytes));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_PARTIAL_UNMAP" });
+    expect(error.hint).toContain("pieceBytes");
+    expect(iommu.mapped.size).toBe(2);
+  });
+
+  it("pieces smaller than a page of the memory, or not made of pages, are refused", () => {
+    const mapper = new DmaMapper(new FakeIommu(), { iova: "allocate" });
+
+    for (const pieceBytes of [0, 100, 6000]) {
+      const error = errorOf(() => mapper.map(memoryAt([0n, 0n]), { pieceBytes }));
+      expect(error).toMatchObject({ code: "ERR_VFIO_DMA_ALIGNMENT" });
+    }
+  });
+});
+
+describe("given a container that has no group yet", () => {
+  it("mappings wait, say so when asked for addresses, and are made when a group joins", () => {
+    const iommu = new FakeIommu();
+    iommu.ready = false;
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const mapping = mapper.map(memoryAt([0n]));
+
+    expect([mapping.mapped, mapping.segments, mapper.replay()]).toEqual([false, [], 0]);
+    expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
+    iommu.groupJoins();
+
+    expect([mapping.mapped, mapping.iovaOf(0)]).toEqual([true, 0n]);
+  });
+
+  it("a waiting mapping that is unmapped is forgotten, and its memory free", () => {
+    const iommu = new FakeIommu();
+    iommu.ready = false;
+    const memory = memoryAt([0n]);
+    const mapper = new DmaMapper(iommu);
+    mapper.map(memory).unmap();
+    iommu.groupJoins();
+
+    expect([iommu.calls, memory.holds.size]).toEqual([[], 0]);
+  });
+
+  it("when the last group leaves and one comes back, mappings come back at the same addresses", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    mapper.map(memoryAt([0n]));
+    const second = mapper.map(memoryAt([0n]));
+    iommu.lastGroupLeaves();
+    expect(iommu.mapped.size).toBe(0);
+    iommu.groupJoins();
+
+    expect([...iommu.mapped.keys()]).toEqual([0n, 0x1000n]);
+    expect(second.iovaOf(0)).toBe(0x1000n);
+    expect(mapper.replay()).toBe(0);
+  });
+
+  it("unmapping after the last group left is no error: the kernel has nothing mapped any more", () => {
+    const iommu = new FakeIommu();
+    const memory = memoryAt([0n]);
+    const mapping = new DmaMapper(iommu).map(memory);
+    iommu.lastGroupLeaves();
+
+    mapping.unmap();
+
+    expect(memory.holds.size).toBe(0);
+  });
+});
+
+describe("given the same memory mapped twice", () => {
+  it("the same way, it is the mapping that is there; another way, it is an overlap", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    const memory = memoryAt([0x1000n]);
+    const first = mapper.map(memory);
+
+    expect(mapper.map(memory)).toBe(first);
+    expect(iommu.calls).toHaveLength(1);
+    expect(errorOf(() => mapper.map(memory, { access: "read-only" }))).toMatchObject({
+      code: "ERR_VFIO_DMA_OVERLAP",
+    });
+  });
+});
+
+describe("given ordinary pages, which the kernel can move", () => {
+  it("when one moves between the reading of its address and its pinning, that is an error and all is undone", () => {
+    const iommu = new FakeIommu();
+    const memory = memoryAt([0x1000n, 0x2000n]);
+    let reads = 0;
+    const moving = {
+      ...memory,
+      physicalAddresses: () => (reads++ === 0 ? [0x1000n, 0x2000n] : [0x1000n, 0x9000n]),
+    };
+
+    const error = errorOf(() => new DmaMapper(iommu).map(moving));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_PAGES_MOVED" });
+    expect([iommu.mapped.size, memory.holds.size]).toEqual([0, 0]);
+  });
+});
+
+describe("given a mapper to look at", () => {
+  it("toString draws its IOVA space", () => {
+    const mapper = new DmaMapper(new FakeIommu());
+    mapper.map(memoryAt([0x1000n]));
+
+    expect(String(mapper)).toContain("0x001000 – 0x001fff  ####      4 KiB  mapped");
+    expect(inspect(mapper)).toBe(String(mapper));
   });
 });

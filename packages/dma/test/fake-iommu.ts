@@ -1,4 +1,4 @@
-import type { IommuInfo } from "@vfio/ioctl-native";
+import { errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
 import type { DmaAccess, Iommu, MappableMemory } from "../src/index.js";
 
 /** An IOMMU that remembers what is mapped, and can be told to fail. */
@@ -7,8 +7,27 @@ export class FakeIommu implements Iommu {
   readonly calls: string[] = [];
   failAt: bigint | undefined;
   unmapsOnly: number | undefined;
+  /** False: the container has no group. */
+  ready = true;
+  readonly #listeners = new Set<() => void>();
+
+  onGroupAdded(listener: () => void): Disposable {
+    this.#listeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };
+  }
+
+  groupJoins(): void {
+    this.ready = true;
+    for (const listener of this.#listeners) listener();
+  }
+
+  lastGroupLeaves(): void {
+    this.ready = false;
+    this.mapped.clear();
+  }
 
   info(): IommuInfo {
+    if (!this.ready) throw refusal("EINVAL");
     return {
       pageSizes: 0x1000n,
       smallestPage: 4096,
@@ -19,6 +38,9 @@ export class FakeIommu implements Iommu {
 
   map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
     if (iova === this.failAt) throw new Error("the IOMMU refuses");
+    for (const [start, length] of this.mapped) {
+      if (iova < start + BigInt(length) && iova + BigInt(bytes) > start) throw refusal("EEXIST");
+    }
     this.calls.push(`${address.toString(16)} → ${iova.toString(16)} ${bytes} ${access}`);
     this.mapped.set(iova, bytes);
   }
@@ -28,6 +50,10 @@ export class FakeIommu implements Iommu {
     this.mapped.delete(iova);
     return this.unmapsOnly ?? bytes;
   }
+}
+
+function refusal(name: "EINVAL" | "EEXIST"): VfioSystemError {
+  return new VfioSystemError(errnoOf(name), { syscall: "ioctl", what: "the fake IOMMU refuses" });
 }
 
 /** Memory whose physical addresses are given. */

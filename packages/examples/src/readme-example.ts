@@ -20,4 +20,5 @@ bar0.write64(0x80, mapping.iovaOf(0, 4000)); // from: the memory, as the device 
 bar0.write64(0x88, 0x40000n); // to: the device's own buffer
 bar0.write64(0x90, 4000n);
 bar0.write64(0x98, 1n | 4n); // start, and interrupt when done
-console.log(`${await interrupts.vector(0).wait({ timeoutMs: 5000 })} interrupt: the device has the bytes`);
+const count = await interrupts.vector(0).wait({ timeoutMs: 5000 });
+console.log(`${count} interrupt: the device has the bytes`);

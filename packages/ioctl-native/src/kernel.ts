@@ -124,6 +124,7 @@ export interface Kernel {
     populate: boolean,
     address: bigint | undefined,
     name: string,
+    numaNode: number,
   ): number;
   /** Where a mapping lies. */
   mappingAddress(handle: number): bigint | number;

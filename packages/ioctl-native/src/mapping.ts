@@ -26,6 +26,8 @@ export interface MapOptions {
   readonly populate?: boolean;
   /** Map exactly there or fail with EEXIST if something is there already. Default: anywhere. */
   readonly address?: bigint;
+  /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
+  readonly numaNode?: number;
   /** What it is, for error messages. */
   readonly name: string;
   /** The remedy to name when the kernel refuses. */
@@ -72,7 +74,16 @@ export class Mapping implements Disposable {
     const { file, bytes, offset = 0, writable = true, populate = false, address, name, hint } = options;
     checkRange(bytes, offset, name);
     checkAddress(address, name);
-    const handle = kernel().map(file.fd, offset, bytes, writable, populate, address, name);
+    const handle = kernel().map(
+      file.fd,
+      offset,
+      bytes,
+      writable,
+      populate,
+      address,
+      name,
+      options.numaNode ?? -1,
+    );
     check(handle, () => mapContext(options, hint?.() ?? remedyOf(handle, options)));
     return new Mapping(handle, name, true);
   }

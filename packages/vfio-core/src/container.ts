@@ -15,13 +15,13 @@ import { Group } from "./group.js";
 
 const CONTAINER_PATH = "/dev/vfio/vfio";
 
-const IOMMU_TYPES = {
+/** How the container's IOMMU is driven: `type1v2` takes back only whole mappings; `type1` may split them. */
+export type IommuType = "type1v2" | "type1";
+
+const IOMMU_TYPES: Record<IommuType, number> = {
   type1v2: vfioConstants.VFIO_TYPE1v2_IOMMU,
   type1: vfioConstants.VFIO_TYPE1_IOMMU,
-} as const;
-
-/** How the container's IOMMU is driven: `type1v2` takes back only whole mappings; `type1` may split them. */
-export type IommuType = keyof typeof IOMMU_TYPES;
+};
 
 /** Options of {@link Container.open}. */
 export interface ContainerOptions {
@@ -39,6 +39,7 @@ export class Container implements HasFd, Disposable {
   readonly iommuType: IommuType;
   readonly #fd: Fd;
   readonly #groups = new Set<Group>();
+  readonly #groupListeners = new Set<() => void>();
 
   private constructor(fd: Fd, wanted: IommuType | undefined) {
     this.#fd = fd;
@@ -61,6 +62,7 @@ export class Container implements HasFd, Disposable {
     }
   }
 
+  /** The container's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
@@ -116,6 +118,16 @@ export class Container implements HasFd, Disposable {
     }
     this.#groups.add(group);
     group.onClose(() => this.#groups.delete(group));
+    for (const listener of this.#groupListeners) listener();
+  }
+
+  /**
+   * Calls back whenever a group has joined and the IOMMU type is set: with the first group mappings become possible,
+   * and with the first after the last had left, all have to be made anew.
+   */
+  onGroupAdded(listener: () => void): Disposable {
+    this.#groupListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#groupListeners.delete(listener) };
   }
 
   /**
@@ -142,6 +154,7 @@ export class Container implements HasFd, Disposable {
     this.#fd.close();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

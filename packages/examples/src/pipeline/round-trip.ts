@@ -1,4 +1,4 @@
-import type { SegmentTable } from "@vfio/dma";
+import type { IovaTable } from "@vfio/dma";
 import { EDU_MAX_TRANSFER, type Edu } from "../edu.js";
 import type { Facts } from "./events.js";
 import { hex } from "./facts.js";
@@ -15,7 +15,7 @@ export interface RoundTripPlaces {
 /** The memory as both the processor and the device see it. */
 export interface DmaView {
   readonly buffer: ArrayBuffer;
-  readonly table: Pick<SegmentTable, "iovaOf">;
+  readonly table: Pick<IovaTable, "iovaOf">;
 }
 
 /**

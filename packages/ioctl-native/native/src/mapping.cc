@@ -2,6 +2,7 @@
 
 #include <linux/magic.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 #include <unistd.h>
@@ -95,7 +96,17 @@ std::shared_ptr<Mapping> FindMapping(uint32_t handle) {
   return found == table.end() ? nullptr : found->second;
 }
 
-// map(fd, offset, length, writable, populate, address | undefined, name) → handle or -errno.
+// Takes the memory's pages from one NUMA node only (mbind(2), MPOL_BIND), from now on.
+static int BindToNode(void* address, size_t length, int node) {
+  constexpr int kBind = 2;
+  unsigned long nodes[16] = {};
+  constexpr int kBits = sizeof nodes * 8;
+  if (node >= kBits) return EINVAL;
+  nodes[node / 64] = 1ul << (node % 64);
+  return syscall(SYS_mbind, address, length, kBind, nodes, kBits + 1, 0) < 0 ? errno : 0;
+}
+
+// map(fd, offset, length, writable, populate, address | undefined, name, node) → handle or -errno. Node -1: any.
 static Napi::Value Map(const Napi::CallbackInfo& info) {
   Napi::Env env = info.Env();
   int fd = FdArg(info, 0);
@@ -106,7 +117,8 @@ static Napi::Value Map(const Napi::CallbackInfo& info) {
   bool lossless = true;
   uint64_t wanted = info[5].IsBigInt() ? info[5].As<Napi::BigInt>().Uint64Value(&lossless) : 0;
   auto name = StringArg(info, 6);
-  if (!offset || !length || !lossless || !name) return Failed(env, EINVAL);
+  auto node = WholeArg(info, 7, -1, 65535);
+  if (!offset || !length || !lossless || !name || !node) return Failed(env, EINVAL);
 
   Range range = CheckRange(fd, static_cast<size_t>(*offset), static_cast<size_t>(*length));
   if (range.error != 0) return Failed(env, range.error);
@@ -117,6 +129,7 @@ static Napi::Value Map(const Napi::CallbackInfo& info) {
 
   // Before Linux 4.17 the address was only a hint.
   int error = wanted != 0 && address != hint ? EEXIST : 0;
+  if (error == 0 && *node >= 0) error = BindToNode(address, range.pages, static_cast<int>(*node));
   if (error == 0 && populate) error = Populate(address, range.pages, writable);
   if (error != 0) {
     munmap(address, range.pages);

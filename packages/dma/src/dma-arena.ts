@@ -1,0 +1,113 @@
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { DmaBuffer } from "./dma-buffer.js";
+import type { DmaMapping } from "./dma-mapping.js";
+import { HugepageMemory } from "./hugepage-memory.js";
+import { RangeAllocator } from "./range-allocator.js";
+
+/** A hugepage memory, mapped. */
+interface Chunk {
+  readonly memory: HugepageMemory;
+  readonly mapping: DmaMapping;
+  /** The free bytes of each segment. They are kept apart, since between segments the device's addresses may jump. */
+  readonly spaces: readonly RangeAllocator[];
+}
+
+/** What is asked of `DmaMapper.alloc`. */
+export interface BufferRequest {
+  /** At least 1. */
+  readonly bytes: number;
+  /** A power of two, at most the page size. Default 64, a cache line. */
+  readonly align?: number;
+}
+
+/** Cuts buffers out of hugepage memories that it allocates and maps as they are needed. */
+export class DmaArena implements Disposable {
+  readonly #pageBytes: number;
+  readonly #map: (memory: HugepageMemory) => DmaMapping;
+  readonly #chunks: Chunk[] = [];
+
+  /** @param map maps a new memory for DMA. */
+  constructor(pageBytes: number, map: (memory: HugepageMemory) => DmaMapping) {
+    this.#pageBytes = pageBytes;
+    this.#map = map;
+  }
+
+  alloc({ bytes, align = 64 }: BufferRequest): DmaBuffer {
+    checkRequest(bytes, align, this.#pageBytes);
+    for (const chunk of this.#chunks) {
+      const buffer = cut(chunk, bytes, align);
+      if (buffer !== undefined) return buffer;
+    }
+    return this.#allocFromNewChunk(bytes, align);
+  }
+
+  /** Unmaps and frees every memory, whatever was cut out of it. */
+  close(): void {
+    for (const chunk of this.#chunks.splice(0)) closeChunk(chunk);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #allocFromNewChunk(bytes: number, align: number): DmaBuffer {
+    const memory = HugepageMemory.allocate({ bytes, pageBytes: this.#pageBytes });
+    const chunk = this.#mapChunk(memory);
+    const buffer = cut(chunk, bytes, align);
+    if (buffer === undefined) {
+      closeChunk(chunk);
+      throw scatteredError(bytes, this.#pageBytes);
+    }
+    this.#chunks.push(chunk);
+    return buffer;
+  }
+
+  #mapChunk(memory: HugepageMemory): Chunk {
+    try {
+      const mapping = this.#map(memory);
+      return { memory, mapping, spaces: mapping.segments.map(({ offset, bytes }) => spaceOf(offset, bytes)) };
+    } catch (error) {
+      memory.close();
+      throw error;
+    }
+  }
+}
+
+function spaceOf(offset: number, bytes: number): RangeAllocator {
+  const space = new RangeAllocator();
+  space.give(BigInt(offset), BigInt(bytes));
+  return space;
+}
+
+function cut({ memory, mapping, spaces }: Chunk, bytes: number, align: number): DmaBuffer | undefined {
+  for (const space of spaces) {
+    const start = space.allocate(BigInt(bytes), BigInt(align));
+    if (start === undefined) continue;
+    const release = (): void => space.give(start, BigInt(bytes));
+    return new DmaBuffer({ memory, table: mapping, offset: Number(start), bytes, release });
+  }
+  return undefined;
+}
+
+function closeChunk({ memory, mapping }: Chunk): void {
+  mapping.unmap();
+  memory.close();
+}
+
+function checkRequest(bytes: number, align: number, pageBytes: number): void {
+  const goodAlignment = Number.isInteger(Math.log2(align)) && align >= 1 && align <= pageBytes;
+  if (Number.isSafeInteger(bytes) && bytes > 0 && goodAlignment) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_ALIGNMENT",
+    `${bytes} bytes aligned to ${align}: the length must be a whole number above 0, ` +
+      `the alignment a power of two up to the page size (${pageBytes})`,
+  );
+}
+
+function scatteredError(bytes: number, pageBytes: number): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_MEMORY_SCATTERED",
+    `${bytes} bytes are not to be had in one piece of device addresses: pages of ${pageBytes} bytes lie scattered`,
+    { hint: 'Larger pages, or { iova: "allocate" } instead of "physical", make larger pieces' },
+  );
+}

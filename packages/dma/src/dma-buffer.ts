@@ -1,0 +1,74 @@
+import { closedError } from "@vfio/ioctl-native";
+
+/** Where a buffer lies: its memory, its place in it, and the addresses that a device uses. */
+export interface BufferPlace {
+  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly table: { iovaOf(offset: number, bytes?: number): bigint };
+  readonly offset: number;
+  readonly bytes: number;
+  release(): void;
+}
+
+/** A piece of DMA memory, contiguous for the device; made by `DmaMapper.alloc`. */
+export class DmaBuffer implements Disposable {
+  /** Its size in bytes. */
+  readonly length: number;
+  /** The address that a device uses for its start. */
+  readonly iova: bigint;
+  /** The lower 32 bits of {@link iova}, for descriptors that take halves. */
+  readonly iovaLow: number;
+  /** The upper 32 bits of {@link iova}. */
+  readonly iovaHigh: number;
+  readonly #place: BufferPlace;
+  #freed = false;
+
+  /** Programs call `DmaMapper.alloc`. */
+  constructor(place: BufferPlace) {
+    this.#place = place;
+    this.length = place.bytes;
+    this.iova = place.table.iovaOf(place.offset, place.bytes);
+    this.iovaLow = Number(this.iova & 0xffff_ffffn);
+    this.iovaHigh = Number(this.iova >> 32n);
+  }
+
+  /** The memory as bytes. Keep the view for hot loops instead of asking anew. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.#memory, this.#place.offset, this.length);
+  }
+
+  /** The memory as 32-bit words; needs an alignment of 4 (the default is 64). */
+  get words(): Uint32Array {
+    return new Uint32Array(this.#memory, this.#place.offset, this.length >>> 2);
+  }
+
+  /** The memory as a DataView: for structures with fields of several sizes and byte orders. */
+  get view(): DataView {
+    return new DataView(this.#memory, this.#place.offset, this.length);
+  }
+
+  /** The lower 32 bits of the device's address of a byte in the buffer. */
+  iovaLowAt(offset: number): number {
+    return (this.iovaLow + offset) >>> 0;
+  }
+
+  /** The upper 32 bits of the device's address of a byte in the buffer. */
+  iovaHighAt(offset: number): number {
+    return this.iovaHigh + (this.iovaLow + offset >= 2 ** 32 ? 1 : 0);
+  }
+
+  /** Gives the memory back to its mapper. No device may use it any more. Twice does nothing. */
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#place.release();
+  }
+
+  [Symbol.dispose](): void {
+    this.free();
+  }
+
+  get #memory(): ArrayBuffer {
+    if (this.#freed) throw closedError("this DMA buffer");
+    return this.#place.memory.buffer;
+  }
+}

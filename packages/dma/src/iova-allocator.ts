@@ -1,0 +1,158 @@
+import { VfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
+import { formatAddress, formatRange } from "./format.js";
+import { RangeAllocator } from "./range-allocator.js";
+
+/** Options of {@link IovaAllocator}. */
+export interface IovaAllocatorOptions {
+  /** Where IOVAs may lie, ends included. Default: what the container's IOMMU reports when memory is mapped. */
+  readonly ranges?: readonly IovaRange[];
+  /** How many address bits the device drives: 28 for a device that reaches 256 MiB. Default: as many as the IOMMU. */
+  readonly addressBits?: number;
+  /** Windows to leave free, ends included: for another process's mappings, say. */
+  readonly reserved?: readonly IovaRange[];
+}
+
+/**
+ * Chooses IOVAs within the ranges of an IOMMU and the reach of a device. Freed space is used again and joined with
+ * its neighbours; the lowest place that fits is taken, so the same calls give the same addresses.
+ */
+export class IovaAllocator {
+  readonly addressBits: number;
+  readonly reserved: readonly IovaRange[];
+  readonly #taken = new Map<bigint, bigint>();
+  #ranges: readonly IovaRange[];
+  #space: RangeAllocator;
+
+  constructor(options: IovaAllocatorOptions = {}) {
+    this.addressBits = checkedBits(options.addressBits ?? 64);
+    this.reserved = options.reserved ?? [];
+    this.#ranges = options.ranges ?? [];
+    this.#space = this.#freeSpace();
+  }
+
+  /** The ranges it gives IOVAs from, ends included, before reach and reservations are taken off. */
+  get ranges(): readonly IovaRange[] {
+    return this.#ranges;
+  }
+
+  /** What is free, in ascending order. */
+  get free(): readonly { readonly start: bigint; readonly bytes: bigint }[] {
+    return this.#space.free;
+  }
+
+  /** Gives IOVAs from other ranges from now on: the kernel's change when groups come and go. What is taken stays taken. */
+  useRanges(ranges: readonly IovaRange[]): void {
+    if (sameRanges(ranges, this.#ranges)) return;
+    this.#ranges = ranges;
+    this.#space = this.#freeSpace();
+  }
+
+  /**
+   * Takes a stretch of IOVAs.
+   * @param bytes at least 1.
+   * @param alignment a power of two: at least the IOMMU's page size; the memory's page size lets the IOMMU use
+   * large pages too. Default 4096.
+   * @throws VfioError `ERR_VFIO_IOVA_EXHAUSTED` with what is free; VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`.
+   */
+  allocate(bytes: number, alignment = 4096): bigint {
+    checkRequest(bytes, alignment);
+    const iova = this.#space.allocate(BigInt(bytes), BigInt(alignment));
+    if (iova === undefined) throw this.#exhaustedError(bytes, alignment);
+    this.#taken.set(iova, BigInt(bytes));
+    return iova;
+  }
+
+  /**
+   * Takes a certain stretch, so that it is not given to anybody else. Whether it is usable is not looked at.
+   * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` if a part of it is taken already.
+   */
+  claim(iova: bigint, bytes: number): void {
+    const end = iova + BigInt(bytes);
+    for (const [start, length] of this.#taken) {
+      if (iova < start + length && end > start) throw claimedError(iova, bytes, start, length);
+    }
+    this.#taken.set(iova, BigInt(bytes));
+    this.#space.take(iova, BigInt(bytes));
+  }
+
+  /**
+   * Gives a stretch back.
+   * @param iova what {@link allocate} returned, or {@link claim} took.
+   * @throws VfioRangeError `ERR_VFIO_IOVA_NOT_ALLOCATED` for anything else, such as a second free.
+   */
+  release(iova: bigint): void {
+    const bytes = this.#taken.get(iova);
+    if (bytes === undefined) {
+      throw new VfioRangeError(
+        "ERR_VFIO_IOVA_NOT_ALLOCATED",
+        `IOVA ${formatAddress(iova)} is not allocated here`,
+      );
+    }
+    this.#taken.delete(iova);
+    this.#space = this.#freeSpaceAfter(iova, bytes);
+  }
+
+  /** Only what lies within ranges and reach may become free again, and they may have changed meanwhile. */
+  #freeSpaceAfter(iova: bigint, bytes: bigint): RangeAllocator {
+    const usable = this.#usable().some(({ start, end }) => iova >= start && iova + bytes - 1n <= end);
+    const touchesReserved = this.reserved.some(({ start, end }) => iova <= end && iova + bytes > start);
+    if (!usable || touchesReserved) return this.#freeSpace();
+    this.#space.give(iova, bytes);
+    return this.#space;
+  }
+
+  #freeSpace(): RangeAllocator {
+    const space = new RangeAllocator();
+    for (const { start, end } of this.#usable()) space.give(start, end - start + 1n);
+    for (const { start, end } of this.reserved) space.take(start, end - start + 1n);
+    for (const [start, bytes] of this.#taken) space.take(start, bytes);
+    return space;
+  }
+
+  #usable(): IovaRange[] {
+    const last = (1n << BigInt(this.addressBits)) - 1n;
+    return this.#ranges
+      .filter(({ start }) => start <= last)
+      .map(({ start, end }) => ({ start, end: end < last ? end : last }));
+  }
+
+  #exhaustedError(bytes: number, alignment: number): VfioError {
+    const largest = this.free.reduce((most, each) => (each.bytes > most ? each.bytes : most), 0n);
+    return new VfioError(
+      "ERR_VFIO_IOVA_EXHAUSTED",
+      `no IOVA for ${bytes} bytes aligned to ${alignment}: ${this.#space.available} bytes are free, ` +
+        `${largest} of them in one piece, within ${this.addressBits} address bits`,
+      {
+        hint: "Unmap something, map smaller pieces, or give the allocator more address bits if the device has them",
+      },
+    );
+  }
+}
+
+function checkedBits(bits: number): number {
+  if (Number.isInteger(bits) && bits >= 12 && bits <= 64) return bits;
+  throw new VfioRangeError("ERR_VFIO_ADDRESS_BITS", `a device drives 12 to 64 address bits, not ${bits}`);
+}
+
+function checkRequest(bytes: number, alignment: number): void {
+  if (Number.isSafeInteger(bytes) && bytes > 0 && Number.isInteger(Math.log2(alignment))) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_ALIGNMENT",
+    `${bytes} bytes aligned to ${alignment}: the length must be a whole number above 0, the alignment a power of two`,
+  );
+}
+
+function claimedError(iova: bigint, bytes: number, start: bigint, length: bigint): VfioRangeError {
+  const wanted = formatRange(iova, bytes);
+  return new VfioRangeError(
+    "ERR_VFIO_DMA_OVERLAP",
+    `IOVA ${wanted} overlaps ${formatRange(start, Number(length))}, which is taken`,
+  );
+}
+
+function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
+  return (
+    one.length === other.length &&
+    one.every(({ start, end }, at) => other[at]?.start === start && other[at].end === end)
+  );
+}

@@ -1,0 +1,119 @@
+import type { IovaRange } from "@vfio/ioctl-native";
+import type { DmaSegment } from "./iova-table.js";
+
+/** What there is to draw. */
+export interface IovaSpace {
+  /** What the IOMMU can map, ends included; `undefined` if it is not known yet. */
+  readonly ranges: readonly IovaRange[] | undefined;
+  /** In ascending order. */
+  readonly mapped: readonly DmaSegment[];
+  readonly reserved: readonly IovaRange[];
+  readonly addressBits: number;
+}
+
+/** One line of the drawing. */
+interface Line {
+  readonly start: bigint;
+  readonly end: bigint;
+  readonly mark: string;
+  readonly text: string;
+}
+
+/** Neighbouring mappings of the same kind are drawn as one line from this number on. */
+const MANY = 4;
+
+/**
+ * Draws an IOVA space as text, lowest address first, one line for each stretch: `#` mapped, `·` free, `x` reserved
+ * by the allocator's owner, `-` out of the device's reach, and a blank where the IOMMU maps nothing.
+ */
+export function drawIovaSpace(space: IovaSpace): string {
+  if (space.ranges === undefined) return "IOVA space: unknown until the container has a group";
+  const last = (1n << BigInt(space.addressBits)) - 1n;
+  const lines: Line[] = [...mappedLines(space.mapped), ...space.reserved.map(reservedLine)];
+  for (const range of space.ranges)
+    lines.push(...freeLines(range, [...space.mapped.map(asRange), ...space.reserved], last));
+  lines.push(...holes(space.ranges));
+  lines.sort((one, other) => (one.start < other.start ? -1 : 1));
+  const width = Math.max(...lines.map(({ end }) => end.toString(16).length), 1);
+  return ["IOVA space", ...lines.map((line) => drawLine(line, width))].join("\n");
+}
+
+function drawLine({ start, end, mark, text }: Line, width: number): string {
+  const address = (value: bigint): string => `0x${value.toString(16).padStart(width, "0")}`;
+  return `  ${address(start)} – ${address(end)}  ${mark.repeat(4)}  ${size(end - start + 1n).padStart(9)}  ${text}`;
+}
+
+function mappedLines(mapped: readonly DmaSegment[]): Line[] {
+  const groups: DmaSegment[][] = [];
+  for (const segment of mapped) {
+    const group = groups.at(-1);
+    const before = group?.at(-1);
+    if (before !== undefined && before.iova + BigInt(before.bytes) === segment.iova) group?.push(segment);
+    else groups.push([segment]);
+  }
+  return groups.flatMap((group) =>
+    group.length < MANY ? group.map((each) => mappedLine([each])) : [mappedLine(group)],
+  );
+}
+
+function mappedLine(group: readonly DmaSegment[]): Line {
+  const [first] = group;
+  const start = first?.iova ?? 0n;
+  const bytes = group.reduce((sum, each) => sum + BigInt(each.bytes), 0n);
+  const text = group.length === 1 ? "mapped" : `mapped in ${group.length} pieces`;
+  return { start, end: start + bytes - 1n, mark: "#", text };
+}
+
+function reservedLine({ start, end }: IovaRange): Line {
+  return { start, end, mark: "x", text: "reserved" };
+}
+
+function asRange({ iova, bytes }: DmaSegment): IovaRange {
+  return { start: iova, end: iova + BigInt(bytes) - 1n };
+}
+
+/** What of a usable range is left between the things in it; cut where the device's reach ends. */
+function freeLines(range: IovaRange, things: readonly IovaRange[], last: bigint): Line[] {
+  const inside = things
+    .filter(({ start, end }) => start <= range.end && end >= range.start)
+    .sort((one, other) => (one.start < other.start ? -1 : 1));
+  const lines: Line[] = [];
+  let at = range.start;
+  for (const { start, end } of [...inside, { start: range.end + 1n, end: range.end + 1n }]) {
+    if (start > at) lines.push(...freeLine(at, start - 1n, last));
+    if (end + 1n > at) at = end + 1n;
+  }
+  return lines;
+}
+
+function freeLine(start: bigint, end: bigint, last: bigint): Line[] {
+  const free: Line = { start, end, mark: "·", text: "free" };
+  const beyond: Line = { start, end, mark: "-", text: "out of the device's reach" };
+  if (end <= last) return [free];
+  if (start > last) return [beyond];
+  return [
+    { ...free, end: last },
+    { ...beyond, start: last + 1n },
+  ];
+}
+
+function holes(ranges: readonly IovaRange[]): Line[] {
+  return ranges.slice(1).map((range, index) => {
+    const before = ranges[index]?.end ?? 0n;
+    return {
+      start: before + 1n,
+      end: range.start - 1n,
+      mark: " ",
+      text: "not mappable (interrupt window or reserved by firmware)",
+    };
+  });
+}
+
+/** Exact: in the largest unit that gives a whole number. */
+function size(bytes: bigint): string {
+  const units = ["B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+  let value = bytes;
+  let unit = 0;
+  for (; value % 1024n === 0n && unit < units.length - 1; unit++) value /= 1024n;
+  return `${value} ${units[unit] ?? "B"}`;
+}

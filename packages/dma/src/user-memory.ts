@@ -1,0 +1,42 @@
+import type { Mapping } from "@vfio/ioctl-native";
+import { readPhysicalAddresses } from "./physical-addresses.js";
+
+/**
+ * Memory that is mapped in this process already, ready to be mapped for DMA: any `Mapping` of a file. Its pages can
+ * be moved by the kernel until a mapper has pinned them, so their physical addresses are read again afterwards.
+ */
+export class UserMemory {
+  readonly #mapping: Mapping;
+
+  /**
+   * @param mapping stays the caller's; it cannot be closed while it is mapped for DMA.
+   * @param pageBytes the size of its pages. Default 4096.
+   */
+  constructor(
+    mapping: Mapping,
+    readonly pageBytes: number = 4096,
+  ) {
+    this.#mapping = mapping;
+  }
+
+  get bytes(): number {
+    return this.#mapping.bytes;
+  }
+
+  get address(): bigint {
+    return this.#mapping.address;
+  }
+
+  get buffer(): ArrayBuffer {
+    return this.#mapping.buffer;
+  }
+
+  /** See {@link readPhysicalAddresses}. */
+  physicalAddresses(): bigint[] {
+    return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
+  }
+
+  hold(reason: string): Disposable {
+    return this.#mapping.hold(reason);
+  }
+}
