@@ -2,10 +2,15 @@ import { closedError } from "@vfio/ioctl-native";
 
 /** Where a buffer lies: its memory, its place in it, and the addresses that a device uses. */
 export interface BufferPlace {
+  /** The memory it is a part of. */
   readonly memory: { readonly buffer: ArrayBuffer };
+  /** Translates offsets of that memory into device addresses. */
   readonly table: { iovaOf(offset: number, bytes?: number): bigint };
+  /** Where it starts in that memory, in bytes. */
   readonly offset: number;
+  /** Its length. */
   readonly bytes: number;
+  /** Gives the place back. */
   release(): void;
 }
 
@@ -63,6 +68,7 @@ export class DmaBuffer implements Disposable {
     this.#place.release();
   }
 
+  /** As {@link free}. */
   [Symbol.dispose](): void {
     this.free();
   }

@@ -61,7 +61,9 @@ interface TellsOfGroups {
  * kernel forgets all mappings; they come back with the next group, at the same addresses.
  */
 export class DmaMapper implements Disposable {
+  /** How device addresses are chosen. */
   readonly mode: IovaMode;
+  /** How many address bits the device drives: no IOVA lies beyond them. */
   readonly addressBits: number;
   readonly #allocator: IovaAllocator;
   readonly #installer: MappingInstaller;
@@ -211,6 +213,7 @@ export class DmaMapper implements Disposable {
     this.unmapAll();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

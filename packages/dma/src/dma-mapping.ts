@@ -19,12 +19,15 @@ export interface MappableMemory {
 
 /** What a mapping asks of the mapper that made it. */
 export interface MappingOwner {
+  /** Takes all of a mapping back. */
   unmap(mapping: DmaMapping): void;
+  /** Takes whole pieces of a mapping back. */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void;
 }
 
 /** How a memory is to be mapped. */
 export interface MappingPlan {
+  /** What devices may do. */
   readonly access: DmaAccess;
   /** The fixed IOVA, if one was asked for. */
   readonly iova: bigint | undefined;
@@ -34,7 +37,9 @@ export interface MappingPlan {
 
 /** Memory that devices can reach, or will as soon as the container has a group; made by `DmaMapper.map`. */
 export class DmaMapping implements Disposable {
+  /** The memory that is mapped. */
   readonly memory: MappableMemory;
+  /** As it was asked for. */
   readonly plan: MappingPlan;
   readonly #owner: MappingOwner;
   #table: IovaTable | undefined;
@@ -99,6 +104,7 @@ export class DmaMapping implements Disposable {
     this.#owner.unmapPart(this, offset, bytes);
   }
 
+  /** As {@link unmap}. */
   [Symbol.dispose](): void {
     this.unmap();
   }

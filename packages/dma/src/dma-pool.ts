@@ -93,6 +93,7 @@ export class DmaPool implements Disposable {
     this.#taken.fill(0);
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

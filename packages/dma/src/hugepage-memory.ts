@@ -25,6 +25,7 @@ export interface AllocateOptions {
  * when the last process that has it ends, however it ends.
  */
 export class HugepageMemory implements HasFd, Disposable {
+  /** The size of its pages: 2 MiB, 1 GiB or 4096. */
   readonly pageBytes: number;
   readonly #file: Fd;
   readonly #mapping: Mapping;
@@ -126,6 +127,7 @@ export class HugepageMemory implements HasFd, Disposable {
     this.#file.close();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

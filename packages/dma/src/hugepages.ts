@@ -5,7 +5,9 @@ const NODES = "/sys/devices/system/node";
 
 /** How many hugepages of one size the system has. */
 export interface HugepageCount {
+  /** Their size. */
   readonly pageBytes: number;
+  /** How many the system keeps, free or in use (`nr_hugepages`). */
   readonly reserved: number;
   /** Free, and not promised to a mapping that has not touched them. */
   readonly available: number;
@@ -13,9 +15,13 @@ export interface HugepageCount {
 
 /** How many hugepages of one size a NUMA node has. */
 export interface NodeHugepageCount {
+  /** The NUMA node's number. */
   readonly node: number;
+  /** Their size. */
   readonly pageBytes: number;
+  /** How many the node keeps, free or in use (`nr_hugepages`). */
   readonly reserved: number;
+  /** How many of them nobody uses (`free_hugepages`). */
   readonly free: number;
 }
 

@@ -17,7 +17,9 @@ export interface IovaAllocatorOptions {
  * its neighbours; the lowest place that fits is taken, so the same calls give the same addresses.
  */
 export class IovaAllocator {
+  /** How many address bits the device drives: nothing beyond them is given out. */
   readonly addressBits: number;
+  /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
   readonly #taken = new Map<bigint, bigint>();
   #ranges: readonly IovaRange[];

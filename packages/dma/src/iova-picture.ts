@@ -7,7 +7,9 @@ export interface IovaSpace {
   readonly ranges: readonly IovaRange[] | undefined;
   /** In ascending order. */
   readonly mapped: readonly DmaSegment[];
+  /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
+  /** How many address bits the device drives. */
   readonly addressBits: number;
 }
 

@@ -7,6 +7,7 @@ export interface DmaSegment {
   readonly offset: number;
   /** The address under which devices reach it. */
   readonly iova: bigint;
+  /** Its length. */
   readonly bytes: number;
 }
 
@@ -20,6 +21,7 @@ const HALF = 2 ** 32;
  * BigInt. Where segments follow each other without a hole in the device's addresses, they count as one.
  */
 export class IovaTable {
+  /** The pieces of the memory, in ascending order of their offsets. */
   readonly segments: readonly DmaSegment[];
   readonly #bytes: number;
   readonly #pageBytes: number;

@@ -18,8 +18,11 @@ const segment = new Struct("vfio_dma_segment", 24, {
 
 /** What another process needs to know, beside the fd, to use DMA memory that is mapped already. */
 export interface MemoryDescription {
+  /** The memory's length. */
   readonly bytes: number;
+  /** The size of its pages. */
   readonly pageBytes: number;
+  /** Translates offsets of the memory into device addresses. */
   readonly table: IovaTable;
 }
 

@@ -1,8 +1,9 @@
 import { constants } from "node:fs";
-import { openFile, readAt, VfioError, type Fd } from "@vfio/ioctl-native";
+import { openFile, readStrided, VfioError } from "@vfio/ioctl-native";
 
 const PAGEMAP = "/proc/self/pagemap";
-const BASE_PAGE = 4096n;
+const BASE_PAGE = 4096;
+const PAGE_SHIFT = 12n;
 const ENTRY_BYTES = 8;
 /** Bits 0–54: the page frame number. Documentation/admin-guide/mm/pagemap.rst */
 const FRAME_MASK = (1n << 55n) - 1n;
@@ -19,26 +20,17 @@ const PRESENT = 1n << 63n;
  */
 export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes: number): bigint[] {
   using pagemap = openFile(PAGEMAP, { flags: constants.O_RDONLY, hint: () => HIDDEN_HINT });
-  const pages = bytes / pageBytes;
-  return Array.from({ length: pages }, (_, index) =>
-    readFrame(pagemap, address + BigInt(index) * BigInt(pageBytes)),
-  );
-}
-
-function readFrame(pagemap: Fd, virtual: bigint): bigint {
-  const offset = Number(virtual / BASE_PAGE) * ENTRY_BYTES;
-  const bytes = readAt(pagemap, offset, ENTRY_BYTES, PAGEMAP);
-  const entry = new DataView(bytes.buffer).getBigUint64(0, true);
-  if ((entry & PRESENT) === 0n) {
-    throw new VfioError(
-      "ERR_VFIO_PAGE_NOT_PRESENT",
-      `the page at 0x${virtual.toString(16)} is not in memory`,
-    );
-  }
-  const frame = entry & FRAME_MASK;
-  // Since Linux 4.2 a reader without CAP_SYS_ADMIN gets no error, but frame number 0 for every page.
-  if (frame === 0n) throw hiddenError();
-  return frame * BASE_PAGE;
+  const stride = (pageBytes / BASE_PAGE) * ENTRY_BYTES;
+  const offset = Number(address / BigInt(BASE_PAGE)) * ENTRY_BYTES;
+  const count = bytes / pageBytes;
+  const entries = readStrided(pagemap, { offset, stride, width: ENTRY_BYTES, count }, PAGEMAP);
+  return Array.from(new BigUint64Array(entries.buffer), (entry, page) => {
+    if ((entry & PRESENT) === 0n) throw notPresentError(address + BigInt(page) * BigInt(pageBytes));
+    const frame = entry & FRAME_MASK;
+    // Since Linux 4.2 a reader without CAP_SYS_ADMIN gets no error, but frame number 0 for every page.
+    if (frame === 0n) throw hiddenError();
+    return frame << PAGE_SHIFT;
+  });
 }
 
 const HIDDEN_HINT =
@@ -50,6 +42,16 @@ function hiddenError(): VfioError {
     `the kernel hides physical addresses in ${PAGEMAP}`,
     {
       hint: HIDDEN_HINT,
+    },
+  );
+}
+
+function notPresentError(address: bigint): VfioError {
+  return new VfioError(
+    "ERR_VFIO_PAGE_NOT_PRESENT",
+    `the page at 0x${address.toString(16)} is not in memory`,
+    {
+      hint: "Write to it first, or map it with its pages populated",
     },
   );
 }

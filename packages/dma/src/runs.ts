@@ -4,6 +4,7 @@ export interface Run {
   readonly offset: number;
   /** Its first address. */
   readonly address: bigint;
+  /** Its length. */
   readonly bytes: number;
 }
 

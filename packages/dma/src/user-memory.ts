@@ -19,14 +19,17 @@ export class UserMemory {
     this.#mapping = mapping;
   }
 
+  /** The memory's size. */
   get bytes(): number {
     return this.#mapping.bytes;
   }
 
+  /** Where the memory lies in this process. */
   get address(): bigint {
     return this.#mapping.address;
   }
 
+  /** The memory itself. After close its length is 0. */
   get buffer(): ArrayBuffer {
     return this.#mapping.buffer;
   }
@@ -36,6 +39,7 @@ export class UserMemory {
     return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
   }
 
+  /** Forbids closing while something, such as a device's DMA, relies on the memory. */
   hold(reason: string): Disposable {
     return this.#mapping.hold(reason);
   }

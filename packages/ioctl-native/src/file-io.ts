@@ -18,6 +18,23 @@ export function readAt(file: HasFd, offset: number, bytes: number, name: string)
 }
 
 /**
+ * Makes many small reads with one native call: `count` of them, `width` bytes each, `stride` bytes apart.
+ * @returns the bytes of all reads, one after the other.
+ * @throws VfioSystemError if a read fails; VfioError `ERR_VFIO_SHORT_IO` if one is not complete.
+ */
+export function readStrided(
+  file: HasFd,
+  { offset, stride, width, count }: { offset: number; stride: number; width: number; count: number },
+  name: string,
+): Uint8Array {
+  const buffer = new Uint8Array(width * count);
+  const done = kernel().preadStrided(file.fd, buffer, width, offset, stride);
+  check(done, () => ({ syscall: "pread", what: `cannot read ${span(width, offset, name)}` }));
+  if (done !== count) throw shortError("read", 0, width, offset + done * stride, name);
+  return buffer;
+}
+
+/**
  * Writes all of `bytes` at an offset (`pwrite(2)`).
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes were taken;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset that is no whole number from 0, or bytes that are no Uint8Array.

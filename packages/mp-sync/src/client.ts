@@ -60,6 +60,7 @@ export class PrimaryPeer implements Disposable {
     this.#files.add(container);
   }
 
+  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closing.signal.aborted;
   }
@@ -108,6 +109,7 @@ export class PrimaryPeer implements Disposable {
     for (const file of this.#files) file.close();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -12,6 +12,7 @@ import {
 
 /** One packet as it came in, without its fds themselves: those are closed or kept by whoever received it. */
 export interface IncomingPacket {
+  /** The packet's data. */
   readonly bytes: Uint8Array;
   /** How many fds rode along. */
   readonly fds: number;
@@ -21,29 +22,85 @@ export interface IncomingPacket {
 
 /** What a secondary asked for. */
 export type MpRequest =
-  | { readonly kind: "container" }
-  | { readonly kind: "group"; readonly group: number }
-  | { readonly kind: "memory" }
-  | { readonly kind: "unknown"; readonly code: number };
+  | {
+      /** `REQ_CONTAINER`. */
+      readonly kind: "container";
+    }
+  | {
+      /** `REQ_GROUP`. */
+      readonly kind: "group";
+      /** The group's number, from 0. */
+      readonly group: number;
+    }
+  | {
+      /** `REQ_MEMORY`. */
+      readonly kind: "memory";
+    }
+  | {
+      /** No request that this library knows. */
+      readonly kind: "unknown";
+      /** The number that came. */
+      readonly code: number;
+    };
 
 /** Whose fd rides along with a reply. */
 export type Attachment =
-  | { readonly kind: "container" }
-  | { readonly kind: "group"; readonly group: number }
-  | { readonly kind: "memory"; readonly index: number };
+  | {
+      /** The container's. */
+      readonly kind: "container";
+    }
+  | {
+      /** A group's. */
+      readonly kind: "group";
+      /** The group's number. */
+      readonly group: number;
+    }
+  | {
+      /** A shared memory's. */
+      readonly kind: "memory";
+      /** Its place in the offer's list, from 0. */
+      readonly index: number;
+    };
 
 /** How an exchange ended: with an answer, or dropped because the client left or sent what is no request. */
 export type ExchangeOutcome =
-  | { readonly type: "answered"; readonly request: MpRequest; readonly answer: Answer }
-  | { readonly type: "dropped"; readonly reason: "left" | "malformed"; readonly detail: string };
+  | {
+      /** It came to an answer. */
+      readonly type: "answered";
+      /** What was asked. */
+      readonly request: MpRequest;
+      /** What was answered. */
+      readonly answer: Answer;
+    }
+  | {
+      /** It came to none. */
+      readonly type: "dropped";
+      /** The client left too early, or sent what is no request. */
+      readonly reason: "left" | "malformed";
+      /** The reason in words. */
+      readonly detail: string;
+    };
 
 /** What to do next: send one packet, or close the connection (always the last action). */
 export type ExchangeAction =
-  | { readonly type: "reply"; readonly bytes: Uint8Array; readonly attachment?: Attachment }
-  | { readonly type: "close"; readonly outcome: ExchangeOutcome };
+  | {
+      /** Send one packet. */
+      readonly type: "reply";
+      /** The packet's data. */
+      readonly bytes: Uint8Array;
+      /** The fd to send with it, if one belongs to it. */
+      readonly attachment?: Attachment;
+    }
+  | {
+      /** Close the connection. */
+      readonly type: "close";
+      /** How the exchange ended. */
+      readonly outcome: ExchangeOutcome;
+    };
 
 /** What the primary has to offer, as far as an exchange needs to know. */
 export interface ExchangeOffer {
+  /** Whether a group is shared, exists, or neither. */
   groupState(group: number): GroupState;
   /** The descriptions of the shared memories, in order. */
   readonly memories: readonly Uint8Array[];

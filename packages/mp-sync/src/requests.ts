@@ -13,6 +13,7 @@ import { nameOf, type ExpectedFd, type FdVerifier } from "./verify.js";
 
 /** One memory that the primary shares, with an fd of this process's own. */
 export interface SharedMemory {
+  /** The memory's file, to be mapped. Closed with its `PrimaryPeer`. */
   readonly file: Fd;
   /** What the primary wrote about it; the protocol does not look inside. */
   readonly description: Uint8Array;

@@ -10,9 +10,18 @@ export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed"
 
 /** How the connection with one client ended. */
 export type ClientOutcome =
-  | { readonly type: "answered"; readonly request: MpRequest; readonly answer: Answer }
   | {
+      /** It was answered. */
+      readonly type: "answered";
+      /** What it asked. */
+      readonly request: MpRequest;
+      /** What it was answered. */
+      readonly answer: Answer;
+    }
+  | {
+      /** It was dropped without an answer, or with ERR. */
       readonly type: "dropped";
+      /** Why. */
       readonly reason: DropReason;
       /** The reason in words. */
       readonly detail: string;
@@ -22,6 +31,13 @@ export type ClientOutcome =
 
 /** What a server tells about its work. */
 export type ServerEvent =
-  | (ClientOutcome & { readonly peer: PeerCredentials })
-  /** No connection can be taken now (out of fds, say); tried again a little later. */
-  | { readonly type: "accept-failed"; readonly error: unknown };
+  | (ClientOutcome & {
+      /** The client: as the kernel says, or -1 everywhere if it does not say. */
+      readonly peer: PeerCredentials;
+    })
+  | {
+      /** No connection can be taken now (out of fds, say); tried again a little later. */
+      readonly type: "accept-failed";
+      /** What the kernel said. */
+      readonly error: unknown;
+    };

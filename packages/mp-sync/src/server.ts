@@ -93,6 +93,7 @@ export class FdServer implements AsyncDisposable, Disposable {
     return this.#socketFile.path;
   }
 
+  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -138,6 +139,7 @@ export class FdServer implements AsyncDisposable, Disposable {
     for (const client of this.#clients) client.drop("closed", "the server was closed");
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -5,11 +5,13 @@ import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_MEMORIES } from "./protoco
 
 /** A group that is open here, with the number it has in `/dev/vfio` and sysfs. */
 export interface NumberedGroup extends HasFd {
+  /** From 0 to 2^31 - 1. */
   readonly number: number;
 }
 
 /** Memory that can be mapped by whoever has its file, with a description that only its users understand. */
 export interface DescribedMemory {
+  /** The memory's file. Not closed by the server. */
   readonly file: HasFd;
   /** At most 65536 bytes. */
   readonly description: Uint8Array;

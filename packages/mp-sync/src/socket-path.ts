@@ -17,7 +17,9 @@ export interface SocketPathOptions {
 
 /** Who asks, as far as the path depends on it. */
 export interface SocketPathUser {
+  /** Effective user id; 0 is root. */
   readonly uid: number;
+  /** The HOME variable, if it is set. */
   readonly home: string | undefined;
 }
 

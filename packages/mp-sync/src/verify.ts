@@ -1,7 +1,17 @@
 import { kernel, VfioError, type HasFd } from "@vfio/ioctl-native";
 
 /** What a received fd should be. */
-export type ExpectedFd = { readonly kind: "container" } | { readonly kind: "group"; readonly number: number };
+export type ExpectedFd =
+  | {
+      /** A VFIO container. */
+      readonly kind: "container";
+    }
+  | {
+      /** An IOMMU group. */
+      readonly kind: "group";
+      /** Which one. */
+      readonly number: number;
+    };
 
 /** Throws if a received fd is not what was asked for. */
 export type FdVerifier = (file: HasFd, expected: ExpectedFd) => void;

@@ -5,19 +5,25 @@ import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** What a BAR has to know of its device. */
 export interface BarContext {
+  /** The device it belongs to. */
   readonly device: VfioDevice;
   /** The BAR that holds the MSI-X table, if the device has one. */
   readonly msixBar: number | undefined;
+  /** Whether the device answers at its memory BARs now (command register, bit 1). */
   memorySpaceEnabled(): boolean;
+  /** Called with each new mapping, whose owner the caller becomes. */
   onMapped(bar: MappedBar): void;
 }
 
 /** One of a device's six base address registers, and the region behind it. */
 export class Bar {
+  /** 0 to 5. */
   readonly index: number;
+  /** What the kernel says of the region behind it. */
   readonly region: RegionInfo;
   readonly #context: BarContext;
 
+  /** Programs call `pci.bar(index)`. */
   constructor(region: RegionInfo, context: BarContext) {
     this.index = region.index;
     this.region = region;

@@ -7,21 +7,29 @@ const CAPABILITY_ID_MSIX = 0x11;
 
 /** What the walker needs: any config space, or a picture of one. */
 export interface ConfigReader {
+  /** Reads 8 bits at a byte offset. */
   read8(offset: number): number;
+  /** Reads 16 bits, little-endian, at a multiple of 2. */
   read16(offset: number): number;
+  /** Reads 32 bits, little-endian, at a multiple of 4. */
   read32(offset: number): number;
 }
 
 /** One entry of the standard capability list. */
 export interface PciCapability {
+  /** Which capability: 0x05 is MSI, 0x10 PCI Express, 0x11 MSI-X. */
   readonly id: number;
+  /** Where it begins in the config space. */
   readonly offset: number;
 }
 
 /** Where a device's MSI-X table lies. */
 export interface MsixTable {
+  /** The BAR that holds it, 0 to 5. */
   readonly bar: number;
+  /** Where it begins in that BAR, in bytes. */
   readonly offset: number;
+  /** How many entries of 16 bytes it has, 1 to 2048. */
   readonly vectors: number;
 }
 

@@ -17,35 +17,42 @@ export class ConfigSpace {
     this.bytes = this.#region.bytes;
   }
 
-  /** @param offset in bytes from the start of the config space, within it. */
+  /**
+   * Reads 8 bits.
+   * @param offset in bytes from the start of the config space, within it.
+   * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET`; VfioSystemError; VfioError `ERR_VFIO_SHORT_IO`.
+   */
   read8(offset: number): number {
     return this.#view(offset, 1).getUint8(0);
   }
 
-  /** @param offset a multiple of 2. */
+  /** Reads 16 bits at a multiple of 2. Throws as {@link read8}. */
   read16(offset: number): number {
     return this.#view(offset, 2).getUint16(0, true);
   }
 
-  /** @param offset a multiple of 4. */
+  /** Reads 32 bits at a multiple of 4. Throws as {@link read8}. */
   read32(offset: number): number {
     return this.#view(offset, 4).getUint32(0, true);
   }
 
-  /** Many bytes at once. */
+  /** Reads many bytes at once. Throws as {@link read8}. */
   read(offset: number, bytes: number): Uint8Array {
     this.#check(offset, bytes, 1);
     return readAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
   }
 
+  /** Writes 8 bits. Throws as {@link read8}. */
   write8(offset: number, value: number): void {
     this.#write(offset, 1, (view) => view.setUint8(0, value));
   }
 
+  /** Writes 16 bits at a multiple of 2. Throws as {@link read8}. */
   write16(offset: number, value: number): void {
     this.#write(offset, 2, (view) => view.setUint16(0, value, true));
   }
 
+  /** Writes 32 bits at a multiple of 4. Throws as {@link read8}. */
   write32(offset: number, value: number): void {
     this.#write(offset, 4, (view) => view.setUint32(0, value, true));
   }

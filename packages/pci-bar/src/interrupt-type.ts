@@ -16,11 +16,13 @@ const PREFERENCE: readonly InterruptType[] = ["msix", "msi", "intx"];
 
 /** What the kernel says of one interrupt type of a device (`VFIO_DEVICE_GET_IRQ_INFO`). */
 export interface InterruptInfo {
+  /** The type that was asked about. */
   readonly type: InterruptType;
   /** How many vectors the device has of it; 0 if it does not have the type. */
   readonly vectors: number;
   /** The kernel can signal it through an eventfd. */
   readonly eventfd: boolean;
+  /** The kernel can hold it back and let it through again. */
   readonly maskable: boolean;
   /** The kernel masks it with every interrupt, until it is unmasked (INTx). */
   readonly automasked: boolean;

@@ -8,6 +8,7 @@ export type InterruptWait = Pick<WaitOptions, "signal" | "timeoutMs">;
  * how many came since the last.
  */
 export class InterruptVector implements AsyncIterable<number>, Disposable {
+  /** The vector's number, from 0. */
   readonly number: number;
   readonly #name: string;
   readonly #eventFd = EventFd.create();
@@ -47,10 +48,12 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     for (;;) yield await this.wait();
   }
 
+  /** Closes the eventfd. `Interrupts.close` does it. Closing twice does nothing. */
   close(): void {
     this.#eventFd.close();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

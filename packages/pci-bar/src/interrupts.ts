@@ -33,6 +33,7 @@ export interface InterruptOptions {
 
 /** A device's interrupts: chosen and wired to eventfds by set-up, delivered only between enable and disable. */
 export class Interrupts implements Disposable {
+  /** The chosen type, as the kernel described it. */
   readonly info: InterruptInfo;
   readonly #device: VfioDevice;
   readonly #vectors: readonly InterruptVector[];
@@ -59,10 +60,12 @@ export class Interrupts implements Disposable {
     );
   }
 
+  /** The chosen type. */
   get type(): InterruptType {
     return this.info.type;
   }
 
+  /** True between {@link enable} and {@link disable}. */
   get enabled(): boolean {
     return this.#enabled;
   }
@@ -121,6 +124,7 @@ export class Interrupts implements Disposable {
     this.#hold?.[Symbol.dispose]();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

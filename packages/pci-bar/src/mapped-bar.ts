@@ -8,14 +8,21 @@ import type { Mapping, RegisterFunctions } from "@vfio/ioctl-native";
  * Values are the device's bytes in the machine's byte order; on a little-endian machine that is PCI's own.
  */
 export class MappedBar implements RegisterFunctions, Disposable {
+  /** Which BAR: 0 to 5. */
   readonly index: number;
+  /** One 8-bit load at a byte offset. */
   readonly read8: RegisterFunctions["read8"];
+  /** One 16-bit load at a multiple of 2. */
   readonly read16: RegisterFunctions["read16"];
+  /** One 32-bit load at a multiple of 4. The value is not negative. */
   readonly read32: RegisterFunctions["read32"];
   /** One 64-bit load; the value is a bigint. */
   readonly read64: RegisterFunctions["read64"];
+  /** One 8-bit store at a byte offset. */
   readonly write8: RegisterFunctions["write8"];
+  /** One 16-bit store at a multiple of 2. */
   readonly write16: RegisterFunctions["write16"];
+  /** One 32-bit store at a multiple of 4. */
   readonly write32: RegisterFunctions["write32"];
   /** One 64-bit store of a bigint. */
   readonly write64: RegisterFunctions["write64"];
@@ -39,6 +46,7 @@ export class MappedBar implements RegisterFunctions, Disposable {
     this.write64 = registers.write64;
   }
 
+  /** Its length. */
   get bytes(): number {
     return this.#mapping.bytes;
   }
@@ -54,6 +62,7 @@ export class MappedBar implements RegisterFunctions, Disposable {
     this.#hold?.[Symbol.dispose]();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -15,6 +15,7 @@ const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
  * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open.
  */
 export class PciDevice implements Disposable {
+  /** Its configuration space, through the kernel. */
   readonly config: ConfigSpace;
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
@@ -27,10 +28,12 @@ export class PciDevice implements Disposable {
     this.msixTable = findMsixTable(this.config);
   }
 
+  /** PCI vendor id, 16 bits, from the config space. */
   get vendorId(): number {
     return this.config.read16(0x00);
   }
 
+  /** PCI device id, 16 bits, from the config space. */
   get deviceId(): number {
     return this.config.read16(0x02);
   }
@@ -82,6 +85,7 @@ export class PciDevice implements Disposable {
     return commandBit(this.config, CommandBit.busMaster);
   }
 
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
   set busMaster(on: boolean) {
     setCommandBit(this.config, CommandBit.busMaster, on, nameOf(this.#device));
   }
@@ -91,6 +95,7 @@ export class PciDevice implements Disposable {
     return commandBit(this.config, CommandBit.memorySpace);
   }
 
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
   set memorySpace(on: boolean) {
     setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
   }
@@ -101,6 +106,7 @@ export class PciDevice implements Disposable {
     this.#owned.clear();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

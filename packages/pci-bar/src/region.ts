@@ -11,19 +11,25 @@ import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** A part of a region that may be mapped (`VFIO_REGION_INFO_CAP_SPARSE_MMAP`). */
 export interface MappableArea {
+  /** Where it starts in the region, in bytes. */
   readonly offset: number;
+  /** Its length. */
   readonly bytes: number;
 }
 
 /** What the kernel says of a device region: a BAR, the ROM, the config space. */
 export interface RegionInfo {
+  /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
   /** 0 for a region the device does not have. */
   readonly bytes: number;
   /** Where the region lies in the device's file. Never computed, always the kernel's. */
   readonly fileOffset: number;
+  /** It can be read, with `pread` at {@link fileOffset}. */
   readonly readable: boolean;
+  /** It can be written, with `pwrite` at {@link fileOffset}. */
   readonly writable: boolean;
+  /** The kernel offers `mmap` of it, or of its sparse areas. */
   readonly mappable: boolean;
   /** The MSI-X table may be mapped with the rest. */
   readonly msixMappable: boolean;

@@ -15,6 +15,7 @@ import { describePciDevice } from "./topology.js";
 export interface DeviceInfo {
   /** The device can be reset on its own (`VFIO_DEVICE_RESET`). */
   readonly canReset: boolean;
+  /** It is a PCI device: its regions and interrupts have PCI's meaning. */
   readonly isPci: boolean;
   /** Highest region index plus 1: 9 for PCI (BAR0–5, ROM, config, VGA). */
   readonly regions: number;
@@ -30,7 +31,9 @@ export interface OpenDeviceOptions {
 
 /** An open VFIO device. Everything PCI about it (BARs, config space, interrupts) is `@vfio/pci-bar`'s. */
 export class Device implements HasFd, Disposable {
+  /** Its full PCI address, e.g. `0000:00:10.0`. */
   readonly bdf: string;
+  /** What the kernel said of it when it was opened. */
   readonly info: DeviceInfo;
   readonly #fd: Fd;
   readonly #onClose: (device: Device) => void;
@@ -63,6 +66,7 @@ export class Device implements HasFd, Disposable {
     }
   }
 
+  /** The device's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
@@ -95,6 +99,7 @@ export class Device implements HasFd, Disposable {
     this.#onClose(this);
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

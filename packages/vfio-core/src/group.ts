@@ -27,6 +27,7 @@ export interface GroupStatus {
 
 /** An open IOMMU group: the smallest set of devices that the IOMMU can keep apart from all others. */
 export class Group implements HasFd, Disposable {
+  /** Its number in `/dev/vfio` and sysfs. 0 is a number like any other. */
   readonly number: number;
   readonly #fd: Fd;
   readonly #closeListeners: (() => void)[] = [];
@@ -65,6 +66,7 @@ export class Group implements HasFd, Disposable {
     return new Group(new Fd(fd, name), source.number);
   }
 
+  /** The group's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
@@ -74,6 +76,7 @@ export class Group implements HasFd, Disposable {
     this.#closeListeners.push(listener);
   }
 
+  /** Asks the kernel (`VFIO_GROUP_GET_STATUS`). */
   status(): GroupStatus {
     const buffer = vfioStructs.vfio_group_status.encode({ argsz: vfioStructs.vfio_group_status.bytes });
     ioctl(this, vfioIoctls.VFIO_GROUP_GET_STATUS, buffer, () => ({
@@ -122,6 +125,7 @@ export class Group implements HasFd, Disposable {
     for (const listener of this.#closeListeners) listener();
   }
 
+  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

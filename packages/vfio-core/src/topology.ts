@@ -9,7 +9,9 @@ const BRIDGE_CLASS = 0x06;
 export interface PciDeviceInfo {
   /** Full address, e.g. `0000:00:10.0`. */
   readonly bdf: string;
+  /** PCI vendor id, 16 bits. */
   readonly vendorId: number;
+  /** PCI device id, 16 bits. */
   readonly deviceId: number;
   /** The 24-bit class code: base class, subclass, programming interface. */
   readonly classCode: number;

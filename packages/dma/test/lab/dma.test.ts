@@ -1,11 +1,23 @@
 import { finished, errorOf, processState } from "@vfio/test-support";
-import { openFile, readIommuInfo } from "@vfio/ioctl-native";
-import { mkdtempSync, readdirSync, rmdirSync } from "node:fs";
+import {
+  createMemoryFile,
+  ioctl,
+  Mapping,
+  openFile,
+  readIommuInfo,
+  realKernel,
+  useKernel,
+  vfioIoctls,
+} from "@vfio/ioctl-native";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { countHugepages, DmaMapper, HugepageMemory, Type1Iommu } from "../../src/index.js";
-import { foreignContainer } from "./machine.js";
+import { countHugepages, DmaMapper, HugepageMemory, Type1Iommu, UserMemory } from "../../src/index.js";
+import { foreignContainer, groupNode } from "./machine.js";
 
 const MIB = 1 << 20;
 const TWO_MIB = 2 * MIB;
@@ -152,7 +164,7 @@ describe("given somebody's container with a group in it", () => {
     const error = errorOf(() => memory.close());
 
     expect(error).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
-    expect(error.message).toContain("IOVA [0x10000000, 0x101fffff]");
+    expect(error.message).toContain("a DMA mapping (IOVA 0x10000000)");
   });
 
   it("the window of message-signalled interrupts is refused with the ranges that are usable", () => {
@@ -196,15 +208,142 @@ describe("given somebody's container with a group in it", () => {
   });
 });
 
-describe("given a container without a group", () => {
-  it("mapping says that a group is missing", () => {
+describe("given the limits of a container", () => {
+  it("as many ioctls as there are contiguous runs, and no more", () => {
+    using foreign = foreignContainer();
+    using memory = HugepageMemory.allocate({ bytes: 64 * TWO_MIB });
+    using mapper = new DmaMapper(foreign.container);
+    const calls: number[] = [];
+    const real = realKernel();
+    using _ = useKernel({
+      ...real,
+      ioctl: (fd, request, argument) => (calls.push(request), real.ioctl(fd, request, argument)),
+    });
+
+    mapper.map(memory);
+
+    const maps = calls.filter((request) => request === vfioIoctls.VFIO_IOMMU_MAP_DMA.number);
+    expect(maps).toHaveLength(memory.runs().length);
+  });
+
+  it("mappings used up: ENOSPC tells how many are left, the limit, and how to raise it; what was mapped is undone", () => {
+    const limit = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
+    const former = readFileSync(limit, "utf8");
+    writeFileSync(limit, "8");
+    try {
+      using foreign = foreignContainer();
+      using memory = HugepageMemory.allocate({ bytes: 10 * TWO_MIB });
+      using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+
+      const error = errorOf(() => mapper.map(memory, { pieceBytes: TWO_MIB }));
+
+      expect(error).toMatchObject({ code: "ENOSPC" });
+      expect(error.message).toContain("0 left of 8");
+      expect(error.hint).toContain(`echo N > ${limit}`);
+      expect(readIommuInfo(foreign.container).mappingsLeft).toBe(8);
+      expect(processState().locked).toBe("0 kB");
+      expect(mapper.map(memory).segments).toHaveLength(1);
+    } finally {
+      writeFileSync(limit, former);
+    }
+  });
+
+  it.each([
+    ["type1v2 refuses to split a mapping", 3, "EINVAL", 0],
+    ["type1 'succeeds' with nothing done for a part from the middle", 1, "success", 0],
+  ])(
+    "the kernel's %s: so a part can be unmapped only in the pieces it was mapped in",
+    (_what, type, answer, unmapped) => {
+      using foreign = foreignContainer(type);
+      using memory = HugepageMemory.allocate({ bytes: 4 * TWO_MIB });
+      using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+      const whole = mapper.map(memory);
+      const iommu = new Type1Iommu(foreign.container);
+      const ask = (): number => iommu.unmap(whole.iovaOf(TWO_MIB), TWO_MIB);
+      if (answer === "EINVAL") expect(errorOf(ask)).toMatchObject({ code: "EINVAL" });
+      else expect(ask()).toBe(unmapped);
+      expect(errorOf(() => whole.unmapPart(TWO_MIB, TWO_MIB))).toMatchObject({
+        code: "ERR_VFIO_PARTIAL_UNMAP",
+      });
+      whole.unmap();
+
+      const pieces = mapper.map(memory, { pieceBytes: TWO_MIB });
+      pieces.unmapPart(TWO_MIB, 2 * TWO_MIB);
+
+      expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65535 - 2);
+      expect(processState().locked).toBe("4096 kB");
+    },
+  );
+
+  it("a process killed with -9 in the middle of 1,000 maps leaves nothing pinned", async () => {
+    const pinned = (): number => {
+      const value = (name: string): number =>
+        Number(new RegExp(`^${name} (\\d+)$`, "m").exec(readFileSync("/proc/vmstat", "utf8"))?.[1]);
+      return value("nr_foll_pin_acquired") - value("nr_foll_pin_released");
+    };
+    const atFirst = pinned();
+    const program = path.join(import.meta.dirname, "thousand-maps.mjs");
+    const child = spawn(process.execPath, [program, groupNode()], { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    expect(pinned()).toBeGreaterThan(atFirst);
+
+    child.kill("SIGKILL");
+    await once(child, "close");
+
+    for (let tries = 0; tries < 100 && pinned() !== atFirst; tries++) await sleep(50);
+    expect(pinned()).toBe(atFirst);
+    expect(countHugepages(TWO_MIB)).toMatchObject({ available: 256 });
+  });
+});
+
+describe("given memory of the caller's own", () => {
+  it("any mapping of a file can be mapped for DMA, and cannot be closed meanwhile", () => {
+    using foreign = foreignContainer();
+    using file = createMemoryFile({ bytes: 16 * 4096, pageBytes: 4096 });
+    using mapping = Mapping.map({ file, bytes: 16 * 4096, populate: true, name: "my ring" });
+    using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+    const mapped = mapper.map(new UserMemory(mapping));
+
+    expect(mapped.segments).toHaveLength(1);
+    expect(errorOf(() => mapping.close()).message).toContain("cannot close my ring: in use by a DMA mapping");
+    mapped.unmap();
+  });
+
+  it("memory from a NUMA node, and from one that the machine does not have", () => {
+    using memory = HugepageMemory.allocate({ bytes: 1, numaNode: 0 });
+    const line = readFileSync("/proc/self/numa_maps", "utf8")
+      .split("\n")
+      .find((each) => each.startsWith(memory.address.toString(16)));
+
+    expect(line).toContain("bind:0");
+    expect(line).toContain("N0=1");
+    const error = errorOf(() => HugepageMemory.allocate({ bytes: 1, numaNode: 7 }));
+    expect(error).toMatchObject({ code: "ERR_VFIO_NUMA_NODE" });
+    expect(error.message).toContain("no NUMA node 7; it has 0");
+  });
+
+  it("no hugepages left: the error counts them for each NUMA node too", () => {
+    expect(errorOf(() => HugepageMemory.allocate({ bytes: 999 * TWO_MIB })).message).toContain(
+      "(node 0: 256 reserved, 256 free)",
+    );
+  });
+});
+
+describe("given a container without a group, which tells nobody when one joins", () => {
+  it("memory waits; after a group has joined, replay() maps it", () => {
+    using group = openFile(groupNode());
     using container = openFile("/dev/vfio/vfio");
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
     using mapper = new DmaMapper(container);
+    const mapping = mapper.map(memory);
+    expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
 
-    const error = errorOf(() => mapper.map(memory));
+    ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, container.fd);
+    ioctl(container, vfioIoctls.VFIO_SET_IOMMU, 3);
 
-    expect(error).toMatchObject({ code: "EINVAL" });
-    expect(error.message).toContain("add a group first");
+    expect(mapper.replay()).toBe(1);
+    expect(mapping.iovaOf(0)).toBe(memory.physicalAddresses()[0]);
+    expect(mapper.replay()).toBe(0);
+    expect(readIommuInfo(container).mappingsLeft).toBe(65534);
   });
 });

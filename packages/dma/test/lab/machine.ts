@@ -4,6 +4,11 @@ import path from "node:path";
 
 const EDU = "0000:00:10.0";
 
+/** The device node of the edu device's group. */
+export function groupNode(): string {
+  return `/dev/vfio/${path.basename(readlinkSync(`/sys/bus/pci/devices/${EDU}/iommu_group`))}`;
+}
+
 /**
  * Somebody else's container with the edu device's group in it: made with plain ioctls, since this package must work
  * with whatever container it is given.

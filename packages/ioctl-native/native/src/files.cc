@@ -46,6 +46,27 @@ static Napi::Value Pread(const Napi::CallbackInfo& info) {
   return Result(info.Env(), pread(fd, bytes->data, bytes->length, *offset));
 }
 
+// preadStrided(fd, bytes, width, offset, stride) → how many reads were complete, or -errno: fills `bytes` with reads
+// of `width` bytes each, the first at `offset` and each next one `stride` further. For tables of which only every
+// so-many-th entry is wanted, such as pagemap's with hugepages.
+static Napi::Value PreadStrided(const Napi::CallbackInfo& info) {
+  auto bytes = BytesArg(info, 1);
+  auto width = WholeArg(info, 2, 1, kMaxSafeInteger);
+  auto offset = OffsetArg(info, 3);
+  auto stride = OffsetArg(info, 4);
+  if (!bytes || !width || !offset || !stride) return Failed(info.Env(), EINVAL);
+  int fd = FdArg(info, 0);
+  size_t count = bytes->length / static_cast<size_t>(*width);
+  size_t done = 0;
+  for (; done < count; done++) {
+    off_t at = *offset + static_cast<off_t>(done) * *stride;
+    ssize_t got = pread(fd, bytes->data + done * *width, *width, at);
+    if (got < 0) return Result(info.Env(), -1);
+    if (got != static_cast<ssize_t>(*width)) break;
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(done));
+}
+
 static Napi::Value Pwrite(const Napi::CallbackInfo& info) {
   int fd = FdArg(info, 0);
   auto offset = OffsetArg(info, 2);
@@ -111,6 +132,7 @@ void InitFiles(Napi::Env env, Napi::Object exports) {
   exports["dup"] = Napi::Function::New<Dup>(env);
   exports["ioctl"] = Napi::Function::New<Ioctl>(env);
   exports["pread"] = Napi::Function::New<Pread>(env);
+  exports["preadStrided"] = Napi::Function::New<PreadStrided>(env);
   exports["pwrite"] = Napi::Function::New<Pwrite>(env);
   exports["truncate"] = Napi::Function::New<Truncate>(env);
   exports["memfdCreate"] = Napi::Function::New<Memfd>(env);

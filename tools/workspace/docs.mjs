@@ -1,0 +1,74 @@
+/**
+ * `npm run docs`: set-up; brings the code that the documentation quotes up to date; then TypeDoc over all packages into
+ * docs/site. Anything that TypeDoc warns of (an undocumented symbol, a link that leads nowhere) is a failure.
+ */
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { bootstrap, root, stop } from "./bootstrap.mjs";
+
+const HEADING = /^# (.+)\n/;
+const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md"];
+
+bootstrap();
+const { refreshQuotes } = await import("./src/quoted-code.js");
+const { Application, LogLevel } = await import("typedoc");
+
+PAGES_WITH_QUOTES.forEach(refreshPage);
+process.chdir(root);
+const application = await Application.bootstrapWithPlugins({ logLevel: LogLevel.Warn });
+const project = await application.convert();
+if (project === undefined) stop("TypeDoc could not read the packages.");
+else await write(project);
+
+/** @param {string} page */
+function refreshPage(page) {
+  const file = path.join(root, page);
+  const before = readFileSync(file, "utf8");
+  const after = refreshQuotes(before, root);
+  if (after === before) return;
+  writeFileSync(file, after);
+  process.stderr.write(`${page}: the quoted code is up to date again\n`);
+}
+
+/** @param {import("typedoc").ProjectReflection} project */
+async function write(project) {
+  takeNameFromReadme(project);
+  for (const document of project.documents ?? []) takeTitleFromHeading(document);
+  application.validate(project);
+  await application.generateOutputs(project);
+  const { errorCount, warningCount } = application.logger;
+  if (errorCount + warningCount > 0)
+    stop(`The documentation has ${errorCount} errors and ${warningCount} warnings.`);
+  process.stdout.write(`The documentation is in ${path.join(root, "docs/site/index.html")}\n`);
+}
+
+/**
+ * A page is called in the site what its first heading calls it, and not by its file's name.
+ * @param {import("typedoc").DocumentReflection} document
+ */
+function takeTitleFromHeading(document) {
+  document.name = headingOf(document.content) ?? document.name;
+}
+
+/**
+ * So is the whole site, by the front page's heading.
+ * @param {import("typedoc").ProjectReflection} project
+ */
+function takeNameFromReadme(project) {
+  project.name = headingOf(project.readme) ?? project.name;
+  for (const page of [project, ...(project.children ?? [])]) dropHeading(page);
+}
+
+/**
+ * TypeDoc writes a heading of its own above each README.
+ * @param {import("typedoc").DeclarationReflection | import("typedoc").ProjectReflection} page
+ */
+function dropHeading({ readme }) {
+  const [first] = readme ?? [];
+  if (first !== undefined) first.text = first.text.replace(HEADING, "");
+}
+
+/** @param {import("typedoc").CommentDisplayPart[] | undefined} content */
+function headingOf(content) {
+  return HEADING.exec(content?.[0]?.text ?? "")?.[1];
+}
