@@ -1,9 +1,9 @@
 /**
- * A package's `bench` target: compiles the C programs in its bench folder, runs its benchmarks in one boot of the
- * lab, and leaves their rows in .results/bench.
+ * A package's `bench` target: compiles the C programs in its bench folder, runs its benchmarks (`*.host.bench.mjs` here,
+ * the others in one boot of the lab), and leaves their rows in .results/bench.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runInLab } from "@vfio/lab";
 import { root } from "./bootstrap.mjs";
@@ -19,19 +19,37 @@ for (const file of files.filter((name) => name.endsWith(".c"))) {
 }
 
 const rows = [];
-const programs = files.filter((name) => name.endsWith(".bench.mjs")).map((name) => path.join(bench, name));
-const script = programs.map((program) => `"$0" --expose-gc ${JSON.stringify(program)}`).join(" && ");
-const result = await runInLab(["sh", "-c", script, process.execPath], {
-  timeoutMs: 20 * 60_000,
-  onStderr: (chunk) => process.stderr.write(chunk),
-});
-for (const line of result.stdout.split("\n").filter(Boolean)) {
-  if (line.startsWith("{")) rows.push(JSON.parse(line));
-  else process.stderr.write(`${line}\n`);
+const named = (ending) => files.filter((name) => name.endsWith(ending)).map((name) => path.join(bench, name));
+const onHost = named(".host.bench.mjs");
+const inLab = named(".bench.mjs").filter((program) => !onHost.includes(program));
+for (const program of onHost)
+  take(execFileSync(process.execPath, ["--expose-gc", program], { encoding: "utf8" }));
+let exitCode = 0;
+if (inLab.length > 0) {
+  const script = inLab.map((program) => `"$0" --expose-gc ${JSON.stringify(program)}`).join(" && ");
+  // machine.json: what a package's benchmarks need beside the lab's usual machine.
+  const machine = files.includes("machine.json")
+    ? JSON.parse(readFileSync(path.join(bench, "machine.json"), "utf8"))
+    : {};
+  const onStderr = (chunk) => process.stderr.write(chunk);
+  const result = await runInLab(["sh", "-c", script, process.execPath], {
+    timeoutMs: 20 * 60_000,
+    onStderr,
+    machine,
+  });
+  take(result.stdout);
+  exitCode = result.exitCode;
 }
 
 const folder = path.join(root, ".results/bench");
 mkdirSync(folder, { recursive: true });
 writeFileSync(path.join(folder, `${path.basename(process.cwd())}.json`), JSON.stringify(rows, null, 2));
 process.stdout.write(`${rows.length} rows\n`);
-process.exitCode = result.exitCode;
+process.exitCode = exitCode;
+
+function take(output) {
+  for (const line of output.split("\n").filter(Boolean)) {
+    if (line.startsWith("{")) rows.push(JSON.parse(line));
+    else process.stderr.write(`${line}\n`);
+  }
+}

@@ -110,8 +110,7 @@ export class DmaMapper implements Disposable {
     const mapping = new DmaMapping(memory, plan, this);
     const hold = memory.hold(`a DMA mapping (${describePlan(this.mode, plan)})`);
     try {
-      const info = this.#installer.info();
-      if (info !== undefined) this.#installer.install(mapping, info);
+      this.#installer.install(mapping);
     } catch (error) {
       hold[Symbol.dispose]();
       throw error;
@@ -182,13 +181,12 @@ export class DmaMapper implements Disposable {
    * @returns how many mappings are in place now that were not.
    */
   replay(): number {
-    const info = this.#installer.info();
-    if (info === undefined) return 0;
+    if (this.#installer.refresh() === undefined) return 0;
     const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
     for (const mapping of missing) {
       for (const segment of mapping.segments) this.#installer.ranges.remove(segment);
       mapping.setSegments([]);
-      this.#installer.install(mapping, info);
+      this.#installer.install(mapping);
     }
     return missing.length;
   }
@@ -196,7 +194,7 @@ export class DmaMapper implements Disposable {
   /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. */
   toString(): string {
     return drawIovaSpace({
-      ranges: this.#installer.info()?.iovaRanges,
+      ranges: this.#installer.refresh()?.iovaRanges,
       mapped: this.#installer.ranges.all,
       reserved: this.#allocator.reserved,
       addressBits: this.addressBits,

@@ -42,6 +42,7 @@ export class DmaMapping implements Disposable {
   /** As it was asked for. */
   readonly plan: MappingPlan;
   readonly #owner: MappingOwner;
+  #segments: readonly DmaSegment[] = [];
   #table: IovaTable | undefined;
 
   /** Programs call `DmaMapper.map` instead. */
@@ -53,12 +54,12 @@ export class DmaMapping implements Disposable {
 
   /** False while the mapping waits for the container's first group, and after unmap. */
   get mapped(): boolean {
-    return this.#table !== undefined;
+    return this.#segments.length > 0;
   }
 
   /** The pieces in which the memory is mapped, in the memory's order: one ioctl each. */
   get segments(): readonly DmaSegment[] {
-    return this.#table?.segments ?? [];
+    return this.#segments;
   }
 
   /**
@@ -66,7 +67,7 @@ export class DmaMapping implements Disposable {
    * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group.
    */
   get table(): IovaTable {
-    if (this.#table !== undefined) return this.#table;
+    if (this.mapped) return (this.#table ??= new IovaTable(this.#segments));
     throw new VfioError(
       "ERR_VFIO_MAPPING_PENDING",
       "this DMA memory is not mapped: it has no device addresses",
@@ -111,6 +112,7 @@ export class DmaMapping implements Disposable {
 
   /** For the mapper: what is mapped now. */
   setSegments(segments: readonly DmaSegment[]): void {
-    this.#table = segments.length === 0 ? undefined : new IovaTable(segments, this.memory.pageBytes);
+    this.#segments = segments;
+    this.#table = undefined;
   }
 }

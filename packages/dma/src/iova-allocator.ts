@@ -152,7 +152,8 @@ function claimedError(iova: bigint, bytes: number, start: bigint, length: bigint
   );
 }
 
-function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
+/** True if two lists hold the same ranges in the same order. */
+export function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
   return (
     one.length === other.length &&
     one.every(({ start, end }, at) => other[at]?.start === start && other[at].end === end)

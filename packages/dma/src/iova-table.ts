@@ -11,8 +11,8 @@ export interface DmaSegment {
   readonly bytes: number;
 }
 
-const PAGE = 4096;
-const HALF = 2 ** 32;
+/** No granule is larger, so that offsets below 2 GiB can be shifted as 32-bit integers. */
+const LARGEST_GRANULE = 1n << 30n;
 
 /**
  * Translates offsets of one memory into the addresses that a device uses, and back.
@@ -21,27 +21,25 @@ const HALF = 2 ** 32;
  * BigInt. Where segments follow each other without a hole in the device's addresses, they count as one.
  */
 export class IovaTable {
-  /** The pieces of the memory, in ascending order of their offsets. */
   readonly segments: readonly DmaSegment[];
-  readonly #bytes: number;
-  readonly #pageBytes: number;
-  /** For each page: the halves of its IOVA, and where the stretch that it belongs to ends in the memory. */
+  /** The largest power of two that divides all addresses and lengths: within a granule nothing changes. */
+  readonly #granule: number;
+  readonly #shift: number;
+  /** For each granule: the lower half of its IOVA less its offset; the upper half; where its stretch of memory ends. */
   readonly #low: Uint32Array;
   readonly #high: Uint32Array;
   readonly #end: Float64Array;
 
-  /**
-   * @param segments in the memory's order.
-   * @param pageBytes divides every segment's offset and length.
-   */
-  constructor(segments: readonly DmaSegment[], pageBytes: number = PAGE) {
+  /** @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size. */
+  constructor(segments: readonly DmaSegment[]) {
     this.segments = segments;
-    this.#pageBytes = pageBytes;
-    this.#bytes = segments.reduce((end, { offset, bytes }) => Math.max(end, offset + bytes), 0);
-    const pages = Math.ceil(this.#bytes / pageBytes);
-    this.#low = new Uint32Array(pages);
-    this.#high = new Uint32Array(pages);
-    this.#end = new Float64Array(pages);
+    this.#granule = granuleOf(segments);
+    this.#shift = Math.log2(this.#granule);
+    const bytes = segments.reduce((end, segment) => Math.max(end, segment.offset + segment.bytes), 0);
+    const granules = Math.ceil(bytes / this.#granule);
+    this.#low = new Uint32Array(granules);
+    this.#high = new Uint32Array(granules);
+    this.#end = new Float64Array(granules);
     for (const stretch of joined(segments)) this.#fill(stretch);
   }
 
@@ -57,16 +55,13 @@ export class IovaTable {
 
   /** The lower 32 bits of {@link iovaOf}. */
   iovaLow(offset: number, bytes = 1): number {
-    const page = this.#pageOf(offset, bytes);
-    // Pages and their IOVAs have the same alignment, at least 4096: no carry into the upper half but for huge pages.
-    return ((this.#low[page] ?? 0) + (offset - page * this.#pageBytes)) >>> 0;
+    return ((this.#low[this.#indexOf(offset, bytes)] ?? 0) + offset) >>> 0;
   }
 
   /** The upper 32 bits of {@link iovaOf}. */
   iovaHigh(offset: number, bytes = 1): number {
-    const page = this.#pageOf(offset, bytes);
-    const low = (this.#low[page] ?? 0) + (offset - page * this.#pageBytes);
-    return (this.#high[page] ?? 0) + (low >= HALF ? 1 : 0);
+    // A granule is aligned to its own size, so it never crosses 4 GiB and there is no carry.
+    return this.#high[this.#indexOf(offset, bytes)] ?? 0;
   }
 
   /**
@@ -77,28 +72,35 @@ export class IovaTable {
   offsetOf(iova: bigint, bytes = 1): number {
     const last = iova + BigInt(bytes) - 1n;
     for (const each of joined(this.segments)) {
-      if (bytes > 0 && iova >= each.iova && last < each.iova + BigInt(each.bytes))
-        return each.offset + Number(iova - each.iova);
+      const inside = bytes > 0 && iova >= each.iova && last < each.iova + BigInt(each.bytes);
+      if (inside) return each.offset + Number(iova - each.iova);
     }
     throw notMapped(`no memory is mapped at IOVA ${formatRange(iova, Math.max(bytes, 1))}`, this.segments);
   }
 
-  #pageOf(offset: number, bytes: number): number {
-    const page = Math.floor(offset / this.#pageBytes);
-    // Written so that NaN, a negative offset and a page behind the end (undefined) fail it too.
-    if (bytes >= 1 && offset + bytes <= (this.#end[page] ?? -1)) return page;
+  #indexOf(offset: number, bytes: number): number {
+    // A shift where 32 bits do: it is several times faster than a division.
+    const index = offset < 2 ** 31 ? offset >>> this.#shift : Math.floor(offset / this.#granule);
+    // Written so that NaN, a negative offset and an index behind the end (undefined) fail it too.
+    if (bytes >= 1 && offset + bytes <= (this.#end[index] ?? -1)) return index;
     throw notMapped(`no single DMA segment holds ${bytes} bytes at offset ${offset}`, this.segments);
   }
 
   #fill({ offset, iova, bytes }: DmaSegment): void {
-    for (let at = 0; at < bytes; at += this.#pageBytes) {
-      const page = (offset + at) / this.#pageBytes;
-      const address = iova + BigInt(at);
-      this.#low[page] = Number(address & 0xffff_ffffn);
-      this.#high[page] = Number(address >> 32n);
-      this.#end[page] = offset + bytes;
+    for (let at = offset; at < offset + bytes; at += this.#granule) {
+      const index = at / this.#granule;
+      const address = iova + BigInt(at - offset);
+      this.#low[index] = Number((address - BigInt(at)) & 0xffff_ffffn);
+      this.#high[index] = Number(address >> 32n);
+      this.#end[index] = offset + bytes;
     }
   }
+}
+
+function granuleOf(segments: readonly DmaSegment[]): number {
+  let bits = LARGEST_GRANULE;
+  for (const { offset, iova, bytes } of segments) bits |= BigInt(offset) | iova | BigInt(bytes);
+  return Number(bits & -bits);
 }
 
 /** Segments that follow each other in the memory and in the device's addresses, as one. */

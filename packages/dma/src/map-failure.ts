@@ -16,7 +16,7 @@ export function explainMapFailure(errno: number, bytes: number, info: () => Iomm
       return { hint: "The range overlaps a mapping of this container that another process or library made" };
     case errnoOf("EINVAL"):
       return {
-        hint: "Is a group in the container? Its IOMMU type is set with the first one. Otherwise see its IOVA ranges",
+        hint: "The IOMMU may have changed since its ranges were read: a group joined or left",
       };
     case errnoOf("EFAULT"):
       return { hint: "The memory's virtual address is not mapped, or not writable, in this process" };

@@ -2,12 +2,12 @@ import { errnoOf, VfioError, VfioSystemError, type IommuInfo } from "@vfio/ioctl
 import type { DmaMapping } from "./dma-mapping.js";
 import { formatRange } from "./format.js";
 import type { Iommu } from "./iommu.js";
-import type { IovaAllocator } from "./iova-allocator.js";
+import { sameRanges, type IovaAllocator } from "./iova-allocator.js";
 import type { DmaSegment } from "./iova-table.js";
 import { checkSegment } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
-import { planSegments, type IovaSource } from "./plan-segments.js";
+import { cutStretches, planStretches, type IovaSource } from "./plan-segments.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
@@ -25,53 +25,53 @@ export class MappingInstaller {
   readonly #options: InstallerOptions;
   /** The IOVA that each mapping has from the allocator. */
   readonly #allocated = new Map<DmaMapping, bigint>();
+  /** What the IOMMU said last. */
+  #info: IommuInfo | undefined;
 
   constructor(iommu: Iommu, options: InstallerOptions) {
     this.#iommu = iommu;
     this.#options = options;
   }
 
-  /** `undefined` while the container has no group: then it has no IOMMU type, and the kernel answers EINVAL. */
-  info(): IommuInfo | undefined {
+  /** Asks the IOMMU anew. `undefined` while the container has no group: then it has no type, and says EINVAL. */
+  refresh(): IommuInfo | undefined {
     try {
-      return this.#iommu.info();
+      this.#info = this.#iommu.info();
     } catch (error) {
-      if (error instanceof VfioSystemError && error.errno === errnoOf("EINVAL")) return undefined;
-      throw error;
+      if (!isErrno(error, "EINVAL")) throw error;
+      this.#info = undefined;
     }
+    return this.#info;
   }
 
-  /** Maps all of a mapping's memory; what was mapped of it before a failure is unmapped again. */
-  install(mapping: DmaMapping, info: IommuInfo): void {
-    this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
-    const done: DmaSegment[] = [];
+  /**
+   * Maps all of a mapping's memory; what was mapped of it before a failure is unmapped again. While the container has
+   * no group, nothing is done: the mapping waits.
+   */
+  install(mapping: DmaMapping): void {
+    const info = this.#info ?? this.refresh();
+    if (info === undefined) return;
     try {
-      const source = this.#iovaSource(mapping);
-      const segments = planSegments(mapping.memory, mapping.plan, source);
-      for (const segment of segments) {
-        checkSegment(segment, info, this.#options.addressBits);
-        this.ranges.checkFree(segment);
-      }
-      for (const segment of segments) {
-        this.#iommu.map(addressOf(mapping, segment), segment.iova, segment.bytes, mapping.plan.access);
-        this.ranges.add(segment);
-        done.push(segment);
-      }
-      if (source === "physical") checkPagesStayed(mapping.memory, mapping.plan, segments);
-      mapping.setSegments(segments);
+      this.#installWithin(mapping, info);
     } catch (error) {
-      this.#unmap(done);
-      this.releaseIova(mapping);
-      throw error;
+      // What the IOMMU can do is asked once and not for every mapping, so it may have changed with the groups.
+      const now = this.refresh();
+      if (now === undefined) return;
+      if (sameRules(now, info)) throw error;
+      this.#installWithin(mapping, now);
     }
   }
 
   /** Takes pieces of a mapping back. Returns what is wrong if the kernel took back less than it should have. */
   takeBack(segments: readonly DmaSegment[]): VfioError | undefined {
-    if (this.info() !== undefined) return this.#unmap(segments);
-    // Without a group there is nothing to unmap: the kernel has forgotten every mapping.
-    for (const segment of segments) this.ranges.remove(segment);
-    return undefined;
+    try {
+      return this.#unmap(segments);
+    } catch (error) {
+      // Without a group there is nothing to unmap: the kernel has forgotten every mapping.
+      if (!isErrno(error, "EINVAL") || this.refresh() !== undefined) throw error;
+      for (const segment of segments) this.ranges.remove(segment);
+      return undefined;
+    }
   }
 
   /** Gives a mapping's IOVAs back to the allocator. */
@@ -88,11 +88,36 @@ export class MappingInstaller {
     try {
       this.#iommu.map(addressOf(mapping, first), first.iova, first.bytes, mapping.plan.access);
     } catch (error) {
-      if (error instanceof VfioSystemError && error.errno === errnoOf("EEXIST")) return true;
+      if (isErrno(error, "EEXIST")) return true;
       throw error;
     }
     this.#iommu.unmap(first.iova, first.bytes);
     return false;
+  }
+
+  #installWithin(mapping: DmaMapping, info: IommuInfo): void {
+    this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
+    const done: DmaSegment[] = [];
+    try {
+      const source = this.#iovaSource(mapping);
+      const stretches = planStretches(mapping.memory, source);
+      for (const stretch of stretches) {
+        checkSegment(stretch, info, this.#options.addressBits);
+        this.ranges.checkFree(stretch);
+      }
+      const segments = cutStretches(stretches, mapping.memory, mapping.plan);
+      for (const segment of segments) {
+        this.#iommu.map(addressOf(mapping, segment), segment.iova, segment.bytes, mapping.plan.access);
+        this.ranges.add(segment);
+        done.push(segment);
+      }
+      if (source === "physical") checkPagesStayed(mapping.memory, stretches);
+      mapping.setSegments(segments);
+    } catch (error) {
+      this.takeBack(done);
+      this.releaseIova(mapping);
+      throw error;
+    }
   }
 
   #iovaSource(mapping: DmaMapping): IovaSource {
@@ -117,6 +142,15 @@ export class MappingInstaller {
     }
     return shortfall;
   }
+}
+
+function isErrno(error: unknown, name: "EINVAL" | "EEXIST"): boolean {
+  return error instanceof VfioSystemError && error.errno === errnoOf(name);
+}
+
+/** The number of mappings left, which changes all the time, is no rule. */
+function sameRules(one: IommuInfo, other: IommuInfo): boolean {
+  return one.smallestPage === other.smallestPage && sameRanges(one.iovaRanges ?? [], other.iovaRanges ?? []);
 }
 
 function addressOf({ memory }: DmaMapping, { offset }: DmaSegment): bigint {

@@ -65,7 +65,7 @@ export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription 
   return {
     bytes: Number(bytes),
     pageBytes: Number(pageBytes),
-    table: new IovaTable(list, Number(pageBytes)),
+    table: new IovaTable(list),
   };
 }
 

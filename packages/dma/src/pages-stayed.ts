@@ -1,21 +1,17 @@
 import { VfioError } from "@vfio/ioctl-native";
-import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
+import type { MappableMemory } from "./dma-mapping.js";
 import type { DmaSegment } from "./iova-table.js";
-import { planSegments } from "./plan-segments.js";
+import { planStretches } from "./plan-segments.js";
 
 /**
  * Ordinary pages can move between the reading of their physical addresses and their pinning by the kernel; then the
  * IOVAs would not be physical addresses any more. Hugepages of a hugetlb file stay, so they are not read again.
  * @throws VfioError `ERR_VFIO_PAGES_MOVED`.
  */
-export function checkPagesStayed(
-  memory: MappableMemory,
-  plan: MappingPlan,
-  segments: readonly DmaSegment[],
-): void {
+export function checkPagesStayed(memory: MappableMemory, stretches: readonly DmaSegment[]): void {
   if (memory.pageBytes > 4096) return;
-  const now = planSegments(memory, plan, "physical");
-  const stayed = now.length === segments.length && now.every((each, at) => sameSegment(each, segments[at]));
+  const now = planStretches(memory, "physical");
+  const stayed = now.length === stretches.length && now.every((each, at) => sameSegment(each, stretches[at]));
   if (stayed) return;
   throw new VfioError(
     "ERR_VFIO_PAGES_MOVED",

@@ -3,11 +3,11 @@ import { openFile, readStrided, VfioError } from "@vfio/ioctl-native";
 
 const PAGEMAP = "/proc/self/pagemap";
 const BASE_PAGE = 4096;
-const PAGE_SHIFT = 12n;
 const ENTRY_BYTES = 8;
-/** Bits 0–54: the page frame number. Documentation/admin-guide/mm/pagemap.rst */
-const FRAME_MASK = (1n << 55n) - 1n;
-const PRESENT = 1n << 63n;
+/** Documentation/admin-guide/mm/pagemap.rst: bits 0–54 are the page frame number, bit 63 tells that the page is there. */
+const FRAME_MASK = 0x007f_ffff;
+const PRESENT = 1 << 31;
+const [LOW, HIGH] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
 
 /**
  * The physical address of every page of a memory range, from `/proc/self/pagemap`.
@@ -24,13 +24,19 @@ export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes:
   const offset = Number(address / BigInt(BASE_PAGE)) * ENTRY_BYTES;
   const count = bytes / pageBytes;
   const entries = readStrided(pagemap, { offset, stride, width: ENTRY_BYTES, count }, PAGEMAP);
-  return Array.from(new BigUint64Array(entries.buffer), (entry, page) => {
-    if ((entry & PRESENT) === 0n) throw notPresentError(address + BigInt(page) * BigInt(pageBytes));
-    const frame = entry & FRAME_MASK;
+  // In halves, since a page frame number has 40 bits and BigInt arithmetic would be most of the work.
+  const halves = new Uint32Array(entries.buffer);
+  const addresses = new Array<bigint>(count);
+  for (let page = 0; page < count; page++) {
+    const low = halves[page * 2 + LOW] ?? 0;
+    const high = halves[page * 2 + HIGH] ?? 0;
+    if ((high & PRESENT) === 0) throw notPresentError(address + BigInt(page) * BigInt(pageBytes));
+    const frame = (high & FRAME_MASK) * 2 ** 32 + low;
     // Since Linux 4.2 a reader without CAP_SYS_ADMIN gets no error, but frame number 0 for every page.
-    if (frame === 0n) throw hiddenError();
-    return frame << PAGE_SHIFT;
-  });
+    if (frame === 0) throw hiddenError();
+    addresses[page] = BigInt(frame * BASE_PAGE);
+  }
+  return addresses;
 }
 
 const HIDDEN_HINT =

@@ -6,33 +6,34 @@ import { contiguousRuns } from "./runs.js";
 /** Where a mapping's addresses come from: one stretch from this IOVA on, or each page's physical address. */
 export type IovaSource = bigint | "physical";
 
-/** The pieces in which a memory is to be mapped: as few as the addresses allow, or none larger than `pieceBytes`. */
-export function planSegments(
-  memory: MappableMemory,
+/** The stretches of a memory that are contiguous for the device: the fewest pieces in which it can be mapped. */
+export function planStretches(memory: MappableMemory, source: IovaSource): DmaSegment[] {
+  if (source !== "physical") return [{ offset: 0, iova: source, bytes: memory.bytes }];
+  const runs = contiguousRuns(memory.physicalAddresses(), memory.pageBytes);
+  return runs.map(({ offset, address, bytes }) => ({ offset, iova: address, bytes }));
+}
+
+/** Stretches, cut into pieces of at most `pieceBytes` if the plan asks for it. */
+export function cutStretches(
+  stretches: DmaSegment[],
+  { pageBytes }: MappableMemory,
   { pieceBytes }: MappingPlan,
-  source: IovaSource,
 ): DmaSegment[] {
-  checkPiece(memory, pieceBytes);
-  const stretches: DmaSegment[] =
-    source === "physical"
-      ? contiguousRuns(memory.physicalAddresses(), memory.pageBytes).map(({ offset, address, bytes }) => ({
-          offset,
-          iova: address,
-          bytes,
-        }))
-      : [{ offset: 0, iova: source, bytes: memory.bytes }];
-  return pieceBytes === undefined ? stretches : stretches.flatMap((stretch) => cut(stretch, pieceBytes));
+  if (pieceBytes === undefined) return stretches;
+  checkPiece(pieceBytes, pageBytes);
+  const step = BigInt(pieceBytes);
+  const pieces: DmaSegment[] = [];
+  for (const { offset, iova, bytes } of stretches) {
+    let address = iova;
+    for (let at = 0; at < bytes; at += pieceBytes) {
+      pieces.push({ offset: offset + at, iova: address, bytes: Math.min(pieceBytes, bytes - at) });
+      address += step;
+    }
+  }
+  return pieces;
 }
 
-function cut({ offset, iova, bytes }: DmaSegment, pieceBytes: number): DmaSegment[] {
-  return Array.from({ length: Math.ceil(bytes / pieceBytes) }, (_, index) => {
-    const at = index * pieceBytes;
-    return { offset: offset + at, iova: iova + BigInt(at), bytes: Math.min(pieceBytes, bytes - at) };
-  });
-}
-
-function checkPiece({ pageBytes }: MappableMemory, pieceBytes: number | undefined): void {
-  if (pieceBytes === undefined) return;
+function checkPiece(pieceBytes: number, pageBytes: number): void {
   if (Number.isSafeInteger(pieceBytes) && pieceBytes > 0 && pieceBytes % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",

@@ -21,33 +21,65 @@ const FLAGS: Record<DmaAccess, number> = {
 /** The IOMMU of a VFIO container (type1 or type1v2): anybody's container, known only by its fd. */
 export class Type1Iommu implements Iommu {
   readonly #container: HasFd;
-  readonly #map = vfioStructs.vfio_iommu_type1_dma_map.encode({
-    argsz: vfioStructs.vfio_iommu_type1_dma_map.bytes,
-  });
+  readonly #map = new ReusedStruct(vfioStructs.vfio_iommu_type1_dma_map);
+  readonly #unmap = new ReusedStruct(vfioStructs.vfio_iommu_type1_dma_unmap);
 
   constructor(container: HasFd) {
     this.#container = container;
   }
 
+  /** See {@link Iommu.info}. */
   info(): IommuInfo {
     return readIommuInfo(this.#container);
   }
 
+  /** See {@link Iommu.map}. Throws VfioSystemError with the errno explained. */
   map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
-    const values = { flags: FLAGS[access], vaddr: address, iova, size: BigInt(bytes) };
-    vfioStructs.vfio_iommu_type1_dma_map.write(this.#map, values);
-    ioctl(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, this.#map, (errno) => ({
+    const { bytes: buffer, words, quads } = this.#map;
+    words[MAP.flags] = FLAGS[access];
+    quads[MAP.vaddr] = address;
+    quads[MAP.iova] = iova;
+    quads[MAP.size] = BigInt(bytes);
+    ioctl(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, buffer, (errno) => ({
       what: `cannot map IOVA ${formatRange(iova, bytes)} for DMA`,
       ...explainMapFailure(errno, bytes, () => this.info()),
     }));
   }
 
+  /** See {@link Iommu.unmap}. */
   unmap(iova: bigint, bytes: number): number {
-    const struct = vfioStructs.vfio_iommu_type1_dma_unmap;
-    const buffer = struct.encode({ argsz: struct.bytes, iova, size: BigInt(bytes) });
+    const { bytes: buffer, quads } = this.#unmap;
+    quads[UNMAP.iova] = iova;
+    quads[UNMAP.size] = BigInt(bytes);
     ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, buffer, () => ({
       what: `cannot unmap IOVA ${formatRange(iova, bytes)}`,
     }));
-    return Number(struct.decode(buffer).size);
+    // The kernel writes into the struct how much it really took back.
+    return Number(quads[UNMAP.size]);
+  }
+}
+
+/** Where each field lies, counted in its own size. */
+const MAP = {
+  flags: vfioStructs.vfio_iommu_type1_dma_map.fields.flags[0] / 4,
+  vaddr: vfioStructs.vfio_iommu_type1_dma_map.fields.vaddr[0] / 8,
+  iova: vfioStructs.vfio_iommu_type1_dma_map.fields.iova[0] / 8,
+  size: vfioStructs.vfio_iommu_type1_dma_map.fields.size[0] / 8,
+};
+const UNMAP = {
+  iova: vfioStructs.vfio_iommu_type1_dma_unmap.fields.iova[0] / 8,
+  size: vfioStructs.vfio_iommu_type1_dma_unmap.fields.size[0] / 8,
+};
+
+/** One buffer for all calls: a large memory in small pieces takes thousands. */
+class ReusedStruct {
+  readonly bytes: Uint8Array;
+  readonly words: Uint32Array;
+  readonly quads: BigUint64Array;
+
+  constructor(struct: { readonly bytes: number; encode(values: { argsz: number }): Uint8Array }) {
+    this.bytes = struct.encode({ argsz: struct.bytes });
+    this.words = new Uint32Array(this.bytes.buffer);
+    this.quads = new BigUint64Array(this.bytes.buffer);
   }
 }

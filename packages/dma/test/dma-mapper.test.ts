@@ -137,6 +137,24 @@ describe("given the IOVA mode allocate", () => {
   });
 });
 
+describe("given an IOMMU whose ranges change when groups come and go", () => {
+  it("what was refused before is mapped after they grew, and what was usable is refused after they shrank", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    expect(errorOf(() => mapper.map(memoryAt([0x100_0000n])))).toMatchObject({
+      code: "ERR_VFIO_IOVA_OUT_OF_RANGE",
+    });
+
+    iommu.lastAddress = 0x1ff_ffffn;
+    expect(mapper.map(memoryAt([0x100_0000n])).mapped).toBe(true);
+
+    iommu.lastAddress = 0xffffn;
+    expect(errorOf(() => mapper.map(memoryAt([0x10_0000n])))).toMatchObject({
+      code: "ERR_VFIO_IOVA_OUT_OF_RANGE",
+    });
+  });
+});
+
 describe("given a device that drives few address bits", () => {
   it("a physical address beyond them is refused, and the way out named", () => {
     const mapper = new DmaMapper(new FakeIommu(), { iova: "physical", addressBits: 12 });

@@ -7,6 +7,8 @@ export class FakeIommu implements Iommu {
   readonly calls: string[] = [];
   failAt: bigint | undefined;
   unmapsOnly: number | undefined;
+  /** The end of the usable range, itself included. */
+  lastAddress = 0xff_ffffn;
   /** False: the container has no group. */
   ready = true;
   readonly #listeners = new Set<() => void>();
@@ -31,12 +33,14 @@ export class FakeIommu implements Iommu {
     return {
       pageSizes: 0x1000n,
       smallestPage: 4096,
-      iovaRanges: [{ start: 0n, end: 0xff_ffffn }],
+      iovaRanges: [{ start: 0n, end: this.lastAddress }],
       mappingsLeft: 10,
     };
   }
 
   map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
+    if (!this.ready) throw refusal("EINVAL");
+    if (iova + BigInt(bytes) - 1n > this.lastAddress) throw refusal("EINVAL");
     if (iova === this.failAt) throw new Error("the IOMMU refuses");
     for (const [start, length] of this.mapped) {
       if (iova < start + BigInt(length) && iova + BigInt(bytes) > start) throw refusal("EEXIST");
@@ -46,6 +50,7 @@ export class FakeIommu implements Iommu {
   }
 
   unmap(iova: bigint): number {
+    if (!this.ready) throw refusal("EINVAL");
     const bytes = this.mapped.get(iova) ?? 0;
     this.mapped.delete(iova);
     return this.unmapsOnly ?? bytes;

@@ -105,7 +105,7 @@ function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, va
     throw argumentError(request, `cannot take struct ${struct.name} from a SharedArrayBuffer`);
   }
   if (!("argsz" in struct.fields)) return value;
-  const argsz = Number(struct.decode(value).argsz);
+  const argsz = Number(struct.read(value, "argsz"));
   if (argsz < struct.bytes || argsz > value.length) {
     throw argumentError(
       request,

@@ -58,6 +58,15 @@ export class Struct<F extends Record<string, Field>> {
   }
 
   /**
+   * One field, read at an offset of a buffer: cheaper than {@link decode} where only one is wanted.
+   * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
+   */
+  read<K extends keyof F & string>(buffer: Uint8Array, name: K, at = 0): ValueOf<F[K][1]> {
+    const [offset, type] = this.fields[name] as Field;
+    return readField(viewOf(this, buffer, at), at + offset, type) as ValueOf<F[K][1]>;
+  }
+
+  /**
    * All fields, read at an offset of a buffer.
    * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
    */

@@ -12,7 +12,7 @@ export interface BarContext {
   /** Whether the device answers at its memory BARs now (command register, bit 1). */
   memorySpaceEnabled(): boolean;
   /** Called with each new mapping, whose owner the caller becomes. */
-  onMapped(bar: MappedBar): void;
+  own(bar: MappedBar): void;
 }
 
 /** One of a device's six base address registers, and the region behind it. */
@@ -58,7 +58,7 @@ export class Bar {
     const { bytes, fileOffset, writable } = this.region;
     const mapping = Mapping.map({ file: device, bytes, offset: fileOffset, writable, name });
     const bar = new MappedBar(this.index, mapping, device.hold?.(`the mapping of BAR${this.index}`));
-    this.#context.onMapped(bar);
+    this.#context.own(bar);
     return bar;
   }
 }

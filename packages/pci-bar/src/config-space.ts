@@ -44,17 +44,17 @@ export class ConfigSpace {
 
   /** Writes 8 bits. Throws as {@link read8}. */
   write8(offset: number, value: number): void {
-    this.#write(offset, 1, (view) => view.setUint8(0, value));
+    this.#write(offset, 1, value, (view) => view.setUint8(0, value));
   }
 
   /** Writes 16 bits at a multiple of 2. Throws as {@link read8}. */
   write16(offset: number, value: number): void {
-    this.#write(offset, 2, (view) => view.setUint16(0, value, true));
+    this.#write(offset, 2, value, (view) => view.setUint16(0, value, true));
   }
 
   /** Writes 32 bits at a multiple of 4. Throws as {@link read8}. */
   write32(offset: number, value: number): void {
-    this.#write(offset, 4, (view) => view.setUint32(0, value, true));
+    this.#write(offset, 4, value, (view) => view.setUint32(0, value, true));
   }
 
   get #name(): string {
@@ -66,8 +66,9 @@ export class ConfigSpace {
     return new DataView(readAt(this.#device, this.#region.fileOffset + offset, width, this.#name).buffer);
   }
 
-  #write(offset: number, width: Width, set: (view: DataView) => void): void {
+  #write(offset: number, width: Width, value: number, set: (view: DataView) => void): void {
     this.#check(offset, width, width);
+    checkValue(value, width);
     const bytes = new Uint8Array(width);
     set(new DataView(bytes.buffer));
     writeAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
@@ -81,4 +82,14 @@ export class ConfigSpace {
       `${bytes} bytes at offset ${offset} are not in ${this.#name} (${this.bytes} bytes), or not aligned to ${alignment}`,
     );
   }
+}
+
+/** JavaScript's bit operators give signed numbers, so -1 is accepted where 0xffffffff is meant. */
+function checkValue(value: number, width: Width): void {
+  const limit = 2 ** (width * 8);
+  if (Number.isInteger(value) && value >= -limit / 2 && value < limit) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_REGISTER_VALUE",
+    `a register value must be an integer of ${width * 8} bits, not ${value}`,
+  );
 }

@@ -1,4 +1,4 @@
-import { EventFd, waitForFd, type WaitOptions } from "@vfio/ioctl-native";
+import { closedError, EventFd, waitForFd, type WaitOptions } from "@vfio/ioctl-native";
 
 /** How long and until when to wait for an interrupt. */
 export type InterruptWait = Pick<WaitOptions, "signal" | "timeoutMs">;
@@ -12,6 +12,8 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   readonly number: number;
   readonly #name: string;
   readonly #eventFd = EventFd.create();
+  /** Ends whoever waits when the vector is closed. */
+  readonly #closing = new AbortController();
 
   /** Programs call `interrupts.vector(number)`. */
   constructor(number: number, name: string) {
@@ -34,7 +36,8 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
       options.signal?.throwIfAborted();
       const count = this.poll();
       if (count > 0) return count;
-      await waitForFd(this.#eventFd, { ...options, what: this.#name });
+      const ends = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
+      await waitForFd(this.#eventFd, { ...options, signal: AbortSignal.any(ends), what: this.#name });
     }
   }
 
@@ -50,6 +53,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
 
   /** Closes the eventfd. `Interrupts.close` does it. Closing twice does nothing. */
   close(): void {
+    this.#closing.abort(closedError(this.#name));
     this.#eventFd.close();
   }
 

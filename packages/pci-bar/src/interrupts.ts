@@ -38,6 +38,7 @@ export class Interrupts implements Disposable {
   readonly #device: VfioDevice;
   readonly #vectors: readonly InterruptVector[];
   readonly #hold: Disposable | undefined;
+  readonly #closeListeners: (() => void)[] = [];
   #enabled = false;
   #closed = false;
 
@@ -83,7 +84,7 @@ export class Interrupts implements Disposable {
 
   /** Tells the kernel to raise the eventfds with the device's interrupts. */
   enable(): void {
-    if (this.#closed) throw closedError(`the interrupts of ${nameOf(this.#device)}`);
+    this.#checkOpen();
     this.#setIrqs(
       "enable",
       DATA_EVENTFD | TRIGGER,
@@ -98,6 +99,7 @@ export class Interrupts implements Disposable {
    * @throws VfioError `ERR_VFIO_NOT_MASKABLE` for other types.
    */
   unmask(): void {
+    this.#checkOpen();
     if (this.type !== "intx") {
       throw new VfioError(
         "ERR_VFIO_NOT_MASKABLE",
@@ -122,11 +124,21 @@ export class Interrupts implements Disposable {
     this.#closed = true;
     for (const vector of this.#vectors) vector.close();
     this.#hold?.[Symbol.dispose]();
+    for (const listener of this.#closeListeners.splice(0)) listener();
+  }
+
+  /** Calls back when these interrupts are closed. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError(`the interrupts of ${nameOf(this.#device)}`);
   }
 
   #setIrqs(verb: string, flags: number, fds: readonly number[], count = fds.length): void {

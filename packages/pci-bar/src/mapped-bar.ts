@@ -28,6 +28,7 @@ export class MappedBar implements RegisterFunctions, Disposable {
   readonly write64: RegisterFunctions["write64"];
   readonly #mapping: Mapping;
   readonly #hold: Disposable | undefined;
+  readonly #closeListeners: (() => void)[] = [];
 
   /** Programs call `pci.bar(index).map()`. */
   constructor(index: number, mapping: Mapping, hold: Disposable | undefined) {
@@ -56,9 +57,15 @@ export class MappedBar implements RegisterFunctions, Disposable {
     return this.#mapping.handle;
   }
 
+  /** Calls back when this mapping is closed. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
+  }
+
   /** Closing twice does nothing. */
   close(): void {
     this.#mapping.close();
+    for (const listener of this.#closeListeners.splice(0)) listener();
     this.#hold?.[Symbol.dispose]();
   }
 

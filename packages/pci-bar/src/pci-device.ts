@@ -1,4 +1,4 @@
-import { VfioRangeError, vfioConstants } from "@vfio/ioctl-native";
+import { closedError, VfioRangeError, vfioConstants } from "@vfio/ioctl-native";
 import { Bar } from "./bar.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { CommandBit, commandBit, setCommandBit } from "./command.js";
@@ -20,7 +20,8 @@ export class PciDevice implements Disposable {
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: VfioDevice;
-  readonly #owned = new Set<Disposable>();
+  readonly #owned = new Set<MappedBar | Interrupts>();
+  #closed = false;
 
   constructor(device: VfioDevice) {
     this.#device = device;
@@ -38,8 +39,9 @@ export class PciDevice implements Disposable {
     return this.config.read16(0x02);
   }
 
-  /** @throws VfioRangeError `ERR_VFIO_BAR_INDEX` for anything but 0–5. */
+  /** @throws VfioRangeError `ERR_VFIO_BAR_INDEX` for anything but 0–5; VfioError `ERR_VFIO_CLOSED`. */
   bar(index: number): Bar {
+    this.#checkOpen();
     if (!Number.isInteger(index) || index < 0 || index > LAST_BAR) {
       throw new VfioRangeError("ERR_VFIO_BAR_INDEX", `PCI devices have BARs 0 to ${LAST_BAR}, not ${index}`);
     }
@@ -47,7 +49,7 @@ export class PciDevice implements Disposable {
       device: this.#device,
       msixBar: this.msixTable?.bar,
       memorySpaceEnabled: () => this.memorySpace,
-      onMapped: (mapped) => this.#owned.add(mapped),
+      own: (mapped) => this.#own(mapped),
     });
   }
 
@@ -75,8 +77,9 @@ export class PciDevice implements Disposable {
 
   /** Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
+    this.#checkOpen();
     const interrupts = Interrupts.setUp(this.#device, options);
-    this.#owned.add(interrupts);
+    this.#own(interrupts);
     return interrupts;
   }
 
@@ -102,12 +105,21 @@ export class PciDevice implements Disposable {
 
   /** Unmaps all BARs and closes all interrupts. Closing twice does nothing. */
   close(): void {
-    for (const resource of this.#owned) resource[Symbol.dispose]();
-    this.#owned.clear();
+    this.#closed = true;
+    for (const resource of [...this.#owned]) resource.close();
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #own(resource: MappedBar | Interrupts): void {
+    this.#owned.add(resource);
+    resource.onClose(() => this.#owned.delete(resource));
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError(`the PCI functions of ${nameOf(this.#device)}`);
   }
 }

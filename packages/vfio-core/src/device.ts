@@ -37,7 +37,7 @@ export class Device implements HasFd, Disposable {
   readonly info: DeviceInfo;
   readonly #fd: Fd;
   readonly #onClose: (device: Device) => void;
-  readonly #holds = new Set<string>();
+  readonly #holds = new Set<{ readonly reason: string }>();
 
   private constructor(fd: Fd, bdf: string, onClose: (device: Device) => void) {
     this.#fd = fd;
@@ -76,8 +76,9 @@ export class Device implements HasFd, Disposable {
    * @param reason who needs it, for the error that {@link close} then throws.
    */
   hold(reason: string): Disposable {
-    this.#holds.add(reason);
-    return { [Symbol.dispose]: () => void this.#holds.delete(reason) };
+    const hold = { reason };
+    this.#holds.add(hold);
+    return { [Symbol.dispose]: () => void this.#holds.delete(hold) };
   }
 
   /**
@@ -87,9 +88,10 @@ export class Device implements HasFd, Disposable {
   close(): void {
     if (this.#fd.closed) return;
     if (this.#holds.size > 0) {
+      const reasons = new Set([...this.#holds].map(({ reason }) => reason));
       throw new VfioError(
         "ERR_VFIO_DEVICE_IN_USE",
-        `cannot close ${this.bdf}: in use by ${[...this.#holds].join(", ")}`,
+        `cannot close ${this.bdf}: in use by ${[...reasons].join(", ")}`,
         {
           hint: "Close the PciDevice, its mapped BARs and its interrupts first",
         },

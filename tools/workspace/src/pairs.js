@@ -6,6 +6,8 @@ import { execFileSync } from "node:child_process";
 import path from "node:path";
 
 const ROUNDS = 7;
+/** Rounds before the counted ones, in which the JavaScript is compiled: a driver runs for hours. */
+const WARM_UPS = 4;
 
 /**
  * One row of the benchmark table.
@@ -23,7 +25,7 @@ const ROUNDS = 7;
  * @param {{ what: string, unit: string, goal?: number, ours: () => number, c: () => number, rounds?: number }} benchmark
  */
 export function comparePairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
-  ours();
+  for (let round = 0; round < WARM_UPS; round++) ours();
   const pairs = Array.from({ length: rounds }, () => ({ ours: ours(), c: c() }));
   print({
     what,
@@ -40,7 +42,7 @@ export function comparePairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
  * @param {{ what: string, unit: string, goal?: number, ours: () => number, rounds?: number }} benchmark
  */
 export function measure({ what, unit, goal, ours, rounds = ROUNDS }) {
-  ours();
+  for (let round = 0; round < WARM_UPS; round++) ours();
   print({ what, unit, ours: median(Array.from({ length: rounds }, ours)), goal });
 }
 
@@ -52,6 +54,33 @@ export function nanosecondsPerCall(count, call) {
   const started = process.hrtime.bigint();
   for (let index = 0; index < count; index++) call(index);
   return Number(process.hrtime.bigint() - started) / count;
+}
+
+/**
+ * As {@link nanosecondsPerCall}, for what costs less than a call: the loop is the measured function's own.
+ * @param {number} count
+ * @param {(count: number) => unknown} loop
+ */
+export function nanosecondsPerTurn(count, loop) {
+  const started = process.hrtime.bigint();
+  loop(count);
+  return Number(process.hrtime.bigint() - started) / count;
+}
+
+/**
+ * How many bytes the JavaScript heap has grown by after many calls, with no collection in between: garbage shows.
+ * Needs `node --expose-gc`.
+ * @param {number} count
+ * @param {(index: number) => unknown} call
+ */
+export function heapGrowth(count, call) {
+  if (globalThis.gc === undefined) throw new Error("heapGrowth needs node --expose-gc");
+  // Compiled before the heap is looked at, since code and feedback lie there too.
+  for (let index = 0; index < 2_000_000; index++) call(index);
+  globalThis.gc();
+  const before = process.memoryUsage().heapUsed;
+  for (let index = 0; index < count; index++) call(index);
+  return Math.max(0, process.memoryUsage().heapUsed - before);
 }
 
 /**

@@ -66,6 +66,16 @@ describe("given the edu device, with one BAR of 1 MiB", () => {
     expect(errorOf(() => bar.write32(LIVENESS, 1))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
   });
 
+  it("after the PciDevice is closed, it maps nothing and sets nothing up any more", () => {
+    using edu = openDevice(EDU);
+    const bar = edu.pci.bar(0).map();
+    edu.pci.close();
+
+    for (const use of [() => bar.read32(0), () => edu.pci.bar(0), () => edu.pci.setUpInterrupts()]) {
+      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    }
+  });
+
   it("BARs it does not have cannot be mapped, and indexes no device has are refused", () => {
     using edu = openDevice(EDU);
 

@@ -54,6 +54,18 @@ describe("given a device's config space", () => {
     }
   });
 
+  it("a value that does not fit its register is refused before it is written", () => {
+    using edu = openDevice(EDU);
+
+    for (const write of [
+      () => edu.pci.config.write8(0x0c, 256),
+      () => edu.pci.config.write16(0x04, 0.5),
+      () => edu.pci.config.write32(0x10, 2 ** 32),
+    ]) {
+      expect(errorOf(write)).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
+    }
+  });
+
   it("bus mastering goes on and off, each time read back from the device", () => {
     using edu = openDevice(EDU);
 

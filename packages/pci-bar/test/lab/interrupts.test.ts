@@ -144,6 +144,18 @@ describe("given interrupts that are closed", () => {
     expect(errorOf(() => interrupts.vector(1))).toMatchObject({ code: "ERR_VFIO_INTERRUPT_VECTORS" });
   });
 
+  it("whoever still waits for one is told, instead of waiting for ever", async () => {
+    using edu = openDevice(EDU);
+    const interrupts = edu.pci.setUpInterrupts();
+    interrupts.enable();
+    const waiting = rejectionOf(interrupts.vector(0).wait());
+
+    interrupts.close();
+
+    expect(await waiting).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(errorOf(() => interrupts.unmask())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+
   it("many vectors are enabled and disabled at once", () => {
     using nvme = openDevice(NVME);
     const interrupts = nvme.pci.setUpInterrupts({ vectors: 65 });

@@ -105,6 +105,7 @@ describe("given things closed in the wrong order, or used too early", () => {
     using group = container.addGroup(iommuGroupOf(EDU));
     using device = group.openDevice(EDU);
     using _hold = device.hold("the mapping of BAR0");
+    device.hold("the mapping of BAR0")[Symbol.dispose]();
 
     expect(errorOf(() => container.close())).toMatchObject({ code: "ERR_VFIO_CONTAINER_IN_USE" });
     expect(errorOf(() => group.close())).toMatchObject({ code: "ERR_VFIO_GROUP_IN_USE" });
