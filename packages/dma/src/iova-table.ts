@@ -1,5 +1,6 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
 import { formatAddress, formatRange } from "./format.js";
+import { joined } from "./joined.js";
 
 /** A stretch of memory that is mapped in one piece. */
 export interface DmaSegment {
@@ -101,21 +102,6 @@ function granuleOf(segments: readonly DmaSegment[]): number {
   let bits = LARGEST_GRANULE;
   for (const { offset, iova, bytes } of segments) bits |= BigInt(offset) | iova | BigInt(bytes);
   return Number(bits & -bits);
-}
-
-/** Segments that follow each other in the memory and in the device's addresses, as one. */
-function joined(segments: readonly DmaSegment[]): DmaSegment[] {
-  const stretches: DmaSegment[] = [];
-  for (const segment of segments) {
-    const last = stretches.at(-1);
-    const follows =
-      last !== undefined &&
-      last.offset + last.bytes === segment.offset &&
-      last.iova + BigInt(last.bytes) === segment.iova;
-    if (follows) stretches[stretches.length - 1] = { ...last, bytes: last.bytes + segment.bytes };
-    else stretches.push(segment);
-  }
-  return stretches;
 }
 
 function notMapped(problem: string, segments: readonly DmaSegment[]): VfioRangeError {

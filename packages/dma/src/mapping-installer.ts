@@ -4,6 +4,7 @@ import { formatRange } from "./format.js";
 import type { Iommu } from "./iommu.js";
 import { sameRanges, type IovaAllocator } from "./iova-allocator.js";
 import type { DmaSegment } from "./iova-table.js";
+import { joined } from "./joined.js";
 import { checkSegment } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
@@ -133,13 +134,14 @@ export class MappingInstaller {
     return iova;
   }
 
+  /** Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it. */
   #unmap(segments: readonly DmaSegment[]): VfioError | undefined {
     let shortfall: VfioError | undefined;
-    for (const segment of segments) {
-      const unmapped = this.#iommu.unmap(segment.iova, segment.bytes);
-      this.ranges.remove(segment);
-      if (unmapped !== segment.bytes) shortfall ??= incompleteError(segment, unmapped);
+    for (const stretch of joined(segments)) {
+      const unmapped = this.#iommu.unmap(stretch.iova, stretch.bytes);
+      if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
     }
+    for (const segment of segments) this.ranges.remove(segment);
     return shortfall;
   }
 }

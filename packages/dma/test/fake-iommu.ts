@@ -49,11 +49,15 @@ export class FakeIommu implements Iommu {
     this.mapped.set(iova, bytes);
   }
 
-  unmap(iova: bigint): number {
+  unmap(iova: bigint, bytes: number): number {
     if (!this.ready) throw refusal("EINVAL");
-    const bytes = this.mapped.get(iova) ?? 0;
-    this.mapped.delete(iova);
-    return this.unmapsOnly ?? bytes;
+    let unmapped = 0;
+    for (const [start, length] of [...this.mapped]) {
+      if (start < iova || start + BigInt(length) > iova + BigInt(bytes)) continue;
+      this.mapped.delete(start);
+      unmapped += length;
+    }
+    return this.unmapsOnly ?? unmapped;
   }
 }
 
