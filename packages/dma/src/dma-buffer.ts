@@ -1,11 +1,18 @@
 import { closedError } from "@vfio/ioctl-native";
+import type { IovaTable } from "./iova-table.js";
+
+/** Memory as a buffer sees it: {@link HugepageMemory} is one. */
+export interface BufferMemory {
+  /** The whole memory. */
+  readonly buffer: ArrayBuffer;
+}
 
 /** Where a buffer lies: its memory, its place in it, and the addresses that a device uses. */
 export interface BufferPlace {
   /** The memory it is a part of. */
-  readonly memory: { readonly buffer: ArrayBuffer };
+  readonly memory: BufferMemory;
   /** Translates offsets of that memory into device addresses. */
-  readonly table: { iovaOf(offset: number, bytes?: number): bigint };
+  readonly table: Pick<IovaTable, "iovaOf">;
   /** Where it starts in that memory, in bytes. */
   readonly offset: number;
   /** Its length. */

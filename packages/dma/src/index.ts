@@ -21,9 +21,10 @@ export {
   type PoolRequest,
 } from "./dma-mapper.js";
 export { DmaMapping, type MappableMemory, type MappingOwner, type MappingPlan } from "./dma-mapping.js";
-export { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
+export { DmaBuffer, type BufferMemory, type BufferPlace } from "./dma-buffer.js";
 export type { BufferRequest } from "./dma-arena.js";
 export { DmaPool } from "./dma-pool.js";
+export type { FreeStretch } from "./range-allocator.js";
 export { IovaAllocator, type IovaAllocatorOptions } from "./iova-allocator.js";
 export { IovaTable, type DmaSegment } from "./iova-table.js";
 export { drawIovaSpace, type IovaSpace } from "./iova-picture.js";

@@ -1,6 +1,6 @@
 import { VfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
 import { formatAddress, formatRange } from "./format.js";
-import { RangeAllocator } from "./range-allocator.js";
+import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
 
 /** Options of {@link IovaAllocator}. */
 export interface IovaAllocatorOptions {
@@ -38,7 +38,7 @@ export class IovaAllocator {
   }
 
   /** What is free, in ascending order. */
-  get free(): readonly { readonly start: bigint; readonly bytes: bigint }[] {
+  get free(): readonly FreeStretch[] {
     return this.#space.free;
   }
 

@@ -22,6 +22,7 @@ const LARGEST_GRANULE = 1n << 30n;
  * BigInt. Where segments follow each other without a hole in the device's addresses, they count as one.
  */
 export class IovaTable {
+  /** What it was made of. */
   readonly segments: readonly DmaSegment[];
   /** The largest power of two that divides all addresses and lengths: within a granule nothing changes. */
   readonly #granule: number;

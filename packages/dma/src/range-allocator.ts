@@ -1,3 +1,11 @@
+/** A stretch of addresses that nobody has. */
+export interface FreeStretch {
+  /** Its first address. */
+  readonly start: bigint;
+  /** Its length. */
+  readonly bytes: bigint;
+}
+
 /** A stretch of addresses; `end` is the first address behind it. */
 interface Stretch {
   start: bigint;
@@ -18,7 +26,7 @@ export class RangeAllocator {
   }
 
   /** The free stretches in ascending order, each with its length. */
-  get free(): readonly { readonly start: bigint; readonly bytes: bigint }[] {
+  get free(): readonly FreeStretch[] {
     return this.#free.map(({ start, end }) => ({ start, bytes: end - start }));
   }
 

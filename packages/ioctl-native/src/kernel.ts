@@ -97,9 +97,9 @@ export interface Kernel {
   ioctl(fd: number, request: number, argument: number | Uint8Array): number;
   /** `pread(2)` into `bytes`. */
   pread(fd: number, bytes: Uint8Array, offset: number): number;
-  /** `pwrite(2)` of `bytes`. */
   /** Many reads of `width` bytes, `stride` apart, into one buffer: how many were complete, or `-errno`. */
   preadStrided(fd: number, bytes: Uint8Array, width: number, offset: number, stride: number): number;
+  /** `pwrite(2)`. */
   pwrite(fd: number, bytes: Uint8Array, offset: number): number;
   /** `ftruncate(2)`. */
   truncate(fd: number, bytes: number): number;
