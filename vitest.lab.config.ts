@@ -17,6 +17,6 @@ export default defineConfig({
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: ["verbose", "json"],
-    outputFile: { json: path.join(results, process.env["LAB_RESULTS"] ?? "lab.json") },
+    outputFile: { json: path.join(results, process.env["LAB_RESULTS"] ?? "in-lab.json") },
   },
 });

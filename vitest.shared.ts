@@ -15,6 +15,8 @@ export function testsOf(project: string) {
       testTimeout: 30_000,
       hookTimeout: 30_000,
       passWithNoTests: false,
+      // Nx asks for colours even where no terminal is; tests compare what child processes print.
+      env: { FORCE_COLOR: "0" },
       reporters: ["default", "json"],
       outputFile: { json: path.join(root, ".results", `${project}.json`) },
     },

@@ -12,11 +12,11 @@ const results = path.join(root, ".results");
 mkdirSync(results, { recursive: true });
 const wanted = process.argv.slice(2);
 const everyWidth = ["packages/examples/test/lab/dma-matrix.test.ts"];
-const runs = [{ name: "lab", bits: 39, files: wanted }];
+const runs = [{ name: "in-lab", bits: 39, files: wanted }];
 const again = everyWidth.filter(
   (file) => wanted.length === 0 || wanted.some((folder) => file.startsWith(folder)),
 );
-if (again.length > 0) runs.push({ name: "lab-48", bits: 48, files: again });
+if (again.length > 0) runs.push({ name: "in-lab-48", bits: 48, files: again });
 
 process.exitCode = Math.max(...runs.map(boot));
 

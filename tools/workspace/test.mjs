@@ -25,8 +25,8 @@ run("tests in the lab", process.execPath, [path.join(root, "tools/workspace/test
 
 const host = projects.map((name) => readResults(name, path.join(results, `${name}.json`)));
 const lab = [
-  readResults("all packages, in the lab", path.join(results, "lab.json")),
-  readResults("the lab with 48 bits", path.join(results, "lab-48.json")),
+  readResults("all packages, in the lab", path.join(results, "in-lab.json")),
+  readResults("the lab with 48 bits", path.join(results, "in-lab-48.json")),
 ];
 const rows = [...checks, ...host, ...lab];
 const total = sum(rows);

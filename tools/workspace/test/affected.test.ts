@@ -32,6 +32,7 @@ describe("given a change in one package", () => {
         "@vfio/mp-sync",
         "@vfio/pci-bar",
         "@vfio/vfio-core",
+        "@vfio/workspace",
       ],
     ],
     ["tools/lab/src/machine.ts", ["@vfio/examples", "@vfio/lab", "@vfio/workspace"]],

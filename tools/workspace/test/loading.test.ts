@@ -33,7 +33,7 @@ describe.each([
   it("both give the same class: there is one copy of it", () => {
     const program = `
       const required = require("${name}");
-      import("${name}").then((imported) => console.log(required.${exported} === imported.${exported}))`;
+      import("${name}").then((imported) => console.log(String(required.${exported} === imported.${exported})))`;
     expect(run("commonjs", program)).toBe("true");
   });
 });

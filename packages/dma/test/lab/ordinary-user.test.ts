@@ -1,4 +1,14 @@
-import { chownSync, readlinkSync } from "node:fs";
+import {
+  chmodSync,
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { NOBODY, runAsNobody } from "@vfio/test-support";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,12 +16,33 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 const EDU = "0000:00:10.0";
 const node = `/dev/vfio/${path.basename(readlinkSync(`/sys/bus/pci/devices/${EDU}/iommu_group`))}`;
 
+/** A project that everybody may read: the clone itself may lie in somebody's private folder. */
+let project: string;
+
+beforeAll(() => {
+  project = mkdtempSync(path.join(tmpdir(), "vfio-user-"));
+  chmodSync(project, 0o755);
+  for (const name of ["dma", "ioctl-native"]) {
+    const from = path.resolve(import.meta.dirname, "../../..", name);
+    const to = path.join(project, "node_modules/@vfio", name);
+    for (const part of ["package.json", "dist", "prebuilds"].filter((each) =>
+      existsSync(path.join(from, each)),
+    )) {
+      cpSync(path.join(from, part), path.join(to, part), { recursive: true });
+    }
+  }
+  chownSync(node, NOBODY, NOBODY);
+});
+afterAll(() => {
+  rmSync(project, { recursive: true });
+  chownSync(node, 0, 0);
+});
+
 /** Runs a few lines with this package as an ordinary user; they print what happened as JSON. */
 function asNobody(limits: string, lines: string): { code?: string; message: string; segments?: number } {
-  const dist = (name: string): string => path.resolve(import.meta.dirname, "../../..", name, "dist/index.js");
   const program = `
-    import { openFile, ioctl, vfioIoctls } from "${dist("ioctl-native")}";
-    import { DmaMapper, HugepageMemory } from "${dist("dma")}";
+    import { openFile, ioctl, vfioIoctls } from "@vfio/ioctl-native";
+    import { DmaMapper, HugepageMemory } from "@vfio/dma";
     const group = openFile("${node}");
     const container = openFile("/dev/vfio/vfio");
     ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, container.fd);
@@ -21,15 +52,11 @@ function asNobody(limits: string, lines: string): { code?: string; message: stri
     } catch ({ code, message }) {
       console.log(JSON.stringify({ code, message }));
     }`;
-  const result = runAsNobody(
-    `${limits} exec ${process.execPath} --input-type=module -e '${program.replaceAll("'", "")}'`,
-  );
+  writeFileSync(path.join(project, "program.mjs"), program);
+  const result = runAsNobody(`cd ${project}; ${limits} exec ${process.execPath} program.mjs`);
   expect(result.stderr).toBe("");
   return JSON.parse(result.stdout) as ReturnType<typeof asNobody>;
 }
-
-beforeAll(() => chownSync(node, NOBODY, NOBODY));
-afterAll(() => chownSync(node, 0, 0));
 
 describe("given an ordinary user to whom the group was given", () => {
   it("IOVA = PA is impossible, since the kernel hides physical addresses: the error offers another mode", () => {
