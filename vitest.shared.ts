@@ -18,7 +18,7 @@ export function testsOf(project: string) {
       // Nx asks for colours even where no terminal is; tests compare what child processes print.
       env: { FORCE_COLOR: "0" },
       reporters: ["default", "json"],
-      outputFile: { json: path.join(root, ".results", `${project}.json`) },
+      outputFile: { json: path.join(root, ".results/@vfio", `${project}.json`) },
     },
   });
 }

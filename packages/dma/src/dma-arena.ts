@@ -1,4 +1,4 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
+import { runAll, VfioRangeError } from "@vfio/ioctl-native";
 import { DmaBuffer } from "./dma-buffer.js";
 import type { DmaMapping } from "./dma-mapping.js";
 import { HugepageMemory } from "./hugepage-memory.js";
@@ -43,7 +43,7 @@ export class DmaArena implements Disposable {
 
   /** Unmaps and frees every memory, whatever was cut out of it. */
   close(): void {
-    for (const chunk of this.#chunks.splice(0)) closeChunk(chunk);
+    runAll(this.#chunks.splice(0).map((chunk) => () => closeChunk(chunk)));
   }
 
   [Symbol.dispose](): void {
@@ -63,10 +63,14 @@ export class DmaArena implements Disposable {
   }
 
   #mapChunk(memory: HugepageMemory): Chunk {
+    let mapping: DmaMapping | undefined;
     try {
-      const mapping = this.#map(memory);
-      return { memory, mapping, spaces: mapping.segments.map(({ offset, bytes }) => spaceOf(offset, bytes)) };
+      mapping = this.#map(memory);
+      // Without a group there are no device addresses, and this says so.
+      const { segments } = mapping.table;
+      return { memory, mapping, spaces: segments.map(({ offset, bytes }) => spaceOf(offset, bytes)) };
     } catch (error) {
+      mapping?.unmap();
       memory.close();
       throw error;
     }
@@ -90,8 +94,7 @@ function cut({ memory, mapping, spaces }: Chunk, bytes: number, align: number): 
 }
 
 function closeChunk({ memory, mapping }: Chunk): void {
-  mapping.unmap();
-  memory.close();
+  runAll([() => mapping.unmap(), () => memory.close()]);
 }
 
 function checkRequest(bytes: number, align: number, pageBytes: number): void {

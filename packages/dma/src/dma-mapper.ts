@@ -1,14 +1,15 @@
-import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { closedError, isVfioError, runAll, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { DmaArena, type BufferRequest } from "./dma-arena.js";
 import type { DmaBuffer } from "./dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
 import { DmaPool } from "./dma-pool.js";
 import { formatAddress } from "./format.js";
-import type { DmaAccess, Iommu } from "./iommu.js";
+import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
 import { MappingInstaller } from "./mapping-installer.js";
-import { wholeSegments } from "./plan-segments.js";
+import { checkPiece, wholeSegments } from "./plan-segments.js";
+
 import { Type1Iommu } from "./type1-iommu.js";
 
 const TWO_MIB = 2 * 1024 * 1024;
@@ -58,7 +59,8 @@ interface TellsOfGroups {
  * Maps memory for DMA by the devices of a VFIO container: anybody's container, known only by its fd.
  *
  * Memory may be mapped before the container has a group: it waits until one joins. When the last group leaves, the
- * kernel forgets all mappings; they come back with the next group, at the same addresses.
+ * kernel forgets all mappings; they come back with the next group, at the same addresses (but for `physical` with
+ * ordinary pages, which may have moved meanwhile).
  */
 export class DmaMapper implements Disposable {
   /** How device addresses are chosen. */
@@ -70,6 +72,7 @@ export class DmaMapper implements Disposable {
   readonly #arena: DmaArena;
   readonly #mappings = new Map<DmaMapping, Disposable>();
   readonly #groupListener: Disposable | undefined;
+  #closed = false;
 
   /** @param container a VFIO container, or another {@link Iommu}. */
   constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
@@ -104,6 +107,8 @@ export class DmaMapper implements Disposable {
       iova: options.iova,
       pieceBytes: options.pieceBytes,
     };
+    this.#checkOpen();
+    checkPlan(memory, plan);
     const existing = this.mappings.find((each) => each.memory === memory && samePlan(each.plan, plan));
     if (existing !== undefined) return existing;
 
@@ -112,7 +117,8 @@ export class DmaMapper implements Disposable {
     try {
       this.#installer.install(mapping);
     } catch (error) {
-      hold[Symbol.dispose]();
+      // What may still be mapped must not be given away.
+      if (!(isVfioError(error) && error.code === "ERR_VFIO_ROLLBACK_FAILED")) hold[Symbol.dispose]();
       throw error;
     }
     this.#mappings.set(mapping, hold);
@@ -130,7 +136,7 @@ export class DmaMapper implements Disposable {
     const shortfall = this.#installer.takeBack(mapping.segments);
     this.#installer.releaseIova(mapping);
     this.#mappings.delete(mapping);
-    mapping.setSegments([]);
+    mapping.end();
     hold[Symbol.dispose]();
     if (shortfall !== undefined) throw shortfall;
   }
@@ -147,14 +153,14 @@ export class DmaMapper implements Disposable {
     const rest = mapping.segments.filter((segment) => !part.includes(segment));
     if (rest.length === 0) return this.unmap(mapping);
     const shortfall = this.#installer.takeBack(part);
+    mapping.withdraw({ offset, bytes });
     mapping.setSegments(rest);
     if (shortfall !== undefined) throw shortfall;
   }
 
-  /** Takes all of this mapper's mappings back, buffers and pools included. */
+  /** Takes all of this mapper's mappings back, buffers and pools included; all of them, also if one fails. */
   unmapAll(): void {
-    this.#arena.close();
-    for (const mapping of this.mappings) this.unmap(mapping);
+    runAll([() => this.#arena.close(), ...this.mappings.map((mapping) => () => this.unmap(mapping))]);
   }
 
   /**
@@ -163,6 +169,7 @@ export class DmaMapper implements Disposable {
    * `HugepageMemory.allocate` throw.
    */
   alloc(request: BufferRequest): DmaBuffer {
+    this.#checkOpen();
     return this.#arena.alloc(request);
   }
 
@@ -181,20 +188,17 @@ export class DmaMapper implements Disposable {
    * @returns how many mappings are in place now that were not.
    */
   replay(): number {
+    this.#checkOpen();
     if (this.#installer.refresh() === undefined) return 0;
     const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
-    for (const mapping of missing) {
-      for (const segment of mapping.segments) this.#installer.ranges.remove(segment);
-      mapping.setSegments([]);
-      this.#installer.install(mapping);
-    }
+    runAll(missing.map((mapping) => () => this.#installAnew(mapping)));
     return missing.length;
   }
 
   /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. */
   toString(): string {
     return drawIovaSpace({
-      ranges: this.#installer.refresh()?.iovaRanges,
+      ranges: this.#installer.knownInfo?.iovaRanges,
       mapped: this.#installer.ranges.all,
       reserved: this.#allocator.reserved,
       addressBits: this.addressBits,
@@ -207,6 +211,7 @@ export class DmaMapper implements Disposable {
 
   /** Takes everything back. Closing twice does nothing. */
   close(): void {
+    this.#closed = true;
     this.#groupListener?.[Symbol.dispose]();
     this.unmapAll();
   }
@@ -214,6 +219,16 @@ export class DmaMapper implements Disposable {
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #installAnew(mapping: DmaMapping): void {
+    this.#installer.forget(mapping.segments);
+    mapping.setSegments([]);
+    this.#installer.install(mapping);
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError("this DMA mapper");
   }
 }
 
@@ -227,4 +242,21 @@ function samePlan(one: MappingPlan, other: MappingPlan): boolean {
 
 function describePlan(mode: IovaMode, { iova }: MappingPlan): string {
   return iova === undefined ? `${mode} IOVAs` : `IOVA ${formatAddress(iova)}`;
+}
+
+/** What JavaScript callers can get wrong: before a mapping waits for a group with it. */
+function checkPlan({ pageBytes }: MappableMemory, { access, iova, pieceBytes }: MappingPlan): void {
+  if (!DMA_ACCESSES.includes(access)) {
+    throw new VfioRangeError(
+      "ERR_VFIO_DMA_ACCESS",
+      `"${access}" is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
+    );
+  }
+  if (iova !== undefined && (typeof iova !== "bigint" || iova < 0n || iova >= 1n << 64n)) {
+    throw new VfioRangeError(
+      "ERR_VFIO_IOVA",
+      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${String(iova)}`,
+    );
+  }
+  if (pieceBytes !== undefined) checkPiece(pieceBytes, pageBytes);
 }

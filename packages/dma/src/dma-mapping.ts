@@ -1,7 +1,8 @@
-import { VfioError } from "@vfio/ioctl-native";
+import { closedError, VfioError } from "@vfio/ioctl-native";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 import type { DmaAccess } from "./iommu.js";
 import { encodeMemoryDescription } from "./memory-description.js";
+import type { MemoryPart } from "./plan-segments.js";
 
 /** The memory behind a mapping, as far as the mapper cares: {@link HugepageMemory}, {@link UserMemory}, or your own. */
 export interface MappableMemory {
@@ -44,6 +45,8 @@ export class DmaMapping implements Disposable {
   readonly #owner: MappingOwner;
   #segments: readonly DmaSegment[] = [];
   #table: IovaTable | undefined;
+  #withdrawn: readonly MemoryPart[] = [];
+  #ended = false;
 
   /** Programs call `DmaMapper.map` instead. */
   constructor(memory: MappableMemory, plan: MappingPlan, owner: MappingOwner) {
@@ -64,10 +67,11 @@ export class DmaMapping implements Disposable {
 
   /**
    * Translates offsets into device addresses and back; keep it for hot loops.
-   * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group.
+   * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group, `ERR_VFIO_CLOSED` after unmap.
    */
   get table(): IovaTable {
     if (this.mapped) return (this.#table ??= new IovaTable(this.#segments));
+    if (this.#ended) throw closedError("this DMA mapping");
     throw new VfioError(
       "ERR_VFIO_MAPPING_PENDING",
       "this DMA memory is not mapped: it has no device addresses",
@@ -108,6 +112,22 @@ export class DmaMapping implements Disposable {
   /** As {@link unmap}. */
   [Symbol.dispose](): void {
     this.unmap();
+  }
+
+  /** The parts that were unmapped one by one: they do not come back when the mapping is made anew. */
+  get withdrawn(): readonly MemoryPart[] {
+    return this.#withdrawn;
+  }
+
+  /** For the mapper: a part was unmapped for good. */
+  withdraw(part: MemoryPart): void {
+    this.#withdrawn = [...this.#withdrawn, part];
+  }
+
+  /** For the mapper: all of it was unmapped for good. */
+  end(): void {
+    this.#ended = true;
+    this.setSegments([]);
   }
 
   /** For the mapper: what is mapped now. */

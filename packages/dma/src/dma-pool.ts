@@ -1,4 +1,4 @@
-import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { closedError, VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import type { DmaBuffer } from "./dma-buffer.js";
 
 /**
@@ -17,6 +17,7 @@ export class DmaPool implements Disposable {
   readonly #low: Uint32Array;
   readonly #high: Uint32Array;
   #depth: number;
+  #closed = false;
 
   /** Programs call `DmaMapper.pool`. */
   constructor(buffer: DmaBuffer, count: number, blockBytes: number) {
@@ -40,9 +41,9 @@ export class DmaPool implements Disposable {
     return this.#buffer.bytes;
   }
 
-  /** Takes a block and returns its index, or -1 if none is free. */
+  /** Takes a block and returns its index, or -1 if none is free. After close: VfioError `ERR_VFIO_CLOSED`. */
   alloc(): number {
-    if (this.#depth === 0) return -1;
+    if (this.#depth === 0) return this.#closed ? this.#refuse(0) : -1;
     this.#depth -= 1;
     const index = this.#stack[this.#depth] ?? 0;
     this.#taken[index] = 1;
@@ -88,6 +89,7 @@ export class DmaPool implements Disposable {
 
   /** Gives the pool's memory back, taken blocks included. Twice does nothing. */
   close(): void {
+    this.#closed = true;
     this.#buffer.free();
     this.#depth = 0;
     this.#taken.fill(0);
@@ -99,6 +101,7 @@ export class DmaPool implements Disposable {
   }
 
   #refuse(index: number): never {
+    if (this.#closed) throw closedError("this DMA pool");
     if (Number.isInteger(index) && index >= 0 && index < this.count) {
       throw new VfioError("ERR_VFIO_DOUBLE_FREE", `block ${index} of the DMA pool is free already`);
     }

@@ -1,7 +1,10 @@
 import type { IommuInfo } from "@vfio/ioctl-native";
 
+/** All values of {@link DmaAccess}. */
+export const DMA_ACCESSES = ["read-write", "read-only", "write-only"] as const;
+
 /** What a device may do with mapped memory, seen from the device. */
-export type DmaAccess = "read-write" | "read-only" | "write-only";
+export type DmaAccess = (typeof DMA_ACCESSES)[number];
 
 /**
  * The little that the mapper needs of an IOMMU. {@link Type1Iommu}, over a VFIO container, is one; an iommufd

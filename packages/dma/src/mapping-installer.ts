@@ -1,4 +1,4 @@
-import { errnoOf, VfioError, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import { errnoOf, isVfioError, VfioError, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
 import type { DmaMapping } from "./dma-mapping.js";
 import { formatRange } from "./format.js";
 import type { Iommu } from "./iommu.js";
@@ -8,7 +8,7 @@ import { joined } from "./joined.js";
 import { checkSegment } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
-import { cutStretches, planStretches, type IovaSource } from "./plan-segments.js";
+import { cutStretches, planStretches, without, type IovaSource } from "./plan-segments.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
@@ -34,6 +34,15 @@ export class MappingInstaller {
     this.#options = options;
   }
 
+  /** What the IOMMU said last, or says now if it was not asked yet; `undefined` if it cannot be asked. */
+  get knownInfo(): IommuInfo | undefined {
+    try {
+      return this.#info ?? this.refresh();
+    } catch {
+      return undefined;
+    }
+  }
+
   /** Asks the IOMMU anew. `undefined` while the container has no group: then it has no type, and says EINVAL. */
   refresh(): IommuInfo | undefined {
     try {
@@ -46,8 +55,8 @@ export class MappingInstaller {
   }
 
   /**
-   * Maps all of a mapping's memory; what was mapped of it before a failure is unmapped again. While the container has
-   * no group, nothing is done: the mapping waits.
+   * Maps all of a mapping's memory but what was withdrawn from it; what was mapped of it before a failure is unmapped
+   * again. While the container has no group, nothing is done: the mapping waits.
    */
   install(mapping: DmaMapping): void {
     const info = this.#info ?? this.refresh();
@@ -56,6 +65,7 @@ export class MappingInstaller {
       this.#installWithin(mapping, info);
     } catch (error) {
       // What the IOMMU can do is asked once and not for every mapping, so it may have changed with the groups.
+      if (!mayBeOutdated(error)) throw error;
       const now = this.refresh();
       if (now === undefined) return;
       if (sameRules(now, info)) throw error;
@@ -68,11 +78,15 @@ export class MappingInstaller {
     try {
       return this.#unmap(segments);
     } catch (error) {
-      // Without a group there is nothing to unmap: the kernel has forgotten every mapping.
-      if (!isErrno(error, "EINVAL") || this.refresh() !== undefined) throw error;
-      for (const segment of segments) this.ranges.remove(segment);
+      if (!this.#hasForgotten(error)) throw error;
+      this.forget(segments);
       return undefined;
     }
+  }
+
+  /** Strikes pieces from the list of what is mapped. */
+  forget(segments: readonly DmaSegment[]): void {
+    for (const segment of segments) this.ranges.remove(segment);
   }
 
   /** Gives a mapping's IOVAs back to the allocator. */
@@ -89,8 +103,8 @@ export class MappingInstaller {
     try {
       this.#iommu.map(addressOf(mapping, first), first.iova, first.bytes, mapping.plan.access);
     } catch (error) {
-      if (isErrno(error, "EEXIST")) return true;
-      throw error;
+      // For any other reason the mapping cannot be made anew either, and that attempt tells why.
+      return isErrno(error, "EEXIST");
     }
     this.#iommu.unmap(first.iova, first.bytes);
     return false;
@@ -101,12 +115,12 @@ export class MappingInstaller {
     const done: DmaSegment[] = [];
     try {
       const source = this.#iovaSource(mapping);
-      const stretches = planStretches(mapping.memory, source);
+      const stretches = without(planStretches(mapping.memory, source), mapping.withdrawn);
       for (const stretch of stretches) {
         checkSegment(stretch, info, this.#options.addressBits);
         this.ranges.checkFree(stretch);
       }
-      const segments = cutStretches(stretches, mapping.memory, mapping.plan);
+      const segments = cutStretches(stretches, mapping.plan);
       for (const segment of segments) {
         this.#iommu.map(addressOf(mapping, segment), segment.iova, segment.bytes, mapping.plan.access);
         this.ranges.add(segment);
@@ -115,10 +129,36 @@ export class MappingInstaller {
       if (source === "physical") checkPagesStayed(mapping.memory, stretches);
       mapping.setSegments(segments);
     } catch (error) {
-      this.takeBack(done);
-      this.releaseIova(mapping);
+      this.#undo(mapping, done, error);
       throw error;
     }
+  }
+
+  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped. */
+  #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): void {
+    try {
+      this.takeBack(done);
+    } catch (error) {
+      const causes = new AggregateError([cause, error], "the failure, and that of undoing");
+      throw new VfioError(
+        "ERR_VFIO_ROLLBACK_FAILED",
+        `mapping failed, and so did undoing it: ${describe(cause)}`,
+        {
+          hint: "Devices may still reach a part of the memory, so it stays held: close the container",
+          cause: causes,
+        },
+      );
+    }
+    this.releaseIova(mapping);
+  }
+
+  /**
+   * True if there is nothing to unmap any more: without a group the kernel has forgotten every mapping; and a closed
+   * container cannot be asked, but what VFIO pinned stays out of anybody else's hands until it is unpinned.
+   */
+  #hasForgotten(error: unknown): boolean {
+    if (isVfioError(error) && error.code === "ERR_VFIO_CLOSED") return true;
+    return isErrno(error, "EINVAL") && this.refresh() === undefined;
   }
 
   #iovaSource(mapping: DmaMapping): IovaSource {
@@ -141,13 +181,23 @@ export class MappingInstaller {
       const unmapped = this.#iommu.unmap(stretch.iova, stretch.bytes);
       if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
     }
-    for (const segment of segments) this.ranges.remove(segment);
+    this.forget(segments);
     return shortfall;
   }
 }
 
 function isErrno(error: unknown, name: "EINVAL" | "EEXIST"): boolean {
   return error instanceof VfioSystemError && error.errno === errnoOf(name);
+}
+
+/** True for what may be owed to rules that have changed since they were read. */
+function mayBeOutdated(error: unknown): boolean {
+  const codes = ["ERR_VFIO_IOVA_OUT_OF_RANGE", "ERR_VFIO_IOVA_EXHAUSTED"];
+  return isErrno(error, "EINVAL") || (isVfioError(error) && codes.includes(error.code));
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** The number of mappings left, which changes all the time, is no rule. */

@@ -13,14 +13,32 @@ export function planStretches(memory: MappableMemory, source: IovaSource): DmaSe
   return runs.map(({ offset, address, bytes }) => ({ offset, iova: address, bytes }));
 }
 
+/** A part of a memory. */
+export interface MemoryPart {
+  /** Where it starts, in bytes. */
+  readonly offset: number;
+  /** Its length. */
+  readonly bytes: number;
+}
+
+/** What is left of stretches without some parts of the memory. */
+export function without(stretches: DmaSegment[], parts: readonly MemoryPart[]): DmaSegment[] {
+  return parts.reduce((left, part) => left.flatMap((stretch) => cutOut(stretch, part)), stretches);
+}
+
+function cutOut({ offset, iova, bytes }: DmaSegment, part: MemoryPart): DmaSegment[] {
+  const end = offset + bytes;
+  const from = Math.max(offset, part.offset);
+  const to = Math.min(end, part.offset + part.bytes);
+  if (from >= to) return [{ offset, iova, bytes }];
+  const before = { offset, iova, bytes: from - offset };
+  const behind = { offset: to, iova: iova + BigInt(to - offset), bytes: end - to };
+  return [before, behind].filter((each) => each.bytes > 0);
+}
+
 /** Stretches, cut into pieces of at most `pieceBytes` if the plan asks for it. */
-export function cutStretches(
-  stretches: DmaSegment[],
-  { pageBytes }: MappableMemory,
-  { pieceBytes }: MappingPlan,
-): DmaSegment[] {
+export function cutStretches(stretches: DmaSegment[], { pieceBytes }: MappingPlan): DmaSegment[] {
   if (pieceBytes === undefined) return stretches;
-  checkPiece(pieceBytes, pageBytes);
   const step = BigInt(pieceBytes);
   const pieces: DmaSegment[] = [];
   for (const { offset, iova, bytes } of stretches) {
@@ -33,7 +51,8 @@ export function cutStretches(
   return pieces;
 }
 
-function checkPiece(pieceBytes: number, pageBytes: number): void {
+/** @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`. */
+export function checkPiece(pieceBytes: number, pageBytes: number): void {
   if (Number.isSafeInteger(pieceBytes) && pieceBytes > 0 && pieceBytes % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",

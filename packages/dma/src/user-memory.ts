@@ -1,4 +1,4 @@
-import type { Mapping } from "@vfio/ioctl-native";
+import { closedError, type Mapping } from "@vfio/ioctl-native";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
 /**
@@ -36,6 +36,7 @@ export class UserMemory {
 
   /** See {@link readPhysicalAddresses}. */
   physicalAddresses(): bigint[] {
+    if (this.#mapping.closed) throw closedError(this.#mapping.name);
     return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
   }
 

@@ -304,3 +304,113 @@ describe("given a mapper to look at", () => {
     expect(inspect(mapper)).toBe(String(mapper));
   });
 });
+
+describe("given things that go wrong while something is given back", () => {
+  it("close() takes every mapping back, also behind one that fails, and then tells of the failure", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    const memories = [memoryAt([0x1000n]), memoryAt([0x3000n]), memoryAt([0x5000n])];
+    for (const memory of memories) mapper.map(memory);
+    iommu.unmap(0x1000n, 4096);
+
+    expect(errorOf(() => mapper.close())).toMatchObject({ code: "ERR_VFIO_UNMAP_INCOMPLETE" });
+
+    expect([iommu.mapped.size, ...memories.map(({ holds }) => holds.size)]).toEqual([0, 0, 0, 0]);
+    mapper.close();
+  });
+
+  it("when mapping fails and undoing it fails too, both are told, and the memory stays held: it may still be mapped", () => {
+    const iommu = new FakeIommu();
+    iommu.failAt = 0x9000n;
+    iommu.unmapFailsAt = 0x1000n;
+    const memory = memoryAt(SCATTERED);
+
+    const error = errorOf(() => new DmaMapper(iommu).map(memory));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_ROLLBACK_FAILED" });
+    expect(error.message).toContain("the IOMMU refuses");
+    expect((error.cause as AggregateError).errors.map(({ code }: { code?: string }) => code)).toEqual([
+      undefined,
+      "EIO",
+    ]);
+    expect(memory.holds.size).toBe(1);
+  });
+
+  it("one mapping that cannot be made anew keeps no other from coming back", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    mapper.map(memoryAt([0x9000n]));
+    const good = mapper.map(memoryAt([0x1000n]));
+    iommu.lastGroupLeaves();
+    iommu.lastAddress = 0x4fffn;
+
+    expect(errorOf(() => iommu.groupJoins())).toMatchObject({ code: "ERR_VFIO_IOVA_OUT_OF_RANGE" });
+
+    expect([good.mapped, ...iommu.mapped.keys()]).toEqual([true, 0x1000n]);
+  });
+});
+
+describe("given a part that was unmapped", () => {
+  it("it stays unmapped when the last group leaves and one comes back", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const mapping = mapper.map(memoryAt([0n, 0n, 0n, 0n]), { pieceBytes: 4096 });
+    mapping.unmapPart(4096, 8192);
+    iommu.lastGroupLeaves();
+
+    iommu.groupJoins();
+
+    expect([...iommu.mapped.keys()]).toEqual([0n, 0x3000n]);
+    expect(errorOf(() => mapping.iovaOf(4096))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+  });
+});
+
+describe("given a mapper or mapping used too late, or wrongly", () => {
+  it("a closed mapper maps nothing, and can still be looked at", () => {
+    const mapper = new DmaMapper(new FakeIommu());
+    mapper.close();
+
+    for (const use of [
+      () => mapper.map(memoryAt([0n])),
+      () => mapper.alloc({ bytes: 1 }),
+      () => mapper.replay(),
+    ]) {
+      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    }
+    expect(String(mapper)).toContain("IOVA space");
+  });
+
+  it("an unmapped mapping has no addresses, and says that it is closed", () => {
+    const mapping = new DmaMapper(new FakeIommu()).map(memoryAt([0x1000n]));
+    mapping.unmap();
+
+    expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+
+  it("a container that was closed first: everything can still be closed, and the memory is free", () => {
+    const iommu = new FakeIommu();
+    const memory = memoryAt([0x1000n]);
+    const mapper = new DmaMapper(iommu);
+    mapper.map(memory);
+    iommu.closed = true;
+
+    mapper.close();
+
+    expect(memory.holds.size).toBe(0);
+    expect(String(mapper)).toContain("IOVA space");
+  });
+
+  it.each([
+    ["an access that is none", { access: "rw" as never }, "ERR_VFIO_DMA_ACCESS"],
+    ["an IOVA that is no bigint", { iova: 4096 as never }, "ERR_VFIO_IOVA"],
+    ["an IOVA below 0", { iova: -4096n }, "ERR_VFIO_IOVA"],
+    ["pieces that are not made of pages", { pieceBytes: 1000 }, "ERR_VFIO_DMA_ALIGNMENT"],
+  ])("%s is refused at once, also while the container has no group", (_what, options, code) => {
+    const iommu = new FakeIommu();
+    iommu.ready = false;
+    const memory = memoryAt([0x1000n]);
+
+    expect(errorOf(() => new DmaMapper(iommu).map(memory, options))).toMatchObject({ code });
+    expect(memory.holds.size).toBe(0);
+  });
+});

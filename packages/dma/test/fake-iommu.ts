@@ -1,4 +1,4 @@
-import { errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import { closedError, errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
 import type { DmaAccess, Iommu, MappableMemory } from "../src/index.js";
 
 /** An IOMMU that remembers what is mapped, and can be told to fail. */
@@ -7,6 +7,10 @@ export class FakeIommu implements Iommu {
   readonly calls: string[] = [];
   failAt: bigint | undefined;
   unmapsOnly: number | undefined;
+  /** True: its owner has closed the container. */
+  closed = false;
+  /** Unmapping this address fails. */
+  unmapFailsAt: bigint | undefined;
   /** The end of the usable range, itself included. */
   lastAddress = 0xff_ffffn;
   /** False: the container has no group. */
@@ -29,7 +33,7 @@ export class FakeIommu implements Iommu {
   }
 
   info(): IommuInfo {
-    if (!this.ready) throw refusal("EINVAL");
+    this.#checkReady();
     return {
       pageSizes: 0x1000n,
       smallestPage: 4096,
@@ -39,7 +43,7 @@ export class FakeIommu implements Iommu {
   }
 
   map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
-    if (!this.ready) throw refusal("EINVAL");
+    this.#checkReady();
     if (iova + BigInt(bytes) - 1n > this.lastAddress) throw refusal("EINVAL");
     if (iova === this.failAt) throw new Error("the IOMMU refuses");
     for (const [start, length] of this.mapped) {
@@ -50,7 +54,8 @@ export class FakeIommu implements Iommu {
   }
 
   unmap(iova: bigint, bytes: number): number {
-    if (!this.ready) throw refusal("EINVAL");
+    this.#checkReady();
+    if (iova === this.unmapFailsAt) throw refusal("EIO");
     let unmapped = 0;
     for (const [start, length] of [...this.mapped]) {
       if (start < iova || start + BigInt(length) > iova + BigInt(bytes)) continue;
@@ -59,9 +64,14 @@ export class FakeIommu implements Iommu {
     }
     return this.unmapsOnly ?? unmapped;
   }
+
+  #checkReady(): void {
+    if (this.closed) throw closedError("the fake container");
+    if (!this.ready) throw refusal("EINVAL");
+  }
 }
 
-function refusal(name: "EINVAL" | "EEXIST"): VfioSystemError {
+function refusal(name: "EINVAL" | "EEXIST" | "EIO"): VfioSystemError {
   return new VfioSystemError(errnoOf(name), { syscall: "ioctl", what: "the fake IOMMU refuses" });
 }
 

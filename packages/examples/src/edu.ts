@@ -1,3 +1,4 @@
+import { VfioError } from "@vfio/ioctl-native";
 import type { MappedBar } from "@vfio/pci-bar";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -23,8 +24,19 @@ const DMA_INTERRUPT = 4n;
 /** Where the device's own buffer lies in its address space. */
 const DEVICE_BUFFER = 0x40000n;
 
+/** How often {@link Edu.dmaDone} looks. */
+const POLL_MS = 5;
+
 /** The device's buffer is 4096 bytes, but QEMU 7.2 aborts at a transfer that reaches its end. */
 export const EDU_MAX_TRANSFER = 4095;
+
+/** How long, and until when, to wait for the end of a transfer. */
+export interface DmaWait {
+  /** Ends the wait; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0. Default 10000; the device takes about 100. */
+  readonly timeoutMs?: number;
+}
 
 /** The edu device, behind its BAR0. */
 export class Edu {
@@ -52,9 +64,17 @@ export class Edu {
     this.#startDma(DEVICE_BUFFER, iova, bytes, DMA_FROM_DEVICE | (options.interrupt ? DMA_INTERRUPT : 0n));
   }
 
-  /** Waits for the end of a transfer by looking at the device: for whoever does not own its interrupt. */
-  async dmaDone(): Promise<void> {
-    while ((this.bar.read64(REGISTER.dmaCommand) & DMA_START) !== 0n) await sleep(5);
+  /**
+   * Waits for the end of a transfer by looking at the device: for whoever does not own its interrupt.
+   * @throws VfioError `ERR_VFIO_TIMEOUT`; the signal's reason when aborted.
+   */
+  async dmaDone({ signal, timeoutMs = 10_000 }: DmaWait = {}): Promise<void> {
+    const started = performance.now();
+    while ((this.bar.read64(REGISTER.dmaCommand) & DMA_START) !== 0n) {
+      signal?.throwIfAborted();
+      if (performance.now() - started >= timeoutMs) throw dmaTimeout(timeoutMs);
+      await sleep(POLL_MS);
+    }
   }
 
   /** Takes the interrupt's reason back, so that the device can raise the next one. */
@@ -70,4 +90,10 @@ export class Edu {
     this.bar.write64(REGISTER.dmaCount, BigInt(bytes));
     this.bar.write64(REGISTER.dmaCommand, DMA_START | flags);
   }
+}
+
+function dmaTimeout(timeoutMs: number): VfioError {
+  return new VfioError("ERR_VFIO_TIMEOUT", `the edu device's DMA did not end within ${timeoutMs} ms`, {
+    hint: "Is bus mastering on? Without it the device cannot reach the memory",
+  });
 }

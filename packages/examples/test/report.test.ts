@@ -66,6 +66,43 @@ describe("given a step", () => {
   });
 });
 
+describe("given a step whose result was there before its facts could not be found out", () => {
+  const unreadable = (): never => {
+    throw new Error("sysfs is gone");
+  };
+
+  it("the result is disposed of, and the step has failed", () => {
+    const events: PipelineEvent[] = [];
+    const report = new Reporter("primary", (event) => events.push(event));
+    let disposals = 0;
+    const resource = { [Symbol.dispose]: () => disposals++ };
+
+    expect(() => report.step(7, "get the device fd", () => resource, unreadable)).toThrow(StepFailed);
+
+    expect(disposals).toBe(1);
+    expect(events).toMatchObject([{ event: "failed", number: 7, error: { message: "sysfs is gone" } }]);
+  });
+
+  it("a task's result is waited for if it closes in its own time", async () => {
+    const events: PipelineEvent[] = [];
+    const report = new Reporter("primary", (event) => events.push(event));
+    let disposals = 0;
+    const server = { [Symbol.asyncDispose]: async () => disposals++ };
+
+    await expect(report.task("serve", () => server, unreadable)).rejects.toBeInstanceOf(StepFailed);
+
+    expect(disposals).toBe(1);
+    expect(events).toMatchObject([{ event: "failed", title: "serve" }]);
+  });
+
+  it.each([3, null, undefined, "text", [1]])("a result that owns nothing (%j) only fails", async (result) => {
+    const report = new Reporter("primary", () => {});
+
+    expect(() => report.step(2, "count", () => result, unreadable)).toThrow(StepFailed);
+    await expect(report.task("count", () => result, unreadable)).rejects.toBeInstanceOf(StepFailed);
+  });
+});
+
 describe("given a report for people", () => {
   function textOf(events: readonly PipelineEvent[], colors: boolean): string {
     let text = "";

@@ -9,6 +9,8 @@ export interface BarContext {
   readonly device: VfioDevice;
   /** The BAR that holds the MSI-X table, if the device has one. */
   readonly msixBar: number | undefined;
+  /** Throws `ERR_VFIO_CLOSED` once nothing may be mapped any more. */
+  checkOpen(): void;
   /** Whether the device answers at its memory BARs now (command register, bit 1). */
   memorySpaceEnabled(): boolean;
   /** Called with each new mapping, whose owner the caller becomes. */
@@ -48,9 +50,11 @@ export class Bar {
   /**
    * Maps the whole BAR.
    * @throws VfioError `ERR_VFIO_BAR_NOT_MAPPABLE` with the reason; `ERR_VFIO_MEMORY_SPACE_DISABLED` if the device
-   * does not answer at all: touching such a mapping would end the process with a SIGBUS.
+   * does not answer at all: touching such a mapping would end the process with a SIGBUS; `ERR_VFIO_CLOSED` after
+   * `pci.close()`.
    */
   map(): MappedBar {
+    this.#context.checkOpen();
     const { device } = this.#context;
     const name = `BAR${this.index} of ${nameOf(device)}`;
     if (this.obstacle !== undefined) throw notMappableError(name, this.obstacle);

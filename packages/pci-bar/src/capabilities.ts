@@ -4,6 +4,9 @@ const STATUS_CAPABILITIES_LIST = 1 << 4;
 const CAPABILITIES_POINTER = 0x34;
 const HEADER_END = 0x40;
 const CAPABILITY_ID_MSIX = 0x11;
+const MSIX_BYTES = 12;
+const STANDARD_SPACE = 0x100;
+const LAST_BAR = 5;
 
 /** What the walker needs: any config space, or a picture of one. */
 export interface ConfigReader {
@@ -50,14 +53,18 @@ export function listCapabilities(config: ConfigReader): PciCapability[] {
   return found;
 }
 
-/** The MSI-X table's place (PCI 3.0, section 6.8.2), or `undefined` if the device has no MSI-X. */
+/** The MSI-X table's place (PCI 3.0, section 6.8.2), or `undefined` if the device has no MSI-X, or names no BAR. */
 export function findMsixTable(config: ConfigReader): MsixTable | undefined {
   const capability = listCapabilities(config).find(({ id }) => id === CAPABILITY_ID_MSIX);
-  if (capability === undefined) return undefined;
+  // Broken devices place it so that its 12 bytes reach out of the area that standard capabilities have.
+  if (capability === undefined || capability.offset + MSIX_BYTES > STANDARD_SPACE) return undefined;
   const place = config.read32(capability.offset + 4);
+  const bar = place & 7;
+  // BIR values 6 and 7 are reserved (PCI 3.0, section 6.8.2.3): the table is then in no BAR that could be left out.
+  if (bar > LAST_BAR) return undefined;
   return {
-    bar: place & 7,
-    offset: place & ~7,
+    bar,
+    offset: (place & ~7) >>> 0,
     vectors: (config.read16(capability.offset + 2) & 0x7ff) + 1,
   };
 }

@@ -1,4 +1,5 @@
 import { closedError, EventFd, waitForFd, type WaitOptions } from "@vfio/ioctl-native";
+import { followSignal } from "./follow-signal.js";
 
 /** How long and until when to wait for an interrupt. */
 export type InterruptWait = Pick<WaitOptions, "signal" | "timeoutMs">;
@@ -13,7 +14,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   readonly #name: string;
   readonly #eventFd = EventFd.create();
   /** Ends whoever waits when the vector is closed. */
-  readonly #closing = new AbortController();
+  readonly #waits = new Set<AbortController>();
 
   /** Programs call `interrupts.vector(number)`. */
   constructor(number: number, name: string) {
@@ -36,8 +37,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
       options.signal?.throwIfAborted();
       const count = this.poll();
       if (count > 0) return count;
-      const ends = [this.#closing.signal, ...(options.signal === undefined ? [] : [options.signal])];
-      await waitForFd(this.#eventFd, { ...options, signal: AbortSignal.any(ends), what: this.#name });
+      await this.#untilRaised(options);
     }
   }
 
@@ -53,12 +53,24 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
 
   /** Closes the eventfd. `Interrupts.close` does it. Closing twice does nothing. */
   close(): void {
-    this.#closing.abort(closedError(this.#name));
+    for (const wait of this.#waits) wait.abort(closedError(this.#name));
     this.#eventFd.close();
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  async #untilRaised({ signal, timeoutMs }: InterruptWait): Promise<void> {
+    const wait = new AbortController();
+    const following = signal === undefined ? undefined : followSignal(signal, wait);
+    this.#waits.add(wait);
+    try {
+      await waitForFd(this.#eventFd, { timeoutMs, signal: wait.signal, what: this.#name });
+    } finally {
+      following?.[Symbol.dispose]();
+      this.#waits.delete(wait);
+    }
   }
 }

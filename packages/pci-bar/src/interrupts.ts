@@ -1,6 +1,7 @@
 import {
   closedError,
   ioctl,
+  runAll,
   vfioConstants,
   VfioError,
   vfioIoctls,
@@ -96,16 +97,13 @@ export class Interrupts implements Disposable {
   /**
    * Lets an INTx interrupt come again: the kernel masks it with each one, since its line stays raised until the
    * device is served.
-   * @throws VfioError `ERR_VFIO_NOT_MASKABLE` for other types.
+   * @throws VfioError `ERR_VFIO_NOT_MASKABLE` for other types; `ERR_VFIO_INTERRUPTS_DISABLED` before {@link enable}.
    */
   unmask(): void {
     this.#checkOpen();
-    if (this.type !== "intx") {
-      throw new VfioError(
-        "ERR_VFIO_NOT_MASKABLE",
-        `${this.type} interrupts of ${nameOf(this.#device)} are never masked`,
-      );
-    }
+    const name = `${this.type} interrupts of ${nameOf(this.#device)}`;
+    if (this.type !== "intx") throw new VfioError("ERR_VFIO_NOT_MASKABLE", `${name} are never masked`);
+    if (!this.#enabled) throw disabledError(name);
     this.#setIrqs("unmask", DATA_NONE | UNMASK, [], 1);
   }
 
@@ -117,14 +115,21 @@ export class Interrupts implements Disposable {
     this.#enabled = false;
   }
 
-  /** Disables and gives the eventfds back. Closing twice does nothing. */
+  /**
+   * Disables and gives the eventfds back. Closing twice does nothing.
+   * @throws VfioSystemError if the kernel did not disable them, as for a device that is gone (`ENODEV`). They are
+   * closed all the same, and everything is given back.
+   */
   close(): void {
     if (this.#closed) return;
-    this.disable();
     this.#closed = true;
-    for (const vector of this.#vectors) vector.close();
-    this.#hold?.[Symbol.dispose]();
-    for (const listener of this.#closeListeners.splice(0)) listener();
+    runAll([
+      () => this.disable(),
+      () => (this.#enabled = false),
+      ...this.#vectors.map((vector) => () => vector.close()),
+      () => this.#hold?.[Symbol.dispose](),
+      ...this.#closeListeners.splice(0),
+    ]);
   }
 
   /** Calls back when these interrupts are closed. */
@@ -150,6 +155,12 @@ export class Interrupts implements Disposable {
       what: `cannot ${verb} the ${this.type} interrupts of ${nameOf(this.#device)}`,
     }));
   }
+}
+
+function disabledError(name: string): VfioError {
+  return new VfioError("ERR_VFIO_INTERRUPTS_DISABLED", `${name} cannot be unmasked: they are not enabled`, {
+    hint: "Call interrupts.enable() first",
+  });
 }
 
 function createVectors(count: number, name: string): InterruptVector[] {

@@ -1,4 +1,4 @@
-import type { Mapping, RegisterFunctions } from "@vfio/ioctl-native";
+import { runAll, type Mapping, type RegisterFunctions } from "@vfio/ioctl-native";
 
 /**
  * A BAR mapped into this process. Every accessor call is exactly one access of exactly its width, in order; an
@@ -64,9 +64,11 @@ export class MappedBar implements RegisterFunctions, Disposable {
 
   /** Closing twice does nothing. */
   close(): void {
-    this.#mapping.close();
-    for (const listener of this.#closeListeners.splice(0)) listener();
-    this.#hold?.[Symbol.dispose]();
+    runAll([
+      () => this.#mapping.close(),
+      () => this.#hold?.[Symbol.dispose](),
+      ...this.#closeListeners.splice(0),
+    ]);
   }
 
   /** As {@link close}. */

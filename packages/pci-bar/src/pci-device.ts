@@ -1,4 +1,4 @@
-import { closedError, VfioRangeError, vfioConstants } from "@vfio/ioctl-native";
+import { closedError, runAll, vfioConstants, VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import { Bar } from "./bar.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { CommandBit, commandBit, setCommandBit } from "./command.js";
@@ -48,6 +48,7 @@ export class PciDevice implements Disposable {
     return new Bar(readRegionInfo(this.#device, index), {
       device: this.#device,
       msixBar: this.msixTable?.bar,
+      checkOpen: () => this.#checkOpen(),
       memorySpaceEnabled: () => this.memorySpace,
       own: (mapped) => this.#own(mapped),
     });
@@ -75,9 +76,15 @@ export class PciDevice implements Disposable {
     }
   }
 
-  /** Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. */
+  /**
+   * Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. A device has one
+   * `Interrupts` at a time: the kernel serves one type, and a second would take the first one's eventfds away.
+   * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` while others are open; `ERR_VFIO_NO_INTERRUPT`; `ERR_VFIO_CLOSED`;
+   * VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`.
+   */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
     this.#checkOpen();
+    this.#checkNoInterrupts();
     const interrupts = Interrupts.setUp(this.#device, options);
     this.#own(interrupts);
     return interrupts;
@@ -103,10 +110,13 @@ export class PciDevice implements Disposable {
     setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
   }
 
-  /** Unmaps all BARs and closes all interrupts. Closing twice does nothing. */
+  /**
+   * Unmaps all BARs and closes the interrupts. Closing twice does nothing.
+   * @throws what one of them threw, an AggregateError if several did; all of them are closed all the same.
+   */
   close(): void {
     this.#closed = true;
-    for (const resource of [...this.#owned]) resource.close();
+    runAll([...this.#owned].map((resource) => () => resource.close()));
   }
 
   /** As {@link close}. */
@@ -117,6 +127,16 @@ export class PciDevice implements Disposable {
   #own(resource: MappedBar | Interrupts): void {
     this.#owned.add(resource);
     resource.onClose(() => this.#owned.delete(resource));
+  }
+
+  #checkNoInterrupts(): void {
+    const open = [...this.#owned].find((resource) => resource instanceof Interrupts);
+    if (open === undefined) return;
+    throw new VfioError(
+      "ERR_VFIO_INTERRUPTS_IN_USE",
+      `${nameOf(this.#device)} has ${open.type} interrupts set up already`,
+      { hint: "Close the first: interrupts.close()" },
+    );
   }
 
   #checkOpen(): void {

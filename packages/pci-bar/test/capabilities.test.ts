@@ -19,6 +19,17 @@ function readerOf(view: DataView): ConfigReader {
 
 const HAS_LIST = { 0x06: 0x10 };
 
+/** A config space with only an MSI-X capability, whose table has one entry. */
+function msixAt(place: number): ConfigReader {
+  const bytes = [0, 8, 16, 24].map((shift) => (place >>> shift) & 0xff);
+  return picture({
+    ...HAS_LIST,
+    0x34: 0x40,
+    0x40: 0x11,
+    ...Object.fromEntries(bytes.map((b, i) => [0x44 + i, b])),
+  });
+}
+
 describe("given a config space with a capability list", () => {
   it("every capability is found, in order; the reserved bits of pointers are ignored", () => {
     const config = picture({ ...HAS_LIST, 0x34: 0x43, 0x40: 0x01, 0x41: 0x51, 0x50: 0x05, 0x51: 0x00 });
@@ -41,6 +52,22 @@ describe("given a config space with a capability list", () => {
     });
 
     expect(findMsixTable(config)).toEqual({ bar: 2, offset: 0x2000, vectors: 65 });
+  });
+
+  it("a table in the upper half of a 4 GiB BAR has an offset that is not negative", () => {
+    const config = msixAt(0xffff_f005);
+
+    expect(findMsixTable(config)).toEqual({ bar: 5, offset: 0xffff_f000, vectors: 1 });
+  });
+
+  it.each([6, 7])("a table in the reserved BAR %i is none", (bar) => {
+    expect(findMsixTable(msixAt(0x2000 | bar))).toBeUndefined();
+  });
+
+  it("an MSI-X capability that reaches out of the standard area is none", () => {
+    const config = picture({ ...HAS_LIST, 0x34: 0xf8, 0xf8: 0x11 });
+
+    expect(findMsixTable(config)).toBeUndefined();
   });
 
   it("without the status bit there is no list, whatever the pointer says", () => {

@@ -103,7 +103,8 @@ export class Container implements HasFd, Disposable {
   /**
    * Adds an open, viable group to this container, and with the first one sets the IOMMU type.
    * {@link addGroup} does all of it in one step.
-   * @throws VfioSystemError `EINVAL`, `EPERM`, `EBUSY` with what to look for.
+   * @throws VfioSystemError `EINVAL`, `EPERM`, `EBUSY` with what to look for. And what a listener of
+   * {@link onGroupAdded} throws: all are called, then the first error is thrown, and the group stays attached.
    */
   attach(group: Group): void {
     ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, this.fd, (errno) => ({
@@ -118,12 +119,13 @@ export class Container implements HasFd, Disposable {
     }
     this.#groups.add(group);
     group.onClose(() => this.#groups.delete(group));
-    for (const listener of this.#groupListeners) listener();
+    this.#tellOfGroup();
   }
 
   /**
    * Calls back whenever a group has joined and the IOMMU type is set: with the first group mappings become possible,
-   * and with the first after the last had left, all have to be made anew.
+   * and with the first after the last had left, all have to be made anew. What a listener throws, {@link attach}
+   * throws when all have been called; {@link addGroup} then closes the group again.
    */
   onGroupAdded(listener: () => void): Disposable {
     this.#groupListeners.add(listener);
@@ -165,6 +167,18 @@ export class Container implements HasFd, Disposable {
       what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
       ...attachHint(errno),
     }));
+  }
+
+  #tellOfGroup(): void {
+    const errors: unknown[] = [];
+    for (const listener of [...this.#groupListeners]) {
+      try {
+        listener();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
   }
 
   #checkApiVersion(): void {

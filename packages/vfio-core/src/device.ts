@@ -97,8 +97,11 @@ export class Device implements HasFd, Disposable {
         },
       );
     }
-    this.#fd.close();
-    this.#onClose(this);
+    try {
+      this.#fd.close();
+    } finally {
+      this.#onClose(this);
+    }
   }
 
   /** As {@link close}. */

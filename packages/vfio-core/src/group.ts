@@ -121,8 +121,11 @@ export class Group implements HasFd, Disposable {
         },
       );
     }
-    this.#fd.close();
-    for (const listener of this.#closeListeners) listener();
+    try {
+      this.#fd.close();
+    } finally {
+      for (const listener of this.#closeListeners) listener();
+    }
   }
 
   /** As {@link close}. */

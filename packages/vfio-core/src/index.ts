@@ -10,7 +10,6 @@ export {
   devicesOfGroup,
   iommuGroupExists,
   iommuGroupOf,
-  isBridge,
   listPciDevices,
   type PciDeviceInfo,
 } from "./topology.js";

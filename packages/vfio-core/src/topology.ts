@@ -3,7 +3,6 @@ import { normalizeBdf } from "./bdf.js";
 
 const PCI_DEVICES = "/sys/bus/pci/devices";
 const IOMMU_GROUPS = "/sys/kernel/iommu_groups";
-const BRIDGE_CLASS = 0x06;
 
 /** What sysfs says of a PCI device. */
 export interface PciDeviceInfo {
@@ -82,9 +81,4 @@ export function devicesOfGroup(group: number): PciDeviceInfo[] {
   return listFolder(`${IOMMU_GROUPS}/${group}/devices`)
     .filter((name) => exists(`${PCI_DEVICES}/${name}`))
     .map(describePciDevice);
-}
-
-/** True for PCI bridges, whose driver (pcieport, or none) never hinders VFIO. */
-export function isBridge(device: PciDeviceInfo): boolean {
-  return device.classCode >> 16 === BRIDGE_CLASS;
 }

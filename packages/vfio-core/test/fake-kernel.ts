@@ -1,4 +1,4 @@
-import { errnoOf, type Kernel } from "@vfio/ioctl-native";
+import { errnoOf, vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
 
 /** A kernel of which only sysfs is there: files and links from a table. Every other call fails the test. */
 export function sysfsOnly(files: Record<string, string>, links: Record<string, string> = {}): Kernel {
@@ -31,4 +31,28 @@ export function pciDevice(
     [`${folder}/device`]: `${fields.device ?? "0x11e8"}\n`,
     [`${folder}/class`]: `${fields.class ?? "0x00ff00"}\n`,
   };
+}
+
+/** As {@link sysfsOnly}, with a VFIO that agrees to everything, except to what `replaced` answers. */
+export function vfioKernel(
+  sysfs: Kernel,
+  replaced: Partial<Pick<Kernel, "open" | "close">> & { readonly openDevice?: number } = {},
+): Kernel {
+  let next = 10;
+  const fake: Partial<Kernel> = {
+    ...sysfs,
+    open: () => next++,
+    close: () => 0,
+    ioctl: (_fd, request, argument) => {
+      if (request === vfioIoctls.VFIO_CHECK_EXTENSION.number) return 1;
+      if (request === vfioIoctls.VFIO_GROUP_GET_DEVICE_FD.number) return replaced.openDevice ?? next++;
+      if (request === vfioIoctls.VFIO_GROUP_GET_STATUS.number)
+        vfioStructs.vfio_group_status.write(argument as Uint8Array, {
+          flags: vfioConstants.VFIO_GROUP_FLAGS_VIABLE,
+        });
+      return 0;
+    },
+    ...replaced,
+  };
+  return fake as Kernel;
 }

@@ -7,7 +7,6 @@ import {
   describePciDevice,
   iommuGroupExists,
   iommuGroupOf,
-  isBridge,
   listPciDevices,
 } from "../src/index.js";
 import { pciDevice, sysfsOnly } from "./fake-kernel.js";
@@ -38,14 +37,13 @@ describe("given a machine's sysfs", () => {
     expect(iommuGroupOf(EDU)).toBe(0);
   });
 
-  it("bridges are told by their class", () => {
+  it("all devices are listed by address, each with its class", () => {
     using _ = useKernel(sysfsOnly({ ...pciDevice(EDU), ...pciDevice(BRIDGE, { class: "0x060400" }) }));
 
-    expect(
-      listPciDevices()
-        .filter(isBridge)
-        .map(({ bdf }) => bdf),
-    ).toEqual([BRIDGE]);
+    expect(listPciDevices()).toMatchObject([
+      { bdf: EDU, classCode: 0x00ff00 },
+      { bdf: BRIDGE, classCode: 0x060400 },
+    ]);
   });
 
   it("a group exists if sysfs has its folder, bound to VFIO or not", () => {

@@ -6,14 +6,14 @@
 import { existsSync, readFileSync } from "node:fs";
 
 /**
- * One report's numbers. A run that left no report, or none that can be read, counts as one failure: it must never
- * look like a run without tests.
+ * One report's numbers. A run that left no report, none that can be read, or one without a single test, counts as one
+ * failure: it must never look as if all went well.
  * @param {string} name
  * @param {string} file
  * @returns {Row}
  */
 export function readResults(name, file) {
-  if (!existsSync(file)) return { name: `${name} (no report)`, passed: 0, failed: 1, skipped: 0 };
+  if (!existsSync(file)) return failure(`${name} (no report)`);
   try {
     const report = JSON.parse(readFileSync(file, "utf8"));
     const passed = report.numPassedTests;
@@ -24,9 +24,10 @@ export function readResults(name, file) {
       (/** @type {{ status: string, assertionResults: unknown[] }} */ each) =>
         each.status === "failed" && each.assertionResults.length === 0,
     ).length;
+    if (passed + failed + skipped + brokenFiles === 0) return failure(`${name} (no tests)`);
     return { name, passed, failed: failed + brokenFiles, skipped };
   } catch {
-    return { name: `${name} (unreadable report)`, passed: 0, failed: 1, skipped: 0 };
+    return failure(`${name} (unreadable report)`);
   }
 }
 
@@ -38,4 +39,47 @@ export function sum(rows) {
   const add = (/** @type {"passed" | "failed" | "skipped"} */ key) =>
     rows.reduce((total, row) => total + row[key], 0);
   return { passed: add("passed"), failed: add("failed"), skipped: add("skipped") };
+}
+
+/**
+ * A check without a report of its own, such as lint: it passed or failed as a whole.
+ * @param {string} name
+ * @param {number | null} status the exit status; null if a signal ended it.
+ * @returns {Row}
+ */
+export function checkRow(name, status) {
+  return status === 0 ? { name, passed: 1, failed: 0, skipped: 0 } : failure(name);
+}
+
+/**
+ * A run of tests whose reports are counted on their own. It adds nothing to them, unless it failed and they do not
+ * show why: then it is one failure (an error outside of any test, a run that was killed).
+ * @param {string} name
+ * @param {number | null} status the exit status; null if a signal ended it.
+ * @param {readonly Row[]} reports what the run wrote down.
+ * @returns {Row}
+ */
+export function runRow(name, status, reports) {
+  if (status === 0 || sum(reports).failed > 0) return { name, passed: 0, failed: 0, skipped: 0 };
+  return failure(`${name} (${status === null ? "killed" : `exit status ${status}`})`);
+}
+
+/**
+ * The last line of `npm test`, and its exit code: 0 only if something passed and nothing failed.
+ * @param {readonly Row[]} rows
+ */
+export function verdict(rows) {
+  const { passed, failed, skipped } = sum(rows);
+  return {
+    line: `${passed} passed, ${failed} failed, ${skipped} skipped`,
+    exitCode: failed === 0 && passed > 0 ? 0 : 1,
+  };
+}
+
+/**
+ * @param {string} name
+ * @returns {Row}
+ */
+function failure(name) {
+  return { name, passed: 0, failed: 1, skipped: 0 };
 }

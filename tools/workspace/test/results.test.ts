@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { median } from "../src/pairs.js";
-import { readResults, sum } from "../src/results.js";
+import { checkRow, readResults, runRow, sum, verdict } from "../src/results.js";
 
 let folder: string;
 beforeEach(() => {
@@ -48,6 +48,18 @@ describe("given the report of a test run", () => {
     expect(readResults("lab", report("not JSON"))).toMatchObject({ passed: 0, failed: 1 });
   });
 
+  it("a report without a single test counts as a failure", () => {
+    const file = report({
+      numPassedTests: 0,
+      numFailedTests: 0,
+      numPendingTests: 0,
+      numTodoTests: 0,
+      testResults: [],
+    });
+
+    expect(readResults("dma", file)).toEqual({ name: "dma (no tests)", passed: 0, failed: 1, skipped: 0 });
+  });
+
   it("the sum is over everything that ran", () => {
     const rows = [
       { name: "a", passed: 1, failed: 2, skipped: 3 },
@@ -55,6 +67,56 @@ describe("given the report of a test run", () => {
     ];
 
     expect(sum(rows)).toEqual({ passed: 11, failed: 22, skipped: 33 });
+  });
+});
+
+describe("given the exit status of a run whose reports are counted", () => {
+  const green = { name: "dma", passed: 5, failed: 0, skipped: 0 };
+  const red = { name: "mp-sync", passed: 5, failed: 2, skipped: 0 };
+  const nothing = { passed: 0, failed: 0, skipped: 0 };
+
+  it("a good one adds nothing, so that no test is counted twice", () => {
+    expect(runRow("tests", 0, [green])).toEqual({ name: "tests", ...nothing });
+  });
+
+  it.each([1, 130])("%i although no report shows a failure is one failure", (status) => {
+    expect(runRow("tests", status, [green])).toEqual({
+      name: `tests (exit status ${status})`,
+      ...nothing,
+      failed: 1,
+    });
+  });
+
+  it("a run that was killed is one failure", () => {
+    expect(runRow("tests", null, [green])).toEqual({ name: "tests (killed)", ...nothing, failed: 1 });
+  });
+
+  it("failures that the reports show are not counted again", () => {
+    expect(runRow("tests", 1, [green, red])).toEqual({ name: "tests", ...nothing });
+    expect(runRow("tests", null, [green, red])).toEqual({ name: "tests", ...nothing });
+  });
+});
+
+describe("given a check without a report", () => {
+  it("it passed or failed as a whole, and failed if it was killed", () => {
+    expect(checkRow("lint", 0)).toEqual({ name: "lint", passed: 1, failed: 0, skipped: 0 });
+    expect(checkRow("lint", 1)).toEqual({ name: "lint", passed: 0, failed: 1, skipped: 0 });
+    expect(checkRow("lint", null)).toEqual({ name: "lint", passed: 0, failed: 1, skipped: 0 });
+  });
+});
+
+describe("given all rows", () => {
+  it("the last line sums them up, and the exit code is 0 only without a failure", () => {
+    const good = { name: "a", passed: 3, failed: 0, skipped: 1 };
+    const bad = { name: "b", passed: 1, failed: 2, skipped: 0 };
+
+    expect(verdict([good])).toEqual({ line: "3 passed, 0 failed, 1 skipped", exitCode: 0 });
+    expect(verdict([good, bad])).toEqual({ line: "4 passed, 2 failed, 1 skipped", exitCode: 1 });
+    expect(verdict([good, runRow("tests", 1, [good])]).exitCode).toBe(1);
+  });
+
+  it("nothing at all is no success", () => {
+    expect(verdict([])).toEqual({ line: "0 passed, 0 failed, 0 skipped", exitCode: 1 });
   });
 });
 

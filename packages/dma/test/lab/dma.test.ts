@@ -133,7 +133,7 @@ describe("given somebody's container with a group in it", () => {
     expect(processState().locked).toBe("65536 kB");
   });
 
-  it("IOVA = VA: one mapping at the memory's own address", () => {
+  it("IOVA = VA: virtual addresses of 47 bits are refused by an IOMMU of 39, with the ranges that it has", () => {
     using foreign = foreignContainer();
     using memory = HugepageMemory.allocate({ bytes: 4 * TWO_MIB });
     // The lab's IOMMU has 39 bits and virtual addresses have 47: the mapper must say so before the kernel does.
@@ -186,10 +186,10 @@ describe("given somebody's container with a group in it", () => {
     using stranger = new DmaMapper(foreign.container);
     stranger.map(other, { iova: 0x2000_0000n });
 
-    const error = errorOf(() => mapper.map(memory, { iova: 0x1fe0_0000n }));
+    const error = errorOf(() => mapper.map(memory, { iova: 0x1fe0_0000n, pieceBytes: TWO_MIB }));
 
     expect(error).toMatchObject({ code: "EEXIST", ioctl: "VFIO_IOMMU_MAP_DMA" });
-    expect(error.message).toContain("[0x1fe00000, 0x201fffff]");
+    expect(error.message).toContain("[0x20000000, 0x201fffff]");
     expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65534);
   });
 
@@ -322,6 +322,13 @@ describe("given memory of the caller's own", () => {
     const error = errorOf(() => HugepageMemory.allocate({ bytes: 1, numaNode: 7 }));
     expect(error).toMatchObject({ code: "ERR_VFIO_NUMA_NODE" });
     expect(error.message).toContain("no NUMA node 7; it has 0");
+  });
+
+  it("a buffer before the container has a group: there are no device addresses, and nothing is left", () => {
+    using container = openFile("/dev/vfio/vfio");
+    using mapper = new DmaMapper(container);
+
+    expect(errorOf(() => mapper.alloc({ bytes: 100 }))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
   });
 
   it("no hugepages left: the error counts them for each NUMA node too", () => {

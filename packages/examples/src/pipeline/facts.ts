@@ -1,7 +1,6 @@
-import type { DmaMapping } from "@vfio/dma";
-import type { IommuInfo } from "@vfio/ioctl-native";
 import type { Interrupts, MappedBar, PciDevice } from "@vfio/pci-bar";
-import type { Container, Device } from "@vfio/vfio-core";
+import { devicesOfGroup, type Container, type Device, type Group } from "@vfio/vfio-core";
+import type { DmaMemory } from "./dma-memory.js";
 import type { Facts } from "./events.js";
 
 /** The sentences of the report: what is worth knowing of each thing the steps produce. */
@@ -10,16 +9,32 @@ export function containerFacts(container: Container): Facts {
   return { apiVersion: container.apiVersion, iommuType: container.iommuType };
 }
 
-export function iommuFacts(info: IommuInfo): Facts {
-  return {
-    iovaRanges: (info.iovaRanges ?? []).map(({ start, end }) => `[${hex(start)}, ${hex(end)}]`),
-    pageSizes: pageSizesOf(info.pageSizes),
-    mappingsLeft: info.mappingsLeft ?? "unknown",
+export function groupNumberFacts(bdf: string): (group: number) => Facts {
+  return (group) => ({ bdf, group });
+}
+
+export function groupFacts({ number }: Group): Facts {
+  return { path: `/dev/vfio/${number}` };
+}
+
+export function memberFacts({ number }: Group): () => Facts {
+  return () => ({
+    devices: devicesOfGroup(number).map(({ bdf, driver }) => `${bdf} (${driver ?? "no driver"})`),
+  });
+}
+
+export function iommuFacts(container: Container): () => Facts {
+  return () => {
+    const info = container.iommuInfo();
+    return {
+      iovaRanges: (info.iovaRanges ?? []).map(({ start, end }) => `[${hex(start)}, ${hex(end)}]`),
+      pageSizes: pageSizesOf(info.pageSizes),
+      mappingsLeft: info.mappingsLeft ?? "unknown",
+    };
   };
 }
 
-export function mappingFacts(mapping: DmaMapping): Facts {
-  const { memory, segments } = mapping;
+export function mappingFacts({ memory, mapping: { segments } }: DmaMemory): Facts {
   return {
     bytes: memory.bytes,
     pages: memory.bytes / memory.pageBytes,
@@ -33,13 +48,13 @@ export function deviceFacts(device: Device): Facts {
   return { bdf: device.bdf, ...device.info };
 }
 
-export function barFacts(pci: PciDevice, mapped: readonly MappedBar[]): Facts {
-  return {
+export function barFacts(pci: PciDevice): (mapped: readonly MappedBar[]) => Facts {
+  return (mapped) => ({
     mapped: mapped.map(({ index, bytes }) => `BAR${index} (${bytes} bytes)`),
     skipped: pci.bars
       .filter(({ obstacle }) => obstacle !== undefined)
       .map(({ index, obstacle }) => `BAR${index}: ${obstacle ?? ""}`),
-  };
+  });
 }
 
 export function interruptFacts(interrupts: Interrupts): Facts {

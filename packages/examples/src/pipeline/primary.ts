@@ -1,8 +1,8 @@
-import { DmaMapper, HugepageMemory, type DmaMapping } from "@vfio/dma";
 import { FdServer } from "@vfio/mp-sync";
 import { PciDevice, type Interrupts, type MappedBar } from "@vfio/pci-bar";
-import { Container, devicesOfGroup, Group, iommuGroupOf } from "@vfio/vfio-core";
+import { Container, Group, iommuGroupOf } from "@vfio/vfio-core";
 import { Edu, EDU_DEVICE_ID, EDU_VENDOR_ID } from "../edu.js";
+import { mapHugepages, type DmaMemory } from "./dma-memory.js";
 import * as facts from "./facts.js";
 import type { PipelineOptions } from "./options.js";
 import type { Reporter } from "./reporter.js";
@@ -11,6 +11,14 @@ import { dmaRoundTrip } from "./round-trip.js";
 /** Each role has its own places in the shared memory. */
 const PLACES = { source: 0, target: 16 << 10 };
 const INTERRUPT_TIMEOUT_MS = 10_000;
+const MIB = 1024 * 1024;
+
+/** A device that is ready: steps 8 to 10. */
+interface ReadyDevice {
+  readonly pci: PciDevice;
+  readonly bars: readonly MappedBar[];
+  readonly interrupts: Interrupts;
+}
 
 /** The primary process: the ten steps, a DMA round trip, then serving secondaries until `signal` ends it. */
 export async function runPrimary(
@@ -18,50 +26,44 @@ export async function runPrimary(
   report: Reporter,
   signal: AbortSignal,
 ): Promise<void> {
-  const { bdf } = options;
+  const { bdf, memoryMiB, prefix } = options;
 
   using container = report.step(1, "open a container", () => Container.open(), facts.containerFacts);
   const number = report.step(
     2,
     "find the device's IOMMU group",
     () => iommuGroupOf(bdf),
-    (group) => ({ bdf, group }),
+    facts.groupNumberFacts(bdf),
   );
-  using group = report.step(
-    3,
-    "open the group",
-    () => Group.open(number),
-    () => ({ path: `/dev/vfio/${number}` }),
-  );
-  report.step(
-    4,
-    "check that the group is viable",
-    () => group.checkViable(),
-    () => ({ devices: membersOf(number) }),
-  );
+  using group = report.step(3, "open the group", () => Group.open(number), facts.groupFacts);
+  report.step(4, "check that the group is viable", () => group.checkViable(), facts.memberFacts(group));
   report.step(
     5,
     "add the group to the container, set the IOMMU type",
     () => container.attach(group),
-    () => facts.iommuFacts(container.iommuInfo()),
+    facts.iommuFacts(container),
   );
-
-  using memory = HugepageMemory.allocate({ bytes: options.memoryMiB << 20 });
-  using dma = new DmaMapper(container, { iova: "physical" });
-  const mapping = report.step(
+  using dmaMemory = report.step(
     6,
     "map all hugepage memory for DMA, IOVA = PA",
-    () => dma.map(memory),
+    () => mapHugepages(container, memoryMiB * MIB),
     facts.mappingFacts,
   );
-
   using device = report.step(7, "get the device fd", () => group.openDevice(bdf), facts.deviceFacts);
   using pci = new PciDevice(device);
+  const ready = makeReady(report, pci);
+
+  await roundTrip(report, ready, dmaMemory, signal);
+  await serve(report, { container, group, dmaMemory, prefix }, signal);
+}
+
+/** Steps 8 to 10. What they make belongs to `pci` and is closed with it. */
+function makeReady(report: Reporter, pci: PciDevice): ReadyDevice {
   const bars = report.step(
     8,
     "map the BARs, but not the MSI-X table's",
     () => pci.mapBars(),
-    (mapped) => facts.barFacts(pci, mapped),
+    facts.barFacts(pci),
   );
   const interrupts = report.step(
     9,
@@ -75,16 +77,14 @@ export async function runPrimary(
     () => (pci.busMaster = true),
     () => ({ readBack: pci.busMaster }),
   );
-
-  await roundTrip(report, pci, bars, { memory, mapping, interrupts });
-  await serve({ container, group, memory, mapping }, options, report, signal);
+  return { pci, bars, interrupts };
 }
 
 async function roundTrip(
   report: Reporter,
-  pci: PciDevice,
-  bars: readonly MappedBar[],
-  { memory, mapping, interrupts }: { memory: HugepageMemory; mapping: DmaMapping; interrupts: Interrupts },
+  { pci, bars, interrupts }: ReadyDevice,
+  { memory, mapping }: DmaMemory,
+  signal: AbortSignal,
 ): Promise<void> {
   const title = "DMA to the device and back, completion by interrupt";
   const bar0 = bars.find(({ index }) => index === 0);
@@ -94,7 +94,7 @@ async function roundTrip(
   const edu = new Edu(bar0);
   let count = 0;
   const interrupted = async (): Promise<void> => {
-    count += await interrupts.vector(0).wait({ timeoutMs: INTERRUPT_TIMEOUT_MS });
+    count += await interrupts.vector(0).wait({ timeoutMs: INTERRUPT_TIMEOUT_MS, signal });
     edu.acknowledgeInterrupt();
     if (interrupts.type === "intx") interrupts.unmask();
   };
@@ -112,20 +112,19 @@ async function roundTrip(
 }
 
 async function serve(
-  shared: { container: Container; group: Group; memory: HugepageMemory; mapping: DmaMapping },
-  options: PipelineOptions,
   report: Reporter,
+  shared: { container: Container; group: Group; dmaMemory: DmaMemory; prefix: string },
   signal: AbortSignal,
 ): Promise<void> {
-  const { container, group, memory, mapping } = shared;
+  const { container, group, dmaMemory, prefix } = shared;
   await using server = await report.task(
     "serve the fds to secondaries",
     async () =>
       await FdServer.listen({
         container,
         groups: [group],
-        memories: [{ file: memory, description: mapping.describe() }],
-        prefix: options.prefix,
+        memories: [{ file: dmaMemory.memory, description: dmaMemory.mapping.describe() }],
+        prefix,
       }),
     ({ path }) => ({ path }),
   );
@@ -138,8 +137,4 @@ async function serve(
 
 function isEdu(pci: PciDevice): boolean {
   return pci.vendorId === EDU_VENDOR_ID && pci.deviceId === EDU_DEVICE_ID;
-}
-
-function membersOf(group: number): string[] {
-  return devicesOfGroup(group).map(({ bdf, driver }) => `${bdf} (${driver ?? "no driver"})`);
 }

@@ -18,32 +18,49 @@ export class Reporter {
       process.stdout.write(`${JSON.stringify(event)}\n`),
   ) {}
 
-  /** One of the primary's ten steps. Returns what the step returned; `facts` look at it afterwards. */
+  /**
+   * One of the primary's ten steps. Returns what the step returned; `facts` look at it afterwards. If they throw, the
+   * result is disposed of, since nobody else has it yet.
+   */
   step<T>(number: number, title: string, action: () => T, facts: (result: T) => Facts = () => ({})): T {
+    const step = { number, title };
     const started = performance.now();
+    let result: T;
     try {
-      const result = action();
-      this.#done({ number, title }, started, facts(result));
-      return result;
+      result = action();
     } catch (error) {
-      throw this.#failed({ number, title }, error);
+      throw this.#failed(step, error);
     }
+    try {
+      this.#done(step, started, facts(result));
+    } catch (error) {
+      disposerOf(result, Symbol.dispose)?.();
+      throw this.#failed(step, error);
+    }
+    return result;
   }
 
-  /** Something that takes a while and is none of the ten. */
+  /** Something that takes a while and is none of the ten; otherwise as {@link step}. */
   async task<T>(
     title: string,
     action: () => T | Promise<T>,
     facts: (result: T) => Facts = () => ({}),
   ): Promise<T> {
     const started = performance.now();
+    let result: T;
     try {
-      const result = await action();
-      this.#done({ title }, started, facts(result));
-      return result;
+      result = await action();
     } catch (error) {
       throw this.#failed({ title }, error);
     }
+    try {
+      this.#done({ title }, started, facts(result));
+    } catch (error) {
+      const dispose = disposerOf(result, Symbol.asyncDispose) ?? disposerOf(result, Symbol.dispose);
+      await dispose?.();
+      throw this.#failed({ title }, error);
+    }
+    return result;
   }
 
   /** Reports what cannot be shown on this machine or device, and why. */
@@ -60,6 +77,15 @@ export class Reporter {
     this.emit({ event: "failed", role: this.role, ...what, error: failureFacts(error) });
     return new StepFailed(what.title, { cause: error });
   }
+}
+
+function disposerOf(
+  result: unknown,
+  kind: typeof Symbol.dispose | typeof Symbol.asyncDispose,
+): (() => unknown) | undefined {
+  if (typeof result !== "object" || result === null || !(kind in result)) return undefined;
+  const resource = result as Record<typeof kind, () => unknown>;
+  return () => resource[kind]();
 }
 
 /** What is worth telling of an error. */

@@ -1,3 +1,4 @@
+import { VfioError } from "@vfio/ioctl-native";
 import type { Role } from "./events.js";
 import { failureFacts, Reporter, StepFailed } from "./reporter.js";
 
@@ -11,9 +12,10 @@ export async function runAsProcess(
 ): Promise<void> {
   const report = new Reporter(role);
   const ending = new AbortController();
-  const end = (): void => ending.abort();
+  const end = (by: string): void => ending.abort(new VfioError("ERR_VFIO_ABORTED", `ended by ${by}`));
+  const orphaned = (): void => end("the death of the process that started it");
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, end);
-  process.once("disconnect", end);
+  process.once("disconnect", orphaned);
   try {
     await work(report, ending.signal);
   } catch (error) {
@@ -21,7 +23,7 @@ export async function runAsProcess(
       report.emit({ event: "failed", role, title: role, error: failureFacts(error) });
     process.exitCode = 1;
   } finally {
-    process.removeListener("disconnect", end);
+    process.removeListener("disconnect", orphaned);
     if (process.connected) process.disconnect();
   }
 }

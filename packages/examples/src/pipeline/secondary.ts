@@ -15,26 +15,38 @@ const PROBE = 0x12345678;
 /** Far beyond the groups of any machine. */
 const GROUP_THAT_DOES_NOT_EXIST = 999_999;
 
-/** The secondary process: fds from the primary, a device fd and BARs of its own, DMA in the shared memory. */
-export async function runSecondary(options: PipelineOptions, report: Reporter): Promise<void> {
-  const { bdf, prefix } = options;
-  const number = iommuGroupOf(bdf);
+/** Who asks the primary, and until when. */
+interface Asking {
+  readonly report: Reporter;
+  readonly primary: PrimaryPeer;
+  readonly signal: AbortSignal;
+}
 
+/**
+ * The secondary process: fds from the primary, a device fd and BARs of its own, DMA in the shared memory. `signal`
+ * ends it wherever it waits.
+ */
+export async function runSecondary(
+  options: PipelineOptions,
+  report: Reporter,
+  signal: AbortSignal,
+): Promise<void> {
+  const { bdf, prefix } = options;
+
+  const number = await report.task(
+    "find the device's IOMMU group",
+    () => iommuGroupOf(bdf),
+    facts.groupNumberFacts(bdf),
+  );
   using primary = await report.task(
     "get the container from the primary",
-    () => connectToPrimary({ prefix }),
-    (peer) => ({
-      path: peer.path,
-      containerFd: peer.container.fd,
-    }),
+    () => connectToPrimary({ prefix, signal }),
+    (peer) => ({ path: peer.path, containerFd: peer.container.fd }),
   );
   const groupFd = await report.task(
     "get the group from the primary",
-    () => primary.group(number),
-    ({ fd }) => ({
-      group: number,
-      groupFd: fd,
-    }),
+    () => primary.group(number, { signal }),
+    ({ fd }) => ({ group: number, groupFd: fd }),
   );
   using group = Group.from(groupFd);
   using device = await report.task(
@@ -43,21 +55,16 @@ export async function runSecondary(options: PipelineOptions, report: Reporter): 
     facts.deviceFacts,
   );
   using pci = new PciDevice(device);
-  const bars = await report.task(
-    "map the BARs",
-    () => pci.mapBars(),
-    (mapped) => facts.barFacts(pci, mapped),
-  );
+  const bars = await report.task("map the BARs", () => pci.mapBars(), facts.barFacts(pci));
 
-  await useDevice(report, primary, pci, bars);
-  await askForOtherGroups(report, primary, number);
+  await useDevice(report, { primary, pci, bars }, signal);
+  await askForOtherGroups({ report, primary, signal }, number);
 }
 
 async function useDevice(
   report: Reporter,
-  primary: PrimaryPeer,
-  pci: PciDevice,
-  bars: readonly MappedBar[],
+  { primary, pci, bars }: { primary: PrimaryPeer; pci: PciDevice; bars: readonly MappedBar[] },
+  signal: AbortSignal,
 ): Promise<void> {
   const bar0 = bars.find(({ index }) => index === 0);
   if (bar0 === undefined || pci.vendorId !== EDU_VENDOR_ID || pci.deviceId !== EDU_DEVICE_ID) {
@@ -75,26 +82,15 @@ async function useDevice(
 
   using memory = await report.task(
     "attach the primary's hugepage memory",
-    () => attachMemory(primary),
-    (attached) => ({
-      bytes: attached.memory.bytes,
-      segments: attached.table.segments.length,
-    }),
+    () => attachMemory(primary, signal),
+    (attached) => ({ bytes: attached.memory.bytes, segments: attached.table.segments.length }),
   );
+  const view = { buffer: memory.memory.buffer, table: memory.table };
   // The interrupt is the primary's: it was wired to an eventfd there. So the end is seen in the device's register.
+  const done = (): Promise<void> => edu.dmaDone({ signal });
   await report.task(
     "DMA to the device and back in the shared memory",
-    () =>
-      dmaRoundTrip(
-        edu,
-        { buffer: memory.memory.buffer, table: memory.table },
-        PLACES,
-        2,
-        () => edu.dmaDone(),
-        {
-          interrupt: false,
-        },
-      ),
+    () => dmaRoundTrip(edu, view, PLACES, 2, done, { interrupt: false }),
     (result) => result,
   );
 }
@@ -112,8 +108,8 @@ function checkRegisters(edu: Edu): Facts {
   };
 }
 
-async function attachMemory(primary: PrimaryPeer) {
-  const [shared] = await primary.memory();
+async function attachMemory(primary: PrimaryPeer, signal: AbortSignal) {
+  const [shared] = await primary.memory({ signal });
   if (shared === undefined) throw new Error("the primary shares no memory");
   const { bytes, pageBytes, table } = decodeMemoryDescription(shared.description);
   const memory = HugepageMemory.attach(shared.file, bytes, pageBytes);
@@ -121,23 +117,18 @@ async function attachMemory(primary: PrimaryPeer) {
 }
 
 /** The protocol's two other answers: a group that does not exist, and one that nobody bound to VFIO. */
-async function askForOtherGroups(report: Reporter, primary: PrimaryPeer, own: number): Promise<void> {
-  await expectRefusal(
-    report,
-    primary,
-    "ask for a group that does not exist",
-    GROUP_THAT_DOES_NOT_EXIST,
-    "ERR_VFIO_GROUP_REFUSED",
-  );
+async function askForOtherGroups(asking: Asking, own: number): Promise<void> {
+  const nonexistent = "ask for a group that does not exist";
+  await expectRefusal(asking, nonexistent, GROUP_THAT_DOES_NOT_EXIST, "ERR_VFIO_GROUP_REFUSED");
   const unbound = groupWithoutVfio(own);
   const title = "ask for a group that is not bound to VFIO";
-  if (unbound === undefined) return report.leftOut(title, "every group of this machine is bound to VFIO");
-  await expectRefusal(report, primary, title, unbound, "ERR_VFIO_GROUP_NO_FD");
+  if (unbound === undefined)
+    return asking.report.leftOut(title, "every group of this machine is bound to VFIO");
+  await expectRefusal(asking, title, unbound, "ERR_VFIO_GROUP_NO_FD");
 }
 
 async function expectRefusal(
-  report: Reporter,
-  primary: PrimaryPeer,
+  { report, primary, signal }: Asking,
   title: string,
   group: number,
   expected: string,
@@ -145,10 +136,11 @@ async function expectRefusal(
   await report.task(
     title,
     async () => {
-      const error = await primary.group(group).then(
+      const error = await primary.group(group, { signal }).then(
         () => undefined,
         (reason: unknown) => reason,
       );
+      signal.throwIfAborted();
       if (isVfioError(error) && error.code === expected) return error;
       throw new Error(`the primary should have refused group ${group} with ${expected}`, { cause: error });
     },

@@ -1,8 +1,8 @@
 import { countHugepages, DmaMapper, HugepageMemory, type DmaAccess, type IovaMode } from "@vfio/dma";
 import { PciDevice } from "@vfio/pci-bar";
-import { errorOf, processState } from "@vfio/test-support";
+import { errorOf, leavesNothingBehind } from "@vfio/test-support";
 import { Container, iommuGroupOf } from "@vfio/vfio-core";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Edu } from "../../src/edu.js";
 import { dmaRoundTrip } from "../../src/pipeline/round-trip.js";
 
@@ -15,13 +15,7 @@ const PLACES = { source: 0, target: 16 << 10 };
 const MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
 const PAGE_SIZES = [4096, 2 << 20, 1 << 30];
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
 
 /** An edu device, ready for DMA. */
 function openEdu(bdf: string): Disposable & { container: Container; edu: Edu } {

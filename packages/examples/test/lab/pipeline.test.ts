@@ -1,11 +1,15 @@
 import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { finished } from "@vfio/test-support";
 import { afterEach, describe, expect, it } from "vitest";
 import type { PipelineEvent } from "../../src/pipeline/events.js";
-import { numberedSteps, pipelineWentWell } from "../../src/report/document.js";
+import { numberedSteps, pipelineWentWell, type ReportDocument } from "../../src/report/document.js";
 import { RoleProcess } from "./role-process.js";
 
 const EDU = "0000:00:10.0";
+const NVME = "0000:00:11.0";
+const START = path.resolve(import.meta.dirname, "../../dist/start.js");
 const SOCKET = "/var/run/.vfio_mp_socket";
 const ARGS = [EDU, "16", "vfio"];
 
@@ -63,12 +67,48 @@ describe("given the lab's edu device", () => {
   });
 
   it("another device, for which there is no driver here, gets the ten steps and the protocol; DMA is left out, and said so", async () => {
-    await using pipeline = new RoleProcess("pipeline", ["0000:00:11.0", "16", "vfio"]);
+    await using pipeline = new RoleProcess("pipeline", [NVME, "16", "vfio"]);
 
     expect(await pipeline.ended()).toBe(0);
 
     expect(pipelineWentWell(pipeline.events)).toBe(true);
     expect(pipeline.events.filter(({ event }) => event === "left-out")).toHaveLength(2);
+  });
+});
+
+describe("given npm start on a machine that has a device of its own", () => {
+  /** The machine is the lab's, but start.js takes it for this host: it was given a device. */
+  function start(environment: readonly string[], args: readonly string[]): ReportDocument {
+    const run = finished("env", [...environment, process.execPath, START, ...args, "--json"]);
+    expect(run.status, run.stdout + run.stderr).toBe(0);
+    return JSON.parse(run.stdout) as ReportDocument;
+  }
+
+  it("the device's address as an argument: the whole pipeline runs on it, DMA left out and said so", () => {
+    const document = start(["-u", "VFIO_DEVICE"], [NVME]);
+
+    expect(document).toMatchObject({ ok: true, where: "host", device: NVME });
+    expect(numberedSteps(document.events)).toHaveLength(10);
+    expect(document.events.filter(({ event }) => event === "left-out")).toMatchObject([
+      {
+        role: "primary",
+        title: expect.stringContaining("DMA to the device") as unknown,
+        reason: "there is no driver here for this device",
+      },
+      {
+        role: "secondary",
+        title: expect.stringContaining("DMA in the shared") as unknown,
+        reason: "there is no driver here for this device",
+      },
+    ]);
+  });
+
+  it("the device's address in VFIO_DEVICE: the whole pipeline runs on it, DMA too", () => {
+    const document = start([`VFIO_DEVICE=${EDU}`], []);
+
+    expect(document).toMatchObject({ ok: true, where: "host", device: EDU });
+    expect(document.events.filter(({ event }) => event === "left-out")).toEqual([]);
+    expect(document.events.filter(step(/^DMA /))).toHaveLength(2);
   });
 });
 
@@ -99,6 +139,16 @@ describe("given a pipeline that cannot start", () => {
     expect(existsSync(SOCKET)).toBe(false);
   });
 
+  it("more memory than there are hugepages: step 6 fails and counts them, and nothing is left", async () => {
+    await using pipeline = new RoleProcess("pipeline", [EDU, "4096", "vfio"]);
+
+    expect(await pipeline.ended()).toBe(1);
+
+    expect(pipeline.events.at(-1)).toMatchObject({ event: "failed", number: 6, error: { code: "ENOMEM" } });
+    expect(JSON.stringify(pipeline.events.at(-1))).toContain("256 reserved, 256 free, 2048 needed");
+    expect(existsSync(SOCKET)).toBe(false);
+  });
+
   it("a second primary beside a live one: the group's holder is named", async () => {
     await using first = new RoleProcess("primary", ARGS);
     await first.told(listening);
@@ -109,6 +159,20 @@ describe("given a pipeline that cannot start", () => {
     expect(second.events.at(-1)).toMatchObject({ event: "failed", number: 3, error: { code: "EBUSY" } });
     expect(JSON.stringify(second.events.at(-1))).toContain(`pid ${first.child.pid} (`);
     expect(await first.kill("SIGTERM")).toBe(0);
+  });
+
+  it("a secondary for a device that does not exist: the failing step names it", async () => {
+    await using secondary = new RoleProcess("secondary", ["0000:00:0f.0"]);
+
+    expect(await secondary.ended()).toBe(1);
+
+    expect(secondary.events).toMatchObject([
+      {
+        event: "failed",
+        title: "find the device's IOMMU group",
+        error: { code: "ERR_VFIO_NO_SUCH_DEVICE" },
+      },
+    ]);
   });
 
   it("a secondary without a primary says where it looked", async () => {
@@ -130,6 +194,37 @@ describe("given processes that are killed halfway", () => {
     expect(await primary.kill("SIGTERM")).toBe(0);
 
     expect(existsSync(SOCKET)).toBe(false);
+  });
+
+  it("a primary ended by SIGTERM while it waits for its DMA ends there, and says by what", async () => {
+    await using primary = new RoleProcess("primary", ARGS);
+    await primary.told(step(/enable bus mastering/));
+
+    expect(await primary.kill("SIGTERM")).toBe(1);
+
+    expect(primary.events.at(-1)).toMatchObject({
+      event: "failed",
+      title: "DMA to the device and back, completion by interrupt",
+      error: { code: "ERR_VFIO_ABORTED", message: "ended by SIGTERM" },
+    });
+  });
+
+  it("a secondary ended by SIGTERM halfway ends there and says by what; the next one does all its work", async () => {
+    await using primary = new RoleProcess("primary", ARGS);
+    await primary.told(listening);
+    await using ended = new RoleProcess("secondary", ARGS);
+    await ended.told(step(/attach the primary's hugepage memory/));
+
+    expect(await ended.kill("SIGTERM")).toBe(1);
+
+    expect(ended.events.at(-1)).toMatchObject({
+      event: "failed",
+      title: "DMA to the device and back in the shared memory",
+      error: { code: "ERR_VFIO_ABORTED", message: "ended by SIGTERM" },
+    });
+    await using secondary = new RoleProcess("secondary", ARGS);
+    expect(await secondary.ended()).toBe(0);
+    expect(await primary.kill("SIGTERM")).toBe(0);
   });
 
   it("a primary killed with -9 leaves only a stale socket file, and the next primary takes it over", async () => {

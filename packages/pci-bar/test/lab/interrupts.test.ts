@@ -40,7 +40,9 @@ describe("given devices with different interrupts", () => {
   it("a type can be forced, and one that the device has not is refused", () => {
     using edu = openDevice(EDU);
 
-    expect(edu.pci.setUpInterrupts({ type: "intx" }).info).toMatchObject({ type: "intx", automasked: true });
+    const intx = edu.pci.setUpInterrupts({ type: "intx" });
+    expect(intx.info).toMatchObject({ type: "intx", automasked: true });
+    intx.close();
     const error = errorOf(() => edu.pci.setUpInterrupts({ type: "msix" }));
     expect(error).toMatchObject({ code: "ERR_VFIO_NO_INTERRUPT" });
     expect(error.message).toContain(`${EDU} has no msix`);

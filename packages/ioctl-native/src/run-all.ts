@@ -1,0 +1,16 @@
+/**
+ * Does everything, whatever fails on the way: what gives resources back must not stop at the first that resists.
+ * @throws the error, or an AggregateError if there were several.
+ */
+export function runAll(actions: readonly (() => void)[]): void {
+  const errors: unknown[] = [];
+  for (const action of actions) {
+    try {
+      action();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new AggregateError(errors, `${errors.length} things could not be given back`);
+}

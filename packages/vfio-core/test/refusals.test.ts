@@ -1,0 +1,127 @@
+import { errnoOf, useKernel } from "@vfio/ioctl-native";
+import { errorOf } from "@vfio/test-support";
+import { describe, expect, it } from "vitest";
+import { Container, Group } from "../src/index.js";
+import { pciDevice, sysfsOnly, vfioKernel } from "./fake-kernel.js";
+
+const FUNCTION = "0000:03:10.0";
+const FOLDER = `/sys/bus/pci/devices/${FUNCTION}`;
+
+/** A machine with one device in group 0, bound to vfio-pci. */
+function machine(links: Record<string, string> = {}) {
+  return sysfsOnly(pciDevice(FUNCTION), {
+    [`${FOLDER}/iommu_group`]: "../../../kernel/iommu_groups/0",
+    [`${FOLDER}/driver`]: "../../drivers/vfio-pci",
+    ...links,
+  });
+}
+
+describe("given a group that may not be opened", () => {
+  it.each([
+    ["EACCES", "chown $USER /dev/vfio/0"],
+    ["EPERM", "--device /dev/vfio/0"],
+  ] as const)("%s names the group, its path and the remedy", (name, remedy) => {
+    using _ = useKernel(vfioKernel(machine(), { open: () => errnoOf(name) }));
+
+    const error = errorOf(() => Group.open(0));
+
+    expect(error).toMatchObject({ code: name, syscall: "open", path: "/dev/vfio/0" });
+    expect(error.message).toContain("cannot open IOMMU group 0 (/dev/vfio/0)");
+    expect(error.hint).toContain(remedy);
+    expect(error.message).toContain(remedy);
+  });
+
+  it("another errno has no remedy that would mislead", () => {
+    using _ = useKernel(vfioKernel(machine(), { open: () => errnoOf("EMFILE") }));
+
+    const error = errorOf(() => Group.open(0));
+
+    expect(error).toMatchObject({ code: "EMFILE", path: "/dev/vfio/0" });
+    expect(error.hint).toBeUndefined();
+  });
+});
+
+describe("given a device that the kernel refuses with EACCES", () => {
+  function openRefused(links: Record<string, string>) {
+    using _ = useKernel(vfioKernel(machine(links), { openDevice: errnoOf("EACCES") }));
+    using container = Container.open();
+    using group = container.addGroup(0);
+    return errorOf(() => group.openDevice(FUNCTION));
+  }
+
+  it("a virtual function wants its VF token", () => {
+    const error = openRefused({ [`${FOLDER}/physfn`]: "../0000:03:00.0" });
+
+    expect(error).toMatchObject({ code: "EACCES", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
+    expect(error.message).toContain(`cannot open PCI device ${FUNCTION} of IOMMU group 0`);
+    expect(error.hint).toContain("pass it as vfToken");
+  });
+
+  it("any other device is not told of tokens", () => {
+    const error = openRefused({});
+
+    expect(error).toMatchObject({ code: "EACCES", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
+    expect(error.hint).toBeUndefined();
+  });
+});
+
+describe("given a kernel whose close fails", () => {
+  it("device, group and container report it, are closed all the same, and free what they were in", () => {
+    using _ = useKernel(vfioKernel(machine(), { close: () => errnoOf("EIO") }));
+    const container = Container.open();
+    const group = container.addGroup(0);
+    const device = group.openDevice(FUNCTION);
+
+    for (const [resource, name] of [
+      [device, `PCI device ${FUNCTION}`],
+      [group, "IOMMU group 0"],
+      [container, "the VFIO container"],
+    ] as const) {
+      const error = errorOf(() => resource.close());
+      expect(error).toMatchObject({ code: "EIO", syscall: "close" });
+      expect(error.message).toContain(`cannot close ${name}`);
+      expect(errorOf(() => resource.fd)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      resource.close();
+    }
+    expect(container.groups).toEqual([]);
+  });
+});
+
+describe("given a container with listeners, of which two throw", () => {
+  function listeningContainer() {
+    const container = Container.open();
+    const called: number[] = [];
+    [1, 2, 3].forEach((number) =>
+      container.onGroupAdded(() => {
+        called.push(number);
+        if (number < 3) throw new Error(`listener ${number}`);
+      }),
+    );
+    return { container, called };
+  }
+
+  it("attach calls all of them and throws the first one's error; the group stays attached", () => {
+    using _ = useKernel(vfioKernel(machine()));
+    const { container, called } = listeningContainer();
+    const group = Group.open(0);
+
+    const error = errorOf(() => container.attach(group));
+
+    expect(error.message).toBe("listener 1");
+    expect(called).toEqual([1, 2, 3]);
+    expect(container.groups).toEqual([group]);
+    group.close();
+    container.close();
+  });
+
+  it("addGroup throws it too, and closes the group again", () => {
+    using _ = useKernel(vfioKernel(machine()));
+    const { container, called } = listeningContainer();
+
+    expect(errorOf(() => container.addGroup(0)).message).toBe("listener 1");
+
+    expect(called).toEqual([1, 2, 3]);
+    expect(container.groups).toEqual([]);
+    container.close();
+  });
+});
