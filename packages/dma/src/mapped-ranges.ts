@@ -21,13 +21,16 @@ export class MappedRanges {
     if (after !== undefined && after.iova < end) throw overlapError(segment, after);
   }
 
-  add(segment: DmaSegment): void {
-    this.#sorted.splice(this.#indexOf(segment.iova), 0, segment);
+  /** @param pieces follow each other in ascending order, with nothing of ours between them. */
+  add(pieces: readonly DmaSegment[]): void {
+    const [first] = pieces;
+    if (first !== undefined) this.#sorted.splice(this.#indexOf(first.iova), 0, ...pieces);
   }
 
-  remove(segment: DmaSegment): void {
-    const at = this.#indexOf(segment.iova);
-    if (this.#sorted[at]?.iova === segment.iova) this.#sorted.splice(at, 1);
+  /** Removes every range that begins within a stretch. */
+  remove({ iova, bytes }: DmaSegment): void {
+    const from = this.#indexOf(iova);
+    this.#sorted.splice(from, this.#indexOf(iova + BigInt(bytes)) - from);
   }
 
   /** The index of the first range at or above an address. */

@@ -8,7 +8,7 @@ import { joined } from "./joined.js";
 import { checkSegment } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
-import { cutStretches, planStretches, without, type IovaSource } from "./plan-segments.js";
+import { cutStretch, planStretches, without, type IovaSource } from "./plan-segments.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
@@ -86,7 +86,7 @@ export class MappingInstaller {
 
   /** Strikes pieces from the list of what is mapped. */
   forget(segments: readonly DmaSegment[]): void {
-    for (const segment of segments) this.ranges.remove(segment);
+    for (const stretch of joined(segments)) this.ranges.remove(stretch);
   }
 
   /** Gives a mapping's IOVAs back to the allocator. */
@@ -120,14 +120,16 @@ export class MappingInstaller {
         checkSegment(stretch, info, this.#options.addressBits);
         this.ranges.checkFree(stretch);
       }
-      const segments = cutStretches(stretches, mapping.plan);
-      for (const segment of segments) {
-        this.#iommu.map(addressOf(mapping, segment), segment.iova, segment.bytes, mapping.plan.access);
-        this.ranges.add(segment);
-        done.push(segment);
+      for (const stretch of stretches) {
+        const pieces = cutStretch(stretch, mapping.plan);
+        for (const piece of pieces) {
+          this.#iommu.map(addressOf(mapping, piece), piece.iova, piece.bytes, mapping.plan.access);
+          done.push(piece);
+        }
+        this.ranges.add(pieces);
       }
       if (source === "physical") checkPagesStayed(mapping.memory, stretches);
-      mapping.setSegments(segments);
+      mapping.setSegments(done);
     } catch (error) {
       this.#undo(mapping, done, error);
       throw error;

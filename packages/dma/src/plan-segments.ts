@@ -36,17 +36,16 @@ function cutOut({ offset, iova, bytes }: DmaSegment, part: MemoryPart): DmaSegme
   return [before, behind].filter((each) => each.bytes > 0);
 }
 
-/** Stretches, cut into pieces of at most `pieceBytes` if the plan asks for it. */
-export function cutStretches(stretches: DmaSegment[], { pieceBytes }: MappingPlan): DmaSegment[] {
-  if (pieceBytes === undefined) return stretches;
+/** A stretch, cut into pieces of at most `pieceBytes` if the plan asks for it. */
+export function cutStretch(stretch: DmaSegment, { pieceBytes }: MappingPlan): DmaSegment[] {
+  if (pieceBytes === undefined) return [stretch];
+  const { offset, iova, bytes } = stretch;
   const step = BigInt(pieceBytes);
   const pieces: DmaSegment[] = [];
-  for (const { offset, iova, bytes } of stretches) {
-    let address = iova;
-    for (let at = 0; at < bytes; at += pieceBytes) {
-      pieces.push({ offset: offset + at, iova: address, bytes: Math.min(pieceBytes, bytes - at) });
-      address += step;
-    }
+  let address = iova;
+  for (let at = 0; at < bytes; at += pieceBytes) {
+    pieces.push({ offset: offset + at, iova: address, bytes: Math.min(pieceBytes, bytes - at) });
+    address += step;
   }
   return pieces;
 }
