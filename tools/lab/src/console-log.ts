@@ -28,7 +28,7 @@ export class ConsoleLog {
 
   /** Without carriage returns and without the sequences by which the firmware clears the screen. */
   #plain(): string {
-    // eslint-disable-next-line no-control-regex
+    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
     return this.#text.replace(/\r|\u001b\[[0-9;?=]*[A-Za-z]|\u001bc/g, "");
   }
 }
