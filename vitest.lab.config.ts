@@ -1,7 +1,7 @@
 import path from "node:path";
 import { defineConfig } from "vitest/config";
+import { conditions } from "./vitest.shared.js";
 
-const conditions = ["@vfio/source", "node", "import", "default"];
 const results = process.env["LAB_OUTPUT"] ?? path.join(import.meta.dirname, ".results");
 
 // What runs inside the lab's machine: one process, one file after the other, since a VFIO group opens only once.

@@ -2,7 +2,8 @@ import path from "node:path";
 import { defineConfig } from "vitest/config";
 
 const root = import.meta.dirname;
-const conditions = ["@vfio/source", "node", "import", "default"];
+/** Packages are tested as their sources, not as what was built of them. */
+export const conditions = ["@vfio/source", "node", "import", "default"];
 
 /** One vitest set-up for every package; tests that need a real VFIO kernel live in `test/lab` and run in the lab. */
 export function testsOf(project: string) {

@@ -1,5 +1,5 @@
 import type { Fd } from "@vfio/ioctl-native";
-import { createMemoryFile, Mapping, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { closedError, createMemoryFile, Mapping, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { hugepageHint, numaNodes } from "./hugepages.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 import { contiguousRuns, type Run } from "./runs.js";
@@ -106,8 +106,7 @@ export class HugepageMemory implements HasFd, Disposable {
    * @throws VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN; `ERR_VFIO_CLOSED`.
    */
   physicalAddresses(): bigint[] {
-    if (this.#mapping.closed)
-      throw new VfioError("ERR_VFIO_CLOSED", "DMA memory is closed and cannot be used any more");
+    if (this.#mapping.closed) throw closedError(this.#mapping.name);
     return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
   }
 

@@ -1,4 +1,5 @@
 import { errnoOf, isVfioError, VfioError, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import type { IovaMode } from "./dma-mapper.js";
 import type { DmaMapping } from "./dma-mapping.js";
 import { formatRange } from "./format.js";
 import type { Iommu } from "./iommu.js";
@@ -14,7 +15,7 @@ const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
 /** How an installer chooses device addresses. */
 export interface InstallerOptions {
-  readonly mode: "physical" | "virtual" | "allocate";
+  readonly mode: IovaMode;
   readonly allocator: IovaAllocator;
   readonly addressBits: number;
 }

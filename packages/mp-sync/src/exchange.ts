@@ -62,16 +62,19 @@ export type Attachment =
       readonly index: number;
     };
 
+/** An exchange that came to an answer. */
+export interface Answered {
+  /** It came to an answer. */
+  readonly type: "answered";
+  /** What was asked. */
+  readonly request: MpRequest;
+  /** What was answered. */
+  readonly answer: Answer;
+}
+
 /** How an exchange ended: with an answer, or dropped because the client left or sent what is no request. */
 export type ExchangeOutcome =
-  | {
-      /** It came to an answer. */
-      readonly type: "answered";
-      /** What was asked. */
-      readonly request: MpRequest;
-      /** What was answered. */
-      readonly answer: Answer;
-    }
+  | Answered
   | {
       /** It came to none. */
       readonly type: "dropped";

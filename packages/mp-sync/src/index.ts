@@ -22,6 +22,7 @@ export { DEFAULT_PREFIX, socketPath, type SocketPathOptions, type SocketPathUser
 export { groupExistsInSysfs, lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
 export {
   Exchange,
+  type Answered,
   type Attachment,
   type ExchangeAction,
   type ExchangeOffer,

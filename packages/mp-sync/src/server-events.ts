@@ -1,6 +1,5 @@
 import type { PeerCredentials } from "@vfio/ioctl-native";
-import type { MpRequest } from "./exchange.js";
-import type { Answer } from "./protocol.js";
+import type { Answered } from "./exchange.js";
 
 /**
  * Why a client was dropped: it left, sent what is no request, ran out of time, was not allowed, the server
@@ -10,14 +9,7 @@ export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed"
 
 /** How the connection with one client ended. */
 export type ClientOutcome =
-  | {
-      /** It was answered. */
-      readonly type: "answered";
-      /** What it asked. */
-      readonly request: MpRequest;
-      /** What it was answered. */
-      readonly answer: Answer;
-    }
+  | Answered
   | {
       /** It was dropped without an answer, or with ERR. */
       readonly type: "dropped";
