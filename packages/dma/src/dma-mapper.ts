@@ -109,7 +109,7 @@ export class DmaMapper implements Disposable {
     };
     this.#checkOpen();
     checkPlan(memory, plan);
-    const existing = this.mappings.find((each) => each.memory === memory && samePlan(each.plan, plan));
+    const existing = this.#find(memory, plan);
     if (existing !== undefined) return existing;
 
     const mapping = new DmaMapping(memory, plan, this);
@@ -219,6 +219,12 @@ export class DmaMapper implements Disposable {
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #find(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
+    for (const mapping of this.#mappings.keys())
+      if (mapping.memory === memory && samePlan(mapping.plan, plan)) return mapping;
+    return undefined;
   }
 
   #installAnew(mapping: DmaMapping): void {

@@ -23,12 +23,15 @@ export class IovaAllocator {
   readonly reserved: readonly IovaRange[];
   readonly #taken = new Map<bigint, bigint>();
   #ranges: readonly IovaRange[];
+  /** The ranges, as far as the device reaches. */
+  #usable: readonly IovaRange[];
   #space: RangeAllocator;
 
   constructor(options: IovaAllocatorOptions = {}) {
     this.addressBits = checkedBits(options.addressBits ?? 64);
     this.reserved = options.reserved ?? [];
     this.#ranges = options.ranges ?? [];
+    this.#usable = withinReach(this.#ranges, this.addressBits);
     this.#space = this.#freeSpace();
   }
 
@@ -46,6 +49,7 @@ export class IovaAllocator {
   useRanges(ranges: readonly IovaRange[]): void {
     if (sameRanges(ranges, this.#ranges)) return;
     this.#ranges = ranges;
+    this.#usable = withinReach(ranges, this.addressBits);
     this.#space = this.#freeSpace();
   }
 
@@ -96,7 +100,7 @@ export class IovaAllocator {
 
   /** Only what lies within ranges and reach may become free again, and they may have changed meanwhile. */
   #freeSpaceAfter(iova: bigint, bytes: bigint): RangeAllocator {
-    const usable = this.#usable().some(({ start, end }) => iova >= start && iova + bytes - 1n <= end);
+    const usable = this.#usable.some(({ start, end }) => iova >= start && iova + bytes - 1n <= end);
     const touchesReserved = this.reserved.some(({ start, end }) => iova <= end && iova + bytes > start);
     if (!usable || touchesReserved) return this.#freeSpace();
     this.#space.give(iova, bytes);
@@ -105,17 +109,10 @@ export class IovaAllocator {
 
   #freeSpace(): RangeAllocator {
     const space = new RangeAllocator();
-    for (const { start, end } of this.#usable()) space.give(start, end - start + 1n);
+    for (const { start, end } of this.#usable) space.give(start, end - start + 1n);
     for (const { start, end } of this.reserved) space.take(start, end - start + 1n);
     for (const [start, bytes] of this.#taken) space.take(start, bytes);
     return space;
-  }
-
-  #usable(): IovaRange[] {
-    const last = (1n << BigInt(this.addressBits)) - 1n;
-    return this.#ranges
-      .filter(({ start }) => start <= last)
-      .map(({ start, end }) => ({ start, end: end < last ? end : last }));
   }
 
   #exhaustedError(bytes: number, alignment: number): VfioError {
@@ -136,6 +133,13 @@ function checkedBits(bits: number): number {
   throw new VfioRangeError("ERR_VFIO_ADDRESS_BITS", `a device drives 12 to 64 address bits, not ${bits}`);
 }
 
+function withinReach(ranges: readonly IovaRange[], addressBits: number): IovaRange[] {
+  const last = (1n << BigInt(addressBits)) - 1n;
+  return ranges
+    .filter(({ start }) => start <= last)
+    .map(({ start, end }) => ({ start, end: end < last ? end : last }));
+}
+
 function checkRequest(bytes: number, alignment: number): void {
   if (Number.isSafeInteger(bytes) && bytes > 0 && Number.isInteger(Math.log2(alignment))) return;
   throw new VfioRangeError(
@@ -154,6 +158,7 @@ function claimedError(iova: bigint, bytes: number, start: bigint, length: bigint
 
 /** True if two lists hold the same ranges in the same order. */
 export function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
+  if (one === other) return true;
   return (
     one.length === other.length &&
     one.every(({ start, end }, at) => other[at]?.start === start && other[at].end === end)

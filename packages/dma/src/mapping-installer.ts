@@ -87,7 +87,7 @@ export class MappingInstaller {
 
   /** Strikes pieces from the list of what is mapped. */
   forget(segments: readonly DmaSegment[]): void {
-    for (const stretch of joined(segments)) this.ranges.remove(stretch);
+    this.#strike(joined(segments));
   }
 
   /** Gives a mapping's IOVAs back to the allocator. */
@@ -180,12 +180,17 @@ export class MappingInstaller {
   /** Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it. */
   #unmap(segments: readonly DmaSegment[]): VfioError | undefined {
     let shortfall: VfioError | undefined;
-    for (const stretch of joined(segments)) {
+    const stretches = joined(segments);
+    for (const stretch of stretches) {
       const unmapped = this.#iommu.unmap(stretch.iova, stretch.bytes);
       if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
     }
-    this.forget(segments);
+    this.#strike(stretches);
     return shortfall;
+  }
+
+  #strike(stretches: readonly DmaSegment[]): void {
+    for (const stretch of stretches) this.ranges.remove(stretch);
   }
 }
 

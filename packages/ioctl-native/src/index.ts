@@ -27,6 +27,7 @@ export {
   type RegisterFunctions,
 } from "./kernel.js";
 export { closedError, Fd, openFile, type HasFd, type OpenOptions } from "./fd.js";
+export { Holds } from "./holds.js";
 export { runAll } from "./run-all.js";
 export { readAt, readStrided, writeAt } from "./file-io.js";
 export {

@@ -7,6 +7,7 @@ import {
   type SystemCallContext,
 } from "./errors.js";
 import { closedError, type HasFd } from "./fd.js";
+import { Holds } from "./holds.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
 
 /** The kernel's page size, or a divisor of it where pages are larger. */
@@ -50,7 +51,7 @@ export class Mapping implements Disposable {
   /** What it is, for error messages. */
   readonly name: string;
   readonly #owner: boolean;
-  readonly #holds = new Set<{ readonly reason: string }>();
+  readonly #holds = new Holds();
   #view: ArrayBuffer | undefined;
   #registers: RegisterFunctions | undefined;
   #closed = false;
@@ -131,16 +132,14 @@ export class Mapping implements Disposable {
    */
   hold(reason: string): Disposable {
     this.#checkOpen();
-    const hold = { reason };
-    this.#holds.add(hold);
-    return { [Symbol.dispose]: () => void this.#holds.delete(hold) };
+    return this.#holds.add(reason);
   }
 
   /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while somebody holds it. Closing twice does nothing. */
   close(): void {
     if (this.#closed) return;
-    if (this.#holds.size > 0)
-      throw inUseError(this.name, [...new Set([...this.#holds].map((hold) => hold.reason))]);
+    const { reasons } = this.#holds;
+    if (reasons.length > 0) throw inUseError(this.name, reasons);
     this.#closed = true;
     if (this.#view !== undefined) kernel().detachView(this.#view);
     this.#view = undefined;

@@ -1,6 +1,7 @@
 import {
   errnoOf,
   Fd,
+  Holds,
   ioctl,
   vfioConstants,
   VfioError,
@@ -37,7 +38,7 @@ export class Device implements HasFd, Disposable {
   readonly info: DeviceInfo;
   readonly #fd: Fd;
   readonly #onClose: (device: Device) => void;
-  readonly #holds = new Set<{ readonly reason: string }>();
+  readonly #holds = new Holds();
 
   private constructor(fd: Fd, bdf: string, onClose: (device: Device) => void) {
     this.#fd = fd;
@@ -76,9 +77,7 @@ export class Device implements HasFd, Disposable {
    * @param reason who needs it, for the error that {@link close} then throws.
    */
   hold(reason: string): Disposable {
-    const hold = { reason };
-    this.#holds.add(hold);
-    return { [Symbol.dispose]: () => void this.#holds.delete(hold) };
+    return this.#holds.add(reason);
   }
 
   /**
@@ -87,11 +86,11 @@ export class Device implements HasFd, Disposable {
    */
   close(): void {
     if (this.#fd.closed) return;
-    if (this.#holds.size > 0) {
-      const reasons = new Set([...this.#holds].map(({ reason }) => reason));
+    const { reasons } = this.#holds;
+    if (reasons.length > 0) {
       throw new VfioError(
         "ERR_VFIO_DEVICE_IN_USE",
-        `cannot close ${this.bdf}: in use by ${[...reasons].join(", ")}`,
+        `cannot close ${this.bdf}: in use by ${reasons.join(", ")}`,
         {
           hint: "Close the PciDevice, its mapped BARs and its interrupts first",
         },
