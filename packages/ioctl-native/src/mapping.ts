@@ -6,12 +6,16 @@ import {
   VfioSystemError,
   type SystemCallContext,
 } from "./errors.js";
+import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "./fd.js";
 import { Holds } from "./holds.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
 
 /** The kernel's page size, or a divisor of it where pages are larger. */
 const SMALLEST_PAGE = 4096;
+
+/** V8 indexes a typed array that is longer with slower code. */
+const LARGEST_FAST_BYTES = 2 ** 30;
 
 /** Options of {@link Mapping.map}. */
 export interface MapOptions {
@@ -53,6 +57,8 @@ export class Mapping implements Disposable {
   readonly #owner: boolean;
   readonly #holds = new Holds();
   #view: ArrayBuffer | undefined;
+  /** A view of their own: the other one is the user's, who may transfer it away. */
+  #registerView: ArrayBuffer | undefined;
   #registers: RegisterFunctions | undefined;
   #closed = false;
 
@@ -141,8 +147,9 @@ export class Mapping implements Disposable {
     const { reasons } = this.#holds;
     if (reasons.length > 0) throw inUseError(this.name, reasons);
     this.#closed = true;
-    if (this.#view !== undefined) kernel().detachView(this.#view);
+    for (const view of [this.#view, this.#registerView]) if (view !== undefined) kernel().detachView(view);
     this.#view = undefined;
+    this.#registerView = undefined;
     this.#registers = undefined;
     if (this.#owner)
       check(kernel().unmap(this.handle), () => ({ syscall: "munmap", what: `cannot unmap ${this.name}` }));
@@ -164,7 +171,17 @@ export class Mapping implements Disposable {
   #newRegisters(): RegisterFunctions {
     const registers = kernel().registers(this.handle);
     if (typeof registers === "number") throw closedError(this.name);
-    return registers;
+    if (!this.#mayReadFast()) return registers;
+    const view = kernel().mappingView(this.handle);
+    // A read-only mapping has none, nor has any where the engine forbids memory outside its heap.
+    if (typeof view === "number") return registers;
+    this.#registerView = view;
+    return fastReads(registers, view);
+  }
+
+  /** Another thread's mapping may be closed without this one's knowledge: only native calls notice that. */
+  #mayReadFast(): boolean {
+    return this.#owner && this.bytes <= LARGEST_FAST_BYTES && fastReadsAreProven();
   }
 
   #checkOpen(): void {
