@@ -12,6 +12,11 @@ export interface MachineOptions {
   readonly extraDevices?: readonly string[];
   /** More words for the kernel's command line. */
   readonly extraKernelArguments?: readonly string[];
+  /**
+   * A file on the host into which QEMU writes a line for every access to a device's registers, in order: address,
+   * value, size and the registers' name. It grows fast.
+   */
+  readonly accessLog?: string;
   /** `"auto"` (default) uses KVM where a probe has shown that it runs the machine, emulation otherwise. */
   readonly accelerator?: "auto" | Accelerator;
 }

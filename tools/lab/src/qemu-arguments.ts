@@ -27,6 +27,7 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...sharedFolders(plan),
     ...ports(plan.sockets),
     ...pciDevices(plan.machine),
+    ...accessLog(plan.machine),
   ];
 }
 
@@ -91,6 +92,12 @@ function pciDevices({ extraDevices = [] }: MachineOptions): string[] {
     ...["-netdev", "hubport,id=net,hubid=0"],
     ...[...labDevices().map(({ qemu }) => qemu), ...extraDevices].flatMap((device) => ["-device", device]),
   ];
+}
+
+/** What QEMU's own code for a device is called with: each access once, at its width, however the guest came by it. */
+function accessLog({ accessLog: file }: MachineOptions): string[] {
+  if (file === undefined) return [];
+  return ["-D", file, "-trace", "memory_region_ops_read", "-trace", "memory_region_ops_write"];
 }
 
 /** In QEMU's option lists a comma separates and two commas are one. */

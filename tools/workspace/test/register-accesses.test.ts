@@ -1,0 +1,103 @@
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { runInLab } from "@vfio/lab";
+import { nodeBinaries } from "@vfio/release/nodes";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { patterns } from "./register-accesses/patterns.mjs";
+import { MARKER, ROUNDS } from "./register-accesses/rounds.mjs";
+
+const folder = path.join(import.meta.dirname, "register-accesses");
+const nodes = nodeBinaries();
+const scratch = mkdtempSync(path.join(os.tmpdir(), "vfio-accesses-"));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** One access, as a device sees it. */
+interface Access {
+  readonly kind: "read" | "write";
+  readonly width: number;
+  readonly offset: number;
+  readonly value?: number;
+}
+
+/** What the devices saw, from QEMU's log. */
+let seen: Access[] = [];
+/** What each program printed. */
+let printed: { version: string; states: string[] }[] = [];
+
+beforeAll(async () => {
+  const accessLog = path.join(scratch, "accesses.log");
+  const each = nodes.map(({ path: node }) => `"${node}" --allow-natives-syntax "${folder}/program.mjs"`);
+  const result = await runInLab(["sh", "-c", each.join(" && ")], { machine: { accessLog } });
+  if (result.exitCode !== 0) throw new Error(result.stderr);
+  printed = result.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line) as (typeof printed)[0]);
+  seen = readFileSync(accessLog, "utf8").split("\n").flatMap(decode);
+}, 600_000);
+
+const SHAPE =
+  /^memory_region_ops_(read|write) .* addr 0x([0-9a-f]+) value 0x([0-9a-f]+) size (\d) name '(edu-mmio|pci-testdev-mmio)'$/;
+
+/** One line of QEMU's log, if it is about one of our two devices. */
+function decode(line: string): Access[] {
+  const [, kind, address = "", value = "", size] = SHAPE.exec(line) ?? [];
+  if (kind !== "read" && kind !== "write") return [];
+  // BARs are aligned to their size, and all our registers lie in the first page.
+  const offset = Number.parseInt(address, 16) & 0xfff;
+  const access = { width: Number(size), offset };
+  return [kind === "read" ? { kind, ...access } : { kind, ...access, value: Number.parseInt(value, 16) }];
+}
+
+/** The accesses between the marker of one pattern and the next, in the run of one Node.js. */
+function accessesOf(run: number, pattern: number): Access[] {
+  const markers = [pattern, pattern + 1].map((index) =>
+    seen.flatMap(({ kind, value }, at) => (kind === "write" && value === MARKER + index ? [at] : [])),
+  );
+  return seen.slice((markers[0]?.[run] ?? NaN) + 1, markers[1]?.[run]);
+}
+
+/** QEMU hands `pci-testdev` every byte for itself. */
+function asDeviceSees(access: Access): Access[] {
+  if (access.width !== 2) return [access];
+  return [0, 1].map((byte) => ({ ...access, width: 1, offset: access.offset + byte }));
+}
+
+describe.each(nodes.map(({ version }, run) => ({ version, run })))(
+  "given Node.js $version and every compiler in it, when a driver …, then the device sees each access: once, in order, at its width",
+  ({ version, run }) => {
+    it("every state of the code was really run", () => {
+      expect(printed[run]?.version).toBe(version);
+      expect(printed[run]?.states.at(-1)).toBe("turbofan");
+    });
+
+    it.each(patterns.map(({ what }, pattern) => ({ what, pattern })))("… has $what", ({ pattern }) => {
+      const once = (patterns[pattern]!.accesses as Access[]).flatMap(asDeviceSees);
+      const times = ROUNDS * printed[run]!.states.length;
+      const accesses = accessesOf(run, pattern);
+      expect(accesses).toHaveLength(times * once.length);
+      for (let round = 0; round < times; round++)
+        expect(accesses.slice(round * once.length, (round + 1) * once.length)).toEqual(once);
+    });
+  },
+);
+
+describe.each(nodes)("given the machine code that Node.js $version makes of a driver", ({ path: node }) => {
+  it("each read is a call of one builtin, none is left out and none is made something narrower", () => {
+    const program = path.join(folder, "machine-code.mjs");
+    const flags = ["--allow-natives-syntax", "--print-opt-code", "--code-comments"];
+    const code = execFileSync(node, [...flags, program], { encoding: "utf8", maxBuffer: 1 << 26 });
+    expect(readsIn(code)).toEqual({ bitTest: 1, discarded: 1, twice: 2 });
+  });
+});
+
+/** How many times the code of each function calls AtomicsLoad. */
+function readsIn(code: string): Record<string, number> {
+  const named = code.split("--- Optimized code ---").flatMap((text) => {
+    const name = /^name = (\w+)$/m.exec(text)?.[1];
+    return name === undefined ? [] : [[name, text.match(/call .*\(AtomicsLoad\)/g)?.length ?? 0] as const];
+  });
+  return Object.fromEntries(named);
+}
