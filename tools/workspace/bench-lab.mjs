@@ -1,8 +1,9 @@
 /**
- * A package's `bench` target: compiles the C programs in its bench folder, runs its benchmarks (`*.host.bench.mjs` here,
+ * A package's `bench` target: compiles the C programs (`*.c`) and addons (`*.addon.c`) in its bench folder, runs its benchmarks (`*.host.bench.mjs` here,
  * the others in one boot of the lab), and leaves their rows in .results/bench.
  */
 import { execFileSync } from "node:child_process";
+import { createRequire } from "node:module";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { runInLab } from "@vfio/lab";
@@ -11,12 +12,7 @@ import { root } from "./bootstrap.mjs";
 const bench = path.join(process.cwd(), "bench");
 const files = readdirSync(bench).sort();
 mkdirSync(path.join(bench, "build"), { recursive: true });
-for (const file of files.filter((name) => name.endsWith(".c"))) {
-  const program = path.join(bench, "build", path.basename(file, ".c"));
-  execFileSync("cc", ["-O2", "-Wall", "-Wextra", "-Werror", "-o", program, path.join(bench, file)], {
-    stdio: "inherit",
-  });
-}
+for (const file of files.filter((name) => name.endsWith(".c"))) compile(file);
 
 const rows = [];
 const named = (ending) => files.filter((name) => name.endsWith(ending)).map((name) => path.join(bench, name));
@@ -46,6 +42,22 @@ mkdirSync(folder, { recursive: true });
 writeFileSync(path.join(folder, `${path.basename(process.cwd())}.json`), JSON.stringify(rows, null, 2));
 process.stdout.write(`${rows.length} rows\n`);
 process.exitCode = exitCode;
+
+function compile(file) {
+  const isAddon = file.endsWith(".addon.c");
+  const output = isAddon ? `${path.basename(file, ".addon.c")}.node` : path.basename(file, ".c");
+  const headers = createRequire(import.meta.url)("node-api-headers").include_dir;
+  const flags = [
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    ...(isAddon ? ["-shared", "-fPIC", `-I${headers}`] : []),
+  ];
+  execFileSync("cc", [...flags, "-o", path.join(bench, "build", output), path.join(bench, file)], {
+    stdio: "inherit",
+  });
+}
 
 function take(output) {
   for (const line of output.split("\n").filter(Boolean)) {
