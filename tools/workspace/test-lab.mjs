@@ -1,7 +1,7 @@
 /**
  * Runs the tests in `test/lab` folders inside the lab: of every package, or only of the folders named
- * (`node tools/workspace/test-lab.mjs packages/dma`). All of them in one boot; those that look at the IOMMU's width
- * once more on a machine with 48 bits.
+ * (`node tools/workspace/test-lab.mjs packages/dma`). All of them in one boot; then, on a machine whose IOMMU has 48
+ * bits and that has two NUMA nodes, those that look at the IOMMU's width once more and those that need two nodes.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync } from "node:fs";
@@ -12,17 +12,18 @@ const results = path.join(root, ".results");
 mkdirSync(results, { recursive: true });
 const wanted = process.argv.slice(2);
 const everyWidth = ["packages/examples/test/lab/dma-matrix.test.ts"];
-const runs = [{ name: "in-lab", bits: 39, files: wanted }];
-const again = everyWidth.filter(
-  (file) => wanted.length === 0 || wanted.some((folder) => file.startsWith(folder)),
-);
-if (again.length > 0) runs.push({ name: "in-lab-48", bits: 48, files: again });
+const twoNodes = ["packages/dma/test/lab/numa.test.ts"];
+const isWanted = (file) => wanted.length === 0 || wanted.some((folder) => file.startsWith(folder));
+const without = twoNodes.flatMap((file) => ["--exclude", file]);
+const runs = [{ name: "in-lab", bits: 39, nodes: 1, files: [...wanted, ...without] }];
+const again = [...everyWidth, ...twoNodes].filter(isWanted);
+if (again.length > 0) runs.push({ name: "in-lab-48", bits: 48, nodes: 2, files: again });
 
 process.exitCode = Math.max(...runs.map(boot));
 
-function boot({ name, bits, files }) {
+function boot({ name, bits, nodes, files }) {
   const variables = [`LAB_IOMMU_BITS=${bits}`, `LAB_RESULTS=${name}.json`].flatMap((each) => ["-e", each]);
-  const machine = ["--iommu-bits", String(bits), "--hugepages-1g", "1"];
+  const machine = ["--iommu-bits", String(bits), "--numa-nodes", String(nodes), "--hugepages-1g", "1"];
   const vitest = [
     path.join(root, "node_modules/vitest/vitest.mjs"),
     "run",

@@ -37,7 +37,7 @@ const labStatus = run("tests in the lab", process.execPath, [program("test-lab.m
 const host = projects.map((name) => readResults(name, path.join(results, "@vfio", `${name}.json`)));
 const lab = [
   readResults("all packages, in the lab", path.join(results, "in-lab.json")),
-  readResults("the lab with 48 bits", path.join(results, "in-lab-48.json")),
+  readResults("the lab: 48 bits, two nodes", path.join(results, "in-lab-48.json")),
 ];
 const runs = [
   runRow("tests on this host", hostStatus, host),

@@ -52,8 +52,13 @@ export class HugepageMemory implements HasFd, Disposable {
       hint,
       ...(directory === undefined ? {} : { directory }),
     });
+    const hintAfterwards = (): string => {
+      // The failed attempt keeps the pages it got until its file is closed: they are not somebody else's.
+      file.close();
+      return hint();
+    };
     return HugepageMemory.#map(file, bytes, pageBytes, {
-      hint,
+      hint: hintAfterwards,
       ...(numaNode === undefined ? {} : { numaNode }),
     });
   }

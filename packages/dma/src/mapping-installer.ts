@@ -132,15 +132,20 @@ export class MappingInstaller {
       if (source === "physical") checkPagesStayed(mapping.memory, stretches);
       mapping.setSegments(done);
     } catch (error) {
-      this.#undo(mapping, done, error);
-      throw error;
+      const shortfall = this.#undo(mapping, done, error);
+      if (shortfall === undefined) throw error;
+      throw new AggregateError(
+        [error, shortfall],
+        `${describe(error)}; and in undoing it, ${shortfall.message}`,
+      );
     }
   }
 
   /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped. */
-  #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): void {
+  #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): VfioError | undefined {
+    let shortfall: VfioError | undefined;
     try {
-      this.takeBack(done);
+      shortfall = this.takeBack(done);
     } catch (error) {
       const causes = new AggregateError([cause, error], "the failure, and that of undoing");
       throw new VfioError(
@@ -153,6 +158,7 @@ export class MappingInstaller {
       );
     }
     this.releaseIova(mapping);
+    return shortfall;
   }
 
   /**

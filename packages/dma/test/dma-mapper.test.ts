@@ -336,6 +336,21 @@ describe("given things that go wrong while something is given back", () => {
     expect(memory.holds.size).toBe(1);
   });
 
+  it("when mapping fails and undoing it takes back less than was mapped, both are told, and the memory is free", () => {
+    const iommu = new FakeIommu();
+    iommu.failAt = 0x9000n;
+    iommu.unmapsOnly = 0;
+    const memory = memoryAt(SCATTERED);
+
+    const error = errorOf(() => new DmaMapper(iommu).map(memory)) as AggregateError;
+
+    expect(error.message).toContain(
+      "the IOMMU refuses; and in undoing it, the kernel unmapped 0 of ",
+    );
+    expect(error.errors[1]).toMatchObject({ code: "ERR_VFIO_UNMAP_INCOMPLETE" });
+    expect(memory.holds.size).toBe(0);
+  });
+
   it("one mapping that cannot be made anew keeps no other from coming back", () => {
     const iommu = new FakeIommu();
     const mapper = new DmaMapper(iommu);

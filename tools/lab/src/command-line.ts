@@ -23,6 +23,7 @@ interface Flags {
   readonly iommuBits: "39" | "48";
   readonly hugepages?: number;
   readonly hugepages1g?: number;
+  readonly numaNodes: "1" | "2";
   readonly accelerator: "auto" | "kvm" | "tcg";
 }
 
@@ -70,6 +71,7 @@ function commandLine(): Command {
     )
     .option("--hugepages <count>", "2 MiB hugepages (default: 256)", wholeNumber)
     .option("--hugepages-1g <count>", "1 GiB hugepages (default: 0)", wholeNumber)
+    .addOption(new Option("--numa-nodes <count>", "NUMA nodes").choices(["1", "2"]).default("1"))
     .addOption(
       new Option("--accelerator <name>", "how to run the guest")
         .choices(["auto", "kvm", "tcg"])
@@ -103,6 +105,7 @@ function machineOptions(flags: Flags): MachineOptions {
   return {
     iommuAddressBits: flags.iommuBits === "48" ? 48 : 39,
     accelerator: flags.accelerator,
+    numaNodes: flags.numaNodes === "2" ? 2 : 1,
     ...(flags.memory === undefined ? {} : { memory: flags.memory }),
     ...(flags.hugepages === undefined ? {} : { hugepages2M: flags.hugepages }),
     ...(flags.hugepages1g === undefined ? {} : { hugepages1G: flags.hugepages1g }),

@@ -8,6 +8,8 @@ export interface MachineOptions {
   readonly hugepages2M?: number;
   /** 1 GiB hugepages reserved at boot. Default 0. */
   readonly hugepages1G?: number;
+  /** NUMA nodes, with half of the memory, the processors and the 2 MiB hugepages each if there are two. Default 1. */
+  readonly numaNodes?: 1 | 2;
   /** More `-device` arguments. They must not take the addresses in {@link LAB_DEVICES}, nor 00:04.0 to 00:06.0, nor 00:1e.0. */
   readonly extraDevices?: readonly string[];
   /** More words for the kernel's command line. */

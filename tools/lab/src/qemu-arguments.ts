@@ -37,10 +37,24 @@ function board({ machine, accelerator }: QemuPlan): string[] {
     ...["-machine", "q35,kernel-irqchip=split"],
     ...["-accel", accelerator === "kvm" ? "kvm" : "tcg,thread=multi"],
     ...["-cpu", accelerator === "kvm" ? "host" : "max"],
-    ...["-smp", "2", "-m", machine.memory ?? defaultMemory(machine)],
+    ...["-smp", "2", "-m", memoryOf(machine), ...numaNodes(machine)],
     "-device",
     `intel-iommu,intremap=on,caching-mode=on,aw-bits=${machine.iommuAddressBits ?? 39}`,
   ];
+}
+
+function memoryOf(machine: MachineOptions): string {
+  return machine.memory ?? defaultMemory(machine);
+}
+
+function numaNodes(machine: MachineOptions): string[] {
+  if (machine.numaNodes !== 2) return [];
+  const [, size, unit] = /^(\d+)([A-Z]?)$/.exec(memoryOf(machine)) ?? [];
+  const half = unit === "G" ? `${Number(size) * 512}M` : `${Number(size) / 2}${unit ?? ""}`;
+  return [0, 1].flatMap((node) => [
+    ...["-object", `memory-backend-ram,id=node${node},size=${half}`],
+    ...["-numa", `node,nodeid=${node},cpus=${node},memdev=node${node}`],
+  ]);
 }
 
 /** 1 GiB pages need aligned memory, so with them one GiB more is lost around the edges. */

@@ -77,6 +77,12 @@ describe("QEMU's command line", () => {
     expect(line({ machine })).toContain("-m 5760M");
     expect(line({ machine })).toContain("-device edu,addr=16.0");
     expect(line({ machine: { memory: "8G" } })).toContain("-m 8G");
+    expect(line({ machine: { memory: "5G", numaNodes: 2 } })).toMatch(
+      /memory-backend-ram,id=node1,size=2560M -numa node,nodeid=1,cpus=1,memdev=node1/,
+    );
+    expect(line({ machine: { accessLog: "/s/a.log" } })).toContain(
+      "-D /s/a.log -trace memory_region_ops_read",
+    );
     expect(line({ accelerator: "kvm" })).toContain("-accel kvm -cpu host");
     expect(line({ outputDirectory: "/o" })).toContain(
       "local,id=output,path=/o,security_model=none,multidevs=remap -device",
