@@ -1,4 +1,6 @@
 import { readAt, vfioConstants, VfioRangeError, writeAt } from "@vfio/ioctl-native";
+import { ConfigPicture } from "./config/config-reader.js";
+import { decodeConfig, type PciConfig } from "./config/pci-config.js";
 import { readRegionInfo, type RegionInfo } from "./region.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
@@ -40,6 +42,16 @@ export class ConfigSpace {
   read(offset: number, bytes: number): Uint8Array {
     this.#check(offset, bytes, 1);
     return readAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
+  }
+
+  /**
+   * Reads all of it at once and decodes header and capabilities. What the device says is taken as data, however
+   * wrong; see {@link decodeConfig}. vfio-pci answers some registers itself: the BARs, parts of the command register
+   * and of MSI, and it hides capabilities that are not for userspace.
+   * @throws VfioSystemError; VfioError `ERR_VFIO_SHORT_IO`.
+   */
+  decode(): PciConfig {
+    return decodeConfig(new ConfigPicture(this.read(0, this.bytes)));
   }
 
   /** Writes 8 bits. Throws as {@link read8}. */
