@@ -1,16 +1,29 @@
 import type { BaseAddress } from "./bars.js";
 import { flagText, hex, type BitFlags } from "./bits.js";
 import { BRIDGE_CONTROL, type BridgeControlFlag, type BridgeWindow } from "./bridge.js";
+import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
 import { COMMAND, SECONDARY_STATUS, STATUS, type CommandFlag } from "./command-status.js";
 import type { BridgeHeader, PciHeader, RomBase } from "./header.js";
 
 const ROM_INDEX = 6;
+const UNITS = ["", "K", "M", "G", "T"];
+const PINS = ["?", "A", "B", "C", "D"];
+
+/** What the text about a header needs beside the header. */
+export interface HeaderContext {
+  /** The device's address. */
+  readonly name: string | undefined;
+  /** How long the regions are. */
+  readonly regionBytes: readonly number[];
+  /** The board maker's ids: in a bridge they are in a capability. */
+  readonly subsystem: SubsystemIds | undefined;
+}
 
 /** A header in lspci's words, in lines. */
-export function describeHeader(header: PciHeader, name: string | undefined, regionBytes: readonly number[]): string[] {
+export function describeHeader(header: PciHeader, { name, regionBytes, subsystem }: HeaderContext): string[] {
   return [
     titleOf(header, name),
-    ...subsystemLine(header),
+    ...subsystemLine(subsystem),
     ...(header.kind === "unknown" ? [`\t!!! Unknown header type ${hex(header.headerType, 2)}`] : []),
     `\tControl: ${flagText(COMMAND, header.command)}`,
     statusLine(header),
@@ -32,9 +45,9 @@ function titleOf({ class: code, vendorId, deviceId, revision }: PciHeader, name:
   return `${place}${ids}${rev}${progIf}`;
 }
 
-function subsystemLine(header: PciHeader): string[] {
-  if (header.kind !== "device" || header.subsystem === undefined) return [];
-  const { vendorId, deviceId } = header.subsystem;
+function subsystemLine(subsystem: SubsystemIds | undefined): string[] {
+  if (subsystem === undefined || subsystem.vendorId === 0 || subsystem.vendorId === 0xffff) return [];
+  const { vendorId, deviceId } = subsystem;
   return [`\tSubsystem: Device [${hex(vendorId, 4)}:${hex(deviceId, 4)}]`];
 }
 
@@ -64,7 +77,7 @@ function burstText(header: PciHeader): string {
 
 function interruptLine({ interruptPin, interruptLine: line }: PciHeader): string[] {
   if (interruptPin === 0 && line === 0) return [];
-  const pin = interruptPin === 0 ? "?" : String.fromCharCode(0x40 + interruptPin);
+  const pin = PINS[interruptPin] ?? `#${interruptPin}`;
   return [`\tInterrupt: pin ${pin} routed to IRQ ${line}`];
 }
 
@@ -88,8 +101,7 @@ function barLine(bar: BaseAddress, command: BitFlags<CommandFlag>, regionBytes: 
 }
 
 function memoryPlace({ kind, address }: BaseAddress): string {
-  if (kind === "invalid") return "<invalid-64bit-slot>";
-  return address === 0n ? "<unassigned>" : hex(address, 8);
+  return kind === "invalid" || address === 0n ? "<unassigned>" : hex(address, 8);
 }
 
 function disabledText(enabled: boolean): string {
@@ -133,14 +145,14 @@ function windowLine(what: string, window: BridgeWindow | undefined): string {
   const range =
     base > limit
       ? "[disabled]"
-      : `${hex(base, digits)}-${hex(limit, digits)}${sizeText(Number(limit - base + 1n))}`;
+      : `${hex(base, digits)}-${hex(limit, digits)}${sizeText(limit - base + 1n)}`;
   return `\t${what} behind bridge: ${range} [${addressBits}-bit]`;
 }
 
-/** As lspci: whole units of 1024, rounded down. */
-function sizeText(bytes = 0): string {
-  if (bytes === 0) return "";
-  const units = ["", "K", "M", "G", "T"];
-  const unit = Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1);
-  return ` [size=${Math.floor(bytes / 1024 ** unit)}${units[unit]}]`;
+/** In the largest unit that needs no fraction. */
+function sizeText(bytes: number | bigint = 0): string {
+  if (BigInt(bytes) === 0n) return "";
+  let [size, unit] = [BigInt(bytes), 0];
+  while (size % 1024n === 0n && unit < UNITS.length - 1) [size, unit] = [size / 1024n, unit + 1];
+  return ` [size=${size}${UNITS[unit]}]`;
 }

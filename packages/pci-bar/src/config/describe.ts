@@ -3,6 +3,7 @@ import type { Capability } from "./capability.js";
 import { describeDecoded } from "./capability.js";
 import { capabilityName } from "./capability-names.js";
 import { describeHeader } from "./describe-header.js";
+import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
 import type { DescribeContext } from "./express/pci-express.js";
 import type { PciHeader } from "./header.js";
 import type { PciConfig } from "./pci-config.js";
@@ -25,15 +26,19 @@ export function describeConfig(config: PciConfig, { name, regionBytes = [] }: De
     isFirst: name === undefined || FIRST_FUNCTION.test(name),
   };
   const lines = [
-    ...describeHeader(config.header, name, regionBytes),
+    ...describeHeader(config.header, { name, regionBytes, subsystem: subsystemOf(config) }),
     ...config.capabilities.flatMap((capability) => describeCapability(capability, context)),
     ...config.problems.map((problem) => `\t!!! Capabilities: ${problem}`),
   ];
   return lines.join("\n") + "\n";
 }
 
+function subsystemOf(config: PciConfig): SubsystemIds | undefined {
+  return config.header.kind === "device" ? config.header.subsystem : config.capability("subsystem-ids");
+}
+
 function hasMemoryBar(header: PciHeader): boolean {
-  return header.kind !== "unknown" && header.bars.some(({ kind }) => kind !== "io");
+  return header.kind !== "unknown" && header.bars.some(({ kind }) => kind !== "io" && kind !== "invalid");
 }
 
 function describeCapability(capability: Capability, context: DescribeContext): string[] {

@@ -89,8 +89,8 @@ export interface DeviceHeader extends HeaderBase {
   readonly bars: readonly BaseAddress[];
   /** Its ROM, or `undefined` if the register reads 0. */
   readonly rom: RomBase | undefined;
-  /** The board maker's ids, or `undefined` if there are none. */
-  readonly subsystem: SubsystemIds | undefined;
+  /** The board maker's ids. A vendor id of 0 or 0xffff: there are none. */
+  readonly subsystem: SubsystemIds;
   /** Where its CardBus card information is, 0 for nowhere. */
   readonly cardbusPointer: number;
   /** How long a burst it wants, in units of 250 ns. */
@@ -176,7 +176,7 @@ function deviceHeader(base: HeaderBase, config: ConfigReader): DeviceHeader {
     kind: "device",
     bars: barsOf(config, 6),
     rom: romOf(config.read32(0x30)),
-    subsystem: subsystemOf(config.read16(0x2c), config.read16(0x2e)),
+    subsystem: { vendorId: config.read16(0x2c), deviceId: config.read16(0x2e) },
     cardbusPointer: config.read32(0x28),
     minGrant: config.read8(0x3e),
     maxLatency: config.read8(0x3f),
@@ -205,8 +205,4 @@ function barsOf(config: ConfigReader, count: number): BaseAddress[] {
 function romOf(register: number): RomBase | undefined {
   if (register === 0) return undefined;
   return { address: BigInt(register - bitsOf(register, 0, 11)), enabled: isSet(register, 0) };
-}
-
-function subsystemOf(vendorId: number, deviceId: number): SubsystemIds | undefined {
-  return vendorId === 0 || vendorId === 0xffff ? undefined : { vendorId, deviceId };
 }

@@ -24,7 +24,7 @@ export interface PowerManagement {
   /** The scale of that figure. */
   readonly dataScale: number;
   /** The extensions of a PCI-to-PCI bridge, or `undefined` if the register reads 0. */
-  readonly bridge: BitFlags<"clockControl" | "b2"> | undefined;
+  readonly bridge: BitFlags<"clockControl" | "clockStopsInD3hot"> | undefined;
 }
 
 const SUPPORT: FlagTable<keyof PowerManagement["support"]> = {
@@ -40,7 +40,10 @@ const PME_FROM: FlagTable<keyof PowerManagement["pmeFrom"]> = {
   d3hot: [14, "D3hot"],
   d3cold: [15, "D3cold"],
 };
-const BRIDGE: FlagTable<"clockControl" | "b2"> = { clockControl: [7, "PM"], b2: [6, "B2"] };
+const BRIDGE: FlagTable<"clockControl" | "clockStopsInD3hot"> = {
+  clockControl: [7, "PM"],
+  clockStopsInD3hot: [6, "B2"],
+};
 const AUX_CURRENTS = [0, 55, 100, 160, 220, 270, 320, 375];
 
 /** Reads the 8 bytes of power management. */

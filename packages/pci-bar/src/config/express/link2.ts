@@ -26,6 +26,10 @@ export interface ExpressLink2 {
   readonly support: BitFlags<LinkSupport2>;
   /** The speeds it can do: bit 0 is 2.5 GT/s, bit 5 64 GT/s. 0 before PCI Express 3.0. */
   readonly speeds: number;
+  /** At which of these speeds it can send fewer SKP ordered sets, in the same bits. */
+  readonly lowerSkipGeneration: number;
+  /** At which of these speeds it can receive fewer SKP ordered sets, in the same bits. */
+  readonly lowerSkipReception: number;
   /** The speed it is to train to, in GT/s, or `undefined` for a code no specification knows. */
   readonly targetSpeed: number | undefined;
   /** What is switched on. */
@@ -97,6 +101,8 @@ export function decodeExpressLink2(view: CapabilityView): ExpressLink2 {
   return {
     support: decodeFlags(SUPPORT, capabilities),
     speeds: bitsOf(capabilities, 1, 7),
+    lowerSkipGeneration: bitsOf(capabilities, 9, 7),
+    lowerSkipReception: bitsOf(capabilities, 16, 7),
     // A device that can do nothing but 2.5 GT/s may have 0 here.
     targetSpeed: speedOf(bitsOf(control, 0, 4) || 1),
     control: decodeFlags(CONTROL, control),
@@ -115,8 +121,9 @@ export function describeExpressLink2(link: ExpressLink2, type: PortType, decides
   return [...(decides ? [...supportLine(link), ...controlLines(link, type)] : []), ...statusLines(link, type, decides)];
 }
 
-function supportLine({ speeds, support }: ExpressLink2): string[] {
-  if (speeds === 0 && !Object.values(support).includes(true)) return [];
+function supportLine({ speeds, support, lowerSkipGeneration, lowerSkipReception }: ExpressLink2): string[] {
+  const isReserved = speeds + lowerSkipGeneration + lowerSkipReception === 0 && !Object.values(support).includes(true);
+  if (isReserved) return [];
   return [`\t\tLnkCap2: Supported Link Speeds: ${speedsText(speeds)}, ${flagText(SUPPORT, support)}`];
 }
 
