@@ -1,9 +1,7 @@
 import { closedError, runAll, vfioConstants, VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import { Bar } from "./bar.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
-import { clearStatus, readCommand, readStatus, writeCommand } from "./command.js";
-import type { BitFlags } from "./config/bits.js";
-import type { ClearableStatusFlag, CommandFlag, StatusFlag } from "./config/command-status.js";
+import { CommandBit, commandBit, setCommandBit } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
 import { Interrupts, type InterruptOptions } from "./interrupts.js";
 import type { MappedBar } from "./mapped-bar.js";
@@ -11,7 +9,6 @@ import { readRegionInfo } from "./region.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
-const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
 
 /**
  * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
@@ -93,72 +90,24 @@ export class PciDevice implements Disposable {
     return interrupts;
   }
 
-  /** The bits of the command register, read now. */
-  get command(): BitFlags<CommandFlag> {
-    return readCommand(this.config);
-  }
-
-  /**
-   * Switches bits of the command register, such as `{ intxDisabled: true }`, leaves all others as they are, and
-   * reads it back.
-   * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep one.
-   */
-  setCommand(wanted: Partial<BitFlags<CommandFlag>>): void {
-    writeCommand(this.config, wanted, nameOf(this.#device));
-  }
-
   /** The device may start DMA of its own. Setting it is verified by reading it back. */
   get busMaster(): boolean {
-    return this.command.busMaster;
+    return commandBit(this.config, CommandBit.busMaster);
   }
 
   /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
   set busMaster(on: boolean) {
-    this.setCommand({ busMaster: on });
+    setCommandBit(this.config, CommandBit.busMaster, on, nameOf(this.#device));
   }
 
   /** The device answers at its memory BARs. Setting it is verified by reading it back. */
   get memorySpace(): boolean {
-    return this.command.memorySpace;
+    return commandBit(this.config, CommandBit.memorySpace);
   }
 
   /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
   set memorySpace(on: boolean) {
-    this.setCommand({ memorySpace: on });
-  }
-
-  /** The device answers at its I/O-port BARs. Setting it is verified by reading it back. */
-  get ioSpace(): boolean {
-    return this.command.ioSpace;
-  }
-
-  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
-  set ioSpace(on: boolean) {
-    this.setCommand({ ioSpace: on });
-  }
-
-  /** The bits of the status register, read now. */
-  get status(): BitFlags<StatusFlag> {
-    return readStatus(this.config);
-  }
-
-  /**
-   * Clears bits of the status register, which stay set otherwise, and reads it back.
-   * @throws VfioError `ERR_VFIO_STATUS_REGISTER` if one is still set: vfio-pci drops writes to this register.
-   */
-  clearStatus(...names: ClearableStatusFlag[]): void {
-    clearStatus(this.config, names, nameOf(this.#device));
-  }
-
-  /**
-   * What `lspci -vv -nn` writes about the device, without the names of makers and devices, with the sizes that the
-   * kernel says. As data: `pci.config.decode()`.
-   */
-  describe(): string {
-    this.#checkOpen();
-    const { bdf } = this.#device;
-    const regionBytes = Array.from({ length: ROM + 1 }, (_, index) => readRegionInfo(this.#device, index).bytes);
-    return this.config.decode().describe({ ...(bdf === undefined ? {} : { name: bdf }), regionBytes });
+    setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
   }
 
   /**

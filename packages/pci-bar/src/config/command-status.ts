@@ -1,4 +1,4 @@
-import { bitsOf, type BitFlags, type FlagTable } from "./bits.js";
+import { bitsOf, type FlagTable } from "./bits.js";
 
 /** Bits of the command register (PCI Local Bus 3.0, section 6.2.2). */
 export type CommandFlag =
@@ -84,27 +84,4 @@ const DEVICE_SELECTS: readonly DeviceSelect[] = ["fast", "medium", "slow", "rese
 /** The DEVSEL timing of a status register. */
 export function deviceSelectOf(status: number): DeviceSelect {
   return DEVICE_SELECTS[bitsOf(status, 9, 2)] ?? "reserved";
-}
-
-/** The value of a register with those bits, and no others. */
-export function maskOf<Name extends string>(table: FlagTable<Name>, names: Iterable<Name>): number {
-  return [...names].reduce((mask, name) => mask | (1 << table[name][0]), 0);
-}
-
-/** A register's value with some bits switched and all others as they were. */
-export function withFlags<Name extends string>(
-  table: FlagTable<Name>,
-  value: number,
-  wanted: Partial<BitFlags<Name>>,
-): number {
-  const names = Object.keys(wanted) as Name[];
-  const on = maskOf(
-    table,
-    names.filter((name) => wanted[name] === true),
-  );
-  const off = maskOf(
-    table,
-    names.filter((name) => wanted[name] === false),
-  );
-  return (value | on) & ~off;
 }
