@@ -70,7 +70,10 @@ export class ConfigSpace {
    */
   describe(): string {
     const { bdf } = this.#device;
-    const regionBytes = Array.from({ length: ROM + 1 }, (_, index) => readRegionInfo(this.#device, index).bytes);
+    const regionBytes = Array.from(
+      { length: ROM + 1 },
+      (_, index) => readRegionInfo(this.#device, index).bytes,
+    );
     return this.decode().describe({ ...(bdf === undefined ? {} : { name: bdf }), regionBytes });
   }
 

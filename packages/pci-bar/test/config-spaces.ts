@@ -98,7 +98,8 @@ function fixHeader(view: DataView, isBridge: boolean): void {
 function fixBars(view: DataView, first: number, count: number): void {
   for (let index = 0; index < count; index++) {
     const low = view.getUint32(first + 4 * index, true);
-    if (low !== 0xffffffff && (low & 7) === 4 && index + 1 < count) view.setUint32(first + 4 * ++index, 0, true);
+    if (low !== 0xffffffff && (low & 7) === 4 && index + 1 < count)
+      view.setUint32(first + 4 * ++index, 0, true);
   }
 }
 

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 
 /** What lspci takes from the kernel and not from the config space. */
-const FROM_THE_KERNEL = /^\t(IOMMU group|Kernel driver in use|Kernel modules|Physical Slot|NUMA node|DeviceName):/;
+const FROM_THE_KERNEL =
+  /^\t(IOMMU group|Kernel driver in use|Kernel modules|Physical Slot|NUMA node|DeviceName):/;
 
 /** One device as lspci reads it: what is in its config space, and what is the kernel's. */
 export interface LspciDevice {
@@ -31,7 +32,10 @@ export function lspciOfPictures(pictures: readonly Uint8Array[]): LspciDevice[] 
   const folder = mkdtempSync(path.join(tmpdir(), "lspci-"));
   try {
     const dump = path.join(folder, "dump");
-    writeFileSync(dump, pictures.map((bytes, index) => `${bdfOf(index)} device\n${hexDump(bytes)}\n`).join("\n"));
+    writeFileSync(
+      dump,
+      pictures.map((bytes, index) => `${bdfOf(index)} device\n${hexDump(bytes)}\n`).join("\n"),
+    );
     return runLspci("-F", dump);
   } finally {
     rmSync(folder, { recursive: true });
@@ -65,7 +69,9 @@ function parseDevice(text: string): LspciDevice {
 function withoutNames(line: string): string {
   return line
     .replace(/^(\S+) .*?\[([0-9a-f]{4})\]: .*\[([0-9a-f]{4}:[0-9a-f]{4})\]/, "$1 Class [$2]: Device [$3]")
-    .replace(/ \(prog-if ([0-9a-f]{2}).*\)$/, (_, code: string) => (code === "00" ? "" : ` (prog-if ${code})`))
+    .replace(/ \(prog-if ([0-9a-f]{2}).*\)$/, (_, code: string) =>
+      code === "00" ? "" : ` (prog-if ${code})`,
+    )
     .replace(/(Subsystem: ).*\[([0-9a-f]{4}:[0-9a-f]{4})\]$/, "$1Device [$2]")
     .trimEnd();
 }

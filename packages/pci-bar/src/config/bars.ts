@@ -35,7 +35,8 @@ export function decodeBars(registers: readonly number[]): BaseAddress[] {
 }
 
 function decodeBar(index: number, low: number, upper: number | undefined): BaseAddress {
-  if (isSet(low, 0)) return { index, kind: "io", prefetchable: false, address: BigInt(low - bitsOf(low, 0, 2)) };
+  if (isSet(low, 0))
+    return { index, kind: "io", prefetchable: false, address: BigInt(low - bitsOf(low, 0, 2)) };
   const kind = MEMORY_KINDS[bitsOf(low, 1, 2)] ?? "reserved";
   const address = low - bitsOf(low, 0, 4);
   const prefetchable = isSet(low, 3);

@@ -21,7 +21,10 @@ export function wide(high: number, low: number): bigint {
 
 /** The flags that a register's value has. */
 export function decodeFlags<Name extends string>(table: FlagTable<Name>, value: number): BitFlags<Name> {
-  const entries = Object.entries<FlagTable<Name>[Name]>(table).map(([name, [bit]]) => [name, isSet(value, bit)]);
+  const entries = Object.entries<FlagTable<Name>[Name]>(table).map(([name, [bit]]) => [
+    name,
+    isSet(value, bit),
+  ]);
   return Object.fromEntries(entries) as BitFlags<Name>;
 }
 

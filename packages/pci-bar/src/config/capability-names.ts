@@ -56,5 +56,7 @@ const EXTENDED: Readonly<Record<number, string>> = {
 /** The name of a capability that is not decoded, or its number. */
 export function capabilityName(id: number, extended: boolean): string {
   const known = (extended ? EXTENDED : STANDARD)[id];
-  return known ?? (extended ? `Extended Capability ID 0x${id.toString(16)}` : `Capability ID 0x${id.toString(16)}`);
+  return (
+    known ?? (extended ? `Extended Capability ID 0x${id.toString(16)}` : `Capability ID 0x${id.toString(16)}`)
+  );
 }

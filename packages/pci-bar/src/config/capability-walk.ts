@@ -49,7 +49,12 @@ export function walkStandardCapabilities(config: ConfigReader, end = STANDARD_BY
   return walk(config.read8(pointer) & 0xfc, area, (offset) => {
     const id = config.read8(offset);
     const next = config.read8(offset + 1) & 0xfc;
-    return { place: { id, offset, extended: false, version: 0 }, next, empty: false, broken: id === NOTHING_THERE };
+    return {
+      place: { id, offset, extended: false, version: 0 },
+      next,
+      empty: false,
+      broken: id === NOTHING_THERE,
+    };
   });
 }
 
@@ -63,7 +68,12 @@ export function walkExtendedCapabilities(config: SizedConfig): CapabilityWalk {
   return walk(STANDARD_BYTES, area, (offset) => {
     const header = config.read32(offset);
     const place = { id: header & 0xffff, offset, extended: true, version: bitsOf(header, 16, 4) };
-    return { place, next: bitsOf(header, 20, 12) & 0xffc, empty: header === 0, broken: header === 0xffffffff };
+    return {
+      place,
+      next: bitsOf(header, 20, 12) & 0xffc,
+      empty: header === 0,
+      broken: header === 0xffffffff,
+    };
   });
 }
 
@@ -85,7 +95,8 @@ function walk(
   const seen = new Set<number>();
   for (let offset = start; offset !== 0;) {
     const where = `0x${offset.toString(16)}`;
-    if (offset < area.first || offset + 4 > area.end) return { found, problem: `the list leaves its area at ${where}` };
+    if (offset < area.first || offset + 4 > area.end)
+      return { found, problem: `the list leaves its area at ${where}` };
     if (seen.has(offset)) return { found, problem: `the list comes back to ${where}` };
     seen.add(offset);
     const { place, next, empty, broken } = stepAt(offset);

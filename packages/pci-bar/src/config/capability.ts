@@ -71,7 +71,10 @@ export interface UnknownCapability {
 
 /** One decoded capability: where it is, what it is, what it says. `kind` tells the type of `fields`. */
 export type Capability = {
-  [Kind in CapabilityKind]: CapabilityPlace & { readonly kind: Kind; readonly fields: CapabilityFields[Kind] };
+  [Kind in CapabilityKind]: CapabilityPlace & {
+    readonly kind: Kind;
+    readonly fields: CapabilityFields[Kind];
+  };
 }[CapabilityKind];
 
 interface Decoder<Fields> {
@@ -88,7 +91,10 @@ const DECODERS: { readonly [Kind in DecodedKind]: Decoder<CapabilityFields[Kind]
   "subsystem-ids": { decode: subsystem.decodeSubsystemIds, describe: subsystem.describeSubsystemIds },
   "pci-express": { decode: express.decodePciExpress, describe: express.describePciExpress },
   msix: { decode: msix.decodeMsix, describe: msix.describeMsix },
-  "advanced-features": { decode: features.decodeAdvancedFeatures, describe: features.describeAdvancedFeatures },
+  "advanced-features": {
+    decode: features.decodeAdvancedFeatures,
+    describe: features.describeAdvancedFeatures,
+  },
   "error-reporting": {
     decode: (view, type) => errors.decodeErrorReporting(view, type !== undefined && isRoot(type)),
     describe: errors.describeErrorReporting,
@@ -164,7 +170,8 @@ export function decodeCapability(
   try {
     return { ...place, kind, fields: DECODERS[kind].decode(view, portType) } as Capability;
   } catch (error) {
-    if (error instanceof CapabilityOutOfArea) return unknown(`its registers reach beyond 0x${end.toString(16)}`);
+    if (error instanceof CapabilityOutOfArea)
+      return unknown(`its registers reach beyond 0x${end.toString(16)}`);
     throw error;
   }
 }

@@ -35,7 +35,9 @@ export type ClearableStatusFlag = Exclude<
 >;
 
 /** Bits of a bridge's secondary status (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.7). */
-export type SecondaryStatusFlag = Exclude<StatusFlag, "capabilities" | "userDefinable" | "intx" | "signaledSystemError"> | "receivedSystemError";
+export type SecondaryStatusFlag =
+  | Exclude<StatusFlag, "capabilities" | "userDefinable" | "intx" | "signaledSystemError">
+  | "receivedSystemError";
 
 /** When a device answers that it is meant: the slowest DEVSEL# timing. */
 export type DeviceSelect = "fast" | "medium" | "slow" | "reserved";

@@ -108,7 +108,11 @@ function disabledText(enabled: boolean): string {
   return enabled ? "" : " [disabled]";
 }
 
-function romLine(rom: RomBase | undefined, command: BitFlags<CommandFlag>, regionBytes: readonly number[]): string[] {
+function romLine(
+  rom: RomBase | undefined,
+  command: BitFlags<CommandFlag>,
+  regionBytes: readonly number[],
+): string[] {
   if (rom === undefined) return [];
   const place = rom.address === 0n ? "<unassigned>" : hex(rom.address, 8);
   const byCommand = command.memorySpace ? "" : " [disabled by cmd]";
@@ -143,9 +147,7 @@ function windowLine(what: string, window: BridgeWindow | undefined): string {
   const { base, limit, addressBits } = window;
   const digits = addressBits / 4;
   const range =
-    base > limit
-      ? "[disabled]"
-      : `${hex(base, digits)}-${hex(limit, digits)}${sizeText(limit - base + 1n)}`;
+    base > limit ? "[disabled]" : `${hex(base, digits)}-${hex(limit, digits)}${sizeText(limit - base + 1n)}`;
   return `\t${what} behind bridge: ${range} [${addressBits}-bit]`;
 }
 

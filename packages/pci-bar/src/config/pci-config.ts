@@ -1,5 +1,14 @@
-import { decodeCapability, type Capability, type CapabilityFields, type CapabilityKind } from "./capability.js";
-import { walkExtendedCapabilities, walkStandardCapabilities, type CapabilityPlace } from "./capability-walk.js";
+import {
+  decodeCapability,
+  type Capability,
+  type CapabilityFields,
+  type CapabilityKind,
+} from "./capability.js";
+import {
+  walkExtendedCapabilities,
+  walkStandardCapabilities,
+  type CapabilityPlace,
+} from "./capability-walk.js";
 import type { SizedConfig } from "./config-reader.js";
 import { describeConfig, type DescribeOptions } from "./describe.js";
 import type { PortType } from "./express/port-type.js";

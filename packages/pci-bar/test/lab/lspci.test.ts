@@ -5,7 +5,16 @@ import { describe, expect, it } from "vitest";
 import { ConfigPicture, decodeConfig, type Capability, type PciConfig } from "../../src/index.js";
 import { soundConfigSpaces } from "../config-spaces.js";
 import { bdfOf, lspciOfPictures, runLspci } from "../lspci.js";
-import { BRIDGED_EDU, E1000E, EDU, EDU_NARROW, NVME, openDevice, SRIOV_NVME, TEST_DEVICE } from "./machine.js";
+import {
+  BRIDGED_EDU,
+  E1000E,
+  EDU,
+  EDU_NARROW,
+  NVME,
+  openDevice,
+  SRIOV_NVME,
+  TEST_DEVICE,
+} from "./machine.js";
 
 leavesNothingBehind();
 
@@ -39,14 +48,18 @@ function blocksOf(lines: readonly string[]): string[][] {
 }
 
 function linesOf(text: string): string[] {
-  return text.split("\n").map((line) => line.trimEnd()).filter(Boolean);
+  return text
+    .split("\n")
+    .map((line) => line.trimEnd())
+    .filter(Boolean);
 }
 
 /** What lspci knows beyond our decoders, worked out here from the bytes that the decoders keep. */
 function asLspciWould(block: readonly string[], capability: Capability, vendorId: number): string[] {
   const [title = "", ...rest] = block;
   const place = /^\tCapabilities: \[[^\]]*\] /.exec(title)?.[0] ?? "";
-  if (capability.kind === "vendor-specific" && vendorId === VIRTIO) return virtioLines(place, capability.fields.bytes);
+  if (capability.kind === "vendor-specific" && vendorId === VIRTIO)
+    return virtioLines(place, capability.fields.bytes);
   if (capability.kind !== "unknown") return [title, ...rest];
   const name = title.slice(place.length).replace(" <?>", "");
   expect(NOT_DECODED).toContain(name);
@@ -92,7 +105,10 @@ function withKernelsView(line: string, bdf: string, config: PciConfig): string {
     return line.replace(/\d+$/, irq);
   }
   // The kernel has the window below 4 GiB, and lspci says so.
-  return line.replace(/(Prefetchable.*: )0{8}([0-9a-f]{8})-0{8}([0-9a-f]{8}) (.*)\[64-bit\]$/, "$1$2-$3 $4[32-bit]");
+  return line.replace(
+    /(Prefetchable.*: )0{8}([0-9a-f]{8})-0{8}([0-9a-f]{8}) (.*)\[64-bit\]$/,
+    "$1$2-$3 $4[32-bit]",
+  );
 }
 
 describe("given all PCI functions of the machine, root ports and bridges too", () => {
@@ -147,7 +163,9 @@ describe("given config spaces that no machine has, with anything in their regist
     expect(devices).toHaveLength(pictures.length);
     devices.forEach(({ bdf, lines }, index) => {
       expect(bdf).toBe(bdfOf(index));
-      expect(linesOf(decodeConfig(new ConfigPicture(pictures[index]!)).describe({ name: bdf }))).toEqual(lines);
+      expect(linesOf(decodeConfig(new ConfigPicture(pictures[index]!)).describe({ name: bdf }))).toEqual(
+        lines,
+      );
     });
   });
 });

@@ -18,12 +18,7 @@ export type UncorrectableError =
 
 /** Errors that the hardware corrects (PCI Express Base 3.0, section 7.10.5). */
 export type CorrectableError =
-  | "receiver"
-  | "badTlp"
-  | "badDllp"
-  | "replayRollover"
-  | "replayTimeout"
-  | "advisoryNonFatal";
+  "receiver" | "badTlp" | "badDllp" | "replayRollover" | "replayTimeout" | "advisoryNonFatal";
 
 /** What can be done about checksums of packets, and about several errors at once. */
 export type ErrorReportingFlag =

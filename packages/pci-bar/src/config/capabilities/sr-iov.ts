@@ -1,15 +1,19 @@
 import { decodeBars, type BaseAddress } from "../bars.js";
-import { bitsOf, decodeFlags, flagText, hex, isSet, plusMinus, type BitFlags, type FlagTable } from "../bits.js";
+import {
+  bitsOf,
+  decodeFlags,
+  flagText,
+  hex,
+  isSet,
+  plusMinus,
+  type BitFlags,
+  type FlagTable,
+} from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
 /** What is switched on for virtual functions. */
 export type SrIovControlFlag =
-  | "enabled"
-  | "migration"
-  | "migrationInterrupt"
-  | "memorySpace"
-  | "ariHierarchy"
-  | "tenBitTagRequester";
+  "enabled" | "migration" | "migrationInterrupt" | "memorySpace" | "ariHierarchy" | "tenBitTagRequester";
 
 /** Single root I/O virtualization (SR-IOV 1.1, section 3.3; PCI Express Base 5.0, section 9.3.3). */
 export interface SrIov {
@@ -50,7 +54,10 @@ export interface SrIov {
   };
 }
 
-const SUPPORT: FlagTable<keyof SrIov["support"]> = { migration: [0, "Migration"], tenBitTagRequester: [2, "10BitTagReq"] };
+const SUPPORT: FlagTable<keyof SrIov["support"]> = {
+  migration: [0, "Migration"],
+  tenBitTagRequester: [2, "10BitTagReq"],
+};
 const CONTROL: FlagTable<SrIovControlFlag> = {
   enabled: [0, "Enable"],
   migration: [1, "Migration"],

@@ -38,7 +38,11 @@ export function decodeVendorSpecificExtended(view: CapabilityView): VendorSpecif
   return { vsecId: header & 0xffff, revision: bitsOf(header, 16, 4), length, bytes: view.raw(length) };
 }
 
-export function describeVendorSpecificExtended({ vsecId, revision, length }: VendorSpecificExtended): string[] {
+export function describeVendorSpecificExtended({
+  vsecId,
+  revision,
+  length,
+}: VendorSpecificExtended): string[] {
   return [`Vendor Specific Information: ID=${hex(vsecId, 4)} Rev=${revision} Len=${hex(length, 3)} <?>`];
 }
 

@@ -130,7 +130,8 @@ export function describeExpressDevice(device: ExpressDevice, type: PortType): st
 function supportText({ support, slotPowerLimit }: ExpressDevice, type: PortType): string {
   const names: ExpressSupport[] = ["extendedTag"];
   const isCard = isOneOf(type, "endpoint", "upstream-port", "pcie-to-pci-bridge");
-  if (isCard || type === "legacy-endpoint") names.push("attentionButton", "attentionIndicator", "powerIndicator");
+  if (isCard || type === "legacy-endpoint")
+    names.push("attentionButton", "attentionIndicator", "powerIndicator");
   names.push("roleBasedErrors");
   if (canBeReset(type)) names.push("functionReset");
   return flagText(SUPPORT, support, names) + (isCard ? ` SlotPowerLimit ${powerText(slotPowerLimit)}` : "");

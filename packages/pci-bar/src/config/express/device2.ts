@@ -122,7 +122,11 @@ export function decodeExpressDevice2(view: CapabilityView): ExpressDevice2 {
 }
 
 /** @param hasMemoryBar whether the function has a memory BAR, the only place atomic operations could go to. */
-export function describeExpressDevice2(device: ExpressDevice2, type: PortType, hasMemoryBar: boolean): string[] {
+export function describeExpressDevice2(
+  device: ExpressDevice2,
+  type: PortType,
+  hasMemoryBar: boolean,
+): string[] {
   return [
     ...supportLines(device, type),
     ...atomicSupport(device, type, hasMemoryBar),
@@ -171,7 +175,8 @@ function controlLine({ control, timeout, bufferFlush }: ExpressDevice2, type: Po
 
 function atomicControl({ control }: ExpressDevice2, type: PortType): string[] {
   const names: ExpressControl2[] = [];
-  if (isOneOf(type, "root-port", "endpoint", "integrated-endpoint", "legacy-endpoint")) names.push("atomicRequester");
+  if (isOneOf(type, "root-port", "endpoint", "integrated-endpoint", "legacy-endpoint"))
+    names.push("atomicRequester");
   if (routes(type)) names.push("atomicEgressBlocking");
   return names.length === 0 ? [] : [`\t\t\t AtomicOpsCtl: ${flagText(CONTROL, control, names)}`];
 }

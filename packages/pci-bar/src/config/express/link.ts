@@ -5,11 +5,7 @@ import { latencyText, speedOf, speedText } from "./words.js";
 
 /** What a link can do (Link Capabilities). */
 export type LinkSupport =
-  | "clockPowerManagement"
-  | "surpriseDown"
-  | "activeReporting"
-  | "bandwidthNotification"
-  | "aspmOptionality";
+  "clockPowerManagement" | "surpriseDown" | "activeReporting" | "bandwidthNotification" | "aspmOptionality";
 
 /** What is switched on (Link Control). */
 export type LinkControl =
@@ -23,12 +19,7 @@ export type LinkControl =
 
 /** What happened (Link Status). The bandwidth bits are cleared by writing 1. */
 export type LinkStatus =
-  | "trainingError"
-  | "training"
-  | "slotClock"
-  | "active"
-  | "bandwidthManaged"
-  | "autonomousBandwidth";
+  "trainingError" | "training" | "slotClock" | "active" | "bandwidthManaged" | "autonomousBandwidth";
 
 /** Speed and width of a link. */
 export interface LinkRate {

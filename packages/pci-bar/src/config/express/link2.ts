@@ -7,7 +7,8 @@ import { speedOf, speedText } from "./words.js";
 export type LinkSupport2 = "crosslink" | "retimer" | "twoRetimers" | "readiness";
 
 /** What is switched on (Link Control 2). */
-export type LinkControl2 = "enterCompliance" | "autonomousSpeedDisabled" | "enterModifiedCompliance" | "complianceSkip";
+export type LinkControl2 =
+  "enterCompliance" | "autonomousSpeedDisabled" | "enterModifiedCompliance" | "complianceSkip";
 
 /** What is (Link Status 2). */
 export type LinkStatus2 =
@@ -118,11 +119,15 @@ export function decodeExpressLink2(view: CapabilityView): ExpressLink2 {
 
 /** @param decides whether this function decides for the link: of a device's functions only the first does. */
 export function describeExpressLink2(link: ExpressLink2, type: PortType, decides: boolean): string[] {
-  return [...(decides ? [...supportLine(link), ...controlLines(link, type)] : []), ...statusLines(link, type, decides)];
+  return [
+    ...(decides ? [...supportLine(link), ...controlLines(link, type)] : []),
+    ...statusLines(link, type, decides),
+  ];
 }
 
 function supportLine({ speeds, support, lowerSkipGeneration, lowerSkipReception }: ExpressLink2): string[] {
-  const isReserved = speeds + lowerSkipGeneration + lowerSkipReception === 0 && !Object.values(support).includes(true);
+  const isReserved =
+    speeds + lowerSkipGeneration + lowerSkipReception === 0 && !Object.values(support).includes(true);
   if (isReserved) return [];
   return [`\t\tLnkCap2: Supported Link Speeds: ${speedsText(speeds)}, ${flagText(SUPPORT, support)}`];
 }
@@ -130,7 +135,8 @@ function supportLine({ speeds, support, lowerSkipGeneration, lowerSkipReception 
 function controlLines(link: ExpressLink2, type: PortType): string[] {
   const words = (...names: LinkControl2[]): string => flagText(CONTROL, link.control, names);
   const preset = PRESETS[link.compliancePreset];
-  const deemphasis = type === "downstream-port" ? `, Selectable De-emphasis: ${link.selectableDeemphasis}dB` : "";
+  const deemphasis =
+    type === "downstream-port" ? `, Selectable De-emphasis: ${link.selectableDeemphasis}dB` : "";
   return [
     `\t\tLnkCtl2: Target Link Speed: ${speedText(link.targetSpeed, "Unknown")}, ` +
       words("enterCompliance", "autonomousSpeedDisabled") +

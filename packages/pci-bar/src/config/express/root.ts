@@ -1,13 +1,18 @@
-import { bitsOf, decodeFlags, flagText, hex, isSet, plusMinus, type BitFlags, type FlagTable } from "../bits.js";
+import {
+  bitsOf,
+  decodeFlags,
+  flagText,
+  hex,
+  isSet,
+  plusMinus,
+  type BitFlags,
+  type FlagTable,
+} from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
 /** What is switched on in a root port (Root Control). */
 export type RootControl =
-  | "correctableErrors"
-  | "nonFatalErrors"
-  | "fatalErrors"
-  | "pmeInterrupt"
-  | "retryStatusVisible";
+  "correctableErrors" | "nonFatalErrors" | "fatalErrors" | "pmeInterrupt" | "retryStatusVisible";
 
 /** The registers of a root port or an event collector (PCI Express Base 3.0, sections 7.8.12 to 7.8.14). */
 export interface ExpressRoot {
