@@ -69,13 +69,16 @@ export interface UnknownCapability {
   readonly bytes: Uint8Array;
 }
 
-/** One decoded capability: where it is, what it is, what it says. `kind` tells the type of `fields`. */
-export type Capability = {
-  [Kind in CapabilityKind]: CapabilityPlace & {
-    readonly kind: Kind;
-    readonly fields: CapabilityFields[Kind];
-  };
-}[CapabilityKind];
+/** A decoded capability of one kind: where it is, what it is, what it says. */
+export interface DecodedCapability<Kind extends CapabilityKind> extends CapabilityPlace {
+  /** What it is. */
+  readonly kind: Kind;
+  /** What it says. */
+  readonly fields: CapabilityFields[Kind];
+}
+
+/** A decoded capability of any kind; `kind` tells the type of `fields`. */
+export type Capability = { [Kind in CapabilityKind]: DecodedCapability<Kind> }[CapabilityKind];
 
 interface Decoder<Fields> {
   readonly decode: (view: CapabilityView, portType: PortType | undefined) => Fields;

@@ -8,7 +8,13 @@ export {
   type CapabilityPlace,
   type CapabilityWalk,
 } from "./capability-walk.js";
-export type { Capability, CapabilityFields, CapabilityKind, UnknownCapability } from "./capability.js";
+export type {
+  Capability,
+  CapabilityFields,
+  CapabilityKind,
+  DecodedCapability,
+  UnknownCapability,
+} from "./capability.js";
 export {
   decodeHeader,
   type BridgeHeader,
