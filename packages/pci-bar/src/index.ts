@@ -8,13 +8,10 @@ export { Bar, type BarContext } from "./bar.js";
 export { MappedBar } from "./mapped-bar.js";
 export { ConfigSpace } from "./config-space.js";
 export { decodeRegionInfo, readRegionInfo, type MappableArea, type RegionInfo } from "./region.js";
-export {
-  findMsixTable,
-  listCapabilities,
-  type ConfigReader,
-  type MsixTable,
-  type PciCapability,
-} from "./capabilities.js";
+export { findMsixTable, listCapabilities, type MsixTable, type PciCapability } from "./capabilities.js";
+export { CommandRegister, type SwitchableCommandFlag } from "./command-register.js";
+export { StatusRegister } from "./status-register.js";
+export * from "./config/index.js";
 export { Interrupts, type InterruptOptions } from "./interrupts.js";
 export { InterruptVector, type InterruptWait } from "./interrupt-vector.js";
 export {

@@ -73,6 +73,15 @@ export const LAB_DEVICES = {
     driver: "vfio-pci",
     qemu: "edu,addr=15.0",
   },
+  sriovNvme: {
+    bdf: "0000:00:17.0",
+    id: "1b36:0010",
+    description: "NVMe controller without a disk, with two virtual functions to switch on (SR-IOV)",
+    driver: "vfio-pci",
+    qemu:
+      "nvme,addr=17.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2," +
+      "max_ioqpairs=8,msix_qsize=9",
+  },
 } as const satisfies Record<string, LabDevice>;
 
 /** A key of {@link LAB_DEVICES}. */

@@ -102,6 +102,8 @@ function ports(sockets: QemuPlan["sockets"]): string[] {
 function pciDevices({ extraDevices = [] }: MachineOptions): string[] {
   return [
     ...["-blockdev", "driver=null-co,node-name=disk,size=1073741824,read-zeroes=on"],
+    // An NVMe controller has virtual functions only as part of a subsystem.
+    ...["-device", "nvme-subsys,id=subsystem"],
     // A hub with one port: the card has a link and reaches nothing.
     ...["-netdev", "hubport,id=net,hubid=0"],
     ...[...labDevices().map(({ qemu }) => qemu), ...extraDevices].flatMap((device) => ["-device", device]),

@@ -7,6 +7,9 @@ export const EDU = "0000:00:10.0";
 export const NVME = "0000:00:11.0";
 export const E1000E = "0000:00:12.0";
 export const TEST_DEVICE = "0000:00:14.0";
+export const EDU_NARROW = "0000:00:15.0";
+export const SRIOV_NVME = "0000:00:17.0";
+export const BRIDGED_EDU = "0000:01:01.0";
 
 /** An open device of the lab, made with plain ioctls: this package must work with whatever fd it is given. */
 export function openDevice(bdf: string): Disposable & { device: VfioDevice; pci: PciDevice } {
