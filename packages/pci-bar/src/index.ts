@@ -16,7 +16,15 @@ export {
   type PciCapability,
 } from "./capabilities.js";
 export { Interrupts, type InterruptOptions } from "./interrupts.js";
-export { InterruptVector, type InterruptWait } from "./interrupt-vector.js";
+export {
+  InterruptVector,
+  type InterruptListener,
+  type InterruptWait,
+  type ListenOptions,
+} from "./interrupt-vector.js";
+export type { PowerState } from "./power-state.js";
+export type { ResetOptions } from "./reset.js";
+export type { HotResetDevice } from "./hot-reset.js";
 export {
   chooseInterrupt,
   readInterruptInfo,
