@@ -48,11 +48,12 @@ export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
 }
 
 /**
- * Resets the whole slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`).
+ * Makes ready to reset the whole slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`).
  * @param groups open VFIO groups: each group that the reset reaches must be among them. Others are ignored.
+ * @returns what does it.
  * @throws VfioError `ERR_VFIO_NO_RESET`; `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing.
  */
-export function hotReset(device: VfioDevice, groups: readonly HasFd[]): void {
+export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): () => void {
   const reached = readHotResetDevices(device);
   const given = new Map(groups.map((group) => [groupNumberOf(group), group.fd]));
   const missing = reached.filter(({ group }) => !given.has(group));
@@ -62,10 +63,12 @@ export function hotReset(device: VfioDevice, groups: readonly HasFd[]): void {
   const argsz = RESET.bytes + fds.length * 4;
   const buffer = RESET.encode({ argsz, count: fds.length }, argsz);
   buffer.set(new Uint8Array(new Int32Array(fds).buffer), RESET.bytes);
-  ioctl(device, vfioIoctls.VFIO_DEVICE_PCI_HOT_RESET, buffer, () => ({
-    what: `cannot hot reset ${nameOf(device)}`,
-    hint: `Every device that it reaches must be bound to vfio-pci: ${reached.map(driverOf).join(", ")}`,
-  }));
+  return () => {
+    ioctl(device, vfioIoctls.VFIO_DEVICE_PCI_HOT_RESET, buffer, () => ({
+      what: `cannot hot reset ${nameOf(device)}`,
+      hint: `Every device that it reaches must be bound to vfio-pci: ${reached.map(driverOf).join(", ")}`,
+    }));
+  };
 }
 
 function ask(device: VfioDevice, answer: Uint8Array): number {

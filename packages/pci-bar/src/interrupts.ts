@@ -201,6 +201,14 @@ export class Interrupts implements Disposable {
   }
 }
 
+/** The kernel serves one type at a time. Throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` if there are interrupts already. */
+export function checkNoneInUse(open: Interrupts | undefined, device: string): void {
+  if (open === undefined) return;
+  throw new VfioError("ERR_VFIO_INTERRUPTS_IN_USE", `${device} has ${open.type} interrupts set up already`, {
+    hint: "Close the first: interrupts.close()",
+  });
+}
+
 function checkVectors(device: VfioDevice, info: InterruptInfo, start: number, count: number): void {
   const whole = Number.isInteger(start) && Number.isInteger(count);
   if (whole && start >= 0 && count >= 1 && start + count <= info.vectors) return;

@@ -1,19 +1,12 @@
-import {
-  closedError,
-  runAll,
-  vfioConstants,
-  VfioError,
-  VfioRangeError,
-  type HasFd,
-} from "@vfio/ioctl-native";
+import { closedError, runAll, vfioConstants, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { Bar } from "./bar.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { CommandBit, commandBit, setCommandBit } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
 import { DeviceNotice, type NoticeKind } from "./device-notice.js";
-import { hotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
+import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "./interrupt-vector.js";
-import { Interrupts, type InterruptOptions } from "./interrupts.js";
+import { checkNoneInUse, Interrupts, type InterruptOptions } from "./interrupts.js";
 import type { MappedBar } from "./mapped-bar.js";
 import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { readRegionInfo } from "./region.js";
@@ -21,7 +14,7 @@ import {
   canReset,
   checkPresent,
   isPresent,
-  resetFunction,
+  planReset,
   resetKeeping,
   type ResetOptions,
   type ResetTarget,
@@ -105,7 +98,7 @@ export class PciDevice implements Disposable {
    */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
     this.#checkOpen();
-    this.#checkNoInterrupts();
+    checkNoneInUse(this.#interrupts, nameOf(this.#device));
     checkPresent(this.config, nameOf(this.#device));
     const interrupts = Interrupts.setUp(this.#device, options);
     this.#own(interrupts);
@@ -182,7 +175,7 @@ export class PciDevice implements Disposable {
    */
   reset(options: ResetOptions = {}): void {
     this.#checkOpen();
-    resetKeeping(this.#resetTarget, options, () => resetFunction(this.#device));
+    resetKeeping(this.#resetTarget, options, planReset(this.#device));
   }
 
   /**
@@ -201,7 +194,7 @@ export class PciDevice implements Disposable {
    */
   hotReset(groups: readonly HasFd[], options: ResetOptions = {}): void {
     this.#checkOpen();
-    resetKeeping(this.#resetTarget, options, () => hotReset(this.#device, groups));
+    resetKeeping(this.#resetTarget, options, planHotReset(this.#device, groups));
   }
 
   /**
@@ -220,9 +213,12 @@ export class PciDevice implements Disposable {
 
   #listen(kind: NoticeKind, listener: InterruptListener, options?: ListenOptions): Disposable {
     this.#checkOpen();
-    const notice = this.#notices.get(kind) ?? new DeviceNotice(this.#device, kind);
-    this.#notices.set(kind, notice);
-    this.#own(notice);
+    let notice = this.#notices.get(kind);
+    if (notice === undefined) {
+      notice = new DeviceNotice(this.#device, kind);
+      this.#notices.set(kind, notice);
+      this.#own(notice);
+    }
     return notice.listen(listener, options);
   }
 
@@ -237,16 +233,6 @@ export class PciDevice implements Disposable {
   #own(resource: MappedBar | Interrupts | DeviceNotice): void {
     this.#owned.add(resource);
     resource.onClose(() => this.#owned.delete(resource));
-  }
-
-  #checkNoInterrupts(): void {
-    const open = this.#interrupts;
-    if (open === undefined) return;
-    throw new VfioError(
-      "ERR_VFIO_INTERRUPTS_IN_USE",
-      `${nameOf(this.#device)} has ${open.type} interrupts set up already`,
-      { hint: "Close the first: interrupts.close()" },
-    );
   }
 
   #checkOpen(): void {

@@ -1,4 +1,12 @@
-import { errnoOf, ioctl, vfioConstants, VfioError, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import {
+  errnoOf,
+  ioctl,
+  runAll,
+  vfioConstants,
+  VfioError,
+  vfioIoctls,
+  vfioStructs,
+} from "@vfio/ioctl-native";
 import { commandBit, setCommandBit } from "./command.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { Interrupts } from "./interrupts.js";
@@ -37,13 +45,19 @@ export function canReset(device: VfioDevice): boolean {
   return (struct.decode(buffer).flags & vfioConstants.VFIO_DEVICE_FLAGS_RESET) !== 0;
 }
 
-/** Resets one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, whichever the kernel chose). */
-export function resetFunction(device: VfioDevice): void {
+/**
+ * Makes ready to reset one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, as the kernel chooses).
+ * @returns what does it.
+ * @throws VfioError `ERR_VFIO_NO_RESET`.
+ */
+export function planReset(device: VfioDevice): () => void {
   if (!canReset(device)) throw noResetError(device);
-  ioctl(device, vfioIoctls.VFIO_DEVICE_RESET, 0, (errno) => ({
-    what: `cannot reset ${nameOf(device)}`,
-    ...(errno === errnoOf("EAGAIN") ? { hint: "The kernel is busy with the device: try again" } : {}),
-  }));
+  return () => {
+    ioctl(device, vfioIoctls.VFIO_DEVICE_RESET, 0, (errno) => ({
+      what: `cannot reset ${nameOf(device)}`,
+      ...(errno === errnoOf("EAGAIN") ? { hint: "The kernel is busy with the device: try again" } : {}),
+    }));
+  };
 }
 
 /**
@@ -61,8 +75,10 @@ export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: 
   try {
     reset();
   } catch (error) {
-    if (enabled) interrupts.enable();
-    throw error;
+    const rethrow = (): never => {
+      throw error;
+    };
+    runAll([() => enabled && interrupts.enable(), rethrow]);
   }
   checkPresent(config, name);
   bringToD0(config, name);
