@@ -114,7 +114,9 @@ describe("given listeners", () => {
 
   it("the same function may listen twice, and each disposable ends one of them", async () => {
     let heard = 0;
-    const listener = (): void => void heard++;
+    const listener = (): void => {
+      heard++;
+    };
     const first = vector.onInterrupt(listener);
     vector.onInterrupt(listener);
 
