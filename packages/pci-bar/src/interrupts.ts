@@ -136,6 +136,7 @@ export class Interrupts implements Disposable {
    */
   trigger(...numbers: number[]): void {
     this.#checkEnabled("triggered");
+    if (numbers.length === 1) return this.#control.fireOne(this.vector(numbers[0] ?? NaN).number);
     const which = new Uint8Array(this.#vectors.length);
     for (const number of numbers) which[this.vector(number).number - this.#start] = 1;
     if (numbers.length > 0) this.#control.fire(this.#start, which);
