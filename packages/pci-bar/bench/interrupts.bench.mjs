@@ -1,4 +1,8 @@
-/** An interrupt's round trip: from its trigger to the program that waited for it, against the same in C. */
+/**
+ * An interrupt's round trip: from its trigger to the program that waited for it, against the same in C. The goals are
+ * for what a device raises. The software trigger is no interrupt: the kernel writes the eventfd within the ioctl, so
+ * these rows show what our calls cost beside their system calls, which an emulated processor makes dear.
+ */
 import { readlinkSync } from "node:fs";
 import path from "node:path";
 import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
@@ -48,7 +52,7 @@ for (const [way, { fire, serve }] of Object.entries(triggers)) {
     await compareAsyncPairs({
       what: `interrupt round trip ${what}, ${way === "device" ? "raised by the device" : "software trigger"}`,
       unit: "ns",
-      goal,
+      ...(way === "device" ? { goal } : {}),
       rounds: PAIRS,
       ours: () => nanosecondsPerAwait(ROUND_TRIPS, roundTrip),
       c: () => runC(import.meta.dirname, "interrupts", way, wait, ROUND_TRIPS, C_DEVICE, groupNode(C_DEVICE)),
