@@ -45,6 +45,7 @@ export { Mapping, type MapOptions } from "./mapping.js";
 export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
 export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
+export { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
 export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./sysfs.js";
 export { queryInfo } from "./uapi/query.js";

@@ -13,7 +13,15 @@ export { CommandRegister, type SwitchableCommandFlag } from "./command-register.
 export { StatusRegister } from "./status-register.js";
 export * from "./config/index.js";
 export { Interrupts, type InterruptOptions } from "./interrupts.js";
-export { InterruptVector, type InterruptWait } from "./interrupt-vector.js";
+export {
+  InterruptVector,
+  type InterruptListener,
+  type InterruptWait,
+  type ListenOptions,
+} from "./interrupt-vector.js";
+export type { PowerState } from "./power-state.js";
+export type { ResetOptions } from "./reset.js";
+export type { HotResetDevice } from "./hot-reset.js";
 export {
   chooseInterrupt,
   readInterruptInfo,

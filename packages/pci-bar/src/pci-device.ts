@@ -1,11 +1,24 @@
-import { closedError, runAll, vfioConstants, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { closedError, runAll, vfioConstants, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { Bar } from "./bar.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { CommandBit, commandBit, setCommandBit } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
-import { Interrupts, type InterruptOptions } from "./interrupts.js";
+import { DeviceNotice, type NoticeKind } from "./device-notice.js";
+import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
+import type { InterruptListener, ListenOptions } from "./interrupt-vector.js";
+import { checkNoneInUse, Interrupts, type InterruptOptions } from "./interrupts.js";
 import type { MappedBar } from "./mapped-bar.js";
+import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { readRegionInfo } from "./region.js";
+import {
+  canReset,
+  checkPresent,
+  isPresent,
+  planReset,
+  resetKeeping,
+  type ResetOptions,
+  type ResetTarget,
+} from "./reset.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
@@ -20,7 +33,8 @@ export class PciDevice implements Disposable {
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: VfioDevice;
-  readonly #owned = new Set<MappedBar | Interrupts>();
+  readonly #owned = new Set<MappedBar | Interrupts | DeviceNotice>();
+  readonly #notices = new Map<NoticeKind, DeviceNotice>();
   #closed = false;
 
   constructor(device: VfioDevice) {
@@ -80,11 +94,12 @@ export class PciDevice implements Disposable {
    * Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. A device has one
    * `Interrupts` at a time: the kernel serves one type, and a second would take the first one's eventfds away.
    * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` while others are open; `ERR_VFIO_NO_INTERRUPT`; `ERR_VFIO_CLOSED`;
-   * VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`.
+   * `ERR_VFIO_DEVICE_GONE`; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`.
    */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
     this.#checkOpen();
-    this.#checkNoInterrupts();
+    checkNoneInUse(this.#interrupts, nameOf(this.#device));
+    checkPresent(this.config, nameOf(this.#device));
     const interrupts = Interrupts.setUp(this.#device, options);
     this.#own(interrupts);
     return interrupts;
@@ -111,6 +126,78 @@ export class PciDevice implements Disposable {
   }
 
   /**
+   * Calls back when the kernel wants the device back: it is to be unplugged, or unbound from vfio-pci. Whoever asked
+   * waits until the device's last fd is closed, so stop using it, and close everything in order. The kernel asks again
+   * every 10 seconds (`VFIO_PCI_REQ_IRQ_INDEX`, vfio_pci_core_request).
+   * @param options a listener does not keep the process alive, unless told so here.
+   * @returns dispose of it to hear no more.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel does not ask; `ERR_VFIO_CLOSED`.
+   */
+  onRemovalRequested(listener: () => void, options?: ListenOptions): Disposable {
+    return this.#listen("removal request", () => listener(), options);
+  }
+
+  /**
+   * Calls back when a PCI Express device reported an uncorrectable error (AER; `VFIO_PCI_ERR_IRQ_INDEX`,
+   * vfio_pci_core_aer_err_detected). What it does from then on is undefined until it was reset.
+   * Parameters and result as with {@link onRemovalRequested}.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it is no PCI Express device; `ERR_VFIO_CLOSED`.
+   */
+  onDeviceError(listener: () => void, options?: ListenOptions): Disposable {
+    return this.#listen("error", () => listener(), options);
+  }
+
+  /** False if the device does not answer any more: it was pulled out, or has no power. */
+  get present(): boolean {
+    return isPresent(this.config);
+  }
+
+  /** Its power state; in all but D0 its BARs do not answer. */
+  get powerState(): PowerState {
+    return readPowerState(this.config);
+  }
+
+  /** Switches the device on, if it is not. Throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is. */
+  bringToD0(): void {
+    bringToD0(this.config, nameOf(this.#device));
+  }
+
+  /** True if {@link reset} is possible. */
+  get canReset(): boolean {
+    return canReset(this.#device);
+  }
+
+  /**
+   * Resets this function alone, and brings back what was asked for. Afterwards it is in power state D0. Counts of
+   * interrupts from before can still be read.
+   * @throws VfioError `ERR_VFIO_NO_RESET` if the kernel knows no way; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`;
+   * VfioSystemError. Nothing was reset then, and interrupts are as before.
+   */
+  reset(options: ResetOptions = {}): void {
+    this.#checkOpen();
+    resetKeeping(this.#resetTarget, options, planReset(this.#device));
+  }
+
+  /**
+   * The devices that {@link hotReset} resets, this one among them: all on its slot or bus.
+   * @throws VfioError `ERR_VFIO_NO_RESET` if there is no such slot or bus, as on a root bus.
+   */
+  get hotResetDevices(): HotResetDevice[] {
+    return readHotResetDevices(this.#device);
+  }
+
+  /**
+   * Resets everything on the device's slot or bus, and brings back of this device what was asked for.
+   * @param groups the open groups of all {@link hotResetDevices}: the proof that they are yours.
+   * @throws VfioError `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing; `ERR_VFIO_NO_RESET`;
+   * `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of them is not bound to vfio-pci.
+   */
+  hotReset(groups: readonly HasFd[], options: ResetOptions = {}): void {
+    this.#checkOpen();
+    resetKeeping(this.#resetTarget, options, planHotReset(this.#device, groups));
+  }
+
+  /**
    * Unmaps all BARs and closes the interrupts. Closing twice does nothing.
    * @throws what one of them threw, an AggregateError if several did; all of them are closed all the same.
    */
@@ -124,19 +211,28 @@ export class PciDevice implements Disposable {
     this.close();
   }
 
-  #own(resource: MappedBar | Interrupts): void {
-    this.#owned.add(resource);
-    resource.onClose(() => this.#owned.delete(resource));
+  #listen(kind: NoticeKind, listener: InterruptListener, options?: ListenOptions): Disposable {
+    this.#checkOpen();
+    let notice = this.#notices.get(kind);
+    if (notice === undefined) {
+      notice = new DeviceNotice(this.#device, kind);
+      this.#notices.set(kind, notice);
+      this.#own(notice);
+    }
+    return notice.listen(listener, options);
   }
 
-  #checkNoInterrupts(): void {
-    const open = [...this.#owned].find((resource) => resource instanceof Interrupts);
-    if (open === undefined) return;
-    throw new VfioError(
-      "ERR_VFIO_INTERRUPTS_IN_USE",
-      `${nameOf(this.#device)} has ${open.type} interrupts set up already`,
-      { hint: "Close the first: interrupts.close()" },
-    );
+  get #interrupts(): Interrupts | undefined {
+    return [...this.#owned].find((resource) => resource instanceof Interrupts);
+  }
+
+  get #resetTarget(): ResetTarget {
+    return { device: this.#device, config: this.config, interrupts: this.#interrupts };
+  }
+
+  #own(resource: MappedBar | Interrupts | DeviceNotice): void {
+    this.#owned.add(resource);
+    resource.onClose(() => this.#owned.delete(resource));
   }
 
   #checkOpen(): void {
