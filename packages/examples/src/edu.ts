@@ -1,5 +1,5 @@
 import { VfioError } from "@vfio/ioctl-native";
-import type { MappedBar } from "@vfio/pci-bar";
+import type { OpenRegion } from "@vfio/pci-bar";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** QEMU's educational device, docs/specs/edu.rst. */
@@ -41,7 +41,7 @@ export interface DmaWait {
 /** The edu device, behind its BAR0. */
 export class Edu {
   /** @param bar its BAR0, where its registers are. */
-  constructor(readonly bar: MappedBar) {}
+  constructor(readonly bar: OpenRegion) {}
 
   /** 0x010000ed: major and minor version, then "ed". */
   identification(): number {

@@ -1,4 +1,4 @@
-import type { MappedBar } from "@vfio/pci-bar";
+import type { OpenRegion } from "@vfio/pci-bar";
 import { rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Edu } from "../src/edu.js";
@@ -7,7 +7,7 @@ import { Edu } from "../src/edu.js";
 function eduThatIsDoneAfter(looks: number): Edu {
   let looked = 0;
   const bar = { read64: () => (++looked > looks ? 0n : 1n) };
-  return new Edu(bar as unknown as MappedBar);
+  return new Edu(bar as unknown as OpenRegion);
 }
 
 describe("given a DMA transfer whose end is seen in the device's register", () => {

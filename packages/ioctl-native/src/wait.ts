@@ -65,14 +65,14 @@ export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise
   const { signal, timeoutMs, forWriting = false, what = `fd ${file.fd}` } = options;
   checkTimeout(timeoutMs);
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(reasonOf(signal));
+    if (signal?.aborted === true) return reject(abortReason(signal));
     const finish = (settle: () => void): void => {
       watcher.stop();
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
       settle();
     };
-    const onAbort = (): void => finish(() => reject(reasonOf(signal)));
+    const onAbort = (): void => finish(() => reject(abortReason(signal)));
     const onTimeout = (): void => finish(() => reject(timeoutError(what, timeoutMs)));
     const watcher = watchFd(file, () => finish(resolve), forWriting);
     const timer = isLimit(timeoutMs) ? setTimeout(onTimeout, timeoutMs) : undefined;
@@ -85,7 +85,8 @@ function isLimit(timeoutMs: number | undefined): boolean {
   return timeoutMs !== undefined && timeoutMs < 2 ** 31;
 }
 
-function checkTimeout(timeoutMs: number | undefined): void {
+/** @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0; none at all is fine. */
+export function checkTimeout(timeoutMs: number | undefined): void {
   if (timeoutMs === undefined || (typeof timeoutMs === "number" && timeoutMs >= 0)) return;
   throw argumentError(`timeoutMs must be a number from 0, not ${String(timeoutMs)}`);
 }
@@ -94,7 +95,8 @@ function argumentError(problem: string): VfioRangeError {
   return new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", problem);
 }
 
-function reasonOf(signal: AbortSignal | undefined): Error {
+/** Why a signal was aborted, as an Error: `ERR_VFIO_ABORTED` if its reason is none. */
+export function abortReason(signal: AbortSignal | undefined): Error {
   const reason: unknown = signal?.reason;
   return reason instanceof Error ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${String(reason)}`);
 }

@@ -1,5 +1,6 @@
 import { readAt, vfioConstants, VfioRangeError, writeAt } from "@vfio/ioctl-native";
 import { readRegionInfo, type RegionInfo } from "./region.js";
+import { checkValue } from "./register-value.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 type Width = 1 | 2 | 4;
@@ -82,14 +83,4 @@ export class ConfigSpace {
       `${bytes} bytes at offset ${offset} are not in ${this.#name} (${this.bytes} bytes), or not aligned to ${alignment}`,
     );
   }
-}
-
-/** JavaScript's bit operators give signed numbers, so -1 is accepted where 0xffffffff is meant. */
-function checkValue(value: number, width: Width): void {
-  const limit = 2 ** (width * 8);
-  if (Number.isInteger(value) && value >= -limit / 2 && value < limit) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_REGISTER_VALUE",
-    `a register value must be an integer of ${width * 8} bits, not ${value}`,
-  );
 }

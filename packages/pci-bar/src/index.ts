@@ -4,8 +4,11 @@
  * @packageDocumentation
  */
 export { PciDevice } from "./pci-device.js";
-export { Bar, type BarContext } from "./bar.js";
-export { MappedBar } from "./mapped-bar.js";
+export { PciRegion, type MapRegionOptions, type MsixTablePolicy, type RegionContext } from "./pci-region.js";
+export { OpenRegion } from "./open-region.js";
+export type { PollOptions, PollSyncOptions } from "./poll-mask.js";
+export type { MappedWindow, RegionFile, RegionShape } from "./region-backend.js";
+export type { RegionParts, SharedRegion } from "./region-parts.js";
 export { ConfigSpace } from "./config-space.js";
 export { decodeRegionInfo, readRegionInfo, type MappableArea, type RegionInfo } from "./region.js";
 export {

@@ -1,6 +1,6 @@
 import { errorOf, processState, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { InterruptType, MappedBar } from "../../src/index.js";
+import type { InterruptType, OpenRegion } from "../../src/index.js";
 import { EDU, NVME, openDevice } from "./machine.js";
 
 const RAISE = 0x60;
@@ -16,11 +16,11 @@ afterEach(() => {
 });
 
 /** Makes edu interrupt, for the reason given. */
-function raise(bar: MappedBar, reason = 1): void {
+function raise(bar: OpenRegion, reason = 1): void {
   bar.write32(RAISE, reason);
 }
 
-function acknowledge(bar: MappedBar): void {
+function acknowledge(bar: OpenRegion): void {
   bar.write32(ACKNOWLEDGE, bar.read32(STATUS));
 }
 

@@ -1,0 +1,49 @@
+import type { Mapping } from "@vfio/ioctl-native";
+import { FileBackend } from "./file-backend.js";
+import { holeBetween } from "./hole.js";
+import {
+  mappedBackend,
+  type MappedWindow,
+  type RegionBackend,
+  type RegionFile,
+  type RegionShape,
+} from "./region-backend.js";
+import { WindowedBackend } from "./windowed-backend.js";
+
+/** What an open region is made of. */
+export interface RegionParts extends RegionShape {
+  /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
+  readonly index: number;
+  /** What is mapped of it, in order. */
+  readonly windows: readonly { readonly offset: number; readonly mapping: Mapping }[];
+  /** Where to reach the rest by `pread` and `pwrite`; without it, the rest is out of reach. */
+  readonly file?: RegionFile | undefined;
+  /** Given back after the mappings. */
+  readonly hold?: Disposable | undefined;
+}
+
+/** An open region as plain data, for `postMessage` to another thread of this process. */
+export interface SharedRegion extends RegionShape {
+  /** As {@link RegionParts.index}. */
+  readonly index: number;
+  /** What is mapped of it. */
+  readonly windows: readonly MappedWindow[];
+  /** The device's fd and the region's place in its file, if the rest is reached so. */
+  readonly file: { readonly fd: number; readonly offset: number } | undefined;
+}
+
+/** A region in one piece is reached without anything between; otherwise windows are looked up. */
+export function backendOf(
+  parts: RegionParts,
+  areas: readonly MappedWindow[],
+  checkOpen: () => void,
+): RegionBackend {
+  const windows = parts.windows.map(({ offset, mapping }) => {
+    return { offset, bytes: mapping.bytes, ...mappedBackend(mapping) };
+  });
+  const [only] = windows;
+  if (only?.bytes === parts.bytes) return only;
+  const { file } = parts;
+  const rest = file === undefined ? holeBetween(areas, parts) : new FileBackend(parts, file, checkOpen);
+  return windows.length === 0 ? rest : new WindowedBackend(parts, windows, rest);
+}
