@@ -9,6 +9,28 @@ export { OpenRegion } from "./open-region.js";
 export type { PollOptions, PollSyncOptions } from "./poll-mask.js";
 export type { MappedWindow, RegionFile, RegionShape } from "./region-backend.js";
 export type { RegionParts, SharedRegion } from "./region-parts.js";
+export { defineRegisters, RegisterTable } from "./register-table.js";
+export { formatDump, type DumpedRegister, type DumpOptions } from "./register-dump.js";
+export type { RegisterRegion } from "./raw-register.js";
+export type { AnyFieldValue } from "./register-field.js";
+export type { FieldLayout, RegisterLayout } from "./register-layout.js";
+export type {
+  BoundRegister,
+  FieldAccess,
+  FieldDeclaration,
+  FieldValue,
+  FlagField,
+  NamedField,
+  NumberField,
+  RawValue,
+  RegisterAccess,
+  RegisterDeclaration,
+  RegisterDeclarations,
+  RegisterList,
+  RegisterPlace,
+  RegisterSet,
+  WideField,
+} from "./register-declaration.js";
 export { ConfigSpace } from "./config-space.js";
 export { decodeRegionInfo, readRegionInfo, type MappableArea, type RegionInfo } from "./region.js";
 export {
