@@ -51,7 +51,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     this.name = parts.name;
     this.bytes = parts.bytes;
     this.windows = parts.windows.map(({ offset, mapping: { bytes, handle } }) => ({ offset, bytes, handle }));
-    this.#backend = backendOf(parts, this.windows, () => this.#checkOpen());
+    this.#backend = backendOf(parts, () => this.#checkOpen());
     // Own properties that hold the native functions themselves: a method around each would double its cost.
     const { registers } = this.#backend;
     const { read8, read16, read32, read64 } = registers;

@@ -1,6 +1,5 @@
 import type { Mapping } from "@vfio/ioctl-native";
 import { FileBackend } from "./file-backend.js";
-import { holeBetween } from "./hole.js";
 import {
   mappedBackend,
   type MappedWindow,
@@ -33,17 +32,12 @@ export interface SharedRegion extends RegionShape {
 }
 
 /** A region in one piece is reached without anything between; otherwise windows are looked up. */
-export function backendOf(
-  parts: RegionParts,
-  areas: readonly MappedWindow[],
-  checkOpen: () => void,
-): RegionBackend {
+export function backendOf(parts: RegionParts, checkOpen: () => void): RegionBackend {
   const windows = parts.windows.map(({ offset, mapping }) => {
     return { offset, bytes: mapping.bytes, ...mappedBackend(mapping) };
   });
-  const [only] = windows;
-  if (only?.bytes === parts.bytes) return only;
-  const { file } = parts;
-  const rest = file === undefined ? holeBetween(areas, parts) : new FileBackend(parts, file, checkOpen);
-  return windows.length === 0 ? rest : new WindowedBackend(parts, windows, rest);
+  const [first] = windows;
+  if (first?.bytes === parts.bytes) return first;
+  const rest = parts.file && new FileBackend(parts, parts.file, checkOpen);
+  return first === undefined && rest !== undefined ? rest : new WindowedBackend(parts, windows, rest);
 }

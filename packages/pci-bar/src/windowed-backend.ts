@@ -1,4 +1,5 @@
 import type { RegisterArray, RegisterFunctions, RegisterWidth } from "@vfio/ioctl-native";
+import { holeError } from "./hole.js";
 import type { BulkAccess, RegionBackend, RegionShape } from "./region-backend.js";
 import { checkBlock, checkSpan } from "./register-array.js";
 
@@ -19,19 +20,19 @@ interface Piece {
   readonly to: number;
 }
 
-/** A region of which only windows are mapped. What lies in none of them is the business of another backend. */
+/** A region of which only windows are mapped. What lies in none of them is another backend's business. */
 export class WindowedBackend implements RegionBackend, BulkAccess {
   readonly registers: RegisterFunctions;
   readonly bulk = this;
   readonly #shape: RegionShape;
   readonly #windows: readonly Window[];
-  readonly #rest: Window;
+  readonly #rest: Window | undefined;
 
-  /** @param rest reaches what lies in no window, or refuses to. */
-  constructor(shape: RegionShape, windows: readonly Window[], rest: RegionBackend) {
+  /** @param rest reaches what lies in no window; without it, that is a `ERR_VFIO_REGION_HOLE`. */
+  constructor(shape: RegionShape, windows: readonly Window[], rest?: RegionBackend) {
     this.#shape = shape;
     this.#windows = windows;
-    this.#rest = { offset: 0, bytes: shape.bytes, registers: rest.registers, bulk: rest.bulk };
+    this.#rest = rest && { offset: 0, bytes: shape.bytes, registers: rest.registers, bulk: rest.bulk };
     this.registers = this.#routed();
   }
 
@@ -127,10 +128,11 @@ export class WindowedBackend implements RegionBackend, BulkAccess {
     for (const window of this.#windows) {
       if (offset >= window.offset && offset + width <= window.offset + window.bytes) return window;
     }
+    if (this.#rest === undefined) throw holeError(offset, this.#windows, this.#shape.name);
     return this.#rest;
   }
 
-  /** All of a block, before any of it is accessed: a hole in it must not leave it half done. */
+  /** All pieces are found before any is accessed: a hole must not leave a block half done. */
   #pieces(offset: number, block: RegisterArray): Piece[] {
     const { width, count } = checkBlock(offset, block, false, this.#shape);
     const pieces: Piece[] = [];
