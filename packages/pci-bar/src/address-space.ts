@@ -1,5 +1,5 @@
 import { vfioConstants, VfioError } from "@vfio/ioctl-native";
-import { CommandBit, commandBit } from "./command.js";
+import { COMMAND, CommandBit, commandBit } from "./command.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { OpenRegion } from "./open-region.js";
 import type { PciRegion } from "./pci-region.js";
@@ -42,12 +42,19 @@ export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace): v
 }
 
 /**
- * The kernel takes the pages of a memory BAR away when its memory space is switched off, and the next touch is a SIGBUS.
- * @throws VfioError `ERR_VFIO_MEMORY_SPACE_IN_USE` while something is mapped.
+ * The kernel takes the pages of mapped memory BARs away when the memory space is switched off, and the next touch is a
+ * SIGBUS. So a write to the config space that does this is refused while something is mapped.
+ * @throws VfioError `ERR_VFIO_MEMORY_SPACE_IN_USE`.
  */
-export function checkNothingMapped(device: string, regions: readonly OpenRegion[]): void {
+export function checkMemoryStays(
+  config: ConfigSpace,
+  write: { readonly offset: number; readonly value: number },
+  regions: readonly OpenRegion[],
+  device: string,
+): void {
+  if (write.offset !== COMMAND || (write.value & CommandBit.memorySpace) !== 0) return;
   const mapped = regions.filter(({ windows }) => windows.length > 0).map(({ name }) => name);
-  if (mapped.length === 0) return;
+  if (mapped.length === 0 || !commandBit(config, CommandBit.memorySpace)) return;
   throw new VfioError(
     "ERR_VFIO_MEMORY_SPACE_IN_USE",
     `cannot switch off the memory space of ${device}: mapped are ${mapped.join(", ")}`,

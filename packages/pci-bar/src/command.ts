@@ -1,7 +1,8 @@
 import { VfioError } from "@vfio/ioctl-native";
 import type { ConfigSpace } from "./config-space.js";
 
-const COMMAND = 0x04;
+/** Where the command register lies in the config space. */
+export const COMMAND = 0x04;
 
 /** Bits of the command register (PCI 3.0, section 6.2.2). */
 export const CommandBit = { ioSpace: 1 << 0, memorySpace: 1 << 1, busMaster: 1 << 2 } as const;

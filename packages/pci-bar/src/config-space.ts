@@ -11,9 +11,12 @@ export class ConfigSpace {
   readonly bytes: number;
   readonly #device: VfioDevice;
   readonly #region: RegionInfo;
+  readonly #beforeWrite: (offset: number, value: number) => void;
 
-  constructor(device: VfioDevice) {
+  /** @param beforeWrite throws for a write that must not be. */
+  constructor(device: VfioDevice, beforeWrite: (offset: number, value: number) => void = () => undefined) {
     this.#device = device;
+    this.#beforeWrite = beforeWrite;
     this.#region = readRegionInfo(device, vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX);
     this.bytes = this.#region.bytes;
   }
@@ -70,6 +73,7 @@ export class ConfigSpace {
   #write(offset: number, width: Width, value: number, set: (view: DataView) => void): void {
     this.#check(offset, width, width);
     checkValue(value, width);
+    this.#beforeWrite(offset, value);
     const bytes = new Uint8Array(width);
     set(new DataView(bytes.buffer));
     writeAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);

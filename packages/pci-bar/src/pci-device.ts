@@ -1,5 +1,5 @@
 import { closedError, runAll, vfioConstants, VfioError, VfioRangeError } from "@vfio/ioctl-native";
-import { checkAnswers, checkNothingMapped } from "./address-space.js";
+import { checkAnswers, checkMemoryStays } from "./address-space.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { CommandBit, commandBit, setCommandBit } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
@@ -27,7 +27,9 @@ export class PciDevice implements Disposable {
 
   constructor(device: VfioDevice) {
     this.#device = device;
-    this.config = new ConfigSpace(device);
+    this.config = new ConfigSpace(device, (offset, value) => {
+      checkMemoryStays(this.config, { offset, value }, this.#openRegions, nameOf(device));
+    });
     this.msixTable = findMsixTable(this.config);
   }
 
@@ -146,7 +148,6 @@ export class PciDevice implements Disposable {
    * switching it off while regions are mapped.
    */
   set memorySpace(on: boolean) {
-    if (!on) checkNothingMapped(nameOf(this.#device), this.#openRegions);
     setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
   }
 

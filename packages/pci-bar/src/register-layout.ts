@@ -57,6 +57,8 @@ const FIELD_ACCESS: Readonly<Record<RegisterAccess, readonly FieldAccess[]>> = {
   rc: ["ro"],
 };
 const LONGEST_NUMBER = 53;
+const REGISTER_KEYS = ["offset", "width", "access", "reset", "text", "fields", "count", "stride"];
+const FIELD_KEYS = ["bit", "bits", "values", "wide", "access", "text"];
 
 /**
  * Checks a declaration, so that a mistake in it is found before any register is touched.
@@ -70,6 +72,7 @@ function layOutRegister(name: string, declaration: RegisterDeclaration): Registe
   const { offset, width = 32, access = "rw", reset, fields = {}, count, text = "" } = declaration;
   const { stride = width / 8 } = declaration;
   const demand = demandFor(`register ${name}`);
+  demandKnown(declaration, REGISTER_KEYS, demand);
   demand(WIDTHS.includes(width), `its width must be 8, 16, 32 or 64, not ${String(width)}`);
   demand(REGISTER_ACCESS.includes(access), `its access must be ${REGISTER_ACCESS.join(", ")}`);
   const isAligned = (value: number): boolean => Number.isSafeInteger(value) && value % (width / 8) === 0;
@@ -100,6 +103,7 @@ function layOutField(
   registerAccess: RegisterAccess,
 ): FieldLayout {
   const demand = demandFor(`field ${name} of register ${register}`);
+  demandKnown(declaration, FIELD_KEYS, demand);
   const [high, low] = "bit" in declaration ? [declaration.bit, declaration.bit] : declaration.bits;
   const isSpan = Number.isInteger(high) && Number.isInteger(low) && low >= 0 && high >= low && high < width;
   demand(isSpan, `its bits must be [high, low] within ${width} bits, not [${String(high)}, ${String(low)}]`);
@@ -137,7 +141,15 @@ function isWithin(value: bigint, bits: number): boolean {
   return BigInt.asUintN(bits, value) === value;
 }
 
-function demandFor(thing: string): (condition: boolean, problem: string) => void {
+type Demand = (condition: boolean, problem: string) => void;
+
+/** A misspelled key would be a default that nobody meant. */
+function demandKnown(declaration: object, known: readonly string[], demand: Demand): void {
+  for (const key of Object.keys(declaration))
+    demand(known.includes(key), `it has ${key}, and may have ${known.join(", ")}`);
+}
+
+function demandFor(thing: string): Demand {
   return (condition, problem) => {
     if (!condition) throw new VfioRangeError("ERR_VFIO_REGISTER_TABLE", `${thing}: ${problem}`);
   };

@@ -392,10 +392,19 @@ describe("given a device whose memory or I/O space is switched off", () => {
     device.pci.bar(1).open();
     const mapped = device.pci.bar(0).map();
 
-    const error = errorOf(() => (device.pci.memorySpace = false));
-    expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_IN_USE" });
-    expect(error.message).toContain("mapped are BAR0 of 0000:00:1f.0");
-    expect(device.pci.memorySpace).toBe(true);
+    for (const switchOff of [
+      () => (device.pci.memorySpace = false),
+      () => device.pci.config.write8(0x04, 0),
+      () => device.pci.config.write16(0x04, 1),
+      () => device.pci.config.write32(0x04, 0),
+    ]) {
+      const error = errorOf(switchOff);
+      expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_IN_USE" });
+      expect(error.message).toContain("mapped are BAR0 of 0000:00:1f.0");
+      expect(device.pci.memorySpace).toBe(true);
+    }
+    device.pci.busMaster = true;
+    device.pci.config.write8(0x0c, 0);
 
     mapped.close();
     device.pci.memorySpace = false;
