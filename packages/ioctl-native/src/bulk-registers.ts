@@ -1,4 +1,4 @@
-import { errnoOf, VfioError, VfioRangeError, VfioSystemError } from "./errors.js";
+import { errnoOf, VfioError, VfioRangeError } from "./errors.js";
 import { closedError } from "./fd.js";
 import { kernel, type BulkRegisterFunctions } from "./kernel.js";
 import type { Mapping } from "./mapping.js";
@@ -9,6 +9,12 @@ export type RegisterArray = Uint8Array | Uint16Array | Uint32Array | BigUint64Ar
 /** How wide a register is, in bits. */
 export type RegisterWidth = 8 | 16 | 32 | 64;
 
+interface BlockShape {
+  readonly BYTES_PER_ELEMENT: number;
+  readonly length: number;
+}
+
+const ONE_OF_64_BITS: BlockShape = { BYTES_PER_ELEMENT: 8, length: 1 };
 const NO_SUCH_OFFSET = errnoOf("ERANGE");
 const CLOSED = errnoOf("EBADF");
 const READ_ONLY = errnoOf("EACCES");
@@ -54,25 +60,25 @@ export class BulkRegisters {
   /** Reads one register again and again, once for each element: a FIFO's data register. */
   readFifo(offset: number, target: RegisterArray): void {
     const result = this.#native.readBlock(offset, target, true);
-    if (result < 0) throw this.#error(result, offset, target, 1);
+    if (result < 0) throw this.#error(result, offset, target, true);
   }
 
   /** Writes one register again and again, once for each element: a FIFO's data register. */
   writeFifo(offset: number, source: RegisterArray): void {
     const result = this.#native.writeBlock(offset, source, true);
-    if (result < 0) throw this.#error(result, offset, source, 1);
+    if (result < 0) throw this.#error(result, offset, source, true);
   }
 
   /** One 64-bit load without a bigint: `halves[0]` becomes the lower half, `halves[1]` the upper. */
   readHalves(offset: number, halves: Uint32Array): void {
     const result = this.#native.readHalves(offset, halves);
-    if (result < 0) throw this.#halvesError(result, offset);
+    if (result < 0) throw this.#error(result, offset, ONE_OF_64_BITS);
   }
 
   /** One 64-bit store without a bigint. */
   writeHalves(offset: number, low: number, high: number): void {
     const result = this.#native.writeHalves(offset, low, high);
-    if (result < 0) throw this.#halvesError(result, offset);
+    if (result < 0) throw this.#error(result, offset, ONE_OF_64_BITS);
   }
 
   /**
@@ -96,23 +102,13 @@ export class BulkRegisters {
     return last;
   }
 
-  #halvesError(result: number, offset: number): Error {
-    return this.#error(result, offset, { BYTES_PER_ELEMENT: 8, length: 1 });
-  }
-
-  #error(
-    errno: number,
-    offset: number,
-    block: { readonly BYTES_PER_ELEMENT: number; readonly length: number },
-    count = block.length,
-  ): Error {
+  #error(errno: number, offset: number, block: BlockShape, isFifo = false): Error {
     const { name, bytes } = this.#mapping;
     if (errno === CLOSED) return closedError(name);
     if (errno === READ_ONLY) return new VfioError("ERR_VFIO_READ_ONLY", `${name} can only be read`);
-    if (errno === NO_SUCH_OFFSET)
-      return registerOffsetError({ offset, width: block.BYTES_PER_ELEMENT, count, name, bytes });
-    if (errno === errnoOf("EINVAL")) return bulkArgumentError(name);
-    return new VfioSystemError(errno, { syscall: "mmap", what: `cannot reach ${name}` });
+    if (errno !== NO_SUCH_OFFSET) return bulkArgumentError(name);
+    const { BYTES_PER_ELEMENT: width, length } = block;
+    return registerOffsetError({ offset, width, count: isFifo ? 1 : length, name, bytes });
   }
 }
 

@@ -1,7 +1,7 @@
 import { closedError, Mapping, runAll, type RegisterArray, type RegisterFunctions } from "@vfio/ioctl-native";
 import { pollMask, pollMaskSync, pollTarget, type PollOptions, type PollSyncOptions } from "./poll-mask.js";
 import { readOnly } from "./read-only.js";
-import type { MappedWindow, RegionBackend } from "./region-backend.js";
+import type { BulkAccess, MappedWindow, RegionBackend } from "./region-backend.js";
 import { backendOf, type RegionParts, type SharedRegion } from "./region-parts.js";
 
 /**
@@ -67,9 +67,9 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * A region that another thread of this process has open, for this thread. Closing it gives up nothing but this
-   * object; when the thread that opened it closes it, every access here is `ERR_VFIO_CLOSED` too. Close it before the
-   * device is closed.
+   * A region that another thread of this process has open, for this thread. Close it before the device is closed. Closing
+   * it unmaps nothing: of a region mapped in one piece, `read8` to `write64` go on until the thread that opened it closes
+   * it; then every access here is `ERR_VFIO_CLOSED`, too.
    * @param shared what the other thread's {@link share} gave.
    * @throws VfioSystemError EBADF if it is closed already.
    */
@@ -99,22 +99,22 @@ export class OpenRegion implements RegisterFunctions, Disposable {
    * nothing was read, unless a system call failed on the way.
    */
   readBlock(offset: number, target: RegisterArray): void {
-    this.#backend.bulk.readBlock(offset, target);
+    this.#bulk.readBlock(offset, target);
   }
 
   /** Writes neighbouring registers, one access for each element, in order. Throws as {@link readBlock}. */
   writeBlock(offset: number, source: RegisterArray): void {
-    this.#backend.bulk.writeBlock(offset, source);
+    this.#bulk.writeBlock(offset, source);
   }
 
   /** Reads the same register once for each element: a FIFO's data register. Throws as {@link readBlock}. */
   readFifo(offset: number, target: RegisterArray): void {
-    this.#backend.bulk.readFifo(offset, target);
+    this.#bulk.readFifo(offset, target);
   }
 
   /** Writes the same register once for each element. Throws as {@link readBlock}. */
   writeFifo(offset: number, source: RegisterArray): void {
-    this.#backend.bulk.writeFifo(offset, source);
+    this.#bulk.writeFifo(offset, source);
   }
 
   /**
@@ -122,12 +122,12 @@ export class OpenRegion implements RegisterFunctions, Disposable {
    * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE` for anything but a Uint32Array of 2 or more; as {@link read64}.
    */
   readHalves(offset: number, halves: Uint32Array): void {
-    this.#backend.bulk.readHalves(offset, halves);
+    this.#bulk.readHalves(offset, halves);
   }
 
   /** One 64-bit store of a lower and an upper half, without a bigint. Throws as {@link write64}. */
   writeHalves(offset: number, low: number, high: number): void {
-    this.#backend.bulk.writeHalves(offset, low, high);
+    this.#bulk.writeHalves(offset, low, high);
   }
 
   /**
@@ -184,7 +184,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     options: PollOptions = {},
   ): Promise<number | bigint> {
     const target = pollTarget(offset, mask, value, options.width);
-    return pollMask(this.#backend.bulk, target, options);
+    return pollMask(this.#bulk, target, options);
   }
 
   /**
@@ -200,7 +200,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     value: number | bigint,
     { width, timeoutMs }: PollSyncOptions = {},
   ): number | bigint {
-    return pollMaskSync(this.#backend.bulk, pollTarget(offset, mask, value, width), timeoutMs);
+    return pollMaskSync(this.#bulk, pollTarget(offset, mask, value, width), timeoutMs);
   }
 
   /** Calls back when this region is closed. */
@@ -226,6 +226,11 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  get #bulk(): BulkAccess {
+    this.#checkOpen();
+    return this.#backend.bulk;
   }
 
   #checkOpen(): void {
