@@ -242,14 +242,14 @@ describe("given pci-testdev, which counts the accesses it gets", () => {
   });
 
   it.each([
-    ["a mapped BAR", 0, 0, "mmio-no-eventfd"],
-    ["I/O ports", 1, 3, "portio-no-eventfd"],
-  ])("every element of a FIFO and every single write to %s is one access, no more", (_, bar, test, name) => {
+    ["a mapped BAR", 0, "mmio-no-eventfd"],
+    ["I/O ports", 1, "portio-no-eventfd"],
+  ])("every element of a FIFO and every single write to %s is one access, no more", (_, bar, name) => {
     using device = openDevice(TEST_DEVICE);
     const region = device.pci.bar(bar).open();
     const regs = HEADER.on(region);
 
-    regs.test.write(test);
+    regs.test.write(0);
     const text = String.fromCharCode(...[...regs.name].map((each) => each.read())).split("\0")[0];
     expect(text).toBe(name);
     expect(regs.count.read()).toBe(0);
