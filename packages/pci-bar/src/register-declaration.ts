@@ -9,7 +9,8 @@ export type RegisterAccess = "rw" | "ro" | "wo" | "w1c" | "rc";
 /** What may be done to a field of a register. */
 export type FieldAccess = "rw" | "ro" | "wo" | "w1c";
 
-interface AnyField {
+/** What every field may have. */
+export interface AnyField {
   /** Default: as the register. */
   readonly access?: FieldAccess;
   /** What it is, for the documentation. */
@@ -36,6 +37,7 @@ export interface NamedField extends NumberField {
 
 /** Several bits as a bigint: necessary from 54 bits on. */
 export interface WideField extends NumberField {
+  /** A bigint. */
   readonly wide: true;
 }
 
@@ -65,28 +67,63 @@ export interface RegisterDeclaration {
 /** A register block: registers by name. */
 export type RegisterDeclarations = Readonly<Record<string, RegisterDeclaration>>;
 
+/** A register of 64 bits. */
+export interface WideRegister {
+  /** In bits. */
+  readonly width: 64;
+}
+
+/** A register that is an array of them. */
+export interface RegisterArrayDeclaration {
+  /** How many there are. */
+  readonly count: number;
+}
+
+/** A register with fields. */
+export interface RegisterWithFields {
+  /** Its fields by name. */
+  readonly fields: Readonly<Record<string, FieldDeclaration>>;
+}
+
 /** What a register's whole value is in JavaScript. */
-export type RawValue<R> = R extends { readonly width: 64 } ? bigint : number;
+export type RawValue<R> = R extends WideRegister ? bigint : number;
 
 /** What a field's value is in JavaScript. */
-export type FieldValue<F> = F extends { readonly bit: number }
+export type FieldValue<F> = F extends FlagField
   ? boolean
-  : F extends { readonly values: infer Values }
-    ? Extract<keyof Values, string> | number
-    : F extends { readonly wide: true }
+  : F extends NamedField
+    ? Extract<keyof F["values"], string> | number
+    : F extends WideField
       ? bigint
       : number;
 
-type AccessOf<R> = R extends { readonly access: infer A extends RegisterAccess } ? A : "rw";
-type FieldAccessOf<F, R> = F extends { readonly access: infer A extends FieldAccess } ? A : AccessOf<R>;
-type Readable = "rw" | "ro" | "w1c" | "rc";
-type Writable = "rw" | "wo" | "w1c";
+/** A register's access, `rw` if it does not say. */
+export type AccessOf<R> = R extends { readonly access: infer A extends RegisterAccess } ? A : "rw";
+/** A field's access: its own, or its register's. */
+export type FieldAccessOf<F, R> = F extends { readonly access: infer A extends FieldAccess }
+  ? A
+  : AccessOf<R>;
+/** Access by which something can be read. */
+export type Readable = "rw" | "ro" | "w1c" | "rc";
+/** Access by which something can be written. */
+export type Writable = "rw" | "wo" | "w1c";
 
-type ValuesRead<R> = R extends { readonly fields: infer F }
-  ? { readonly [K in keyof F as FieldAccessOf<F[K], R> extends Readable ? K : never]: FieldValue<F[K]> }
+/** What reading a register gives: its readable fields by name, or without fields the value. */
+export type ValuesRead<R> = R extends RegisterWithFields
+  ? {
+      readonly [
+        K in keyof R["fields"] as FieldAccessOf<R["fields"][K], R> extends Readable ? K : never
+      ]: FieldValue<R["fields"][K]>;
+    }
   : RawValue<R>;
-type ValuesWritten<R> = R extends { readonly fields: infer F }
-  ? { readonly [K in keyof F as FieldAccessOf<F[K], R> extends Writable ? K : never]?: FieldValue<F[K]> }
+
+/** What writing a register takes: any of its writable fields by name, or without fields the value. */
+export type ValuesWritten<R> = R extends RegisterWithFields
+  ? {
+      readonly [
+        K in keyof R["fields"] as FieldAccessOf<R["fields"][K], R> extends Writable ? K : never
+      ]?: FieldValue<R["fields"][K]>;
+    }
   : RawValue<R>;
 
 /** Where a register is. */
@@ -97,14 +134,16 @@ export interface RegisterPlace {
   readonly offset: number;
 }
 
-interface Reading<R> {
+/** The reading half of a register. */
+export interface Reading<R> {
   /** Reads it: the fields by name, or without fields the value. */
   read(): ValuesRead<R>;
   /** Reads it as it is. Allocates nothing, but for the bigint of 64 bits. */
   readRaw(): RawValue<R>;
 }
 
-interface Writing<R> {
+/** The writing half of a register. */
+export interface Writing<R> {
   /**
    * Writes it. Fields that are not named get their value after a reset; those that ones clear get zeroes.
    * @throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for what a field cannot hold.
@@ -114,7 +153,8 @@ interface Writing<R> {
   writeRaw(value: RawValue<R>): void;
 }
 
-interface Modifying<R> {
+/** Of a register that can be read and written. */
+export interface Modifying<R> {
   /**
    * Reads it, changes the fields that are named, and writes it back: two accesses, between which the device may change
    * it. Fields that ones clear are written as zeroes unless they are named.
@@ -123,24 +163,28 @@ interface Modifying<R> {
   modify(changes: ValuesWritten<R>): void;
 }
 
-interface FieldReading<F> {
+/** The reading half of a field. */
+export interface FieldReading<F> {
   /** Reads the register: this field of it. Allocates nothing. */
   read(): FieldValue<F>;
 }
 
-interface FieldWriting<F> {
+/** The writing half of a field. */
+export interface FieldWriting<F> {
   /** Reads the register, and writes it back with this field changed: `modify` for one field. */
   write(value: FieldValue<F>): void;
 }
 
-type FieldAccessor<F, R> = (FieldAccessOf<F, R> extends Readable ? FieldReading<F> : unknown) &
+/** The accessors of one field: only those that its access and its register's allow. */
+export type FieldAccessor<F, R> = (FieldAccessOf<F, R> extends Readable ? FieldReading<F> : unknown) &
   (AccessOf<R> extends "rw" | "w1c"
     ? FieldAccessOf<F, R> extends Writable
       ? FieldWriting<F>
       : unknown
     : unknown);
 
-interface WithFields<R, F> {
+/** Of a register that has fields. */
+export interface WithFields<R, F> {
   /** Its fields, one by one. */
   readonly fields: { readonly [K in keyof F]: FieldAccessor<F[K], R> };
 }
@@ -149,8 +193,8 @@ interface WithFields<R, F> {
 export type BoundRegister<R> = RegisterPlace &
   (AccessOf<R> extends Readable ? Reading<R> : unknown) &
   (AccessOf<R> extends Writable ? Writing<R> : unknown) &
-  (R extends { readonly fields: infer F }
-    ? WithFields<R, F> & (AccessOf<R> extends "rw" | "w1c" ? Modifying<R> : unknown)
+  (R extends RegisterWithFields
+    ? WithFields<R, R["fields"]> & (AccessOf<R> extends "rw" | "w1c" ? Modifying<R> : unknown)
     : unknown);
 
 /** The accessors of an array of registers. */
@@ -163,7 +207,7 @@ export interface RegisterList<Register> extends Iterable<Register> {
 
 /** The accessors of a declared register block, by name. */
 export type RegisterSet<D> = {
-  readonly [K in keyof D]: D[K] extends { readonly count: number }
+  readonly [K in keyof D]: D[K] extends RegisterArrayDeclaration
     ? RegisterList<BoundRegister<D[K]>>
     : BoundRegister<D[K]>;
 };
