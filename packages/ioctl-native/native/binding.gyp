@@ -4,6 +4,7 @@
       "target_name": "ioctl_native",
       "sources": [
         "src/addon.cc",
+        "src/bulk-registers.cc",
         "src/files.cc",
         "src/mapping.cc",
         "src/registers.cc",

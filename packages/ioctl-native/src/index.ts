@@ -18,6 +18,7 @@ export {
   kernel,
   realKernel,
   useKernel,
+  type BulkRegisterFunctions,
   type FileStatus,
   type FilesystemInfo,
   type Kernel,
@@ -42,6 +43,13 @@ export {
 } from "./ioctl.js";
 export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./struct.js";
 export { Mapping, type MapOptions } from "./mapping.js";
+export {
+  bulkArgumentError,
+  BulkRegisters,
+  registerOffsetError,
+  type RegisterArray,
+  type RegisterWidth,
+} from "./bulk-registers.js";
 export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
 export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";

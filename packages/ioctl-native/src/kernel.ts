@@ -34,6 +34,26 @@ export interface RegisterFunctions {
   readonly write64: (offset: number, value: bigint) => void;
 }
 
+/** What is done to a mapping's registers many at a time; each function returns `-errno` where it fails. */
+export interface BulkRegisterFunctions {
+  /** One load for each element of a typed array; `fixed`: all at the same offset. */
+  readonly readBlock: (offset: number, target: ArrayBufferView, fixed: boolean) => number;
+  /** One store for each element. */
+  readonly writeBlock: (offset: number, source: ArrayBufferView, fixed: boolean) => number;
+  /** One 64-bit load, as lower and upper half. */
+  readonly readHalves: (offset: number, halves: Uint32Array) => number;
+  /** One 64-bit store of a lower and an upper half. */
+  readonly writeHalves: (offset: number, low: number, high: number) => number;
+  /** Loads until the bits under the mask have the wanted value, or the time is up: the last value. Width in bytes. */
+  readonly poll: (
+    offset: number,
+    width: number,
+    mask: number | bigint,
+    wanted: number | bigint,
+    microseconds: number,
+  ) => number | bigint;
+}
+
 /** What one `recvmsg` brought. No bytes and no fds: the peer left. */
 export interface ReceivedPacket {
   /** The packet's data. */
@@ -140,6 +160,8 @@ export interface Kernel {
   unmap(handle: number): number;
   /** Accessors on the mapping's memory, one access of exactly its width each. */
   registers(handle: number): RegisterFunctions | number;
+  /** Blocks, halves and polling on the mapping's memory. */
+  bulkRegisters(handle: number): BulkRegisterFunctions | number;
 
   /** `socket(2)`, `bind(2)`, `listen(2)`: AF_UNIX, SOCK_SEQPACKET, non-blocking, the file's mode 0600. */
   socketListen(path: string, backlog: number): number;

@@ -3,6 +3,7 @@ import { CommandRegister } from "./command-register.js";
 import { ConfigPicture } from "./config/config-reader.js";
 import { decodeConfig, type PciConfig } from "./config/pci-config.js";
 import { readRegionInfo, type RegionInfo } from "./region.js";
+import { checkValue } from "./register-value.js";
 import { StatusRegister } from "./status-register.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
@@ -20,9 +21,12 @@ export class ConfigSpace {
   readonly status: StatusRegister;
   readonly #device: VfioDevice;
   readonly #region: RegionInfo;
+  readonly #beforeWrite: (offset: number, value: number) => void;
 
-  constructor(device: VfioDevice) {
+  /** @param beforeWrite throws for a write that must not be. */
+  constructor(device: VfioDevice, beforeWrite: (offset: number, value: number) => void = () => undefined) {
     this.#device = device;
+    this.#beforeWrite = beforeWrite;
     this.#region = readRegionInfo(device, vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX);
     this.bytes = this.#region.bytes;
     this.command = new CommandRegister(this, nameOf(device));
@@ -104,6 +108,7 @@ export class ConfigSpace {
   #write(offset: number, width: Width, value: number, set: (view: DataView) => void): void {
     this.#check(offset, width, width);
     checkValue(value, width);
+    this.#beforeWrite(offset, value);
     const bytes = new Uint8Array(width);
     set(new DataView(bytes.buffer));
     writeAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
@@ -117,14 +122,4 @@ export class ConfigSpace {
       `${bytes} bytes at offset ${offset} are not in ${this.#name} (${this.bytes} bytes), or not aligned to ${alignment}`,
     );
   }
-}
-
-/** JavaScript's bit operators give signed numbers, so -1 is accepted where 0xffffffff is meant. */
-function checkValue(value: number, width: Width): void {
-  const limit = 2 ** (width * 8);
-  if (Number.isInteger(value) && value >= -limit / 2 && value < limit) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_REGISTER_VALUE",
-    `a register value must be an integer of ${width * 8} bits, not ${value}`,
-  );
 }

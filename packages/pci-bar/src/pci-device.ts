@@ -1,5 +1,12 @@
-import { closedError, runAll, vfioConstants, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
-import { Bar } from "./bar.js";
+import {
+  closedError,
+  runAll,
+  vfioConstants,
+  VfioError,
+  VfioRangeError,
+  type HasFd,
+} from "@vfio/ioctl-native";
+import { checkAnswers, checkMemoryStays } from "./address-space.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { CommandBit, commandBit, setCommandBit } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
@@ -7,7 +14,8 @@ import { DeviceNotice, type NoticeKind } from "./device-notice.js";
 import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "./interrupt-vector.js";
 import { checkNoneInUse, Interrupts, type InterruptOptions } from "./interrupts.js";
-import type { MappedBar } from "./mapped-bar.js";
+import { OpenRegion } from "./open-region.js";
+import { PciRegion, type MapRegionOptions } from "./pci-region.js";
 import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { readRegionInfo } from "./region.js";
 import {
@@ -19,6 +27,7 @@ import {
   type ResetOptions,
   type ResetTarget,
 } from "./reset.js";
+import { undo } from "./undo.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
@@ -33,13 +42,15 @@ export class PciDevice implements Disposable {
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: VfioDevice;
-  readonly #owned = new Set<MappedBar | Interrupts | DeviceNotice>();
+  readonly #owned = new Set<OpenRegion | Interrupts | DeviceNotice>();
   readonly #notices = new Map<NoticeKind, DeviceNotice>();
   #closed = false;
 
   constructor(device: VfioDevice) {
     this.#device = device;
-    this.config = new ConfigSpace(device);
+    this.config = new ConfigSpace(device, (offset, value) => {
+      checkMemoryStays(this.config, { offset, value }, this.#openRegions, nameOf(device));
+    });
     this.msixTable = findMsixTable(this.config);
   }
 
@@ -54,38 +65,72 @@ export class PciDevice implements Disposable {
   }
 
   /** @throws VfioRangeError `ERR_VFIO_BAR_INDEX` for anything but 0–5; VfioError `ERR_VFIO_CLOSED`. */
-  bar(index: number): Bar {
+  bar(index: number): PciRegion {
     this.#checkOpen();
     if (!Number.isInteger(index) || index < 0 || index > LAST_BAR) {
       throw new VfioRangeError("ERR_VFIO_BAR_INDEX", `PCI devices have BARs 0 to ${LAST_BAR}, not ${index}`);
     }
-    return new Bar(readRegionInfo(this.#device, index), {
-      device: this.#device,
-      msixBar: this.msixTable?.bar,
-      checkOpen: () => this.#checkOpen(),
-      memorySpaceEnabled: () => this.memorySpace,
-      own: (mapped) => this.#own(mapped),
-    });
+    return this.region(index);
   }
 
   /** The BARs that the device has, mappable or not. */
-  get bars(): Bar[] {
+  get bars(): PciRegion[] {
     return Array.from({ length: LAST_BAR + 1 }, (_, index) => this.bar(index)).filter(
       ({ bytes }) => bytes > 0,
     );
   }
 
+  /** The expansion ROM, or `undefined` if the device has none. The kernel switches it on for each read. */
+  get rom(): PciRegion | undefined {
+    const rom = this.region(vfioConstants.VFIO_PCI_ROM_REGION_INDEX);
+    return rom.bytes === 0 ? undefined : rom;
+  }
+
   /**
-   * Maps every BAR that can be mapped, leaving out the one with the MSI-X table. If one fails, those before it are
-   * unmapped again.
+   * The legacy VGA addresses, or `undefined` if the device is no VGA device, or the kernel has no `VFIO_PCI_VGA`.
+   * Offsets are the addresses themselves; only 0xa0000–0xbffff, 0x3b0–0x3bb and 0x3c0–0x3df answer.
    */
-  mapBars(): MappedBar[] {
-    const mapped: MappedBar[] = [];
+  get vga(): PciRegion | undefined {
     try {
-      for (const bar of this.bars) if (bar.obstacle === undefined) mapped.push(bar.map());
+      return this.region(vfioConstants.VFIO_PCI_VGA_REGION_INDEX);
+    } catch (error) {
+      if (error instanceof VfioError && error.code === "EINVAL") return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Any region by the kernel's index: 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA, from 9 on what the
+   * device's driver in the kernel adds.
+   * @throws VfioSystemError EINVAL for an index that the device has not; VfioError `ERR_VFIO_CLOSED`.
+   */
+  region(index: number): PciRegion {
+    this.#checkOpen();
+    return new PciRegion(readRegionInfo(this.#device, index), {
+      device: this.#device,
+      msixTable: this.msixTable,
+      checkOpen: () => this.#checkOpen(),
+      checkAnswers: (region) => checkAnswers(region, this.config),
+      own: (region) => this.#own(region),
+    });
+  }
+
+  /**
+   * Maps every BAR that can be mapped, leaving out the one with the MSI-X table unless the options say otherwise. If
+   * one fails, those before it are unmapped again.
+   */
+  mapBars(options: MapRegionOptions = {}): OpenRegion[] {
+    const mapped: OpenRegion[] = [];
+    try {
+      for (const bar of this.bars) {
+        if (bar.obstacleTo(options) === undefined) mapped.push(bar.map(options));
+      }
       return mapped;
     } catch (error) {
-      for (const bar of mapped) bar.close();
+      undo(
+        error,
+        mapped.map((bar) => () => bar.close()),
+      );
       throw error;
     }
   }
@@ -120,9 +165,22 @@ export class PciDevice implements Disposable {
     return commandBit(this.config, CommandBit.memorySpace);
   }
 
-  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
+  /**
+   * Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_MEMORY_SPACE_IN_USE` for
+   * switching it off while regions are mapped.
+   */
   set memorySpace(on: boolean) {
     setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
+  }
+
+  /** The device answers at its I/O-port BARs. Setting it is verified by reading it back. */
+  get ioSpace(): boolean {
+    return commandBit(this.config, CommandBit.ioSpace);
+  }
+
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
+  set ioSpace(on: boolean) {
+    setCommandBit(this.config, CommandBit.ioSpace, on, nameOf(this.#device));
   }
 
   /**
@@ -230,9 +288,13 @@ export class PciDevice implements Disposable {
     return { device: this.#device, config: this.config, interrupts: this.#interrupts };
   }
 
-  #own(resource: MappedBar | Interrupts | DeviceNotice): void {
+  #own(resource: OpenRegion | Interrupts | DeviceNotice): void {
     this.#owned.add(resource);
     resource.onClose(() => this.#owned.delete(resource));
+  }
+
+  get #openRegions(): OpenRegion[] {
+    return [...this.#owned].filter((resource) => resource instanceof OpenRegion);
   }
 
   #checkOpen(): void {

@@ -56,6 +56,7 @@ export class FakeDevice {
       mappingLength: () => BAR_BYTES,
       mappingAddress: () => 0x1000n,
       registers: () => ({}) as ReturnType<Kernel["registers"]>,
+      bulkRegisters: () => ({}) as ReturnType<Kernel["bulkRegisters"]>,
       unmap: (handle) => (mappings.delete(handle), this.refusals.unmap ?? 0),
     };
     this.kernel = fake as Kernel;

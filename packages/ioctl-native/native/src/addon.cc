@@ -4,6 +4,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitFiles(env, exports);
   InitMappings(env, exports);
   InitRegisters(env, exports);
+  InitBulkRegisters(env, exports);
   InitSockets(env, exports);
   InitWatchers(env, exports);
   return exports;

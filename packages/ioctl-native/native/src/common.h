@@ -82,5 +82,6 @@ inline std::optional<Bytes> BytesArg(const Napi::CallbackInfo& info, size_t inde
 void InitFiles(Napi::Env env, Napi::Object exports);
 void InitMappings(Napi::Env env, Napi::Object exports);
 void InitRegisters(Napi::Env env, Napi::Object exports);
+void InitBulkRegisters(Napi::Env env, Napi::Object exports);
 void InitSockets(Napi::Env env, Napi::Object exports);
 void InitWatchers(Napi::Env env, Napi::Object exports);

@@ -2,7 +2,7 @@ import { setImmediate } from "node:timers/promises";
 import { ioctl, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
 import { errorOf, processState, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Interrupts, InterruptType, InterruptVector, MappedBar, VfioDevice } from "../../src/index.js";
+import type { Interrupts, InterruptType, InterruptVector, OpenRegion, VfioDevice } from "../../src/index.js";
 import { E1000E, EDU, NVME, openDevice, TEST_DEVICE, until } from "./machine.js";
 
 const RAISE = 0x60;
@@ -18,11 +18,11 @@ afterEach(() => {
 });
 
 /** Makes edu interrupt, for the reason given. */
-function raise(bar: MappedBar, reason = 1): void {
+function raise(bar: OpenRegion, reason = 1): void {
   bar.write32(RAISE, reason);
 }
 
-function acknowledge(bar: MappedBar): void {
+function acknowledge(bar: OpenRegion): void {
   bar.write32(ACKNOWLEDGE, bar.read32(STATUS));
 }
 
