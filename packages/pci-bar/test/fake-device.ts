@@ -55,6 +55,8 @@ export class FakeDevice {
       map: () => this.#open(mappings),
       mappingLength: () => BAR_BYTES,
       mappingAddress: () => 0x1000n,
+      // As where the engine forbids memory outside its heap: registers are native calls then.
+      mappingView: () => errnoOf("ENOTSUP"),
       registers: () => ({}) as ReturnType<Kernel["registers"]>,
       bulkRegisters: () => ({}) as ReturnType<Kernel["bulkRegisters"]>,
       unmap: (handle) => (mappings.delete(handle), this.refusals.unmap ?? 0),
