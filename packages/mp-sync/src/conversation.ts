@@ -9,7 +9,7 @@ import {
   type ReceivedPacket,
 } from "@vfio/ioctl-native";
 import { Deadline } from "./deadline.js";
-import type { IncomingPacket } from "./exchange.js";
+import type { IncomingPacket } from "./exchange-types.js";
 import { encodeInt, INT_BYTES } from "./protocol.js";
 
 const RETRY_MS = 10;
@@ -38,6 +38,7 @@ export class Conversation {
   readonly #what: string;
   readonly #signal: AbortSignal;
   readonly #received = new Set<Fd>();
+  #isKept = false;
 
   private constructor(socket: SeqpacketSocket, path: string, what: string, signal: AbortSignal) {
     this.#socket = socket;
@@ -73,8 +74,13 @@ export class Conversation {
 
   /** Sends packets of one int each. */
   send(...values: readonly number[]): void {
+    for (const value of values) this.sendPacket(encodeInt(value));
+  }
+
+  /** Sends one packet, with fds if some belong to it. */
+  sendPacket(bytes: Uint8Array, fds: readonly number[] = []): void {
     try {
-      for (const value of values) this.#socket.send(encodeInt(value));
+      this.#socket.send(bytes, fds);
     } catch (error) {
       // A primary that refused and left has left its answer behind: receive() finds it, or that there is
       // none.
@@ -107,6 +113,12 @@ export class Conversation {
     for (const file of files) this.#received.delete(file);
   }
 
+  /** Takes the connection itself out of this conversation's care. */
+  keepConnection(): SeqpacketSocket {
+    this.#isKept = true;
+    return this.#socket;
+  }
+
   #take(maxBytes: number): ReceivedPacket | undefined {
     try {
       return this.#socket.receive(maxBytes, MAX_FDS);
@@ -135,7 +147,7 @@ export class Conversation {
   }
 
   #close(): void {
-    this.#socket.close();
+    if (!this.#isKept) this.#socket.close();
     for (const file of this.#received) file.close();
   }
 }

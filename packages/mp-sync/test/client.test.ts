@@ -128,7 +128,7 @@ describe("our secondary and a primary of 2014, byte for byte", () => {
     );
     using peer = await connect(path);
     const error = await errorOf(() => peer.memory());
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_LACKS_MEMORY");
+    expect(error.code).toBe("ERR_VFIO_PRIMARY_LACKS_REQUEST");
     expect(error.message).toContain("answers ERR to REQ_MEMORY (0x10001)");
     expect(primary.received.at(-1)).toBe(`${hex(0x10001)}+0fd`);
   });
