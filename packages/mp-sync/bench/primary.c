@@ -1,15 +1,17 @@
-// A primary as of 2014: one thread, one request for each connection, the same packets. It shares two files in place of
-// a container and of group 7.
-//   primary <socket> <container file> <group file>
+// A primary as of 2014: one thread, one request for each connection, the same packets.
+//   primary <socket> <container file> <group file> <group number>
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
 
-enum { REQ_CONTAINER = 0x100, REQ_GROUP = 0x200, OK = 0, NO_FD = 1, ERR = 0xff, GROUP = 7 };
+enum { REQ_CONTAINER = 0x100, REQ_GROUP = 0x200, OK = 0, NO_FD = 1, ERR = 0xff };
+
+static int group_number;
 
 static void reply(int client, int answer, int fd) {
   union {
@@ -36,13 +38,14 @@ static void serve(int client, int container, int group) {
   if (request == REQ_CONTAINER) return reply(client, OK, container);
   if (request != REQ_GROUP) return reply(client, ERR, -1);
   if (recv(client, &number, sizeof number, 0) != sizeof number || number < 0) return;
-  if (number != GROUP) return reply(client, NO_FD, -1);
+  if (number != group_number) return reply(client, NO_FD, -1);
   reply(client, OK, -1);
   reply(client, OK, group);
 }
 
 int main(int count, char** arguments) {
-  if (count != 4) return 2;
+  if (count != 5) return 2;
+  group_number = atoi(arguments[4]);
   struct sockaddr_un address = {.sun_family = AF_UNIX};
   strncpy(address.sun_path, arguments[1], sizeof address.sun_path - 1);
   int container = open(arguments[2], O_RDWR | O_CLOEXEC), group = open(arguments[3], O_RDWR | O_CLOEXEC);

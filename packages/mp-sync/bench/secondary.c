@@ -1,7 +1,8 @@
 // Secondaries as of 2014.
-//   secondary attach <socket> <rounds>                     the container, then group 7; prints nanoseconds for both
-//   secondary load <socket> <exchanges> <threads>          the same on several threads; nanoseconds for one exchange
-//   secondary p99 <socket> <exchanges> <threads> <silent>  the exchanges' 99th percentile, with clients that say nothing
+//   secondary attach <socket> <group> <rounds>     the container, then the group; prints nanoseconds for both
+//   secondary load <socket> <group> <exchanges> <threads>          both on several threads; nanoseconds for one exchange
+//   secondary p99 <socket> <group> <exchanges> <threads> <silent>  the exchanges' 99th percentile in nanoseconds, with
+//                                                                  silent clients connected
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdint.h>
@@ -13,7 +14,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { REQ_CONTAINER = 0x100, REQ_GROUP = 0x200, OK = 0, ERR = 0xff, GROUP = 7 };
+enum { REQ_CONTAINER = 0x100, REQ_GROUP = 0x200, OK = 0, ERR = 0xff };
+
+static int group_number;
 
 static struct sockaddr_un address = {.sun_family = AF_UNIX};
 
@@ -58,7 +61,7 @@ static void exchange(int request) {
   int fd, primary = reach();
   say(primary, request);
   if (request == REQ_GROUP) {
-    say(primary, GROUP);
+    say(primary, group_number);
     if (hear(primary, &fd) != OK) fail("first answer");
   }
   if (hear(primary, &fd) != OK || fd < 0) fail("answer");
@@ -87,10 +90,11 @@ static int shorter(const void* one, const void* other) {
 }
 
 int main(int count, char** arguments) {
-  if (count < 4) return 2;
+  if (count < 5) return 2;
   const char* what = arguments[1];
   strncpy(address.sun_path, arguments[2], sizeof address.sun_path - 1);
-  int rounds = atoi(arguments[3]), threads = count > 4 ? atoi(arguments[4]) : 1, silent = count > 5 ? atoi(arguments[5]) : 0;
+  group_number = atoi(arguments[3]);
+  int rounds = atoi(arguments[4]), threads = count > 5 ? atoi(arguments[5]) : 1, silent = count > 6 ? atoi(arguments[6]) : 0;
   if (!strcmp(what, "attach")) {
     uint64_t start = now();
     for (int i = 0; i < rounds; i++) exchange(REQ_CONTAINER), exchange(REQ_GROUP);

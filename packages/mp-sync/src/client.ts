@@ -1,5 +1,6 @@
 import { closedError, Fd } from "@vfio/ioctl-native";
 import type { Inquiry } from "./conversation.js";
+import type { Deadline } from "./deadline.js";
 import { checkTimeout } from "./limits.js";
 import type { DeviceEntry } from "./device-entry.js";
 import { DmaLease, type DmaRequest } from "./dma-lease.js";
@@ -59,7 +60,8 @@ export class PrimaryPeer implements Disposable {
   readonly #container: Fd;
   readonly #groups = new Map<number, SharedGroup>();
   readonly #files = new Set<Fd | DmaLease>();
-  readonly #closing = new AbortController();
+  readonly #underWay = new Set<Deadline>();
+  #closed = false;
 
   /** @internal */
   constructor(path: string, timeoutMs: number, verify: FdVerifier, container: Fd) {
@@ -72,7 +74,7 @@ export class PrimaryPeer implements Disposable {
 
   /** True after {@link close}. */
   get closed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#closed;
   }
 
   /** The primary's container. @throws VfioError `ERR_VFIO_CLOSED` after close. */
@@ -156,7 +158,8 @@ export class PrimaryPeer implements Disposable {
   /** Closes every fd that came from the primary, ends the leases, and gives up the requests under way (`ERR_VFIO_CLOSED`). */
   close(): void {
     if (this.closed) return;
-    this.#closing.abort(this.#closedError());
+    this.#closed = true;
+    for (const request of this.#underWay) request.end(this.#closedError());
     for (const file of this.#files) file.close();
   }
 
@@ -195,12 +198,7 @@ export class PrimaryPeer implements Disposable {
   }
 
   #inquiry({ timeoutMs = this.#timeoutMs, signal }: RequestOptions): Inquiry {
-    const closing = this.#closing.signal;
-    return {
-      path: this.path,
-      timeoutMs: checkTimeout(timeoutMs),
-      signals: signal === undefined ? [closing] : [closing, signal],
-    };
+    return { path: this.path, timeoutMs: checkTimeout(timeoutMs), signal, underWay: this.#underWay };
   }
 
   #checkOpen(): void {
@@ -222,7 +220,6 @@ export class PrimaryPeer implements Disposable {
 export async function connectToPrimary(options: ConnectOptions = {}): Promise<PrimaryPeer> {
   const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
   const path = socketPath(options);
-  const signals = signal === undefined ? [] : [signal];
-  const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signals }, verify);
+  const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signal }, verify);
   return new PrimaryPeer(path, timeoutMs, verify, container);
 }
