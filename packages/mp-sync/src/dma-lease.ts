@@ -186,7 +186,7 @@ function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
 const HINTS = new Map<number, string>([
   [errnoOf("ERANGE"), "Choose an IOVA inside the window that the primary gives to leases"],
   [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
-  [errnoOf("EDQUOT"), "All leases together would be more than the primary may map for them (maxBytes)"],
+  [errnoOf("EFBIG"), "All leases together would be more than the primary may map for them (maxBytes)"],
   [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create)"],
   [
     errnoOf("EINVAL"),

@@ -113,7 +113,7 @@ export class Leases {
     if (conflict !== undefined) return { errno: errnoOf("EEXIST"), conflict };
     const taken = this.all.reduce((sum, lease) => sum + lease.bytes, 0);
     if (this.#leases.size >= this.#maxLeases) return { errno: errnoOf("EMFILE") };
-    if (taken + bytes > this.#maxBytes) return { errno: errnoOf("EDQUOT") };
+    if (taken + bytes > this.#maxBytes) return { errno: errnoOf("EFBIG") };
     return isAnonymousMemory(file) ? undefined : { errno: errnoOf("EBADF") };
   }
 

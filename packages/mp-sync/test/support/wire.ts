@@ -92,7 +92,11 @@ export class ScriptedPrimary implements AsyncDisposable {
   }
 
   async #act(socket: SeqpacketSocket, script: Script, signal: AbortSignal): Promise<void> {
-    for (let taken = 0; taken < script.takes; taken++) this.received.push(spell(await next(socket)));
+    for (let taken = 0; taken < script.takes; taken++) {
+      const packet = await next(socket, 64);
+      for (const fd of packet.fds) new Fd(fd, "received").close();
+      this.received.push(spell(packet));
+    }
     for (const { bytes, fds = [] } of script.sends) {
       try {
         socket.send(
