@@ -166,7 +166,7 @@ function refusedError(path: string, terms: LeaseTerms, { errno, conflict }: Leas
 function conflictError(what: string, conflict: LeaseVerdict["conflict"]): VfioError {
   const other =
     conflict === undefined
-      ? "a mapping of the primary's own is there"
+      ? "a mapping that is no lease is there"
       : `process ${conflict.pid} has a lease on ${rangeText(conflict)}`;
   return new VfioError("ERR_VFIO_LEASE_CONFLICT", `${what}: ${other}`, {
     hint: "Choose an IOVA range that overlaps no other lease or mapping of this container",

@@ -33,7 +33,7 @@ export interface LeaseTerms {
 export interface LeaseVerdict {
   /** 0 if the memory is mapped, otherwise a negative errno. */
   readonly errno: number;
-  /** With EEXIST: the other lease that is in the way; missing if a mapping is that is no lease. */
+  /** With EEXIST: the other lease that is in the way; missing if that is a mapping which is no lease. */
   readonly conflict?: {
     /** Its first address. */
     readonly iova: bigint;

@@ -215,7 +215,7 @@ describe("one exchange about a lease", () => {
     asked(exchange);
     const conflict = { iova: 0x2000n, bytes: 8192, pid: 77 };
     const [, verdict, end] = exchange.decide({ errno: -17, conflict }).map(describeAction);
-    expect(verdict).toBe(`send ${hex(int(-17))}${hex(int(77))}0020000000000000${"0020000000000000"}`);
+    expect(verdict).toBe(`send ${hex(int(-17))}${hex(int(77))}00200000000000000020000000000000`);
     expect(end).toMatch(/^close: .* ERR$/);
     expect(exchange.expected).toBe("nothing");
   });
@@ -299,6 +299,32 @@ describe("any packets at all", () => {
         expect(actions.filter(({ type }) => type === "close")).toHaveLength(1);
         expect(actions.at(-1)?.type).toBe("close");
         expect(packets.slice(2).flatMap((one) => exchange.feed(one))).toEqual([]);
+      }),
+      { numRuns: 20_000 },
+    );
+  });
+
+  it("about leases: one verdict, one release at most and only of what was leased, one close", () => {
+    const anyTerms = fc
+      .record({ iova: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), bytes: fc.nat(), offset: fc.nat() })
+      .map((some) => packet(encodeTerms({ ...some, access: "write-only" }), 1));
+    const anything = fc.oneof({ weight: 2, arbitrary: anyTerms }, { weight: 1, arbitrary: anyPacket });
+    const anyEnd = fc.oneof(fc.constant(packet(int(0))), anyPacket);
+    fc.assert(
+      fc.property(anything, fc.constantFrom(0, -17, -22), anyEnd, (second, errno, third) => {
+        const exchange = new Exchange(offer);
+        const feed = (one: IncomingPacket | undefined): readonly ExchangeAction[] =>
+          exchange
+            .feed(one)
+            .flatMap((action) => (action.type === "lease" ? exchange.decide({ errno }) : [action]));
+        const actions = [packet(int(0x10004)), second, third].flatMap(feed);
+        const count = (type: ExchangeAction["type"]): number =>
+          actions.filter((one) => one.type === type).length;
+        expect(exchange.expected).toBe("nothing");
+        expect(count("close")).toBe(1);
+        expect(actions.at(-1)?.type).toBe("close");
+        expect(count("release")).toBeLessThanOrEqual(count("leased"));
+        expect(count("leased")).toBeLessThanOrEqual(errno === 0 ? 1 : 0);
       }),
       { numRuns: 20_000 },
     );

@@ -1,4 +1,4 @@
-import { isVfioError, SeqpacketListener, watchFd, type Fd, type SeqpacketSocket } from "@vfio/ioctl-native";
+import { Fd, isVfioError, SeqpacketListener, watchFd, type SeqpacketSocket } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { DmaLease } from "../src/dma-lease.js";
 import { encodeDevice } from "../src/device-entry.js";
@@ -119,9 +119,8 @@ function tell(client: SeqpacketSocket, bytes: Uint8Array, fds: readonly number[]
 /** Everything that an answer holds open. */
 function closeAll(answer: unknown): void {
   if (Array.isArray(answer)) for (const one of answer) closeAll(one);
-  if (typeof answer !== "object" || answer === null) return;
-  if ("close" in answer && typeof answer.close === "function") answer.close();
-  if ("file" in answer) closeAll(answer.file);
+  if (answer instanceof Fd || answer instanceof DmaLease) answer.close();
+  else if (typeof answer === "object" && answer !== null && "file" in answer) closeAll(answer.file);
 }
 
 describe("our secondary under fire", () => {

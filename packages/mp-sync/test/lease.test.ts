@@ -129,7 +129,7 @@ describe("a DMA lease", () => {
     const error = await errorOf(() => peer.mapDma(request()));
     watched.mapped.clear();
     expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
-    expect(error.message).toContain("a mapping of the primary's own is there");
+    expect(error.message).toContain("a mapping that is no lease is there");
     expect(primary.server.leases).toEqual([]);
   });
 
