@@ -28,4 +28,8 @@ export const primaryInC = (...files) =>
 
 /** Ours; the path of its socket. */
 export const ourPrimary = (...files) =>
-  primary("ours", process.execPath, (socket) => [path.join(import.meta.dirname, "primary.mjs"), socket, ...files]);
+  primary("ours", process.execPath, (socket) => [
+    path.join(import.meta.dirname, "primary.mjs"),
+    socket,
+    ...files,
+  ]);

@@ -60,7 +60,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
     this.#watcher.unref();
   }
 
-  /** Asks for a lease; {@link PrimaryPeer.mapDma} is the way to it. */
+  /** @internal */
   static request(inquiry: Inquiry, request: DmaRequest): Promise<DmaLease> {
     const terms = termsOf(request);
     return Conversation.hold(inquiry, `a DMA lease on ${rangeText(terms)}`, async (conversation) => {

@@ -1,3 +1,5 @@
+import type { DeviceEntry } from "./device-entry.js";
+import type { GroupState } from "./group-lookup.js";
 import type { LeaseTerms } from "./lease-messages.js";
 import type { Answer } from "./protocol.js";
 
@@ -9,6 +11,28 @@ export interface IncomingPacket {
   readonly fds: number;
   /** True if bytes or fds did not fit and were thrown away. */
   readonly truncated: boolean;
+}
+
+/** A shared memory, as far as an exchange needs to know. */
+export interface OfferedMemory {
+  /** A number of its own: {@link Attachment} names it by this. */
+  readonly id: number;
+  /** What is sent with its fd. */
+  readonly description: Uint8Array;
+}
+
+/** What the primary has to offer, as far as an exchange needs to know. */
+export interface ExchangeOffer {
+  /** Whether a group is shared, exists, or neither. */
+  groupState(group: number): GroupState;
+  /** The shared memories, in order: what each is known by, and its description. */
+  readonly memories: readonly OfferedMemory[];
+  /** The container's IOMMU type, 0 if it is not known. */
+  readonly iommuType: number;
+  /** The primary's devices, in order. */
+  readonly devices: readonly DeviceEntry[];
+  /** Whether secondaries may map memory. If not, `REQ_LEASE` is an unknown request. */
+  readonly grantsLeases: boolean;
 }
 
 /** What a secondary asked for. */

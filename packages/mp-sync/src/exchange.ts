@@ -1,13 +1,14 @@
 import { encodeCapabilities } from "./capabilities.js";
-import { encodeDevice, type DeviceEntry } from "./device-entry.js";
+import { encodeDevice } from "./device-entry.js";
 import type {
   Attachment,
   ExchangeAction,
+  ExchangeOffer,
   ExchangeOutcome,
   IncomingPacket,
   MpRequest,
+  OfferedMemory,
 } from "./exchange-types.js";
-import type { GroupState } from "./group-lookup.js";
 import {
   decodeTerms,
   encodeVerdict,
@@ -31,20 +32,6 @@ import {
   REQ_MEMORY,
   type Answer,
 } from "./protocol.js";
-
-/** What the primary has to offer, as far as an exchange needs to know. */
-export interface ExchangeOffer {
-  /** Whether a group is shared, exists, or neither. */
-  groupState(group: number): GroupState;
-  /** The shared memories, in order: what each is known by, and its description. */
-  readonly memories: readonly { readonly id: number; readonly description: Uint8Array }[];
-  /** The container's IOMMU type, 0 if it is not known. */
-  readonly iommuType: number;
-  /** The primary's devices, in order. */
-  readonly devices: readonly DeviceEntry[];
-  /** Whether secondaries may map memory. If not, `REQ_LEASE` is an unknown request. */
-  readonly grantsLeases: boolean;
-}
 
 /** What a client has to send next. */
 export type Expected = "request" | "group number" | "protocol version" | "lease" | "release" | "nothing";
@@ -227,7 +214,7 @@ function intPacket(value: number): ExchangeAction {
   return packetOf(encodeInt(value));
 }
 
-function memoryPacket({ id, description }: ExchangeOffer["memories"][number]): ExchangeAction {
+function memoryPacket({ id, description }: OfferedMemory): ExchangeAction {
   return packetOf(description, { kind: "memory", id });
 }
 

@@ -26,14 +26,16 @@ export { DmaLease, type DmaRequest } from "./dma-lease.js";
 export { verifyVfioFd, type ExpectedFd, type FdVerifier } from "./verify.js";
 export { DEFAULT_PREFIX, socketPath, type SocketPathOptions, type SocketPathUser } from "./socket-path.js";
 export { groupExistsInSysfs, lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
-export { Exchange, type ExchangeOffer, type Expected } from "./exchange.js";
+export { Exchange, type Expected } from "./exchange.js";
 export type {
   Answered,
   Attachment,
   ExchangeAction,
+  ExchangeOffer,
   ExchangeOutcome,
   IncomingPacket,
   MpRequest,
+  OfferedMemory,
 } from "./exchange-types.js";
 /** The numbers of the protocol, and the encoder and decoder of its packets. */
 export * as mpProtocol from "./protocol.js";

@@ -6,8 +6,8 @@ import {
   type PeerCredentials,
   type SeqpacketSocket,
 } from "@vfio/ioctl-native";
-import { Exchange, type ExchangeOffer } from "./exchange.js";
-import type { Answered, Attachment, ExchangeAction } from "./exchange-types.js";
+import { Exchange } from "./exchange.js";
+import type { Answered, Attachment, ExchangeAction, ExchangeOffer } from "./exchange-types.js";
 import type { Lease, Leases } from "./leases.js";
 import { encodeAnswer } from "./protocol.js";
 import type { ClientOutcome, DropReason } from "./server-events.js";

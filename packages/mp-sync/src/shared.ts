@@ -1,7 +1,6 @@
 import { vfioConstants, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { isDeviceName, type DeviceEntry } from "./device-entry.js";
-import type { ExchangeOffer } from "./exchange.js";
-import type { Attachment } from "./exchange-types.js";
+import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
 import { lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
 import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } from "./protocol.js";
 
@@ -32,7 +31,7 @@ export class Shared implements ExchangeOffer {
   readonly grantsLeases: boolean;
   readonly #container: SharedContainer;
   readonly #groups = new Map<number, HasFd>();
-  readonly #memories = new Map<DescribedMemory, { id: number; description: Uint8Array }>();
+  readonly #memories = new Map<DescribedMemory, OfferedMemory>();
   readonly #files = new Map<number, HasFd>();
   readonly #devices = new Map<string, DeviceEntry>();
   readonly #groupExists: GroupExists;
@@ -50,7 +49,7 @@ export class Shared implements ExchangeOffer {
     return typeof iommuType === "number" ? iommuType : TYPE_NUMBERS[iommuType];
   }
 
-  get memories(): ExchangeOffer["memories"] {
+  get memories(): readonly OfferedMemory[] {
     return [...this.#memories.values()];
   }
 

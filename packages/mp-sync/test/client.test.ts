@@ -1,4 +1,4 @@
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { kernel, SeqpacketListener, useKernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { connectToPrimary, type PrimaryPeer } from "../src/index.js";
@@ -11,6 +11,7 @@ import { int, ScriptedPrimary, type Script, type ScriptedReply } from "./support
 useFolder();
 expectNoFdLeft();
 
+const O_CLOEXEC = 0o2000000;
 const verify = (): void => undefined;
 const connect = (path: string): Promise<PrimaryPeer> => connectToPrimary({ path, verify });
 const hex = (value: number): string => Buffer.from(int(value)).toString("hex");
@@ -30,6 +31,18 @@ describe("our secondary and our primary", () => {
     expect(others).toEqual([]);
     expect(identityOf(shared!.file)).toBe(identityOf(memory));
     expect(new TextDecoder().decode(shared!.description)).toBe("2 MiB at IOVA 0x100000000");
+  });
+
+  it("every fd that came is close-on-exec", async () => {
+    using memory = someFile();
+    const description = new Uint8Array();
+    using primary = await TestPrimary.start({ memories: [{ file: memory, description }] });
+    using peer = await connect(primary.path);
+    const [shared] = await peer.memory();
+    for (const { fd } of [peer.container, await peer.group(7), shared!.file]) {
+      const [, flags = ""] = /^flags:\s*(\d+)$/m.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8")) ?? [];
+      expect(Number.parseInt(flags, 8) & O_CLOEXEC).toBe(O_CLOEXEC);
+    }
   });
 
   it("asks for a group once, and again only when its fd has been closed", async () => {

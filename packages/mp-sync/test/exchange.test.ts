@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Exchange, type ExchangeOffer } from "../src/exchange.js";
-import type { ExchangeAction, IncomingPacket } from "../src/exchange-types.js";
+import { Exchange } from "../src/exchange.js";
+import type { ExchangeAction, ExchangeOffer, IncomingPacket } from "../src/exchange-types.js";
 import { encodeTerms, type LeaseTerms } from "../src/lease-messages.js";
 import { int } from "./support/wire.js";
 

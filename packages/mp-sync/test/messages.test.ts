@@ -16,7 +16,11 @@ describe("what is encoded", () => {
       offset: fc.maxSafeNat(),
       access: fc.constantFrom("read-write", "read-only", "write-only"),
     });
-    fc.assert(fc.property(terms, (one) => void expect(decodeTerms(encodeTerms(one))).toEqual(one)));
+    fc.assert(
+      fc.property(terms, (one) => {
+        expect(decodeTerms(encodeTerms(one))).toEqual(one);
+      }),
+    );
   });
 
   it("comes out of the decoder as it was: a verdict", () => {
@@ -25,7 +29,11 @@ describe("what is encoded", () => {
       fc.record({ errno: fc.integer({ min: -4095, max: 0 }) }),
       fc.record({ errno: fc.constant(-17), conflict }),
     );
-    fc.assert(fc.property(verdict, (one) => void expect(decodeVerdict(encodeVerdict(one))).toEqual(one)));
+    fc.assert(
+      fc.property(verdict, (one) => {
+        expect(decodeVerdict(encodeVerdict(one))).toEqual(one);
+      }),
+    );
   });
 
   it("comes out of the decoder as it was: a device, in no more bytes than its receiver has room for", () => {
