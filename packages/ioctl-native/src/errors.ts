@@ -111,9 +111,7 @@ let systemErrors: ReturnType<typeof getSystemErrorMap> | undefined;
 
 function describeErrno(errno: number): [code: string, text: string] {
   systemErrors ??= getSystemErrorMap();
-  return (
-    systemErrors.get(errno) ?? ERRNO_NOT_IN_LIBUV.get(errno) ?? [`errno ${-errno}`, "unknown error"]
-  );
+  return systemErrors.get(errno) ?? ERRNO_NOT_IN_LIBUV.get(errno) ?? [`errno ${-errno}`, "unknown error"];
 }
 
 /** libuv, whose names Node uses, has no word for these; VFIO and the socket calls return them. */
