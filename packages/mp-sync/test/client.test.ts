@@ -130,21 +130,6 @@ describe("our secondary and a primary of 2014, byte for byte", () => {
     expect(identityOf(await peer.group(7))).toBe(identityOf(file));
     expect(primary.received).toEqual([`${hex(0x100)}+0fd`, `${hex(0x200)}+0fd`, `${hex(7)}+0fd`]);
   });
-
-  it("given its ERR to the request for memory, says what it lacks", async () => {
-    using file = someFile();
-    const path = freshPath();
-    await using primary = new ScriptedPrimary(
-      path,
-      { takes: 1, sends: [{ bytes: int(0), fds: [file] }] },
-      { takes: 1, sends: [{ bytes: int(255) }] },
-    );
-    using peer = await connect(path);
-    const error = await errorOf(() => peer.memory());
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_LACKS_REQUEST");
-    expect(error.message).toContain("answers ERR to REQ_MEMORY (0x10001)");
-    expect(primary.received.at(-1)).toBe(`${hex(0x10001)}+0fd`);
-  });
 });
 
 /** What a broken primary says to the request for the container, and what comes of it. */

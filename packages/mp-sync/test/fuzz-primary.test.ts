@@ -7,7 +7,7 @@ import { useFolder } from "./support/folder.js";
 import { WatchedKernel } from "./support/kernel.js";
 import { TestPrimary } from "./support/primary.js";
 import { fuzz, type Random } from "./support/random.js";
-import { converse, int } from "./support/wire.js";
+import { converse, int, plain, type Packet } from "./support/wire.js";
 
 const PACKETS = 1_000_000;
 const CLIENTS_AT_ONCE = 64;
@@ -15,12 +15,6 @@ const CLIENTS_AT_ONCE = 64;
 useFolder();
 expectNoFdLeft();
 
-interface Packet {
-  readonly bytes: Uint8Array;
-  readonly fds: readonly number[];
-}
-
-const plain = (bytes: Uint8Array): Packet => ({ bytes, fds: [] });
 const MOST_REQUESTS = [0x200, 0x10000, 0x10004, 0x10004, 0x10004];
 const ALL_REQUESTS = [0x100, 0x200, 0x10000, 0x10001, 0x10002, 0x10003, 0x10004, 0, -1, 0x300, 0x10005];
 const NUMBERS = [0, 1, 7, 8, 9999, -1, 2 ** 31 - 1, -(2 ** 31)].map(int);

@@ -10,7 +10,7 @@ import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { WatchedKernel } from "./support/kernel.js";
 import { fuzz, type Random } from "./support/random.js";
-import { int } from "./support/wire.js";
+import { int, plain, type Packet } from "./support/wire.js";
 
 const REPLIES = 1_000_000;
 const AT_ONCE = 32;
@@ -19,18 +19,12 @@ const MOST_PACKETS = 24;
 useFolder();
 expectNoFdLeft();
 
-interface Packet {
-  readonly bytes: Uint8Array;
-  readonly fds: readonly number[];
-}
-
 /** One request of ours, and what a primary rightly replies to it. */
 interface Topic {
   ask(inquiry: Inquiry, memory: Fd): Promise<unknown>;
   reply(random: Random, fd: number): Packet[];
 }
 
-const plain = (bytes: Uint8Array): Packet => ({ bytes, fds: [] });
 const ok = plain(int(0));
 const okWith = (fd: number): Packet => ({ bytes: int(0), fds: [fd] });
 const REFUSALS = [int(1), int(255), encodeVerdict({ errno: -17 }), encodeVerdict({ errno: -22 })];

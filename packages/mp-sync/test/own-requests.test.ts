@@ -128,22 +128,23 @@ describe("shared memory that comes and goes", () => {
 });
 
 describe("a primary of 2014, which answers ERR to all that is ours", () => {
-  it.each<[string, (peer: PrimaryPeer) => Promise<unknown>]>([
-    ["REQ_HELLO (0x10000)", (peer) => peer.hello()],
-    ["REQ_MEMORY (0x10001)", (peer) => peer.memory()],
-    ["REQ_IOMMU_TYPE (0x10002)", (peer) => peer.iommuType()],
-    ["REQ_DEVICES (0x10003)", (peer) => peer.devices()],
+  it.each<[string, number, (peer: PrimaryPeer) => Promise<unknown>]>([
+    ["REQ_HELLO (0x10000)", 0x10000, (peer) => peer.hello()],
+    ["REQ_MEMORY (0x10001)", 0x10001, (peer) => peer.memory()],
+    ["REQ_IOMMU_TYPE (0x10002)", 0x10002, (peer) => peer.iommuType()],
+    ["REQ_DEVICES (0x10003)", 0x10003, (peer) => peer.devices()],
     [
       "REQ_LEASE (0x10004)",
+      0x10004,
       async (peer) => {
         using file = someFile();
         await peer.mapDma({ file, iova: 0n, bytes: 4096 });
       },
     ],
-  ])("lacks %s, and the error says so", async (request, ask) => {
+  ])("lacks %s, and the error says so", async (request, code, ask) => {
     using file = someFile();
     const path = freshPath();
-    await using _primary = new ScriptedPrimary(
+    await using primary = new ScriptedPrimary(
       path,
       { takes: 1, sends: [{ bytes: int(0), fds: [file] }] },
       { takes: 1, sends: [{ bytes: int(255) }] },
@@ -152,6 +153,7 @@ describe("a primary of 2014, which answers ERR to all that is ours", () => {
     const error = await errorOf(() => ask(peer));
     expect(error.code).toBe("ERR_VFIO_PRIMARY_LACKS_REQUEST");
     expect(error.message).toContain(`the primary at ${path} answers ERR to ${request}`);
+    expect(primary.received[1]).toBe(`${Buffer.from(int(code)).toString("hex")}+0fd`);
     expect(error.hint).toContain("2014 protocol only knows those for container and groups");
   });
 });

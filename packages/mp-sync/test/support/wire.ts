@@ -53,6 +53,15 @@ export async function converse(
   }
 }
 
+/** A packet to send, with the numbers of its fds. */
+export interface Packet {
+  readonly bytes: Uint8Array;
+  readonly fds: readonly number[];
+}
+
+/** A packet without fds. */
+export const plain = (bytes: Uint8Array): Packet => ({ bytes, fds: [] });
+
 /** One packet of a scripted primary's reply. */
 export interface ScriptedReply {
   readonly bytes: Uint8Array;
