@@ -85,7 +85,7 @@ export class SeqpacketSocket implements HasFd, Disposable {
     checkCount("maxBytes", maxBytes, MAX_PACKET);
     checkCount("maxFds", maxFds, MAX_FDS);
     const packet = kernel().socketReceive(this.fd, maxBytes, maxFds);
-    if (typeof packet !== "number") return packet;
+    if (typeof packet !== "number") return isEnd(packet) ? this.#lookAgain(packet, maxBytes, maxFds) : packet;
     if (packet === errnoOf("EAGAIN")) return undefined;
     throw new VfioSystemError(packet, { syscall: "recvmsg", what: "cannot receive a packet" });
   }
@@ -99,6 +99,17 @@ export class SeqpacketSocket implements HasFd, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+
+  // A non-blocking recvmsg() looks into the queue first and then whether the peer has left. One that sent its last
+  // packets and left in between makes it say "the end" with packets waiting; the second time it says the truth.
+  #lookAgain(end: ReceivedPacket, maxBytes: number, maxFds: number): ReceivedPacket {
+    const packet = kernel().socketReceive(this.fd, maxBytes, maxFds);
+    return typeof packet === "number" ? end : packet;
+  }
+}
+
+function isEnd({ bytes, fds, truncated }: ReceivedPacket): boolean {
+  return bytes.length === 0 && fds.length === 0 && !truncated;
 }
 
 /** A listening SOCK_SEQPACKET socket file with mode 0600. Closing it does not remove the file. */
