@@ -4,8 +4,10 @@
       "target_name": "ioctl_native",
       "sources": [
         "src/addon.cc",
+        "src/datagrams.cc",
         "src/files.cc",
         "src/mapping.cc",
+        "src/packets.cc",
         "src/registers.cc",
         "src/sockets.cc",
         "src/watcher.cc"

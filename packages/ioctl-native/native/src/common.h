@@ -73,6 +73,7 @@ inline std::optional<Bytes> BytesArg(const Napi::CallbackInfo& info, size_t inde
   return Bytes{array.Data(), array.ByteLength()};
 }
 
+void InitDatagrams(Napi::Env env, Napi::Object exports);
 void InitFiles(Napi::Env env, Napi::Object exports);
 void InitMappings(Napi::Env env, Napi::Object exports);
 void InitRegisters(Napi::Env env, Napi::Object exports);
