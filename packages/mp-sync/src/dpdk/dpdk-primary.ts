@@ -121,7 +121,7 @@ export class DpdkPrimary implements Disposable {
    *   VfioRangeError `ERR_VFIO_GROUP_NUMBER`; otherwise as {@link container}.
    */
   async group(number: number, options: DpdkGroupOptions = {}): Promise<SharedGroup> {
-    this.#checkOpen();
+    this.#checkUsable();
     checkGroupNumber(number);
     if (options.allowUnused !== true) checkGroupInUse(number, this.pid, this.directory);
     const refused = (result: "NO_FD" | "ERR"): VfioError => groupRefused(result, number, this.directory);
@@ -155,9 +155,7 @@ export class DpdkPrimary implements Disposable {
     expected: ExpectedFd | undefined,
     options: RequestOptions,
   ): Promise<DpdkAnswer> {
-    this.#checkOpen();
-    this.#watch.look();
-    this.gone.throwIfAborted();
+    this.#checkUsable();
     const { config, dialect, verify } = this.#joined;
     const { timeoutMs = this.#joined.timeoutMs, signal } = options;
     const inquiry: DpdkInquiry = {
@@ -181,6 +179,12 @@ export class DpdkPrimary implements Disposable {
     for (const known of this.#files) if (known.closed) this.#files.delete(known);
     this.#files.add(file);
     return file;
+  }
+
+  #checkUsable(): void {
+    this.#checkOpen();
+    this.#watch.look();
+    this.gone.throwIfAborted();
   }
 
   #checkOpen(): void {
