@@ -18,6 +18,9 @@ const again = everyWidth.filter(
 );
 if (again.length > 0) runs.push({ name: "in-lab-48", bits: 48, files: again });
 
+// DPDK is the peer of one of the examples.
+const extras = wanted.length === 0 || wanted.some((file) => file.startsWith("packages/examples"));
+
 process.exitCode = Math.max(...runs.map(boot));
 
 function boot({ name, bits, files }) {
@@ -37,6 +40,7 @@ function boot({ name, bits, files }) {
     "--timeout",
     "1500",
     ...machine,
+    ...(extras ? ["--with", "dpdk"] : []),
     ...variables,
   ];
   const { status } = spawnSync(process.execPath, [...lab, "--", process.execPath, ...vitest], {
