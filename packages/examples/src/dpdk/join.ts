@@ -32,7 +32,11 @@ export async function joinDpdk(
   report: Reporter,
   whileJoined: (registers: Registers) => Promise<void>,
 ): Promise<void> {
-  const number = iommuGroupOf(bdf);
+  const number = await report.task(
+    "find the card's IOMMU group",
+    () => iommuGroupOf(bdf),
+    facts.groupNumberFacts(bdf),
+  );
   using primary = await report.task(
     "join the primary, of the version that its directory tells",
     () => joinDpdkPrimary({ prefix, signal }),

@@ -1,5 +1,4 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 
 const PROMPT = "testpmd> ";
 /** Emulated, it needs some seconds to start. */
@@ -80,18 +79,21 @@ export class Testpmd implements AsyncDisposable {
   }
 
   async #prompt(what: string): Promise<string> {
-    const ended = this.#ended.then(() => "ended" as const);
-    const late = AbortSignal.timeout(LIMIT_MS);
-    for (;;) {
-      const end = this.#output.indexOf(PROMPT);
-      if (end >= 0) return this.#takeOutput(end);
-      const more = new Promise<"more">((resolve) => (this.#onOutput = () => resolve("more")));
-      const tooLate = once(late, "abort").then(() => "late" as const);
-      const next = await Promise.race([more, ended, tooLate]);
-      if (next === "more") continue;
-      throw new Error(
-        `dpdk-testpmd ${next === "late" ? "did not answer" : "ended"} after ${what}:\n${this.#output}`,
-      );
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<string>((resolve) => {
+      timer = setTimeout(() => resolve("did not answer"), LIMIT_MS);
+    });
+    const ended = this.#ended.then((how) => `ended (${how})`);
+    try {
+      for (;;) {
+        const end = this.#output.indexOf(PROMPT);
+        if (end >= 0) return this.#takeOutput(end);
+        const more = new Promise<undefined>((resolve) => (this.#onOutput = () => resolve(undefined)));
+        const trouble = await Promise.race([more, ended, late]);
+        if (trouble !== undefined) throw new Error(`dpdk-testpmd ${trouble} after ${what}:\n${this.#output}`);
+      }
+    } finally {
+      clearTimeout(timer);
     }
   }
 

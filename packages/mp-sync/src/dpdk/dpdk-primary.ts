@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import path from "node:path";
 import type { VfioError } from "@vfio/ioctl-native";
 import { closedError, runAll, type Fd } from "@vfio/ioctl-native";
@@ -62,6 +63,8 @@ export class DpdkPrimary implements Disposable {
     this.pid = joined.pid;
     this.#joined = joined;
     this.#watch = new PrimaryWatch(joined.config, joined.directory, joined.pid);
+    // Every request under way listens to both, and there may be many.
+    setMaxListeners(0, this.#closing.signal, this.gone);
   }
 
   /** True after {@link close}. */
