@@ -3,9 +3,6 @@ import { Fd, type HasFd } from "./fd.js";
 import { kernel, type ReceivedDatagram } from "./kernel.js";
 import { checkPacket, checkRoom } from "./packet-arguments.js";
 
-/** The remedy for a failed call, by its `-errno`. */
-type Hint = (errno: number) => string | undefined;
-
 /**
  * A local SOCK_DGRAM socket with a file of mode 0600, to which others can answer. Datagrams keep their bounds, and file
  * descriptors can ride along (SCM_RIGHTS). Nothing here waits; combine it with {@link waitForFd} or {@link watchFd}.
@@ -25,7 +22,7 @@ export class DatagramSocket implements HasFd, Disposable {
    * Creates the socket and its file.
    * @throws VfioSystemError EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder).
    */
-  static bind(path: string, hint?: Hint): DatagramSocket {
+  static bind(path: string, hint?: (errno: number) => string | undefined): DatagramSocket {
     const fd = checkCall(kernel().datagramBind(path), "bind", `cannot bind a socket to ${path}`, path, hint);
     return new DatagramSocket(new Fd(fd, `socket ${path}`), path);
   }
@@ -45,7 +42,7 @@ export class DatagramSocket implements HasFd, Disposable {
    * @throws VfioSystemError ENOENT (no such file), ECONNREFUSED (its socket is closed: stale), EACCES, EPROTOTYPE (a
    * socket of another type), EPERM (it is bound to another peer itself).
    */
-  connect(path: string, hint?: Hint): void {
+  connect(path: string, hint?: (errno: number) => string | undefined): void {
     checkCall(kernel().datagramConnect(this.fd, path), "connect", `cannot connect to ${path}`, path, hint);
   }
 
@@ -55,7 +52,12 @@ export class DatagramSocket implements HasFd, Disposable {
    * takes datagrams from another socket only), EMSGSIZE, EINVAL (too many fds), EBADF; VfioRangeError
    * `ERR_VFIO_PACKET_ARGUMENT`.
    */
-  send(path: string, bytes: Uint8Array, fds: readonly number[] = [], hint?: Hint): void {
+  send(
+    path: string,
+    bytes: Uint8Array,
+    fds: readonly number[] = [],
+    hint?: (errno: number) => string | undefined,
+  ): void {
     checkPacket(bytes, fds);
     const result = kernel().datagramSend(this.fd, path, bytes, fds);
     checkCall(result, "sendmsg", `cannot send a datagram to ${path}`, path, hint);
@@ -92,7 +94,7 @@ function checkCall(
   syscall: string,
   what: string,
   path: string,
-  hint: Hint | undefined,
+  hint: ((errno: number) => string | undefined) | undefined,
 ): number {
   const remedy = result < 0 ? hint?.(result) : undefined;
   return check(result, () => ({
