@@ -5,8 +5,10 @@
       "sources": [
         "src/addon.cc",
         "src/bulk-registers.cc",
+        "src/datagrams.cc",
         "src/files.cc",
         "src/mapping.cc",
+        "src/packets.cc",
         "src/registers.cc",
         "src/sockets.cc",
         "src/watcher.cc"

@@ -22,8 +22,10 @@ export {
   type FileStatus,
   type FilesystemInfo,
   type Kernel,
+  type LockHolder,
   type MemlockLimit,
   type PeerCredentials,
+  type ReceivedDatagram,
   type ReceivedPacket,
   type RegisterFunctions,
 } from "./kernel.js";
@@ -54,6 +56,8 @@ export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
 export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
 export { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
+export { DatagramSocket } from "./datagram.js";
+export { lockHolder } from "./file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./sysfs.js";
 export { queryInfo } from "./uapi/query.js";

@@ -37,6 +37,15 @@ export type {
   MpRequest,
   OfferedMemory,
 } from "./exchange-types.js";
+export { joinDpdkPrimary, type JoinDpdkOptions } from "./dpdk/join.js";
+export { DpdkPrimary, type DpdkGroupOptions } from "./dpdk/dpdk-primary.js";
+export {
+  DPDK_PREFIX,
+  dpdkRuntimeDirectory,
+  type DpdkDirectoryOptions,
+  type DpdkUser,
+} from "./dpdk/runtime-directory.js";
+export type { DpdkVersion } from "./dpdk/version.js";
 /** The numbers of the protocol, and the encoder and decoder of its packets. */
 export * as mpProtocol from "./protocol.js";
 export type { Answer } from "./protocol.js";

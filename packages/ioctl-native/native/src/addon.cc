@@ -1,6 +1,7 @@
 #include "common.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitDatagrams(env, exports);
   InitFiles(env, exports);
   InitMappings(env, exports);
   InitRegisters(env, exports);

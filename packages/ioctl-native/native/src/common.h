@@ -79,6 +79,7 @@ inline std::optional<Bytes> BytesOf(const Napi::Value& value) {
 
 inline std::optional<Bytes> BytesArg(const Napi::CallbackInfo& info, size_t index) { return BytesOf(info[index]); }
 
+void InitDatagrams(Napi::Env env, Napi::Object exports);
 void InitFiles(Napi::Env env, Napi::Object exports);
 void InitMappings(Napi::Env env, Napi::Object exports);
 void InitRegisters(Napi::Env env, Napi::Object exports);

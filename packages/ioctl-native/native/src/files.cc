@@ -123,6 +123,19 @@ static Napi::Value EventfdWrite(const Napi::CallbackInfo& info) {
   return Result(info.Env(), write(FdArg(info, 0), &count, sizeof count));
 }
 
+// lockHolder(fd) → { locked, pid }: whether another process has a POSIX lock on any part of the file that excludes a
+// write lock. The pid is 0 for a process of a namespace that this one does not see, and -1 for a lock of an open file.
+static Napi::Value LockHolder(const Napi::CallbackInfo& info) {
+  struct flock lock {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  if (fcntl(FdArg(info, 0), F_GETLK, &lock) < 0) return Result(info.Env(), -1);
+  auto result = Napi::Object::New(info.Env());
+  result["locked"] = Napi::Boolean::New(info.Env(), lock.l_type != F_UNLCK);
+  result["pid"] = static_cast<double>(lock.l_type == F_UNLCK ? 0 : lock.l_pid);
+  return result;
+}
+
 // { current, maximum } in bytes; Infinity for "unlimited".
 static Napi::Value MemlockLimit(const Napi::CallbackInfo& info) {
   rlimit limit{};
@@ -156,5 +169,6 @@ void InitFiles(Napi::Env env, Napi::Object exports) {
   exports["eventfd"] = Napi::Function::New<Eventfd>(env);
   exports["eventfdRead"] = PlainFunction(env, "eventfdRead", EventfdRead);
   exports["eventfdWrite"] = Napi::Function::New<EventfdWrite>(env);
+  exports["lockHolder"] = Napi::Function::New<LockHolder>(env);
   exports["memlockLimit"] = Napi::Function::New<MemlockLimit>(env);
 }
