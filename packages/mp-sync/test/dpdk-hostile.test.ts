@@ -4,8 +4,10 @@ import { FakeDpdkPrimary } from "./support/dpdk-primary.js";
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, identityOf } from "./support/fds.js";
 import { useFolder } from "./support/folder.js";
+import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
 
 useFolder();
+useFilesThatAnswerAsVfio();
 expectNoFdLeft();
 
 const join = (fake: FakeDpdkPrimary, timeoutMs = 5000): Promise<DpdkPrimary> =>

@@ -11,8 +11,10 @@ import { FakeDpdkPrimary } from "./support/dpdk-primary.js";
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
+import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
 
 useFolder();
+useFilesThatAnswerAsVfio();
 expectNoFdLeft();
 
 const join = (fake: FakeDpdkPrimary): Promise<DpdkPrimary> => joinDpdkPrimary({ directory: fake.directory });

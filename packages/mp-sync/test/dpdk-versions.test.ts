@@ -6,8 +6,10 @@ import { FakeDpdkPrimary, type DpdkPlan } from "./support/dpdk-primary.js";
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, identityOf } from "./support/fds.js";
 import { useFolder } from "./support/folder.js";
+import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
 
 useFolder();
+useFilesThatAnswerAsVfio();
 
 const version = (year: number, month: number, minor = 0, release = 99): number =>
   year * 2 ** 24 + month * 2 ** 16 + minor * 2 ** 8 + release;

@@ -1,4 +1,19 @@
-import { kernel, useKernel, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { kernel, realKernel, useKernel, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { afterEach, beforeEach } from "vitest";
+
+const QUESTIONS = [vfioIoctls.VFIO_GET_API_VERSION.number, vfioIoctls.VFIO_GROUP_GET_STATUS.number];
+
+/** For each test of the file: files that stand in for a container or a group answer what only VFIO's do. */
+export function useFilesThatAnswerAsVfio(): void {
+  let inUse: Disposable;
+  beforeEach(() => {
+    const real = realKernel();
+    const ioctl: typeof real.ioctl = (fd, request, argument) =>
+      QUESTIONS.includes(request) ? 0 : real.ioctl(fd, request, argument);
+    inUse = useKernel({ ...real, ioctl });
+  });
+  afterEach(() => inUse[Symbol.dispose]());
+}
 
 /**
  * The real kernel with two things changed: received packets are counted, and files that stand in for a container take
