@@ -1,0 +1,75 @@
+/**
+ * Tools too heavy for the root's `npm ci`. Each set is a folder here with a package.json and a lock file of its own; it
+ * is no workspace, and is installed into the user's cache the first time it is asked for.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+
+const FILES = ["package.json", "package-lock.json", ".npmrc"];
+
+/**
+ * Where the packages of a set lie; they are installed if they are not there yet.
+ * @param {"nodes" | "node-arm64" | "toolbox"} set
+ * @returns {string} its node_modules folder.
+ * @throws {Error} with npm's own words, if they cannot be installed.
+ */
+export function installed(set) {
+  const source = path.join(import.meta.dirname, "..", set);
+  const lock = readFileSync(path.join(source, "package-lock.json"));
+  const target = path.join(
+    cacheFolder(),
+    `${set}-${createHash("sha256").update(lock).digest("hex").slice(0, 12)}`,
+  );
+  if (!existsSync(target)) install(set, source, target);
+  return path.join(target, "node_modules");
+}
+
+function cacheFolder() {
+  const base = process.env["XDG_CACHE_HOME"];
+  const root = base !== undefined && path.isAbsolute(base) ? base : path.join(os.homedir(), ".cache");
+  return path.join(root, "vfio-release");
+}
+
+/**
+ * In a folder beside the target, which gets its name when all is there: another process sees all of it or nothing.
+ * @param {string} set
+ * @param {string} source
+ * @param {string} target
+ */
+function install(set, source, target) {
+  mkdirSync(path.dirname(target), { recursive: true });
+  const draft = mkdtempSync(`${target}.draft-`);
+  try {
+    for (const file of FILES) cpSync(path.join(source, file), path.join(draft, file));
+    process.stderr.write(`Installing ${set} for the tests (once) …\n`);
+    npmCi(draft);
+    renameUnlessThere(draft, target);
+  } finally {
+    rmSync(draft, { recursive: true, force: true });
+  }
+}
+
+/** @param {string} folder */
+function npmCi(folder) {
+  // --force: npm refuses a package for another processor, and node-arm64 is one.
+  const args = ["ci", "--force", "--ignore-scripts", "--no-audit", "--no-fund", "--json=false"];
+  const { status, stdout, stderr, error } = spawnSync("npm", args, { cwd: folder, encoding: "utf8" });
+  if (status === 0) return;
+  throw new Error(`npm ci failed in ${folder}: ${error?.message ?? `${stdout}${stderr}`}`);
+}
+
+/**
+ * @param {string} draft
+ * @param {string} target
+ */
+function renameUnlessThere(draft, target) {
+  try {
+    renameSync(draft, target);
+  } catch (error) {
+    const { code } = /** @type {NodeJS.ErrnoException} */ (error);
+    if (code !== "ENOTEMPTY" && code !== "EEXIST") throw error;
+  }
+}
