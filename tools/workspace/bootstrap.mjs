@@ -12,7 +12,7 @@ export const root = path.resolve(import.meta.dirname, "../..");
 
 const OLDEST_NODE = [20, 19];
 /** Debian's package for each program that compiling the addon takes. */
-const COMPILER_PACKAGES = { "c++": "g++", make: "make", python3: "python3" };
+const COMPILER_PACKAGES = { "c++": "g++" };
 
 /** Does everything that is missing; quick when nothing is. */
 export function bootstrap() {
