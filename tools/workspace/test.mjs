@@ -19,6 +19,7 @@ const projects = [
   "lab",
   "workspace",
   "test-support",
+  "release",
 ];
 
 bootstrap();
