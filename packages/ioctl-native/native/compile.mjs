@@ -31,8 +31,8 @@ export async function compile({
       sources(withRuntime).map(async (source) => {
         const object = path.join(scratch, `${source}.o`);
         await compiled(compiler, [
-          ...flags,
           ...compileFlags(source),
+          ...flags,
           "-c",
           path.join(native, "src", source),
           "-o",

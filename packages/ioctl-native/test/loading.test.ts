@@ -8,7 +8,9 @@ const NAME = JSON.stringify("@vfio/ioctl-native");
 
 /** What a program prints as JSON that uses the package by its name, as a user does. */
 function printed(type: "module" | "commonjs", program: string): unknown {
-  const options = { cwd: root, encoding: "utf8" } as const;
+  // Which addon is loaded is what these tests are about: no other one may be put in its place.
+  const env = { ...process.env, VFIO_IOCTL_NATIVE_ADDON: undefined };
+  const options = { cwd: root, encoding: "utf8", env } as const;
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
     [`--input-type=${type}`, "-e", program],
