@@ -44,7 +44,7 @@ async function underValgrind() {
   const addon = await compileAddon("debug", FOR_PEOPLE);
   const log = path.join(scratch, "valgrind.xml");
   const options = ["--leak-check=full", "--keep-debuginfo=yes", "--xml=yes", `--xml-file=${log}`];
-  const program = [process.execPath, "--expose-gc", path.join(import.meta.dirname, "src/exercise-addon.mjs")];
+  const program = [process.execPath, "--expose-gc", path.join(import.meta.dirname, "exercise-addon.mjs")];
   const env = { ...process.env, VFIO_IOCTL_NATIVE_ADDON: addon };
   const { status } = spawnSync("valgrind", [...options, ...program], { env, stdio: "inherit" });
   if (status !== 0) return "The program that valgrind watches failed.";

@@ -52,7 +52,8 @@ function versions(repository) {
 async function copyRepository(copy, signal) {
   const git = (/** @type {string[]} */ ...args) => run("git", args, { cwd: root, signal });
   await git("clone", "--quiet", "--shared", root, copy);
-  const list = async (/** @type {string[]} */ ...args) => (await git("ls-files", "-z", ...args)).split("\0").filter(Boolean);
+  const list = async (/** @type {string[]} */ ...args) =>
+    (await git("ls-files", "-z", ...args)).split("\0").filter(Boolean);
   const deleted = await list("--deleted");
   for (const file of deleted) rmSync(path.join(copy, file), { force: true });
   const changed = await list("--modified", "--others", "--exclude-standard");

@@ -30,6 +30,7 @@ export async function startRegistry(folder, signal) {
   mkdirSync(folder, { recursive: true });
   const config = path.join(folder, "verdaccio.yaml");
   writeFileSync(config, configuration(folder, url));
+  /** @type {string[]} */
   const log = [];
   const node = nodeBinaries().at(-1)?.path ?? process.execPath;
   const program = [node, path.join(installed("toolbox"), "verdaccio/bin/verdaccio"), "--config", config];

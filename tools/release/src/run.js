@@ -31,8 +31,14 @@ export async function run(command, args, { cwd, env = freshEnvironment(), signal
     return stdout;
   } catch (error) {
     signal?.throwIfAborted();
-    const { stdout = "", stderr = "", message } = /** @type {Error & { stdout?: string, stderr?: string }} */ (error);
+    const {
+      stdout = "",
+      stderr = "",
+      message,
+    } = /** @type {Error & { stdout?: string, stderr?: string }} */ (error);
     const said = `${stderr}\n${stdout}`.trim();
-    throw new Error(`${[command, ...args].join(" ")} failed: ${said === "" ? message : said}`, { cause: error });
+    throw new Error(`${[command, ...args].join(" ")} failed: ${said === "" ? message : said}`, {
+      cause: error,
+    });
   }
 }

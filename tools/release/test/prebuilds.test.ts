@@ -7,6 +7,7 @@ import { ensureDebianPackages } from "../src/debian.js";
 import { muslBun } from "../src/musl-bun.js";
 import { nodeForArm64 } from "../src/nodes.js";
 import { prebuilds } from "../src/prebuilds.js";
+import { ITS_ANSWER, USES_THE_ADDON } from "../src/programs.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const nodeApi = /^(napi_|uv_)/;
@@ -92,26 +93,8 @@ describe("given the binary for musl", () => {
   });
 });
 
-/** Uses a bit of everything that the addon does; `wait` is left out where the runtime lacks libuv's uv_poll. */
-const PROGRAM = `
-import { createMemoryFile, EventFd, Mapping, openFile, realKernel, waitForFd } from "@vfio/ioctl-native";
-const event = EventFd.create();
-event.signal(3);
-if (process.argv[2] === "wait") await waitForFd(event, { timeoutMs: 60_000, what: "the event" });
-const file = createMemoryFile({ bytes: 4096, pageBytes: 4096 });
-const mapping = Mapping.map({ file, bytes: 4096, name: "ring" });
-mapping.registers.write32(8, 0xfeedbeef);
-let code;
-try { openFile("/nowhere"); } catch (error) { code = error.code; }
-const answer = { arch: process.arch, count: event.read(), word: new Uint32Array(mapping.buffer)[2], code };
-mapping.close();
-console.log(JSON.stringify(answer));
-`;
-
 describe("given the package as it is published", () => {
   let program: string;
-  const answer = { count: 3, word: 0xfeedbeef, code: "ENOENT" };
-
   beforeAll(() => {
     const home = path.join(scratch, "node_modules/@vfio/ioctl-native");
     mkdirSync(home, { recursive: true });
@@ -126,7 +109,7 @@ describe("given the package as it is published", () => {
     );
     run("tar", "-xzf", path.join(scratch, packed.trim()), "--strip-components=1", "-C", home);
     program = path.join(scratch, "program.mjs");
-    writeFileSync(program, PROGRAM);
+    writeFileSync(program, USES_THE_ADDON);
   }, 120_000);
   const packageFolder = path.join(root, "packages/ioctl-native");
 
@@ -146,12 +129,12 @@ describe("given the package as it is published", () => {
       "wait",
     );
 
-    expect(JSON.parse(printed)).toEqual({ arch: "arm64", ...answer });
+    expect(JSON.parse(printed)).toEqual({ arch: "arm64", ...ITS_ANSWER });
   });
 
   it("a runtime on musl loads its binary and works with it", { timeout: 300_000 }, () => {
     const [loader = "", ...args] = muslBun(path.join(scratch, "musl"));
 
-    expect(JSON.parse(run(loader, ...args, program))).toEqual({ arch: "x64", ...answer });
+    expect(JSON.parse(run(loader, ...args, program))).toEqual({ arch: "x64", ...ITS_ANSWER });
   });
 });
