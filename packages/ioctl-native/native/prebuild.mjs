@@ -3,15 +3,25 @@
  * library and nothing else.
  */
 import { execFileSync } from "node:child_process";
-import { mkdirSync, rmSync, symlinkSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
+import { ensureDebianPackages } from "../../../tools/release/src/debian.js";
 import { compile } from "./compile.mjs";
 
 const native = import.meta.dirname;
-const scratch = path.join(native, "build/prebuild");
 const compat = path.join(native, "compat");
+const scratch = mkdtempSync(path.join(tmpdir(), "prebuild-"));
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 const STATIC_LIBSTDCXX = ["-nodefaultlibs", "-Wl,-Bstatic", "-lstdc++", "-lgcc", "-Wl,-Bdynamic"];
+
+const COMPILERS = {
+  "g++": "g++",
+  "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",
+  "/usr/include/x86_64-linux-musl/stdio.h": "musl-dev",
+};
+ensureDebianPackages(COMPILERS, "Compiling the addon for every platform");
 
 const TARGETS = {
   "linux-x64-glibc": { compiler: "g++", flags: ["-fcf-protection"], link: withGlibc },
@@ -23,8 +33,6 @@ const TARGETS = {
   "linux-x64-musl": { compiler: "g++", flags: ["-fcf-protection", ...muslHeaders()], link: withMusl },
 };
 
-rmSync(scratch, { recursive: true, force: true });
-mkdirSync(scratch, { recursive: true });
 linkKernelHeaders();
 for (const [platform, { compiler, flags, link }] of Object.entries(TARGETS)) {
   const output = path.join(native, "../prebuilds", platform, "ioctl-native.node");

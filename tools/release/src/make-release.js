@@ -1,6 +1,7 @@
 /** A release made of a copy of this repository: versions, changelogs, build, prebuilt binaries, and published. */
-import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { copyRepository } from "./copy-repository.js";
 import { prebuilds } from "./prebuilds.js";
 import { freshEnvironment, run } from "./run.js";
 
@@ -42,34 +43,6 @@ function versions(repository) {
     return { ...manifest, folder: path.join(packages, folder) };
   });
   return new Map(manifests.filter((each) => each.private !== true).map((each) => [each.name, each]));
-}
-
-/**
- * A clone, for changelogs name commits; and over it what is not committed yet.
- * @param {string} copy
- * @param {AbortSignal} signal
- */
-async function copyRepository(copy, signal) {
-  const git = (/** @type {string[]} */ ...args) => run("git", args, { cwd: root, signal });
-  await git("clone", "--quiet", "--shared", root, copy);
-  const list = async (/** @type {string[]} */ ...args) =>
-    (await git("ls-files", "-z", ...args)).split("\0").filter(Boolean);
-  const deleted = await list("--deleted");
-  for (const file of deleted) rmSync(path.join(copy, file), { force: true });
-  const changed = await list("--modified", "--others", "--exclude-standard");
-  for (const file of changed.filter((each) => !deleted.includes(each)))
-    cpSync(path.join(root, file), path.join(copy, file), { recursive: true });
-  linkNodeModules(copy);
-}
-
-/** Our installed packages, but not links to ourselves: those lead to the copy's own folders. @param {string} copy */
-function linkNodeModules(copy) {
-  const from = path.join(root, "node_modules");
-  const to = path.join(copy, "node_modules");
-  mkdirSync(to);
-  for (const name of readdirSync(from).filter((each) => each !== "@vfio" && each !== ".cache"))
-    symlinkSync(path.join(from, name), path.join(to, name));
-  cpSync(path.join(from, "@vfio"), path.join(to, "@vfio"), { recursive: true, verbatimSymlinks: true });
 }
 
 /**

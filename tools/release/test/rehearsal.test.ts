@@ -12,7 +12,9 @@ const program = path.join(root, "tools/release/rehearse.mjs");
 function filesBelow(folder: string): string[] {
   const entries = readdirSync(path.join(root, folder), { recursive: true, withFileTypes: true });
   const files = entries.filter((entry) => entry.isFile());
-  return files.map((entry) => path.relative(path.join(root, folder), path.join(entry.parentPath, entry.name)));
+  return files.map((entry) =>
+    path.relative(path.join(root, folder), path.join(entry.parentPath, entry.name)),
+  );
 }
 
 /** What is in every package, and nothing else is. */
@@ -24,11 +26,20 @@ function commonFiles(name: string): string[] {
 
 /** What the package with native code has beside that. */
 const NATIVE = [
-  ...["linux-arm64-glibc", "linux-x64-glibc", "linux-x64-musl"].map((each) => `prebuilds/${each}/ioctl-native.node`),
-  ...["build.mjs", "compile.mjs", "flags.mjs", "exports.map"].map((each) => `native/${each}`),
-  ...["addon.cc", "common.h", "files.cc", "mapping.cc", "mapping.h", "registers.cc", "sockets.cc", "watcher.cc"].map(
-    (each) => `native/src/${each}`,
+  ...["linux-arm64-glibc", "linux-x64-glibc", "linux-x64-musl"].map(
+    (each) => `prebuilds/${each}/ioctl-native.node`,
   ),
+  ...["build.mjs", "compile.mjs", "flags.mjs", "exports.map"].map((each) => `native/${each}`),
+  ...[
+    "addon.cc",
+    "common.h",
+    "files.cc",
+    "mapping.cc",
+    "mapping.h",
+    "registers.cc",
+    "sockets.cc",
+    "watcher.cc",
+  ].map((each) => `native/src/${each}`),
 ];
 
 describe("given a release of this repository as it is, in a registry of its own", () => {
@@ -46,11 +57,17 @@ describe("given a release of this repository as it is, in a registry of its own"
   });
 
   it("everybody has been tried: each Node.js, each TypeScript, without and with a compiler, elsewhere", () => {
-    const tried = outcome.rows.map(({ consumer, how }) => `${consumer}: ${how.split(/[.,]/)[0]}`);
+    const tried = outcome.rows.map(({ consumer, how }) => `${consumer}: ${how}`);
     const nodes = [20, 22, 24, 26].flatMap((major) =>
       ["only @vfio/dma", "everything"].map((who) => `${who}: Node.js ${major}`),
     );
-    const others = ["TypeScript: 5", "TypeScript: 6", "no compiler: PATH", "--build-from-source", "npx ioctl-native"];
+    const others = [
+      "TypeScript: 5",
+      "TypeScript: 6",
+      "no compiler: PATH",
+      "--build-from-source",
+      "npx ioctl-native",
+    ];
     const elsewhere = ["unsupported platform: simulated", "unsupported platform: types only"];
 
     for (const wanted of [...nodes, ...others, ...elsewhere, "install size", "import time"])
@@ -81,10 +98,13 @@ describe("given a release of this repository as it is, in a registry of its own"
 });
 
 describe("given every package's licence", () => {
-  it.each(["dma", "ioctl-native", "mp-sync", "pci-bar", "vfio-core"])("that of %s is the repository's", (name) => {
-    const text = (file: string): string => readFileSync(path.join(root, file), "utf8");
-    expect(text(`packages/${name}/LICENSE`)).toBe(text("LICENSE"));
-  });
+  it.each(["dma", "ioctl-native", "mp-sync", "pci-bar", "vfio-core"])(
+    "that of %s is the repository's",
+    (name) => {
+      const text = (file: string): string => readFileSync(path.join(root, file), "utf8");
+      expect(text(`packages/${name}/LICENSE`)).toBe(text("LICENSE"));
+    },
+  );
 });
 
 describe("given somebody who stops the rehearsal", () => {
