@@ -114,7 +114,7 @@ describe("the groups", () => {
   it("of a primary that cannot be looked into are not asked for either", async () => {
     await using fake = await FakeDpdkPrimary.start();
     const lockHolder = (): { locked: boolean; pid: number } => ({ locked: true, pid: 0 });
-    using _elsewhere = useKernel({ ...realKernel(), lockHolder });
+    using _elsewhere = useKernel({ ...kernel(), lockHolder });
     using primary = await join(fake);
     expect(primary.pid).toBeUndefined();
     expect(primary.groupsInUse()).toBeUndefined();
