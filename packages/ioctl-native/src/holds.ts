@@ -7,7 +7,10 @@ export class Holds {
     return [...new Set([...this.#holds].map(({ reason }) => reason))];
   }
 
-  /** @param reason who relies on it and for what, for the error of whoever tries to close it. */
+  /**
+   * Notes a reliance on the resource; dispose of what is returned when it is over. Disposing of it twice does nothing.
+   * @param reason who relies on it and for what, for the error of whoever tries to close it.
+   */
   add(reason: string): Disposable {
     const hold = new Hold(reason, this.#holds);
     this.#holds.add(hold);

@@ -16,6 +16,7 @@ export type { AnyFieldValue } from "./register-field.js";
 export type { FieldLayout, RegisterLayout } from "./register-layout.js";
 export type {
   AccessOf,
+  DeclaresAccess,
   AnyField,
   BoundRegister,
   FieldAccess,

@@ -97,12 +97,15 @@ export type FieldValue<F> = F extends FlagField
       ? bigint
       : number;
 
+/** A declaration that says how something may be accessed. */
+export interface DeclaresAccess<A> {
+  /** The access. */
+  readonly access: A;
+}
 /** A register's access, `rw` if it does not say. */
-export type AccessOf<R> = R extends { readonly access: infer A extends RegisterAccess } ? A : "rw";
+export type AccessOf<R> = R extends DeclaresAccess<infer A extends RegisterAccess> ? A : "rw";
 /** A field's access: its own, or its register's. */
-export type FieldAccessOf<F, R> = F extends { readonly access: infer A extends FieldAccess }
-  ? A
-  : AccessOf<R>;
+export type FieldAccessOf<F, R> = F extends DeclaresAccess<infer A extends FieldAccess> ? A : AccessOf<R>;
 /** Access by which something can be read. */
 export type Readable = "rw" | "ro" | "w1c" | "rc";
 /** Access by which something can be written. */

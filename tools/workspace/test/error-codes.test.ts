@@ -10,7 +10,7 @@ const described = describedCodes(readFileSync(path.join(root, "docs/errors.md"),
 describe("given the sources of all packages and the error page", () => {
   it("then there is something to compare, from TypeScript and from C++", () => {
     expect(thrown.get("ERR_VFIO_GROUP_NOT_VIABLE")).toEqual(["vfio-core"]);
-    expect(thrown.get("ERR_VFIO_REGISTER_OFFSET")).toEqual(["ioctl-native"]);
+    expect(thrown.get("ERR_VFIO_REGISTER_OFFSET")).toEqual(["ioctl-native", "pci-bar"]);
   });
 
   it("then every code that is thrown is on the page, and every code on the page is thrown", () => {
