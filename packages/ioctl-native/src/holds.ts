@@ -1,4 +1,14 @@
-/** Who relies on a resource, which must not be closed meanwhile. */
+/**
+ * Who relies on a resource, which must not be closed meanwhile.
+ * @example
+ * ```ts
+ * import { Holds } from "@vfio/ioctl-native";
+ *
+ * const holds = new Holds();
+ * using hold = holds.add("a DMA mapping");
+ * console.log(holds.reasons.join()); // a DMA mapping
+ * ```
+ */
 export class Holds {
   readonly #holds = new Set<Hold>();
 
@@ -7,7 +17,10 @@ export class Holds {
     return [...new Set([...this.#holds].map(({ reason }) => reason))];
   }
 
-  /** @param reason who relies on it and for what, for the error of whoever tries to close it. */
+  /**
+   * Adds one; disposing what it returns takes it away again.
+   * @param reason who relies on it and for what, for the error of whoever tries to close it.
+   */
   add(reason: string): Disposable {
     const hold = new Hold(reason, this.#holds);
     this.#holds.add(hold);

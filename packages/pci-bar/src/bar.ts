@@ -17,7 +17,21 @@ export interface BarContext {
   own(bar: MappedBar): void;
 }
 
-/** One of a device's six base address registers, and the region behind it. */
+/**
+ * One of a device's six base address registers, and the region behind it.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ * for (const bar of pci.bars) console.log(bar.bytes, bar.obstacle ?? "can be mapped");
+ * ```
+ */
 export class Bar {
   /** 0 to 5. */
   readonly index: number;

@@ -6,6 +6,20 @@ import { runAll, type Mapping, type RegisterFunctions } from "@vfio/ioctl-native
  * every call throws `ERR_VFIO_CLOSED`.
  *
  * Values are the device's bytes in the machine's byte order; on a little-endian machine that is PCI's own.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ * const registers = pci.bar(0).map();
+ * registers.write32(0x04, 0x12345678); // one store of exactly 32 bits
+ * console.log(registers.read32(0x04)); // one load
+ * ```
  */
 export class MappedBar implements RegisterFunctions, Disposable {
   /** Which BAR: 0 to 5. */

@@ -19,7 +19,11 @@ const RESULTS = /<!-- results -->\n[^]*<!-- end of results -->\n/;
 export function withResults(page, report) {
   if (!RESULTS.test(page)) throw new Error("the page has no <!-- results --> to put the results in");
   const results = resultsOf(report);
-  return page.replace(RESULTS, () => `<!-- results -->\n<!-- prettier-ignore-start -->\n\n${results}\n\n<!-- prettier-ignore-end -->\n<!-- end of results -->\n`);
+  return page.replace(
+    RESULTS,
+    () =>
+      `<!-- results -->\n<!-- prettier-ignore-start -->\n\n${results}\n\n<!-- prettier-ignore-end -->\n<!-- end of results -->\n`,
+  );
 }
 
 /**
@@ -36,7 +40,11 @@ export function plotsOf(rows) {
   );
   return {
     ratios: { title: "Ours, in times of C", axis: "1 is as fast as C; the stroke is the goal", bars: ratios },
-    goals: { title: "What has no counterpart in C", axis: "as a share of the goal, which is the stroke at 1", bars: alone },
+    goals: {
+      title: "What has no counterpart in C",
+      axis: "as a share of the goal, which is the stroke at 1",
+      bars: alone,
+    },
   };
 }
 
@@ -66,7 +74,7 @@ function machineOf({ processor, processors, memoryGiB, node, date }, rows) {
   return [
     `| What | |`,
     `| --- | --- |`,
-    `| Processor | ${processor}, ${processors} of it, ${memoryGiB} GiB of memory |`,
+    `| Processor | ${processor}, ${processors} cores, ${memoryGiB} GiB of memory |`,
     ...[...places.values()].map((place) => `| Kernel, ${place.name} | ${kernelOf(place)} |`),
     `| Node.js | ${node} |`,
     `| Measured on | ${date} |`,
@@ -81,7 +89,11 @@ function kernelOf({ kernel, emulated }) {
 /** @param {readonly PlacedRow[]} rows */
 function tableOf(rows) {
   const lines = rows.map((row) => `| ${[row.what, row.place.name, ...figuresOf(row)].join(" | ")} |`);
-  return ["| What | Where | Ours | C | Ratio | Goal | |", "| --- | --- | ---: | ---: | ---: | ---: | --- |", ...lines].join("\n");
+  return [
+    "| What | Where | Ours | C | Ratio | Goal | |",
+    "| --- | --- | ---: | ---: | ---: | ---: | --- |",
+    ...lines,
+  ].join("\n");
 }
 
 /** @param {import("./pairs.js").BenchRow} row */

@@ -7,7 +7,8 @@ import { installed } from "../../release/src/installed.js";
 
 const WIDTH = 780;
 const ROW_HEIGHT = 38;
-const LABELS_WIDTH = 330;
+const LABELS_WIDTH = 290;
+const VALUES_WIDTH = 110;
 
 /** Drawn by the browser from these names; `prefers-color-scheme` works in an image too. */
 const STYLE = `<style>
@@ -35,7 +36,7 @@ export function drawBars({ title, axis, bars }) {
   const height = 100 + bars.length * ROW_HEIGHT;
   const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
   try {
-    chart.setOption({ ...frame(title, axis), ...axes(axis, bars), series: [values(bars), goals(bars)] });
+    chart.setOption({ ...frame(title, axis), ...axes(bars), series: [values(bars), goals(bars)] });
     return readable(chart.renderToSVGString(), title);
   } finally {
     chart.dispose();
@@ -48,7 +49,7 @@ function frame(title, axis) {
     animation: false,
     backgroundColor: "var(--paper)",
     title: { text: title, subtext: axis, left: 16, top: 12, ...titleStyles() },
-    grid: { left: LABELS_WIDTH, right: 64, top: 68, bottom: 32 },
+    grid: { left: LABELS_WIDTH, right: VALUES_WIDTH, top: 68, bottom: 32 },
   };
 }
 
@@ -59,21 +60,31 @@ function titleStyles() {
   };
 }
 
-/** @param {string} axis @param {readonly Bar[]} bars */
-function axes(axis, bars) {
+/** @param {readonly Bar[]} bars */
+function axes(bars) {
   const line = { lineStyle: { color: "var(--line)" } };
   const axisLabel = { color: "var(--text)", fontSize: 12 };
   return {
     xAxis: { type: "value", min: 0, axisLabel, splitLine: line, axisLine: line },
-    yAxis: {
-      type: "category",
-      inverse: true,
-      data: bars.map(({ label }) => label),
-      axisLabel: { ...axisLabel, width: LABELS_WIDTH - 28, overflow: "break", lineHeight: 15 },
-      axisLine: line,
-      axisTick: { show: false },
-    },
+    yAxis: [
+      {
+        ...sideAxis(bars.map(({ label }) => label)),
+        axisLabel: { ...axisLabel, width: LABELS_WIDTH - 40, overflow: "break", lineHeight: 15 },
+      },
+      { ...sideAxis(bars.map(figures)), axisLabel, position: "right" },
+    ],
   };
+}
+
+/** @param {readonly string[]} data */
+function sideAxis(data) {
+  const none = { show: false };
+  return { type: "category", inverse: true, data, axisLine: none, axisTick: none, splitLine: none };
+}
+
+/** @param {Bar} bar */
+function figures({ value, goal }) {
+  return goal === undefined ? value.toFixed(2) : `${value.toFixed(2)} (≤ ${goal})`;
 }
 
 /** @param {readonly Bar[]} bars */
@@ -82,9 +93,7 @@ function values(bars) {
     value,
     itemStyle: { color: goal !== undefined && value > goal ? "var(--missed)" : "var(--good)" },
   }));
-  const formatter = (/** @type {{ value: number }} */ { value }) => value.toPrecision(3);
-  const label = { show: true, position: "right", distance: 8, color: "var(--text)", formatter };
-  return { type: "bar", barWidth: 16, data, label };
+  return { type: "bar", barWidth: 16, data };
 }
 
 /** @param {readonly Bar[]} bars */

@@ -1,0 +1,20 @@
+/** What the examples in the pages take as given: what a reader has from elsewhere, or from the text above. */
+import type { Fd } from "@vfio/ioctl-native";
+import type { PrimaryPeer } from "@vfio/mp-sync";
+import type { DmaMapping, HugepageMemory } from "@vfio/dma";
+import type { Container, Device, Group } from "@vfio/vfio-core";
+
+declare global {
+  /** From another library, or opened by hand. */
+  const containerFd: number;
+  const container: Container;
+  const group: Group;
+  const device: Device;
+  const memory: HugepageMemory;
+  const mapping: DmaMapping;
+  const peer: PrimaryPeer;
+  /** A device's descriptor in memory. */
+  const descriptor: { low: number; high: number };
+  /** What came over a socket. */
+  const fd: Fd;
+}
