@@ -40,7 +40,7 @@ function graphOfProjects(): Record<string, string[]> {
 
 describe("given a change in one package", () => {
   it.each([
-    ["packages/dma/src/runs.ts", ["@vfio/dma", "@vfio/examples"]],
+    ["packages/dma/src/runs.ts", ["@vfio/dma", "@vfio/examples", "@vfio/workspace"]],
     ["packages/examples/src/edu.ts", ["@vfio/examples"]],
     [
       "packages/ioctl-native/native/src/files.cc",
