@@ -35,7 +35,16 @@ function neighbours(name) {
 }
 
 export default tseslint.config(
-  { ignores: ["**/dist/**", "**/prebuilds/**", "**/native/build/**", "docs/site/**", ".nx/**", "**/fixtures/**"] },
+  {
+    ignores: [
+      "**/dist/**",
+      "**/prebuilds/**",
+      "**/native/build/**",
+      "docs/site/**",
+      ".nx/**",
+      "**/fixtures/**",
+    ],
+  },
   eslint.configs.recommended,
   {
     files: ["**/*.ts"],
@@ -63,7 +72,15 @@ export default tseslint.config(
   },
   {
     files: ["**/*.{js,mjs}"],
-    languageOptions: { globals: { process: "readonly", console: "readonly", performance: "readonly" } },
+    languageOptions: {
+      globals: {
+        process: "readonly",
+        console: "readonly",
+        performance: "readonly",
+        AbortController: "readonly",
+        fetch: "readonly",
+      },
+    },
   },
   ...layerRules,
 );

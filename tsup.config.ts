@@ -7,6 +7,8 @@ export default defineConfig({
   target: "node20",
   dts: true,
   sourcemap: true,
+  // The sources are in the package beside it.
+  esbuildOptions: (options) => void (options.sourcesContent = false),
   clean: true,
   // esbuild makes `var Container = class _Container`, and that is the name people would see.
   keepNames: true,

@@ -7,6 +7,8 @@ export default defineConfig({
     "src/pipeline-main.ts",
     "src/primary-main.ts",
     "src/secondary-main.ts",
+    "src/dpdk-join.ts",
+    "src/dpdk-join-main.ts",
   ],
   format: ["esm"],
   target: "node20",

@@ -1,3 +1,5 @@
+import { mergeConfig } from "vitest/config";
 import { testsOf } from "../../vitest.shared.js";
 
-export default testsOf("release");
+// One after the other: they compile, install and measure.
+export default mergeConfig(testsOf("release"), { test: { fileParallelism: false } });

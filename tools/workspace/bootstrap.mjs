@@ -7,12 +7,13 @@ import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { ensureDebianPackages } from "../release/src/debian.js";
 
 export const root = path.resolve(import.meta.dirname, "../..");
 
 const OLDEST_NODE = [20, 19];
 /** Debian's package for each program that compiling the addon takes. */
-const COMPILER_PACKAGES = { "c++": "g++", make: "make", python3: "python3" };
+const COMPILER_PACKAGES = { "c++": "g++" };
 
 /** Does everything that is missing; quick when nothing is. */
 export function bootstrap() {
@@ -56,23 +57,11 @@ function checkPlatform() {
 }
 
 function installCompiler() {
-  const missing = Object.entries(COMPILER_PACKAGES)
-    .filter(([program]) => !isOnPath(program))
-    .map(([, debianPackage]) => debianPackage);
-  if (missing.length === 0) return;
-  const install = ["install", "-y", "--no-install-recommends", ...missing];
-  if (process.getuid() !== 0) {
-    stop(
-      `Compiling the addon needs ${missing.join(", ")}. Type: sudo apt-get update && sudo apt-get ${install.join(" ")}`,
-    );
+  try {
+    ensureDebianPackages(COMPILER_PACKAGES, "Compiling the addon");
+  } catch (error) {
+    stop(error.message);
   }
-  const env = { ...process.env, DEBIAN_FRONTEND: "noninteractive" };
-  runQuietly("Updating the package lists", "apt-get", ["update"], { env });
-  runQuietly(`Installing ${missing.join(", ")}`, "apt-get", install, { env });
-}
-
-function isOnPath(program) {
-  return process.env.PATH.split(":").some((folder) => existsSync(path.join(folder, program)));
 }
 
 /** npm ci takes half a minute, so it runs only when the lock file is not the one it ran for. */

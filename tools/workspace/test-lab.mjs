@@ -19,6 +19,9 @@ const runs = [{ name: "in-lab", bits: 39, nodes: 1, files: [...wanted, ...withou
 const again = [...everyWidth, ...twoNodes].filter(isWanted);
 if (again.length > 0) runs.push({ name: "in-lab-48", bits: 48, nodes: 2, files: again });
 
+// DPDK is the peer of one of the examples.
+const extras = wanted.length === 0 || wanted.some((file) => file.startsWith("packages/examples"));
+
 process.exitCode = Math.max(...runs.map(boot));
 
 function boot({ name, bits, nodes, files }) {
@@ -38,6 +41,7 @@ function boot({ name, bits, nodes, files }) {
     "--timeout",
     "1500",
     ...machine,
+    ...(extras ? ["--with", "dpdk"] : []),
     ...variables,
   ];
   const { status } = spawnSync(process.execPath, [...lab, "--", process.execPath, ...vitest], {

@@ -19,6 +19,7 @@ const projects = [
   "lab",
   "workspace",
   "test-support",
+  "release",
 ];
 
 bootstrap();
@@ -31,10 +32,11 @@ const checks = [
   checkRow("typecheck", run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
   checkRow("docs without warnings", run("docs", process.execPath, [program("docs.mjs"), "--check"])),
 ];
-const hostStatus = run("tests on this host", tool("nx"), ["run-many", "-t", "test"]);
+const hostStatus = run("tests on this host", tool("nx"), ["run-many", "-t", "test", "test-native"]);
 const labStatus = run("tests in the lab", process.execPath, [program("test-lab.mjs")]);
 
 const host = projects.map((name) => readResults(name, path.join(results, "@vfio", `${name}.json`)));
+host.push(readResults("ioctl-native, sanitized", path.join(results, "@vfio/ioctl-native-sanitized.json")));
 const lab = [
   readResults("all packages, in the lab", path.join(results, "in-lab.json")),
   readResults("the lab: 48 bits, two nodes", path.join(results, "in-lab-48.json")),

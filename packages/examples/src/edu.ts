@@ -1,25 +1,30 @@
 import { VfioError } from "@vfio/ioctl-native";
-import type { MappedBar } from "@vfio/pci-bar";
+import { defineRegisters, type OpenRegion } from "@vfio/pci-bar";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** QEMU's educational device, docs/specs/edu.rst. */
 export const EDU_VENDOR_ID = 0x1234;
 export const EDU_DEVICE_ID = 0x11e8;
 
-const REGISTER = {
-  identification: 0x00,
-  liveness: 0x04,
-  interruptStatus: 0x24,
-  interruptAcknowledge: 0x64,
-  dmaSource: 0x80,
-  dmaDestination: 0x88,
-  dmaCount: 0x90,
-  dmaCommand: 0x98,
-} as const;
-
-const DMA_START = 1n;
-const DMA_FROM_DEVICE = 2n;
-const DMA_INTERRUPT = 4n;
+/** Its registers: 32-bit ones below 0x80, 64-bit ones from there on. */
+export const EDU_REGISTERS = defineRegisters({
+  identification: { offset: 0x00, access: "ro", reset: 0x010000ed, text: "Version, and 0xed" },
+  liveness: { offset: 0x04, text: "Reads as the inverse of what was written" },
+  interruptStatus: { offset: 0x24, access: "ro", text: "Why it raised an interrupt" },
+  interruptAcknowledge: { offset: 0x64, access: "wo", text: "Takes reasons back" },
+  dmaSource: { offset: 0x80, width: 64 },
+  dmaDestination: { offset: 0x88, width: 64 },
+  dmaCount: { offset: 0x90, width: 64, text: "In bytes" },
+  dmaCommand: {
+    offset: 0x98,
+    width: 64,
+    fields: {
+      start: { bit: 0, text: "Set to start; clears itself at the end" },
+      fromDevice: { bit: 1 },
+      interrupt: { bit: 2, text: "Raise one at the end" },
+    },
+  },
+});
 
 /** Where the device's own buffer lies in its address space. */
 const DEVICE_BUFFER = 0x40000n;
@@ -40,28 +45,35 @@ export interface DmaWait {
 
 /** The edu device, behind its BAR0. */
 export class Edu {
+  /** Its registers by name. */
+  readonly registers: ReturnType<typeof EDU_REGISTERS.on>;
+
   /** @param bar its BAR0, where its registers are. */
-  constructor(readonly bar: MappedBar) {}
+  constructor(readonly bar: OpenRegion) {
+    this.registers = EDU_REGISTERS.on(bar);
+  }
 
   /** 0x010000ed: major and minor version, then "ed". */
   identification(): number {
-    return this.bar.read32(REGISTER.identification);
+    return this.registers.identification.read();
   }
 
   /** Writes a value to the liveness register and reads back what should be its inverse. */
   invert(value: number): number {
-    this.bar.write32(REGISTER.liveness, value);
-    return this.bar.read32(REGISTER.liveness);
+    this.registers.liveness.write(value);
+    return this.registers.liveness.read();
   }
 
   /** Starts copying from memory into the device's buffer. */
-  copyToDevice(iova: bigint, bytes: number, options: { interrupt: boolean }): void {
-    this.#startDma(iova, DEVICE_BUFFER, bytes, options.interrupt ? DMA_INTERRUPT : 0n);
+  copyToDevice(iova: bigint, bytes: number, { interrupt }: { interrupt: boolean }): void {
+    this.#setDma(iova, DEVICE_BUFFER, bytes);
+    this.registers.dmaCommand.write({ start: true, interrupt });
   }
 
   /** Starts copying from the device's buffer into memory. */
-  copyFromDevice(iova: bigint, bytes: number, options: { interrupt: boolean }): void {
-    this.#startDma(DEVICE_BUFFER, iova, bytes, DMA_FROM_DEVICE | (options.interrupt ? DMA_INTERRUPT : 0n));
+  copyFromDevice(iova: bigint, bytes: number, { interrupt }: { interrupt: boolean }): void {
+    this.#setDma(DEVICE_BUFFER, iova, bytes);
+    this.registers.dmaCommand.write({ start: true, fromDevice: true, interrupt });
   }
 
   /**
@@ -70,7 +82,7 @@ export class Edu {
    */
   async dmaDone({ signal, timeoutMs = 10_000 }: DmaWait = {}): Promise<void> {
     const started = performance.now();
-    while ((this.bar.read64(REGISTER.dmaCommand) & DMA_START) !== 0n) {
+    while (this.registers.dmaCommand.fields.start.read()) {
       signal?.throwIfAborted();
       if (performance.now() - started >= timeoutMs) throw dmaTimeout(timeoutMs);
       await sleep(POLL_MS);
@@ -79,16 +91,15 @@ export class Edu {
 
   /** Takes the interrupt's reason back, so that the device can raise the next one. */
   acknowledgeInterrupt(): number {
-    const status = this.bar.read32(REGISTER.interruptStatus);
-    this.bar.write32(REGISTER.interruptAcknowledge, status);
+    const status = this.registers.interruptStatus.read();
+    this.registers.interruptAcknowledge.write(status);
     return status;
   }
 
-  #startDma(source: bigint, destination: bigint, bytes: number, flags: bigint): void {
-    this.bar.write64(REGISTER.dmaSource, source);
-    this.bar.write64(REGISTER.dmaDestination, destination);
-    this.bar.write64(REGISTER.dmaCount, BigInt(bytes));
-    this.bar.write64(REGISTER.dmaCommand, DMA_START | flags);
+  #setDma(source: bigint, destination: bigint, bytes: number): void {
+    this.registers.dmaSource.write(source);
+    this.registers.dmaDestination.write(destination);
+    this.registers.dmaCount.write(BigInt(bytes));
   }
 }
 

@@ -1,9 +1,7 @@
 import { Command, InvalidArgumentError } from "commander";
 import { DEFAULT_MEMORY_MIB, DEFAULT_PREFIX, type PipelineOptions } from "./pipeline/options.js";
-import type { PipelineEvent } from "./pipeline/events.js";
-import { failureFacts } from "./pipeline/reporter.js";
-import { pipelineWentWell, type Phase, type ReportDocument } from "./report/document.js";
-import { TextReport } from "./report/text.js";
+import { pipelineWentWell } from "./report/document.js";
+import { runAndReport } from "./report/run-and-report.js";
 import { runOnHost } from "./where/host.js";
 import { runInTheLab } from "./where/lab.js";
 
@@ -27,53 +25,22 @@ const command = new Command("npm start --")
   .option("--prefix <name>", "prefix of the primary's socket file", DEFAULT_PREFIX)
   .addHelpText("after", "\nExit code: 0 if the whole pipeline ran, 1 if a step failed, 130 after Ctrl-C.");
 
-const ending = new AbortController();
-process.once("SIGINT", () => ending.abort());
-process.once("SIGTERM", () => ending.abort());
-
 command.parse();
 const options = command.opts<CommandLine>();
 const device = command.args[0] ?? process.env["VFIO_DEVICE"];
 process.exitCode = await start(device === "" ? undefined : device, options);
 
-async function start(
-  device: string | undefined,
-  { json = false, memory, prefix }: CommandLine,
-): Promise<number> {
-  const started = performance.now();
-  const events: PipelineEvent[] = [];
-  const phases: Phase[] = [];
-  const text = json ? undefined : new TextReport((out) => process.stdout.write(out), useColors());
-  const watch = {
-    signal: ending.signal,
-    onHeading: (line: string) => text?.heading(line),
-    onPhase: (phase: Phase) => (phases.push(phase), text?.phase(phase)),
-    onEvent: (event: PipelineEvent) => (events.push(event), text?.event(event)),
-  };
+function start(device: string | undefined, { json = false, memory, prefix }: CommandLine): Promise<number> {
   const pipeline: Omit<PipelineOptions, "bdf"> = { memoryMiB: memory, prefix };
-  const run =
-    device === undefined ? runInTheLab(pipeline, watch) : runOnHost({ ...pipeline, bdf: device }, watch);
-  const outcome = await run.catch((error: unknown) => ({ error: failureFacts(error) }));
-
-  const document: ReportDocument = {
-    ok: !("error" in outcome) && outcome.wentWell && pipelineWentWell(events),
+  return runAndReport({
+    json,
     where: device === undefined ? "lab" : "host",
-    device: "error" in outcome ? (device ?? "the lab's edu device") : outcome.device,
-    kernel: "error" in outcome ? "unknown" : outcome.kernel,
-    phases,
-    events,
-    totalMs: Math.round(performance.now() - started),
-    ...("error" in outcome ? { error: outcome.error } : {}),
-  };
-  if (json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
-  else if (document.error === undefined) text?.summary(document);
-  else process.stderr.write(`${document.error.message}\n`);
-  if (ending.signal.aborted) return 130;
-  return document.ok ? 0 : 1;
-}
-
-function useColors(): boolean {
-  return process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
+    device: device ?? "the lab's edu device",
+    run: (watch) =>
+      device === undefined ? runInTheLab(pipeline, watch) : runOnHost({ ...pipeline, bdf: device }, watch),
+    wentWell: pipelineWentWell,
+    summary: (text, document) => text.summary(document),
+  });
 }
 
 function wholeNumber(text: string): number {

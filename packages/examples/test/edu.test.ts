@@ -1,22 +1,32 @@
-import type { MappedBar } from "@vfio/pci-bar";
-import { rejectionOf } from "@vfio/test-support";
-import { describe, expect, it } from "vitest";
+import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
+import { OpenRegion } from "@vfio/pci-bar";
+import { leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { Edu } from "../src/edu.js";
 
-/** An edu device whose transfer ends when its command register was looked at so many times. */
-function eduThatIsDoneAfter(looks: number): Edu {
-  let looked = 0;
-  const bar = { read64: () => (++looked > looks ? 0n : 1n) };
-  return new Edu(bar as unknown as MappedBar);
-}
+leavesNothingBehind();
+
+const DMA_COMMAND = 0x98;
+let edu: Edu;
+beforeEach(() => {
+  using file = createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+  const mapping = Mapping.map({ file, bytes: 4096, name: "edu" });
+  const windows = [{ offset: 0, mapping }];
+  edu = new Edu(new OpenRegion({ index: 0, name: "edu", bytes: 4096, writable: true, windows }));
+  edu.registers.dmaCommand.write({ start: true });
+});
+afterEach(() => edu.bar.close());
 
 describe("given a DMA transfer whose end is seen in the device's register", () => {
   it("the wait ends with it", async () => {
-    await expect(eduThatIsDoneAfter(3).dmaDone()).resolves.toBeUndefined();
+    const waiting = edu.dmaDone();
+    edu.bar.write64(DMA_COMMAND, 0n);
+
+    await expect(waiting).resolves.toBeUndefined();
   });
 
   it("a transfer that never ends is an error that names it, with the limit", async () => {
-    const error = await rejectionOf(eduThatIsDoneAfter(Infinity).dmaDone({ timeoutMs: 0 }));
+    const error = await rejectionOf(edu.dmaDone({ timeoutMs: 0 }));
 
     expect(error).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
     expect(error.message).toContain("the edu device's DMA did not end within 0 ms");
@@ -24,7 +34,6 @@ describe("given a DMA transfer whose end is seen in the device's register", () =
   });
 
   it("an abort ends the wait with its reason, also one from before", async () => {
-    const edu = eduThatIsDoneAfter(Infinity);
     const ending = new AbortController();
     const waiting = rejectionOf(edu.dmaDone({ signal: ending.signal }));
     const reason = new Error("ended by SIGTERM");
@@ -33,5 +42,18 @@ describe("given a DMA transfer whose end is seen in the device's register", () =
 
     expect(await waiting).toBe(reason);
     expect(await rejectionOf(edu.dmaDone({ signal: ending.signal }))).toBe(reason);
+  });
+});
+
+describe("given a DMA transfer that is started", () => {
+  it("its registers hold source, destination and count, and the command says which way", () => {
+    edu.copyFromDevice(0x1_2345_6000n, 100, { interrupt: true });
+
+    expect(edu.bar.read64(0x80)).toBe(0x40000n);
+    expect(edu.bar.read64(0x88)).toBe(0x1_2345_6000n);
+    expect(edu.bar.read64(0x90)).toBe(100n);
+    expect(edu.bar.read64(DMA_COMMAND)).toBe(7n);
+    edu.copyToDevice(0x1000n, 8, { interrupt: false });
+    expect([edu.bar.read64(0x80), edu.bar.read64(DMA_COMMAND)]).toEqual([0x1000n, 1n]);
   });
 });

@@ -119,10 +119,12 @@ export function errnoOfError(error: unknown): number {
   return code?.startsWith("ERR_INVALID_ARG") === true ? errnoOf("EINVAL") : errnoOf("EIO");
 }
 
+// Node makes a new map each time, and these errors are ordinary: each client that leaves early is an EPIPE.
+let systemErrors: ReturnType<typeof getSystemErrorMap> | undefined;
+
 function describeErrno(errno: number): [code: string, text: string] {
-  return (
-    getSystemErrorMap().get(errno) ?? ERRNO_NOT_IN_LIBUV.get(errno) ?? [`errno ${-errno}`, "unknown error"]
-  );
+  systemErrors ??= getSystemErrorMap();
+  return systemErrors.get(errno) ?? ERRNO_NOT_IN_LIBUV.get(errno) ?? [`errno ${-errno}`, "unknown error"];
 }
 
 /** libuv, whose names Node uses, has no word for these; VFIO and the socket calls return them. */

@@ -34,7 +34,9 @@ export class EventFd implements HasFd, Disposable {
 
   /** Takes the counter's value and sets it to 0. Returns 0 if nothing was signalled; never waits. */
   read(): number {
-    return check(kernel().eventfdRead(this.fd), () => ({ syscall: "read", what: "cannot read an eventfd" }));
+    const count = kernel().eventfdRead(this.#fd.fd);
+    // Busy polling comes here in a loop: nothing is allocated unless it failed.
+    return count >= 0 ? count : check(count, () => ({ syscall: "read", what: "cannot read an eventfd" }));
   }
 
   /**

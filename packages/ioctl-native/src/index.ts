@@ -18,11 +18,14 @@ export {
   kernel,
   realKernel,
   useKernel,
+  type BulkRegisterFunctions,
   type FileStatus,
   type FilesystemInfo,
   type Kernel,
+  type LockHolder,
   type MemlockLimit,
   type PeerCredentials,
+  type ReceivedDatagram,
   type ReceivedPacket,
   type RegisterFunctions,
 } from "./kernel.js";
@@ -42,9 +45,19 @@ export {
 } from "./ioctl.js";
 export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./struct.js";
 export { Mapping, type MapOptions } from "./mapping.js";
+export {
+  bulkArgumentError,
+  BulkRegisters,
+  registerOffsetError,
+  type RegisterArray,
+  type RegisterWidth,
+} from "./bulk-registers.js";
 export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
 export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
+export { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
+export { DatagramSocket } from "./datagram.js";
+export { lockHolder } from "./file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./sysfs.js";
 export { queryInfo } from "./uapi/query.js";

@@ -1,4 +1,5 @@
 import {
+  chownSync,
   closeSync,
   constants,
   openSync,
@@ -34,6 +35,26 @@ export interface RegisterFunctions {
   readonly write64: (offset: number, value: bigint) => void;
 }
 
+/** What is done to a mapping's registers many at a time; each function returns `-errno` where it fails. */
+export interface BulkRegisterFunctions {
+  /** One load for each element of a typed array; `fixed`: all at the same offset. */
+  readonly readBlock: (offset: number, target: ArrayBufferView, fixed: boolean) => number;
+  /** One store for each element. */
+  readonly writeBlock: (offset: number, source: ArrayBufferView, fixed: boolean) => number;
+  /** One 64-bit load, as lower and upper half. */
+  readonly readHalves: (offset: number, halves: Uint32Array) => number;
+  /** One 64-bit store of a lower and an upper half. */
+  readonly writeHalves: (offset: number, low: number, high: number) => number;
+  /** Loads until the bits under the mask have the wanted value, or the time is up: the last value. Width in bytes. */
+  readonly poll: (
+    offset: number,
+    width: number,
+    mask: number | bigint,
+    wanted: number | bigint,
+    microseconds: number,
+  ) => number | bigint;
+}
+
 /** What one `recvmsg` brought. No bytes and no fds: the peer left. */
 export interface ReceivedPacket {
   /** The packet's data. */
@@ -42,6 +63,20 @@ export interface ReceivedPacket {
   readonly fds: number[];
   /** True if bytes or fds did not fit and the kernel threw the rest away. */
   readonly truncated: boolean;
+}
+
+/** A datagram, and who sent it. One without bytes and fds is a datagram like any other. */
+export interface ReceivedDatagram extends ReceivedPacket {
+  /** The path of the sender's socket; empty if it has none, so that nothing can be answered. */
+  readonly from: string;
+}
+
+/** Who has a POSIX lock on a file. */
+export interface LockHolder {
+  /** True if another process has a lock that forbids a write lock on some part of the file. */
+  readonly locked: boolean;
+  /** Its process id; 0 if nobody has a lock, or a process that this one's PID namespace does not show. */
+  readonly pid: number;
 }
 
 /** The process at the other end of a local socket, as the kernel saw it when it connected. */
@@ -103,6 +138,8 @@ export interface Kernel {
   pwrite(fd: number, bytes: Uint8Array, offset: number): number;
   /** `ftruncate(2)`. */
   truncate(fd: number, bytes: number): number;
+  /** `fcntl(2)`, F_GETLK for a write lock on the whole file. */
+  lockHolder(fd: number): LockHolder | number;
   /** `memfd_create(2)`. */
   memfdCreate(name: string, flags: number): number;
   /** Forbids everybody to shrink or grow a memory file (F_SEAL_SHRINK, F_SEAL_GROW). */
@@ -140,6 +177,8 @@ export interface Kernel {
   unmap(handle: number): number;
   /** Accessors on the mapping's memory, one access of exactly its width each. */
   registers(handle: number): RegisterFunctions | number;
+  /** Blocks, halves and polling on the mapping's memory. */
+  bulkRegisters(handle: number): BulkRegisterFunctions | number;
 
   /** `socket(2)`, `bind(2)`, `listen(2)`: AF_UNIX, SOCK_SEQPACKET, non-blocking, the file's mode 0600. */
   socketListen(path: string, backlog: number): number;
@@ -153,6 +192,15 @@ export interface Kernel {
   socketReceive(fd: number, maxBytes: number, maxFds: number): ReceivedPacket | number;
   /** `getsockopt(2)`, SO_PEERCRED. */
   socketPeer(fd: number): PeerCredentials | number;
+
+  /** `socket(2)`, `bind(2)`: AF_UNIX, SOCK_DGRAM, non-blocking, the file's mode 0600. */
+  datagramBind(path: string): number;
+  /** `connect(2)`: from then on only that socket can send to this one. */
+  datagramConnect(fd: number, path: string): number;
+  /** `sendmsg(2)` of one datagram with its descriptors to a socket's path. */
+  datagramSend(fd: number, path: string, bytes: Uint8Array, fds: readonly number[]): number;
+  /** `recvmsg(2)` of one datagram; received descriptors are close-on-exec. */
+  datagramReceive(fd: number, maxBytes: number, maxFds: number): ReceivedDatagram | number;
 
   /** The watcher, whatever that is, or a negative errno. */
   watch(fd: number, forWriting: boolean, callback: () => void): unknown;
@@ -175,6 +223,8 @@ export interface Kernel {
   unlink(path: string): number;
   /** `rename(2)`. */
   rename(from: string, to: string): number;
+  /** `chown(2)`. */
+  chown(path: string, uid: number, gid: number): number;
   /** `stat(2)`, or `-errno`. */
   stat(path: string): FileStatus | number;
   /** `statfs(2)` of the filesystem that a path lies on, or `-errno`. */
@@ -182,7 +232,7 @@ export interface Kernel {
 }
 
 type PlainFiles =
-  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "stat" | "filesystem";
+  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "chown" | "stat" | "filesystem";
 type Addon = Omit<Kernel, PlainFiles>;
 
 let current: Kernel | undefined;
@@ -217,6 +267,7 @@ export function realKernel(): Kernel {
     list: (path) => orErrno(() => readdirSync(path)),
     unlink: (path) => orErrno(() => (unlinkSync(path), 0)),
     rename: (from, to) => orErrno(() => (renameSync(from, to), 0)),
+    chown: (path, uid, gid) => orErrno(() => (chownSync(path, uid, gid), 0)),
     stat: (path) =>
       orErrno(() => {
         const { mode, uid, gid, ino } = statSync(path);

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { constants } from "node:fs";
 import path from "node:path";
 import { check, VfioError, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
@@ -59,6 +58,8 @@ function anonymousFile(options: MemoryFileOptions): Fd {
 
 function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions): Fd {
   checkHugetlbfs(directory, pageBytes);
+  // Not imported: loading it would be a large part of what importing this package costs.
+  const { randomUUID } = process.getBuiltinModule("node:crypto");
   const file = path.join(directory, `.vfio-dma-${randomUUID()}`);
   const opened = openFile(file, {
     flags: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,

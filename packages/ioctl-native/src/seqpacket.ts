@@ -1,18 +1,7 @@
-import { check, errnoOf, VfioRangeError, VfioSystemError } from "./errors.js";
+import { check, errnoOf, VfioSystemError } from "./errors.js";
 import { Fd, type HasFd } from "./fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "./kernel.js";
-
-const MAX_PACKET = 16 * 2 ** 20;
-const MAX_FDS = 253;
-
-function checkCount(name: string, value: number, most: number): void {
-  if (Number.isInteger(value) && value >= 0 && value <= most) return;
-  throw argumentError(`${name} must be a whole number from 0 to ${most}, not ${String(value)}`);
-}
-
-function argumentError(problem: string): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_PACKET_ARGUMENT", problem);
-}
+import { checkCount, checkPacket, checkRoom } from "./packet-arguments.js";
 
 /**
  * One end of a local SOCK_SEQPACKET connection: packets keep their bounds, and file descriptors can ride along
@@ -66,8 +55,7 @@ export class SeqpacketSocket implements HasFd, Disposable {
    * send buffer), EINVAL (too many fds), EBADF (not an open fd); VfioRangeError `ERR_VFIO_PACKET_ARGUMENT`.
    */
   send(bytes: Uint8Array, fds: readonly number[] = []): void {
-    if (!(bytes instanceof Uint8Array)) throw argumentError("bytes must be a Uint8Array");
-    if (!Array.isArray(fds)) throw argumentError("fds must be an array");
+    checkPacket(bytes, fds);
     check(kernel().socketSend(this.fd, bytes, fds), () => ({
       syscall: "sendmsg",
       what: "cannot send a packet",
@@ -82,10 +70,9 @@ export class SeqpacketSocket implements HasFd, Disposable {
    * @throws VfioSystemError ECONNRESET (the peer left packets unread); VfioRangeError `ERR_VFIO_PACKET_ARGUMENT`.
    */
   receive(maxBytes: number, maxFds = 0): ReceivedPacket | undefined {
-    checkCount("maxBytes", maxBytes, MAX_PACKET);
-    checkCount("maxFds", maxFds, MAX_FDS);
+    checkRoom(maxBytes, maxFds);
     const packet = kernel().socketReceive(this.fd, maxBytes, maxFds);
-    if (typeof packet !== "number") return packet;
+    if (typeof packet !== "number") return isEnd(packet) ? this.#lookAgain(packet, maxBytes, maxFds) : packet;
     if (packet === errnoOf("EAGAIN")) return undefined;
     throw new VfioSystemError(packet, { syscall: "recvmsg", what: "cannot receive a packet" });
   }
@@ -99,6 +86,17 @@ export class SeqpacketSocket implements HasFd, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+
+  // A non-blocking recvmsg() looks into the queue first and then whether the peer has left. One that sent its last
+  // packets and left in between makes it say "the end" with packets waiting; the second time it says the truth.
+  #lookAgain(end: ReceivedPacket, maxBytes: number, maxFds: number): ReceivedPacket {
+    const packet = kernel().socketReceive(this.fd, maxBytes, maxFds);
+    return typeof packet === "number" ? end : packet;
+  }
+}
+
+function isEnd({ bytes, fds, truncated }: ReceivedPacket): boolean {
+  return bytes.length === 0 && fds.length === 0 && !truncated;
 }
 
 /** A listening SOCK_SEQPACKET socket file with mode 0600. Closing it does not remove the file. */

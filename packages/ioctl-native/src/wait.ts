@@ -1,6 +1,7 @@
-import { VfioError, VfioRangeError, VfioSystemError } from "./errors.js";
+import { VfioRangeError, VfioSystemError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
+import { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
 
 /** A running watch on an fd; it keeps the process alive unless unref'd. */
 export interface FdWatcher extends Disposable {
@@ -22,7 +23,9 @@ export interface FdWatcher extends Disposable {
  * `ERR_VFIO_WAIT_ARGUMENT` if the callback is no function.
  */
 export function watchFd(file: HasFd, callback: () => void, forWriting = false): FdWatcher {
-  if (typeof callback !== "function") throw argumentError("the callback must be a function");
+  if (typeof callback !== "function") {
+    throw new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", "the callback must be a function");
+  }
   const watcher = kernel().watch(file.fd, forWriting, callback);
   if (typeof watcher === "number" && watcher < 0) {
     throw new VfioSystemError(watcher, { syscall: "epoll_ctl", what: `cannot wait for fd ${file.fd}` });
@@ -44,12 +47,8 @@ export function watchFd(file: HasFd, callback: () => void, forWriting = false): 
   };
 }
 
-/** How long and until when to wait. */
-export interface WaitOptions {
-  /** Ends the wait; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal | undefined;
-  /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0. Default, and for Infinity: no limit. */
-  readonly timeoutMs?: number | undefined;
+/** What to wait for on an fd, how long and until when. */
+export interface WaitOptions extends WaitLimits {
   /** Wait for room to write instead of something to read. Default false. */
   readonly forWriting?: boolean;
   /** What is waited for, for the error message. */
@@ -71,43 +70,15 @@ export interface WaitOptions {
  * ```
  */
 export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise<void> {
-  const { signal, timeoutMs, forWriting = false, what = `fd ${file.fd}` } = options;
-  checkTimeout(timeoutMs);
+  const { forWriting = false, what = `fd ${file.fd}` } = options;
+  checkWaitLimits(options);
   return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) return reject(reasonOf(signal));
     const finish = (settle: () => void): void => {
       watcher.stop();
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", onAbort);
+      limit?.[Symbol.dispose]();
       settle();
     };
-    const onAbort = (): void => finish(() => reject(reasonOf(signal)));
-    const onTimeout = (): void => finish(() => reject(timeoutError(what, timeoutMs)));
     const watcher = watchFd(file, () => finish(resolve), forWriting);
-    const timer = isLimit(timeoutMs) ? setTimeout(onTimeout, timeoutMs) : undefined;
-    signal?.addEventListener("abort", onAbort, { once: true });
+    const limit = limitWait(options, what, (error) => finish(() => reject(error)));
   });
-}
-
-/** Node's timers fire at once for what exceeds 31 bits: nearly 25 days, which is as good as no limit. */
-function isLimit(timeoutMs: number | undefined): boolean {
-  return timeoutMs !== undefined && timeoutMs < 2 ** 31;
-}
-
-function checkTimeout(timeoutMs: number | undefined): void {
-  if (timeoutMs === undefined || (typeof timeoutMs === "number" && timeoutMs >= 0)) return;
-  throw argumentError(`timeoutMs must be a number from 0, not ${String(timeoutMs)}`);
-}
-
-function argumentError(problem: string): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", problem);
-}
-
-function reasonOf(signal: AbortSignal | undefined): Error {
-  const reason: unknown = signal?.reason;
-  return reason instanceof Error ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${String(reason)}`);
-}
-
-function timeoutError(what: string, timeoutMs: number | undefined): VfioError {
-  return new VfioError("ERR_VFIO_TIMEOUT", `no answer within ${timeoutMs} ms while waiting for ${what}`);
 }

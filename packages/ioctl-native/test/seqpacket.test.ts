@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
-import { SeqpacketListener, SeqpacketSocket, waitForFd } from "../src/index.js";
+import { kernel, SeqpacketListener, SeqpacketSocket, useKernel, waitForFd } from "../src/index.js";
 import { nextMessage, resultOfChild } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
@@ -55,6 +55,23 @@ describe("packets", () => {
     pair.near.close();
     expect(pair.far.receive(9)?.bytes).toHaveLength(1);
     expect(pair.far.receive(9)).toEqual({ bytes: Buffer.alloc(0), fds: [], truncated: false });
+  });
+
+  it("that a peer sent just before it left are not lost to a kernel that looked for them a moment too early", () => {
+    using pair = new Pair(pathOf("pair"));
+    const real = kernel();
+    let looks = 0;
+    using _fake = useKernel({
+      ...real,
+      socketReceive: (...args) => {
+        if (looks++ > 0) return real.socketReceive(...args);
+        pair.near.send(bytes(5));
+        pair.near.close();
+        return { bytes: bytes(), fds: [], truncated: false };
+      },
+    });
+    expect(pair.far.receive(4)).toEqual({ bytes: Buffer.from([5]), fds: [], truncated: false });
+    expect(pair.far.receive(4)).toEqual({ bytes: Buffer.from([]), fds: [], truncated: false });
   });
 
   it("that a peer left unread are ECONNRESET for their sender, once", () => {

@@ -1,8 +1,19 @@
 import { closedError, Fd } from "@vfio/ioctl-native";
 import type { Inquiry } from "./conversation.js";
+import type { Deadline } from "./deadline.js";
 import { checkTimeout } from "./limits.js";
+import type { DeviceEntry } from "./device-entry.js";
+import { DmaLease, type DmaRequest } from "./dma-lease.js";
+import {
+  requestDevices,
+  requestHello,
+  requestIommuType,
+  requestMemory,
+  type PrimaryHello,
+  type SharedMemory,
+} from "./own-requests.js";
 import { checkGroupNumber } from "./protocol.js";
-import { requestContainer, requestGroup, requestMemory, type SharedMemory } from "./requests.js";
+import { requestContainer, requestGroup } from "./requests.js";
 import { socketPath, type SocketPathOptions } from "./socket-path.js";
 import { verifyVfioFd, type FdVerifier } from "./verify.js";
 
@@ -48,8 +59,9 @@ export class PrimaryPeer implements Disposable {
   readonly #verify: FdVerifier;
   readonly #container: Fd;
   readonly #groups = new Map<number, SharedGroup>();
-  readonly #files = new Set<Fd>();
-  readonly #closing = new AbortController();
+  readonly #files = new Set<Fd | DmaLease>();
+  readonly #underWay = new Set<Deadline>();
+  #closed = false;
 
   /** @internal */
   constructor(path: string, timeoutMs: number, verify: FdVerifier, container: Fd) {
@@ -62,7 +74,7 @@ export class PrimaryPeer implements Disposable {
 
   /** True after {@link close}. */
   get closed(): boolean {
-    return this.#closing.signal.aborted;
+    return this.#closed;
   }
 
   /** The primary's container. @throws VfioError `ERR_VFIO_CLOSED` after close. */
@@ -90,10 +102,37 @@ export class PrimaryPeer implements Disposable {
   }
 
   /**
+   * What the primary can do beyond giving its container and groups.
+   * @throws VfioError `ERR_VFIO_PRIMARY_LACKS_REQUEST` (a primary of the 2014 protocol), `ERR_VFIO_PROTOCOL`,
+   *   `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
+   */
+  async hello(options: RequestOptions = {}): Promise<PrimaryHello> {
+    this.#checkOpen();
+    return requestHello(this.#inquiry(options));
+  }
+
+  /**
+   * The container's IOMMU type: `VFIO_TYPE1_IOMMU` (1), `VFIO_TYPE1v2_IOMMU` (3), …; `undefined` if the primary does
+   * not tell.
+   * @throws As {@link hello}.
+   */
+  async iommuType(options: RequestOptions = {}): Promise<number | undefined> {
+    this.#checkOpen();
+    return requestIommuType(this.#inquiry(options));
+  }
+
+  /**
+   * The primary's devices, and which of them it has open; asked anew each time.
+   * @throws As {@link hello}.
+   */
+  async devices(options: RequestOptions = {}): Promise<DeviceEntry[]> {
+    this.#checkOpen();
+    return requestDevices(this.#inquiry(options));
+  }
+
+  /**
    * The memory that the primary shares; asked anew, with new fds, each time.
-   * @throws VfioError `ERR_VFIO_PRIMARY_LACKS_MEMORY` (the primary doesn't know this request),
-   *   `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioSystemError
-   *   ENOENT, ECONNREFUSED, EACCES.
+   * @throws As {@link hello}.
    */
   async memory(options: RequestOptions = {}): Promise<SharedMemory[]> {
     this.#checkOpen();
@@ -102,10 +141,25 @@ export class PrimaryPeer implements Disposable {
     return memories;
   }
 
-  /** Closes every fd that came from the primary, and gives up the requests under way (`ERR_VFIO_CLOSED`). */
+  /**
+   * Lets the primary map memory of this process for DMA. It stays mapped until the lease is closed or this process
+   * ends, be it by kill -9.
+   * @throws As {@link hello}; and VfioError `ERR_VFIO_LEASE_CONFLICT` (another lease or mapping has a part of that
+   *   range; the message says which), `ERR_VFIO_LEASE_REFUSED` (`cause` has the errno); VfioRangeError
+   *   `ERR_VFIO_LEASE_RANGE`.
+   */
+  async mapDma(request: DmaRequest, options: RequestOptions = {}): Promise<DmaLease> {
+    this.#checkOpen();
+    const lease = await DmaLease.request(this.#inquiry(options), request);
+    this.#own([lease]);
+    return lease;
+  }
+
+  /** Closes every fd that came from the primary, ends the leases, and gives up the requests under way (`ERR_VFIO_CLOSED`). */
   close(): void {
     if (this.closed) return;
-    this.#closing.abort(this.#closedError());
+    this.#closed = true;
+    for (const request of this.#underWay) request.end(this.#closedError());
     for (const file of this.#files) file.close();
   }
 
@@ -134,7 +188,7 @@ export class PrimaryPeer implements Disposable {
     return group;
   }
 
-  #own(files: readonly Fd[]): void {
+  #own(files: readonly (Fd | DmaLease)[]): void {
     if (this.closed) {
       for (const file of files) file.close();
       throw this.#closedError();
@@ -144,12 +198,7 @@ export class PrimaryPeer implements Disposable {
   }
 
   #inquiry({ timeoutMs = this.#timeoutMs, signal }: RequestOptions): Inquiry {
-    const closing = this.#closing.signal;
-    return {
-      path: this.path,
-      timeoutMs: checkTimeout(timeoutMs),
-      signals: signal === undefined ? [closing] : [closing, signal],
-    };
+    return { path: this.path, timeoutMs: checkTimeout(timeoutMs), signal, underWay: this.#underWay };
   }
 
   #checkOpen(): void {
@@ -181,7 +230,6 @@ export class PrimaryPeer implements Disposable {
 export async function connectToPrimary(options: ConnectOptions = {}): Promise<PrimaryPeer> {
   const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
   const path = socketPath(options);
-  const signals = signal === undefined ? [] : [signal];
-  const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signals }, verify);
+  const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signal }, verify);
   return new PrimaryPeer(path, timeoutMs, verify, container);
 }

@@ -1,15 +1,14 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   errnoOf,
   Fd,
   isVfioError,
   SeqpacketSocket,
   VfioError,
-  waitForFd,
+  watchFd,
   type ReceivedPacket,
 } from "@vfio/ioctl-native";
 import { Deadline } from "./deadline.js";
-import type { IncomingPacket } from "./exchange.js";
+import type { IncomingPacket } from "./exchange-types.js";
 import { encodeInt, INT_BYTES } from "./protocol.js";
 
 const RETRY_MS = 10;
@@ -20,7 +19,9 @@ const MAX_FDS = 8;
 export interface Inquiry {
   readonly path: string;
   readonly timeoutMs: number;
-  readonly signals: readonly AbortSignal[];
+  readonly signal?: AbortSignal | undefined;
+  /** Where the conversation is noted while it lasts, for somebody who may have to end it. */
+  readonly underWay?: Set<Deadline> | undefined;
 }
 
 /** A packet with the fds it brought. */
@@ -36,14 +37,15 @@ export class Conversation {
   readonly #socket: SeqpacketSocket;
   readonly #path: string;
   readonly #what: string;
-  readonly #signal: AbortSignal;
+  readonly #deadline: Deadline;
   readonly #received = new Set<Fd>();
+  #isKept = false;
 
-  private constructor(socket: SeqpacketSocket, path: string, what: string, signal: AbortSignal) {
+  private constructor(socket: SeqpacketSocket, path: string, what: string, deadline: Deadline) {
     this.#socket = socket;
     this.#path = path;
     this.#what = what;
-    this.#signal = signal;
+    this.#deadline = deadline;
   }
 
   /**
@@ -57,24 +59,31 @@ export class Conversation {
     what: string,
     talk: (conversation: Conversation) => Promise<T>,
   ): Promise<T> {
-    const deadline = new Deadline(inquiry.timeoutMs, timeoutText(inquiry, what), inquiry.signals);
+    const deadline = new Deadline(inquiry.timeoutMs, () => timeoutError(inquiry, what), inquiry.signal);
+    inquiry.underWay?.add(deadline);
     try {
-      const socket = await connect(inquiry.path, deadline.signal);
-      const conversation = new Conversation(socket, inquiry.path, what, deadline.signal);
+      const socket = await connect(inquiry.path, deadline);
+      const conversation = new Conversation(socket, inquiry.path, what, deadline);
       try {
         return await talk(conversation);
       } finally {
         conversation.#close();
       }
     } finally {
+      inquiry.underWay?.delete(deadline);
       deadline[Symbol.dispose]();
     }
   }
 
   /** Sends packets of one int each. */
   send(...values: readonly number[]): void {
+    for (const value of values) this.sendPacket(encodeInt(value));
+  }
+
+  /** Sends one packet, with fds if some belong to it. */
+  sendPacket(bytes: Uint8Array, fds: readonly number[] = []): void {
     try {
-      for (const value of values) this.#socket.send(encodeInt(value));
+      this.#socket.send(bytes, fds);
     } catch (error) {
       // A primary that refused and left has left its answer behind: receive() finds it, or that there is
       // none.
@@ -87,24 +96,34 @@ export class Conversation {
     for (;;) {
       const packet = this.#take(maxBytes);
       if (packet !== undefined) return this.#adopt(packet);
-      this.#signal.throwIfAborted();
+      this.#deadline.check();
       await this.#waitForPacket();
     }
   }
 
-  // After a busy spell of this process, the time can be up with the reply already there: so look once
-  // more.
-  async #waitForPacket(): Promise<void> {
-    try {
-      await waitForFd(this.#socket, { signal: this.#signal });
-    } catch (error) {
-      if (!this.#signal.aborted) throw error;
-    }
+  // After a busy spell of this process, the time can be up with the reply already there: so whatever ends the wait,
+  // the caller looks once more.
+  #waitForPacket(): Promise<void> {
+    return new Promise((resolve) => {
+      const watcher = watchFd(this.#socket, () => finish());
+      const forget = this.#deadline.onOver(() => finish());
+      const finish = (): void => {
+        watcher.stop();
+        forget();
+        resolve();
+      };
+    });
   }
 
   /** Takes fds out of this conversation's care. */
   keep(...files: readonly Fd[]): void {
     for (const file of files) this.#received.delete(file);
+  }
+
+  /** Takes the connection itself out of this conversation's care. */
+  keepConnection(): SeqpacketSocket {
+    this.#isKept = true;
+    return this.#socket;
   }
 
   #take(maxBytes: number): ReceivedPacket | undefined {
@@ -135,21 +154,34 @@ export class Conversation {
   }
 
   #close(): void {
-    this.#socket.close();
+    if (!this.#isKept) this.#socket.close();
     for (const file of this.#received) file.close();
   }
 }
 
-async function connect(path: string, signal: AbortSignal): Promise<SeqpacketSocket> {
+async function connect(path: string, deadline: Deadline): Promise<SeqpacketSocket> {
   for (;;) {
-    signal.throwIfAborted();
+    deadline.check();
     try {
       return SeqpacketSocket.connect(path, hintFor);
     } catch (error) {
       if (!hasCode(error, "EAGAIN")) throw error;
-      await sleep(RETRY_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
+      await pause(deadline);
     }
   }
+}
+
+/** Until the primary may have taken somebody from its queue, or the deadline. */
+function pause(deadline: Deadline): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => finish(), RETRY_MS);
+    const forget = deadline.onOver(() => finish());
+    const finish = (): void => {
+      clearTimeout(timer);
+      forget();
+      resolve();
+    };
+  });
 }
 
 function hintFor(errno: number): string | undefined {
@@ -167,11 +199,14 @@ function hintFor(errno: number): string | undefined {
   }
 }
 
-function timeoutText({ path, timeoutMs }: Inquiry, what: string): { message: string; hint: string } {
-  return {
-    message: `no answer from the primary at ${path} within ${timeoutMs} ms when asked for ${what}`,
-    hint: "It is there but stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
-  };
+function timeoutError({ path, timeoutMs }: Inquiry, what: string): VfioError {
+  return new VfioError(
+    "ERR_VFIO_TIMEOUT",
+    `no answer from the primary at ${path} within ${timeoutMs} ms when asked for ${what}`,
+    {
+      hint: "It is there but stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
+    },
+  );
 }
 
 function hasCode(error: unknown, code: string): boolean {

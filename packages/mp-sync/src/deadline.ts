@@ -1,39 +1,51 @@
-import { VfioError } from "@vfio/ioctl-native";
-
 /**
- * One AbortSignal for a time limit and any number of other signals. Dispose it when the work is done. At
- * the limit the reason is a VfioError `ERR_VFIO_TIMEOUT`.
+ * The end of a piece of work that waits: a time limit, a caller's signal, or {@link Deadline.end}, whichever comes
+ * first. Dispose it when the work is done. It makes no AbortController and no error before it needs one: there is one
+ * for each request.
  */
 export class Deadline implements Disposable {
-  readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
-  readonly #sources: readonly AbortSignal[];
+  readonly #signal: AbortSignal | undefined;
+  #over: { readonly reason: unknown } | undefined;
+  #listener: (() => void) | undefined;
 
-  constructor(
-    timeoutMs: number,
-    error: { readonly message: string; readonly hint: string },
-    sources: readonly AbortSignal[],
-  ) {
-    this.#sources = sources;
-    this.#timer = setTimeout(
-      () => this.#controller.abort(new VfioError("ERR_VFIO_TIMEOUT", error.message, { hint: error.hint })),
-      timeoutMs,
-    );
-    for (const source of sources) source.addEventListener("abort", this.#forward, { once: true });
-    this.#forward();
+  /** @param timeoutError makes the reason when the time is up. */
+  constructor(timeoutMs: number, timeoutError: () => Error, signal: AbortSignal | undefined) {
+    this.#signal = signal;
+    this.#timer = setTimeout(() => this.end(timeoutError()), timeoutMs);
+    if (signal?.aborted === true) this.#onAbort();
+    signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  /** True when the work has to end. */
+  get isOver(): boolean {
+    return this.#over !== undefined;
   }
 
-  readonly #forward = (): void => {
-    const aborted = this.#sources.find((source) => source.aborted);
-    if (aborted !== undefined) this.#controller.abort(aborted.reason);
-  };
+  /** @throws the reason, if it is over. */
+  check(): void {
+    if (this.#over !== undefined) throw this.#over.reason;
+  }
+
+  /** Ends it; the first reason counts. */
+  end(reason: unknown): void {
+    this.#over ??= { reason };
+    this.#listener?.();
+  }
+
+  /**
+   * Calls back when it is over: the one listener of whoever waits at the moment.
+   * @returns a function that forgets the listener.
+   */
+  onOver(listener: () => void): () => void {
+    this.#listener = listener;
+    return () => (this.#listener = undefined);
+  }
+
+  readonly #onAbort = (): void => this.end(this.#signal?.reason);
 
   [Symbol.dispose](): void {
     clearTimeout(this.#timer);
-    for (const source of this.#sources) source.removeEventListener("abort", this.#forward);
+    this.#signal?.removeEventListener("abort", this.#onAbort);
   }
 }

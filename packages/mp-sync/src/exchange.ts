@@ -1,113 +1,40 @@
-import type { GroupState } from "./group-lookup.js";
+import { encodeCapabilities } from "./capabilities.js";
+import { encodeDevice } from "./device-entry.js";
+import type {
+  Attachment,
+  ExchangeAction,
+  ExchangeOffer,
+  ExchangeOutcome,
+  IncomingPacket,
+  MpRequest,
+  OfferedMemory,
+} from "./exchange-types.js";
+import {
+  decodeTerms,
+  encodeVerdict,
+  TERMS_BYTES,
+  type LeaseTerms,
+  type LeaseVerdict,
+} from "./lease-messages.js";
 import {
   decodeInt,
   encodeAnswer,
   encodeInt,
   INT_BYTES,
+  PROTOCOL_VERSION,
+  RELEASE,
   REQ_CONTAINER,
+  REQ_DEVICES,
   REQ_GROUP,
+  REQ_HELLO,
+  REQ_IOMMU_TYPE,
+  REQ_LEASE,
   REQ_MEMORY,
   type Answer,
 } from "./protocol.js";
 
-/** One packet as it came in, without its fds themselves: those are closed or kept by whoever received it. */
-export interface IncomingPacket {
-  /** The packet's data. */
-  readonly bytes: Uint8Array;
-  /** How many fds rode along. */
-  readonly fds: number;
-  /** True if bytes or fds did not fit and were thrown away. */
-  readonly truncated: boolean;
-}
-
-/** What a secondary asked for. */
-export type MpRequest =
-  | {
-      /** `REQ_CONTAINER`. */
-      readonly kind: "container";
-    }
-  | {
-      /** `REQ_GROUP`. */
-      readonly kind: "group";
-      /** The group's number, from 0. */
-      readonly group: number;
-    }
-  | {
-      /** `REQ_MEMORY`. */
-      readonly kind: "memory";
-    }
-  | {
-      /** No request that this library knows. */
-      readonly kind: "unknown";
-      /** The number that came. */
-      readonly code: number;
-    };
-
-/** Whose fd rides along with a reply. */
-export type Attachment =
-  | {
-      /** The container's. */
-      readonly kind: "container";
-    }
-  | {
-      /** A group's. */
-      readonly kind: "group";
-      /** The group's number. */
-      readonly group: number;
-    }
-  | {
-      /** A shared memory's. */
-      readonly kind: "memory";
-      /** Its place in the offer's list, from 0. */
-      readonly index: number;
-    };
-
-/** An exchange that came to an answer. */
-export interface Answered {
-  /** It came to an answer. */
-  readonly type: "answered";
-  /** What was asked. */
-  readonly request: MpRequest;
-  /** What was answered. */
-  readonly answer: Answer;
-}
-
-/** How an exchange ended: with an answer, or dropped because the client left or sent what is no request. */
-export type ExchangeOutcome =
-  | Answered
-  | {
-      /** It came to none. */
-      readonly type: "dropped";
-      /** The client left too early, or sent what is no request. */
-      readonly reason: "left" | "malformed";
-      /** The reason in words. */
-      readonly detail: string;
-    };
-
-/** What to do next: send one packet, or close the connection (always the last action). */
-export type ExchangeAction =
-  | {
-      /** Send one packet. */
-      readonly type: "reply";
-      /** The packet's data. */
-      readonly bytes: Uint8Array;
-      /** The fd to send with it, if one belongs to it. */
-      readonly attachment?: Attachment;
-    }
-  | {
-      /** Close the connection. */
-      readonly type: "close";
-      /** How the exchange ended. */
-      readonly outcome: ExchangeOutcome;
-    };
-
-/** What the primary has to offer, as far as an exchange needs to know. */
-export interface ExchangeOffer {
-  /** Whether a group is shared, exists, or neither. */
-  groupState(group: number): GroupState;
-  /** The descriptions of the shared memories, in order. */
-  readonly memories: readonly Uint8Array[];
-}
+/** What a client has to send next. */
+export type Expected = "request" | "group number" | "protocol version" | "lease" | "release" | "nothing";
 
 /**
  * The primary's side of one connection, as a pure state machine: packets in, actions out; no fd, no clock.
@@ -124,15 +51,26 @@ export interface ExchangeOffer {
  */
 export class Exchange {
   readonly #offer: ExchangeOffer;
-  #expected: "request" | "group number" | "nothing" = "request";
+  #expected: Expected = "request";
+  #leased: LeaseTerms | undefined;
 
   constructor(offer: ExchangeOffer) {
     this.#offer = offer;
   }
 
   /** What the client has to send next. */
-  get expected(): "request" | "group number" | "nothing" {
+  get expected(): Expected {
     return this.#expected;
+  }
+
+  /** The largest packet that can be right now. */
+  get roomForBytes(): number {
+    return this.#expected === "lease" ? TERMS_BYTES : INT_BYTES;
+  }
+
+  /** How many fds can be right now. */
+  get roomForFds(): number {
+    return this.#expected === "lease" ? 1 : 0;
   }
 
   /**
@@ -143,7 +81,28 @@ export class Exchange {
     const expected = this.#expected;
     if (expected === "nothing") return [];
     if (packet === undefined) return this.#drop("left", `left before it had sent a ${expected}`);
-    return expected === "request" ? this.#onRequest(packet) : this.#onGroupNumber(packet);
+    switch (expected) {
+      case "request":
+        return this.#onRequest(packet);
+      case "lease":
+        return this.#onTerms(packet);
+      default:
+        return this.#onNumber(packet, expected);
+    }
+  }
+
+  /**
+   * What came of the lease that the last {@link feed} gave.
+   * @returns what to do, in order.
+   */
+  decide(verdict: LeaseVerdict): readonly ExchangeAction[] {
+    const terms = this.#leased;
+    if (terms === undefined || this.#expected !== "nothing") return [];
+    const replies = [reply("OK"), packetOf(encodeVerdict(verdict))];
+    const request: MpRequest = { kind: "lease", terms };
+    if (verdict.errno !== 0) return this.#answer(request, "ERR", replies);
+    this.#expected = "release";
+    return [...replies, { type: "leased", outcome: { type: "answered", request, answer: "OK" } }];
   }
 
   #onRequest(packet: IncomingPacket): readonly ExchangeAction[] {
@@ -154,19 +113,43 @@ export class Exchange {
       case REQ_CONTAINER:
         return this.#answer({ kind: "container" }, "OK", [reply("OK", { kind: "container" })]);
       case REQ_GROUP:
-        this.#expected = "group number";
-        return [];
+        return this.#expect("group number");
+      case REQ_HELLO:
+        return this.#expect("protocol version");
       case REQ_MEMORY:
-        return this.#answer({ kind: "memory" }, "OK", this.#memoryReplies());
+        return this.#list("memory", this.#offer.memories.map(memoryPacket));
+      case REQ_IOMMU_TYPE:
+        return this.#answer({ kind: "IOMMU type" }, "OK", [reply("OK"), intPacket(this.#offer.iommuType)]);
+      case REQ_DEVICES:
+        return this.#list(
+          "devices",
+          this.#offer.devices.map((device) => packetOf(encodeDevice(device))),
+        );
+      case REQ_LEASE:
+        return this.#offer.grantsLeases ? this.#expect("lease") : this.#unknown(code);
       default:
-        return this.#answer({ kind: "unknown", code }, "ERR", [reply("ERR")]);
+        return this.#unknown(code);
     }
   }
 
-  #onGroupNumber(packet: IncomingPacket): readonly ExchangeAction[] {
+  #onNumber(
+    packet: IncomingPacket,
+    expected: "group number" | "protocol version" | "release",
+  ): readonly ExchangeAction[] {
     const flaw = flawOf(packet);
-    if (flaw !== undefined) return this.#drop("malformed", `${flaw} as a group number`);
-    const group = decodeInt(packet.bytes);
+    if (flaw !== undefined) return this.#drop("malformed", `${flaw} as a ${expected}`);
+    const number = decodeInt(packet.bytes);
+    switch (expected) {
+      case "group number":
+        return this.#onGroupNumber(number);
+      case "protocol version":
+        return this.#onVersion(number);
+      case "release":
+        return this.#onRelease(number);
+    }
+  }
+
+  #onGroupNumber(group: number): readonly ExchangeAction[] {
     if (group < 0) return this.#drop("malformed", `${group} as a group number`);
     const request: MpRequest = { kind: "group", group };
     switch (this.#offer.groupState(group)) {
@@ -179,14 +162,43 @@ export class Exchange {
     }
   }
 
-  #memoryReplies(): ExchangeAction[] {
-    const { memories } = this.#offer;
-    const packets = memories.map<ExchangeAction>((bytes, index) => ({
-      type: "reply",
-      bytes,
-      attachment: { kind: "memory", index },
-    }));
-    return [reply("OK"), { type: "reply", bytes: encodeInt(memories.length) }, ...packets];
+  #onVersion(version: number): readonly ExchangeAction[] {
+    if (version < 1) return this.#drop("malformed", `${version} as a protocol version`);
+    const leases = this.#offer.grantsLeases;
+    const capabilities = encodeCapabilities({ memory: true, iommuType: true, devices: true, leases });
+    const replies = [reply("OK"), intPacket(PROTOCOL_VERSION), intPacket(capabilities)];
+    return this.#answer({ kind: "hello", version }, "OK", replies);
+  }
+
+  #onTerms({ bytes, fds, truncated }: IncomingPacket): readonly ExchangeAction[] {
+    const terms = decodeTerms(bytes);
+    if (terms === undefined || fds !== 1 || truncated) {
+      return this.#drop("malformed", `${bytes.length} byte(s) with ${fds} fd(s) as a lease`);
+    }
+    this.#leased = terms;
+    this.#expected = "nothing";
+    return [{ type: "lease", terms }];
+  }
+
+  #onRelease(number: number): readonly ExchangeAction[] {
+    if (number !== RELEASE || this.#leased === undefined) {
+      return this.#drop("malformed", `${number} as a release`);
+    }
+    const request: MpRequest = { kind: "lease", terms: this.#leased };
+    return [{ type: "release" }, ...this.#answer(request, "OK", [reply("OK")])];
+  }
+
+  #expect(expected: Expected): readonly ExchangeAction[] {
+    this.#expected = expected;
+    return [];
+  }
+
+  #list(kind: "memory" | "devices", packets: readonly ExchangeAction[]): readonly ExchangeAction[] {
+    return this.#answer({ kind }, "OK", [reply("OK"), intPacket(packets.length), ...packets]);
+  }
+
+  #unknown(code: number): readonly ExchangeAction[] {
+    return this.#answer({ kind: "unknown", code }, "ERR", [reply("ERR")]);
   }
 
   #answer(request: MpRequest, answer: Answer, replies: readonly ExchangeAction[]): readonly ExchangeAction[] {
@@ -204,7 +216,18 @@ export class Exchange {
 }
 
 function reply(answer: Answer, attachment?: Attachment): ExchangeAction {
-  const bytes = encodeAnswer(answer);
+  return packetOf(encodeAnswer(answer), attachment);
+}
+
+function intPacket(value: number): ExchangeAction {
+  return packetOf(encodeInt(value));
+}
+
+function memoryPacket({ id, description }: OfferedMemory): ExchangeAction {
+  return packetOf(description, { kind: "memory", id });
+}
+
+function packetOf(bytes: Uint8Array, attachment?: Attachment): ExchangeAction {
   return attachment === undefined ? { type: "reply", bytes } : { type: "reply", bytes, attachment };
 }
 

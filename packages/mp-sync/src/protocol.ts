@@ -10,10 +10,41 @@ export const REQ_CONTAINER = 0x100;
 export const REQ_GROUP = 0x200;
 
 /**
- * Asks for the shared memory: {@link OK}, a count, then one packet per memory (description, with the fd
- * attached). Codes from 0x10000 are ours: no DPDK uses them, and a 2014 primary answers {@link ERR}.
+ * Says hello; the secondary's {@link PROTOCOL_VERSION} follows as a second packet. The reply is {@link OK}, the
+ * primary's version, and what it can do (`CAN_…`). Codes from 0x10000 are ours: no DPDK uses them, and a 2014
+ * primary answers {@link ERR}.
  */
+export const REQ_HELLO = 0x10000;
+
+/** Asks for the shared memory: {@link OK}, a count, then one packet per memory (description, with the fd attached). */
 export const REQ_MEMORY = 0x10001;
+
+/** Asks for the container's IOMMU type: {@link OK}, then its number as in `<linux/vfio.h>`, or 0 if it is not told. */
+export const REQ_IOMMU_TYPE = 0x10002;
+
+/** Asks which devices the primary has: {@link OK}, a count, then one packet per device. */
+export const REQ_DEVICES = 0x10003;
+
+/**
+ * Asks to map memory for DMA: what and where follows as a second packet, with the memory's fd. The reply is
+ * {@link OK}, then a verdict. The mapping lasts as long as the connection.
+ */
+export const REQ_LEASE = 0x10004;
+
+/** What a secondary sends to give its lease back; {@link OK} says that nothing is mapped any more. */
+export const RELEASE = 0;
+
+/** The version of the requests from 0x10000 on. */
+export const PROTOCOL_VERSION = 1;
+
+/** The primary knows {@link REQ_MEMORY}. */
+export const CAN_MEMORY = 1;
+/** The primary knows {@link REQ_IOMMU_TYPE}. */
+export const CAN_IOMMU_TYPE = 2;
+/** The primary knows {@link REQ_DEVICES}. */
+export const CAN_DEVICES = 4;
+/** The primary knows {@link REQ_LEASE}, and grants leases. */
+export const CAN_LEASE = 8;
 
 /** The answer is yes. */
 export const OK = 0;
@@ -24,7 +55,7 @@ export const NO_FD = 1;
 /** The primary refuses: no such group, no such request, or it failed. */
 export const ERR = 0xff;
 
-/** Every packet but a memory's description is one C `int`: 4 bytes, in the machine's own byte order. */
+/** Nearly every packet is one C `int`: 4 bytes, in the machine's own byte order. */
 export const INT_BYTES = 4;
 
 /** The longest description of one shared memory, in bytes. */
@@ -32,6 +63,9 @@ export const MAX_DESCRIPTION_BYTES = 65_536;
 
 /** The most shared memories one primary may offer; a secondary takes no count above it. */
 export const MAX_MEMORIES = 1024;
+
+/** The most devices one primary may tell of; a secondary takes no count above it. */
+export const MAX_DEVICES = 1024;
 
 /** The three answers of a primary, by name. */
 export type Answer = "OK" | "NO_FD" | "ERR";

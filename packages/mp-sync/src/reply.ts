@@ -1,5 +1,5 @@
-import type { IncomingPacket } from "./exchange.js";
-import { decodeAnswer, decodeInt, MAX_MEMORIES, protocolError, type Answer } from "./protocol.js";
+import type { IncomingPacket } from "./exchange-types.js";
+import { decodeAnswer, decodeInt, protocolError, type Answer } from "./protocol.js";
 
 /**
  * The answer in one reply packet. What rides along with a refusal doesn't matter (its receiver closes it);
@@ -14,22 +14,37 @@ export function readAnswer(packet: IncomingPacket, fdsWithOk: 0 | 1): Answer {
 }
 
 /**
- * How many memories follow.
+ * A number, which comes without an fd.
+ * @param what what it is, for messages: "its version".
+ * @param least the smallest that is possible.
  * @throws VfioError `ERR_VFIO_PROTOCOL`.
  */
-export function readMemoryCount(packet: IncomingPacket): number {
-  const count = decodeInt(packet.bytes);
-  checkFds(packet, 0, "the number of its memories");
-  if (count >= 0 && count <= MAX_MEMORIES) return count;
-  throw protocolError(`${count} shared memories, where 0 to ${MAX_MEMORIES} are possible`);
+export function readInt(packet: IncomingPacket, what: string, least: number): number {
+  const value = decodeInt(packet.bytes);
+  checkFds(packet, 0, what);
+  if (value >= least) return value;
+  throw protocolError(`${value} as ${what}`);
 }
 
 /**
- * The description of one memory.
+ * How many packets of a kind follow.
+ * @param what of what, for messages: "shared memories".
  * @throws VfioError `ERR_VFIO_PROTOCOL`.
  */
-export function readMemoryDescription(packet: IncomingPacket): Uint8Array {
-  checkFds(packet, 1, "a memory's description");
+export function readCount(packet: IncomingPacket, what: string, most: number): number {
+  const count = decodeInt(packet.bytes);
+  checkFds(packet, 0, `the number of its ${what}`);
+  if (count >= 0 && count <= most) return count;
+  throw protocolError(`${count} ${what}, where 0 to ${most} are possible`);
+}
+
+/**
+ * A packet that is no int, with the fds that belong to it.
+ * @param what what it is, for messages: "a device".
+ * @throws VfioError `ERR_VFIO_PROTOCOL`.
+ */
+export function readBytes(packet: IncomingPacket, fds: 0 | 1, what: string): Uint8Array {
+  checkFds(packet, fds, what);
   return packet.bytes;
 }
 

@@ -1,23 +1,8 @@
 import { VfioError, type Fd } from "@vfio/ioctl-native";
 import { Conversation, type Inquiry } from "./conversation.js";
-import {
-  MAX_DESCRIPTION_BYTES,
-  protocolError,
-  REQ_CONTAINER,
-  REQ_GROUP,
-  REQ_MEMORY,
-  type Answer,
-} from "./protocol.js";
-import { readAnswer, readMemoryCount, readMemoryDescription } from "./reply.js";
+import { protocolError, REQ_CONTAINER, REQ_GROUP, type Answer } from "./protocol.js";
+import { readAnswer } from "./reply.js";
 import { nameOf, type ExpectedFd, type FdVerifier } from "./verify.js";
-
-/** One memory that the primary shares, with an fd of this process's own. */
-export interface SharedMemory {
-  /** The memory's file, to be mapped. Closed with its `PrimaryPeer`. */
-  readonly file: Fd;
-  /** What the primary wrote about it; the protocol does not look inside. */
-  readonly description: Uint8Array;
-}
 
 /** Asks for the container: OK and its fd come in one packet. */
 export function requestContainer(inquiry: Inquiry, verify: FdVerifier): Promise<Fd> {
@@ -45,26 +30,6 @@ export function requestGroup(inquiry: Inquiry, number: number, verify: FdVerifie
   });
 }
 
-/** Asks for all shared memory: OK, how many, then each with its description. */
-export function requestMemory(inquiry: Inquiry): Promise<SharedMemory[]> {
-  return Conversation.hold(inquiry, "its shared memory", async (conversation) => {
-    conversation.send(REQ_MEMORY);
-    const answer = readAnswer(await conversation.receive(), 0);
-    if (answer !== "OK") throw memoryUnsupported(answer, inquiry.path);
-    const count = readMemoryCount(await conversation.receive());
-    const memories: SharedMemory[] = [];
-    while (memories.length < count) memories.push(await nextMemory(conversation));
-    conversation.keep(...memories.map(({ file }) => file));
-    return memories;
-  });
-}
-
-async function nextMemory(conversation: Conversation): Promise<SharedMemory> {
-  const packet = await conversation.receive(MAX_DESCRIPTION_BYTES);
-  const description = readMemoryDescription(packet);
-  return { file: onlyFile(packet.files), description };
-}
-
 function keepVerified(
   conversation: Conversation,
   files: readonly Fd[],
@@ -77,7 +42,8 @@ function keepVerified(
   return file;
 }
 
-function onlyFile(files: readonly Fd[]): Fd {
+/** The file that came with an OK. */
+export function onlyFile(files: readonly Fd[]): Fd {
   const [file] = files;
   if (file === undefined) throw protocolError("an OK without its fd");
   return file;
@@ -103,15 +69,5 @@ function groupRefused(answer: Answer, number: number, path: string): VfioError {
     "ERR_VFIO_GROUP_NO_FD",
     `group ${number} exists, but the primary at ${path} has no fd for it: not bound to VFIO, or not opened by it`,
     { hint: `Bind the group's devices to vfio-pci, and let the primary open group ${number} and share it` },
-  );
-}
-
-function memoryUnsupported(answer: Answer, path: string): VfioError {
-  return new VfioError(
-    "ERR_VFIO_PRIMARY_LACKS_MEMORY",
-    `the primary at ${path} answers ${answer} to REQ_MEMORY (0x10001): it only knows the requests for container and groups`,
-    {
-      hint: "Its memory must reach this process in another way, or the primary must run FdServer of @vfio/mp-sync",
-    },
   );
 }

@@ -1,14 +1,28 @@
-import { Fd, isVfioError, watchFd, type FdWatcher, type SeqpacketSocket } from "@vfio/ioctl-native";
-import { Exchange, type Attachment, type ExchangeAction, type ExchangeOffer } from "./exchange.js";
-import { encodeAnswer, INT_BYTES } from "./protocol.js";
+import {
+  Fd,
+  isVfioError,
+  watchFd,
+  type FdWatcher,
+  type PeerCredentials,
+  type SeqpacketSocket,
+} from "@vfio/ioctl-native";
+import { Exchange } from "./exchange.js";
+import type { Answered, Attachment, ExchangeAction, ExchangeOffer } from "./exchange-types.js";
+import type { Lease, Leases } from "./leases.js";
+import { encodeAnswer } from "./protocol.js";
 import type { ClientOutcome, DropReason } from "./server-events.js";
 
 /** What a server gives each of its clients. */
 export interface ClientService {
   readonly offer: ExchangeOffer;
+  readonly leases: Leases;
   /** The fd to attach; may throw if it has been closed. */
   fdOf(attachment: Attachment): number;
   readonly timeoutMs: number;
+  /** A client has its lease, and may stay. Must not throw. */
+  onLeased(client: ServedClient, outcome: Answered): void;
+  /** Called once for each client, when its connection is closed. Must not throw. */
+  onEnd(client: ServedClient, outcome: ClientOutcome): void;
 }
 
 type Reply = Extract<ExchangeAction, { type: "reply" }>;
@@ -18,28 +32,29 @@ type Reply = Extract<ExchangeAction, { type: "reply" }>;
  * the event loop.
  */
 export class ServedClient {
+  readonly peer: PeerCredentials;
   readonly #socket: SeqpacketSocket;
   readonly #service: ClientService;
-  readonly #onEnd: (outcome: ClientOutcome) => void;
   readonly #exchange: Exchange;
   readonly #outbox: ExchangeAction[] = [];
+  #lease: Lease | undefined;
+  #mayStay = false;
   #watcher: FdWatcher | undefined;
   #watchesWriting = false;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
-  /** @param onEnd called once, when the connection is closed; must not throw. */
-  constructor(socket: SeqpacketSocket, service: ClientService, onEnd: (outcome: ClientOutcome) => void) {
+  constructor(socket: SeqpacketSocket, peer: PeerCredentials, service: ClientService) {
+    this.peer = peer;
     this.#socket = socket;
     this.#service = service;
-    this.#onEnd = onEnd;
     this.#exchange = new Exchange(service.offer);
   }
 
   /** Serves what is there already; the rest follows from the event loop, until the time is up. */
   start(): void {
     this.#advance();
-    if (!this.#ended) this.#timer = setTimeout(() => this.#onTimeout(), this.#service.timeoutMs);
+    if (!this.#ended && !this.#mayStay) this.#limitTime();
   }
 
   drop(reason: DropReason, detail: string, error?: unknown): void {
@@ -54,28 +69,40 @@ export class ServedClient {
     }
   };
 
-  /** Moves one packet. False if it has to wait for the client, or is through. */
+  /** Takes one step. False if it has to wait for the client, or is through. */
   #step(): boolean {
     const action = this.#outbox[0];
     if (action === undefined) return this.#receive();
-    if (action.type === "close") {
-      this.#end(action.outcome);
-      return false;
-    }
-    if (!this.#send(action)) return this.#watch(true);
+    if (action.type === "reply" && !this.#send(action)) return this.#watch(true);
     this.#outbox.shift();
+    if (action.type === "leased") this.#stay(action.outcome);
+    if (action.type === "release") this.#release();
+    if (action.type === "close") this.#end(action.outcome);
     return true;
   }
 
   #receive(): boolean {
     // With room for no fd, the kernel closes uninvited ones itself and marks the packet as truncated.
-    const packet = this.#socket.receive(INT_BYTES, 0);
+    const { roomForBytes, roomForFds } = this.#exchange;
+    const packet = this.#socket.receive(roomForBytes, roomForFds);
     if (packet === undefined) return this.#watch(false);
-    const { bytes, fds, truncated } = packet;
-    for (const fd of fds) new Fd(fd, "uninvited fd").close();
-    const left = bytes.length === 0 && fds.length === 0 && !truncated;
-    this.#outbox.push(...this.#exchange.feed(left ? undefined : { bytes, fds: fds.length, truncated }));
+    const { bytes, truncated } = packet;
+    const files = packet.fds.map((fd) => new Fd(fd, "a client's fd"));
+    try {
+      const left = bytes.length === 0 && files.length === 0 && !truncated;
+      const actions = this.#exchange.feed(left ? undefined : { bytes, fds: files.length, truncated });
+      for (const action of actions) this.#take(action, files);
+    } finally {
+      for (const file of files) file.close();
+    }
     return true;
+  }
+
+  #take(action: ExchangeAction, [file]: readonly Fd[]): void {
+    if (action.type !== "lease" || file === undefined) return void this.#outbox.push(action);
+    const { verdict, lease } = this.#service.leases.grant(action.terms, file, this.peer.pid);
+    this.#lease = lease;
+    this.#outbox.push(...this.#exchange.decide(verdict));
   }
 
   #send({ bytes, attachment }: Reply): boolean {
@@ -94,6 +121,21 @@ export class ServedClient {
     this.#watchesWriting = forWriting;
     this.#watcher = watchFd(this.#socket, this.#advance, forWriting);
     return false;
+  }
+
+  #limitTime(): void {
+    this.#timer = setTimeout(() => this.#onTimeout(), this.#service.timeoutMs);
+  }
+
+  #stay(outcome: Answered): void {
+    clearTimeout(this.#timer);
+    this.#mayStay = true;
+    this.#service.onLeased(this, outcome);
+  }
+
+  #release(): void {
+    this.#limitTime();
+    if (this.#lease !== undefined) this.#service.leases.release(this.#lease);
   }
 
   // After a busy spell of this process, the time can be up with the client's packet already there: so look
@@ -125,8 +167,21 @@ export class ServedClient {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#watcher?.stop();
+    const final = this.#lease === undefined ? outcome : this.#endLease(this.#lease, outcome);
     this.#socket.close();
-    this.#onEnd(outcome);
+    this.#service.onEnd(this, final);
+  }
+
+  #endLease(lease: Lease, outcome: ClientOutcome): ClientOutcome {
+    const { iova, bytes } = lease;
+    const reason = outcome.type === "dropped" ? outcome.reason : "released";
+    const failure = outcome.type === "dropped" && "error" in outcome ? { error: outcome.error } : {};
+    try {
+      this.#service.leases.release(lease);
+      return { type: "lease-ended", iova, bytes, reason, ...failure };
+    } catch (error) {
+      return { type: "lease-ended", iova, bytes, reason, error };
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 import type { PeerCredentials } from "@vfio/ioctl-native";
-import type { Answered } from "./exchange.js";
+import type { Answered } from "./exchange-types.js";
 
 /**
  * Why a client was dropped: it left, sent what is no request, ran out of time, was not allowed, the server
@@ -18,6 +18,18 @@ export type ClientOutcome =
       /** The reason in words. */
       readonly detail: string;
       /** What failed, for `refused` (by a policy that threw) and `failed`. */
+      readonly error?: unknown;
+    }
+  | {
+      /** A lease that had been granted is over: its memory is unmapped. */
+      readonly type: "lease-ended";
+      /** Its first address. */
+      readonly iova: bigint;
+      /** Its length. */
+      readonly bytes: number;
+      /** It was given back, or why its holder was dropped: `left` for one that died, too. */
+      readonly reason: "released" | DropReason;
+      /** What failed, if unmapping did. */
       readonly error?: unknown;
     };
 

@@ -1,40 +1,23 @@
-import { closedError, type HasFd, type PeerCredentials, type SeqpacketSocket } from "@vfio/ioctl-native";
+import { closedError, type SeqpacketSocket } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
-import { groupExistsInSysfs, type GroupExists } from "./group-lookup.js";
+import { peerOf, refusalOf, turnAway } from "./admission.js";
+import type { DeviceEntry } from "./device-entry.js";
+import { groupExistsInSysfs } from "./group-lookup.js";
+import { Leases, type Lease } from "./leases.js";
 import { checkMaxClients, checkTimeout } from "./limits.js";
-import { encodeAnswer, INT_BYTES } from "./protocol.js";
 import { onProcessEnd } from "./process-end.js";
 import { Reception } from "./reception.js";
 import { ServedClient, type ClientService } from "./served-client.js";
-import type { ServerEvent } from "./server-events.js";
+import type { ClientOutcome, ServerEvent } from "./server-events.js";
+import type { FdServerOptions } from "./server-options.js";
 import { Shared, type DescribedMemory, type NumberedGroup } from "./shared.js";
 import { SocketFile } from "./socket-file.js";
-import { socketPath, type SocketPathOptions } from "./socket-path.js";
-
-/** Options of {@link FdServer.listen}. */
-export interface FdServerOptions extends SocketPathOptions {
-  /** The container itself, which every secondary then has too. Not closed by the server. */
-  readonly container: HasFd;
-  /** The groups to share. Not closed by the server. */
-  readonly groups: readonly NumberedGroup[];
-  /** Memory to share by file, e.g. what is mapped for DMA; at most 1024. Default: none. */
-  readonly memories?: readonly DescribedMemory[] | undefined;
-  /** Milliseconds a client has for its whole exchange, above 0. Default 2000. */
-  readonly timeoutMs?: number | undefined;
-  /** How many clients are served at once, from 1; more wait in the kernel's queue. Default 64. */
-  readonly maxClients?: number | undefined;
-  /** Who may ask. Default: this process's user and root. Others get ERR. */
-  readonly allow?: AccessPolicy | undefined;
-  /** Tells of each client, once, how its exchange ended. */
-  readonly onEvent?: ((event: ServerEvent) => void) | undefined;
-  /** Whether the machine has a group. Default: as sysfs says. */
-  readonly groupExists?: GroupExists | undefined;
-}
+import { socketPath } from "./socket-path.js";
 
 /**
  * The primary's side: gives the container, the groups and the shared memory to secondaries that ask for
- * them on a local socket (mode 0600). It never blocks the event loop, and a client that hangs costs the
- * others nothing. A listening server keeps the process alive; the socket file goes when the server or the
+ * them on a local socket (mode 0600), and maps memory for them as long as they are there. It never waits for a
+ * client, and one that hangs costs the others nothing. A listening server keeps the process alive; the socket file goes when the server or the
  * process ends, by a signal too.
  * @example
  * ```ts
@@ -57,40 +40,54 @@ export class FdServer implements AsyncDisposable, Disposable {
   readonly #allow: AccessPolicy;
   readonly #onEvent: (event: ServerEvent) => void;
   readonly #clients = new Set<ServedClient>();
+  readonly #leaseholders = new Set<ServedClient>();
   readonly #forgetExit: () => void;
   readonly #waitingForIdle: (() => void)[] = [];
   #closed = false;
 
-  private constructor(shared: Shared, socketFile: SocketFile, options: FdServerOptions) {
+  private constructor(shared: Shared, leases: Leases, socketFile: SocketFile, options: FdServerOptions) {
     const { timeoutMs = 2000, maxClients = 64, allow = sameUserOrRoot, onEvent = () => undefined } = options;
     this.#shared = shared;
     this.#socketFile = socketFile;
     this.#allow = (peer) => allow(peer);
     this.#onEvent = onEvent;
-    this.#service = { offer: shared, fdOf: (attachment) => shared.fdOf(attachment), timeoutMs };
+    this.#service = {
+      offer: shared,
+      leases,
+      fdOf: (attachment) => shared.fdOf(attachment),
+      timeoutMs,
+      onLeased: (client, outcome) => this.#letStay(client, outcome),
+      onEnd: (client, outcome) => this.#dismiss(client, outcome),
+    };
     this.#reception = new Reception(socketFile.listener, {
       hasRoom: () => this.#clients.size < maxClients,
       admit: (socket) => this.#admit(socket),
       onError: (error) => this.#tell({ type: "accept-failed", error }),
     });
-    this.#forgetExit = onProcessEnd(() => socketFile.remove());
+    this.#forgetExit = onProcessEnd(() => {
+      socketFile.remove();
+      leases.releaseAll();
+    });
   }
 
   /**
    * Starts to serve secondaries. A dead primary's socket file is taken over.
    * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING` (who it is: in the message),
    *   `ERR_VFIO_SOCKET_PATH_OCCUPIED`, `ERR_VFIO_GROUP_SHARED_TWICE`, `ERR_VFIO_CLOSED`; VfioRangeError
-   *   `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_TIMEOUT_RANGE`,
-   *   `ERR_VFIO_MAX_CLIENTS`, `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`; VfioSystemError (ENOENT,
-   *   EACCES, …).
+   *   `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_DEVICES`, `ERR_VFIO_LEASES`,
+   *   `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MAX_CLIENTS`, `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`;
+   *   VfioSystemError (ENOENT, EACCES, …).
    */
   static async listen(options: FdServerOptions): Promise<FdServer> {
     if (options.timeoutMs !== undefined) checkTimeout(options.timeoutMs);
     if (options.maxClients !== undefined) checkMaxClients(options.maxClients);
-    const { container, groups, memories = [], groupExists = groupExistsInSysfs } = options;
-    const shared = new Shared(container, memories, groupExists);
-    for (const group of groups) shared.addGroup(group);
-    const server = new FdServer(shared, await SocketFile.claim(socketPath(options)), options);
+    const { container, leases = {}, groupExists = groupExistsInSysfs } = options;
+    const shared = new Shared(container, leases !== false, groupExists);
+    const book = new Leases(container, leases === false ? {} : leases);
+    for (const group of options.groups) shared.addGroup(group);
+    for (const memory of options.memories ?? []) shared.addMemory(memory);
+    for (const device of options.devices ?? []) shared.addDevice(device);
+    const server = new FdServer(shared, book, await SocketFile.claim(socketPath(options)), options);
     try {
       server.#reception.open();
       return server;
@@ -110,9 +107,14 @@ export class FdServer implements AsyncDisposable, Disposable {
     return this.#closed;
   }
 
-  /** How many clients are being served now. */
+  /** How many clients are being served now, without those that only hold a lease. */
   get clients(): number {
     return this.#clients.size;
+  }
+
+  /** What secondaries have mapped now, in the order it came. */
+  get leases(): readonly Lease[] {
+    return this.#service.leases.all;
   }
 
   /**
@@ -121,8 +123,7 @@ export class FdServer implements AsyncDisposable, Disposable {
    *   `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_FD`.
    */
   addGroup(group: NumberedGroup): void {
-    if (this.#closed) throw closedError(`the server on ${this.path}`);
-    this.#shared.addGroup(group);
+    this.#open().addGroup(group);
   }
 
   /**
@@ -131,8 +132,42 @@ export class FdServer implements AsyncDisposable, Disposable {
    * @throws VfioError `ERR_VFIO_CLOSED`.
    */
   removeGroup(number: number): boolean {
-    if (this.#closed) throw closedError(`the server on ${this.path}`);
-    return this.#shared.removeGroup(number);
+    return this.#open().removeGroup(number);
+  }
+
+  /**
+   * Shares one more memory from now on.
+   * @throws VfioError `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_MEMORIES`, `ERR_VFIO_FD`.
+   */
+  addMemory(memory: DescribedMemory): void {
+    this.#open().addMemory(memory);
+  }
+
+  /**
+   * Stops sharing a memory; who has its fd already keeps it.
+   * @param memory the same object that was added.
+   * @returns false if it was not shared.
+   * @throws VfioError `ERR_VFIO_CLOSED`.
+   */
+  removeMemory(memory: DescribedMemory): boolean {
+    return this.#open().removeMemory(memory);
+  }
+
+  /**
+   * Tells secondaries of one more device from now on. The object is read anew for each: its `open` may change.
+   * @throws VfioError `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_DEVICES`, `ERR_VFIO_GROUP_NUMBER`.
+   */
+  addDevice(device: DeviceEntry): void {
+    this.#open().addDevice(device);
+  }
+
+  /**
+   * Leaves a device out from now on.
+   * @returns false if there was none of that address.
+   * @throws VfioError `ERR_VFIO_CLOSED`.
+   */
+  removeDevice(bdf: string): boolean {
+    return this.#open().removeDevice(bdf);
   }
 
   /** Lets the process end although the server listens. */
@@ -145,10 +180,12 @@ export class FdServer implements AsyncDisposable, Disposable {
     this.#reception.setReferenced(true);
   }
 
-  /** Removes the socket file, stops listening and drops the clients being served, all at once. */
+  /** Removes the socket file, stops listening, drops the clients being served and ends all leases, all at once. */
   close(): void {
     this.#stopListening();
-    for (const client of this.#clients) client.drop("closed", "the server was closed");
+    for (const client of [...this.#clients, ...this.#leaseholders]) {
+      client.drop("closed", "the server was closed");
+    }
   }
 
   /** As {@link close}. */
@@ -157,12 +194,18 @@ export class FdServer implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Removes the socket file, stops listening, and waits until the clients being served are through: at
-   * most `timeoutMs`.
+   * Removes the socket file, stops listening, waits until the clients being served are through (at most
+   * `timeoutMs`), and ends all leases.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopListening();
     if (this.#clients.size > 0) await new Promise<void>((resolve) => this.#waitingForIdle.push(resolve));
+    this.close();
+  }
+
+  #open(): Shared {
+    if (this.#closed) throw closedError(`the server on ${this.path}`);
+    return this.#shared;
   }
 
   #stopListening(): void {
@@ -175,29 +218,29 @@ export class FdServer implements AsyncDisposable, Disposable {
 
   #admit(socket: SeqpacketSocket): void {
     const peer = peerOf(socket);
-    const refusal = this.#refusalOf(peer);
+    const refusal = refusalOf(peer, this.#allow);
     if (refusal !== undefined) {
-      sendErrAndClose(socket);
+      turnAway(socket);
       return this.#tell({ type: "dropped", reason: "refused", peer, ...refusal });
     }
-    const client = new ServedClient(socket, this.#service, (outcome) =>
-      this.#dismiss(client, { ...outcome, peer }),
-    );
+    const client = new ServedClient(socket, peer, this.#service);
     this.#clients.add(client);
     client.start();
   }
 
-  #refusalOf(peer: PeerCredentials): { detail: string; error?: unknown } | undefined {
-    try {
-      return this.#allow(peer) ? undefined : { detail: `uid ${peer.uid} is not allowed to ask` };
-    } catch (error) {
-      return { detail: "the access policy threw", error };
-    }
+  #letStay(client: ServedClient, outcome: ClientOutcome): void {
+    this.#leaseholders.add(client);
+    this.#makeRoom(client, outcome);
   }
 
-  #dismiss(client: ServedClient, event: ServerEvent): void {
+  #dismiss(client: ServedClient, outcome: ClientOutcome): void {
+    this.#leaseholders.delete(client);
+    this.#makeRoom(client, outcome);
+  }
+
+  #makeRoom(client: ServedClient, outcome: ClientOutcome): void {
     this.#clients.delete(client);
-    this.#tell(event);
+    this.#tell({ ...outcome, peer: client.peer });
     this.#reception.open();
     if (this.#clients.size > 0) return;
     for (const resolve of this.#waitingForIdle.splice(0)) resolve();
@@ -205,26 +248,5 @@ export class FdServer implements AsyncDisposable, Disposable {
 
   #tell(event: ServerEvent): void {
     queueMicrotask(() => this.#onEvent(event));
-  }
-}
-
-// Nobody's credentials are no reason to trust: uid -1 is no user's.
-function peerOf(socket: SeqpacketSocket): PeerCredentials {
-  try {
-    return socket.peer;
-  } catch {
-    return { pid: -1, uid: -1, gid: -1 };
-  }
-}
-
-// Closing a socket with an unread packet resets the connection, and the client would not see the ERR.
-function sendErrAndClose(socket: SeqpacketSocket): void {
-  try {
-    socket.receive(INT_BYTES);
-    socket.send(encodeAnswer("ERR"));
-  } catch {
-    return;
-  } finally {
-    socket.close();
   }
 }

@@ -1,7 +1,14 @@
-import { VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
-import type { Attachment, ExchangeOffer } from "./exchange.js";
+import { vfioConstants, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { isDeviceName, type DeviceEntry } from "./device-entry.js";
+import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
 import { lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
-import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_MEMORIES } from "./protocol.js";
+import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } from "./protocol.js";
+
+/** A container to share. */
+export interface SharedContainer extends HasFd {
+  /** Which IOMMU it has, for secondaries that ask: by name, or `VFIO_…_IOMMU`. A `Container` of `@vfio/vfio-core` has it. */
+  readonly iommuType?: "type1" | "type1v2" | number;
+}
 
 /** A group that is open here, with the number it has in `/dev/vfio` and sysfs. */
 export interface NumberedGroup extends HasFd {
@@ -17,21 +24,37 @@ export interface DescribedMemory {
   readonly description: Uint8Array;
 }
 
+const TYPE_NUMBERS = { type1: vfioConstants.VFIO_TYPE1_IOMMU, type1v2: vfioConstants.VFIO_TYPE1v2_IOMMU };
+
 /** What a primary shares. It borrows the fds: opening and closing them stays its caller's business. */
 export class Shared implements ExchangeOffer {
-  readonly #container: HasFd;
+  readonly grantsLeases: boolean;
+  readonly #container: SharedContainer;
   readonly #groups = new Map<number, HasFd>();
-  readonly #memories: readonly DescribedMemory[];
+  readonly #memories = new Map<DescribedMemory, OfferedMemory>();
+  readonly #files = new Map<number, HasFd>();
+  readonly #devices = new Map<string, DeviceEntry>();
   readonly #groupExists: GroupExists;
-  readonly memories: readonly Uint8Array[];
+  #nextId = 0;
 
-  constructor(container: HasFd, memories: readonly DescribedMemory[], groupExists: GroupExists) {
+  constructor(container: SharedContainer, grantsLeases: boolean, groupExists: GroupExists) {
     checkFd(container, "the container");
-    checkMemories(memories);
     this.#container = container;
-    this.#memories = [...memories];
+    this.grantsLeases = grantsLeases;
     this.#groupExists = groupExists;
-    this.memories = memories.map(({ description }) => description.slice());
+  }
+
+  get iommuType(): number {
+    const { iommuType = 0 } = this.#container;
+    return typeof iommuType === "number" ? iommuType : TYPE_NUMBERS[iommuType];
+  }
+
+  get memories(): readonly OfferedMemory[] {
+    return [...this.#memories.values()];
+  }
+
+  get devices(): readonly DeviceEntry[] {
+    return [...this.#devices.values()];
   }
 
   addGroup(group: NumberedGroup): void {
@@ -50,11 +73,48 @@ export class Shared implements ExchangeOffer {
     return this.#groups.delete(number);
   }
 
+  addMemory(memory: DescribedMemory): void {
+    const { file, description } = memory;
+    if (this.#memories.has(memory)) throw memoryError("this memory is shared already");
+    if (this.#memories.size === MAX_MEMORIES)
+      throw memoryError(`${MAX_MEMORIES} memories are shared already: that is the limit`);
+    checkFd(file, "a shared memory");
+    if (description.length > MAX_DESCRIPTION_BYTES) {
+      throw memoryError(
+        `a memory's description has ${description.length} bytes: the limit is ${MAX_DESCRIPTION_BYTES}`,
+      );
+    }
+    const id = this.#nextId++;
+    this.#memories.set(memory, { id, description: description.slice() });
+    this.#files.set(id, file);
+  }
+
+  removeMemory(memory: DescribedMemory): boolean {
+    const entry = this.#memories.get(memory);
+    if (entry === undefined) return false;
+    this.#files.delete(entry.id);
+    return this.#memories.delete(memory);
+  }
+
+  addDevice(device: DeviceEntry): void {
+    const { bdf, group } = device;
+    checkGroupNumber(group);
+    if (!isDeviceName(bdf)) throw deviceError(`${JSON.stringify(bdf)} cannot be a device's address`);
+    if (this.#devices.has(bdf)) throw deviceError(`device ${bdf} is in the list already`);
+    if (this.#devices.size === MAX_DEVICES)
+      throw deviceError(`${MAX_DEVICES} devices are in the list already: that is the limit`);
+    this.#devices.set(bdf, device);
+  }
+
+  removeDevice(bdf: string): boolean {
+    return this.#devices.delete(bdf);
+  }
+
   groupState(group: number): GroupState {
     return lookUpGroup(group, this.#groups, this.#groupExists);
   }
 
-  /** @throws VfioError `ERR_VFIO_CLOSED` if the fd, or the group meanwhile, is gone. */
+  /** @throws VfioError `ERR_VFIO_CLOSED` if the fd, or what it belongs to, is gone meanwhile. */
   fdOf(attachment: Attachment): number {
     const file = this.#fileOf(attachment);
     if (file !== undefined) return file.fd;
@@ -68,7 +128,7 @@ export class Shared implements ExchangeOffer {
       case "group":
         return this.#groups.get(attachment.group);
       case "memory":
-        return this.#memories[attachment.index]?.file;
+        return this.#files.get(attachment.id);
     }
   }
 }
@@ -79,19 +139,10 @@ function checkFd(file: HasFd, name: string): void {
   throw new VfioRangeError("ERR_VFIO_FD", `${name} has ${fd} where a file descriptor belongs`);
 }
 
-function checkMemories(memories: readonly DescribedMemory[]): void {
-  if (memories.length > MAX_MEMORIES) {
-    throw new VfioRangeError(
-      "ERR_VFIO_MEMORIES",
-      `${memories.length} memories are too many to share: the limit is ${MAX_MEMORIES}`,
-    );
-  }
-  memories.forEach(({ file, description }, index) => {
-    checkFd(file, `memory ${index}`);
-    if (description.length <= MAX_DESCRIPTION_BYTES) return;
-    throw new VfioRangeError(
-      "ERR_VFIO_MEMORIES",
-      `the description of memory ${index} has ${description.length} bytes: the limit is ${MAX_DESCRIPTION_BYTES}`,
-    );
-  });
+function memoryError(message: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_MEMORIES", message);
+}
+
+function deviceError(message: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_DEVICES", message);
 }

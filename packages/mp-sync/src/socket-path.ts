@@ -45,7 +45,11 @@ function pathOfPrefix(prefix: string, { uid, home }: SocketPathUser): string {
   return path.join(folder, `.${prefix}_mp_socket`);
 }
 
-function checkPrefix(prefix: string): void {
+/**
+ * Refuses a prefix that cannot be part of a file name.
+ * @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`.
+ */
+export function checkPrefix(prefix: string): void {
   if (prefix !== "" && !prefix.includes("/") && !prefix.includes("\0")) return;
   throw new VfioRangeError(
     "ERR_VFIO_SOCKET_PREFIX",

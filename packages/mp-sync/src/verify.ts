@@ -1,4 +1,4 @@
-import { kernel, VfioError, type HasFd } from "@vfio/ioctl-native";
+import { kernel, tryIoctl, VfioError, vfioIoctls, vfioStructs, type HasFd } from "@vfio/ioctl-native";
 
 /** What a received fd should be. */
 export type ExpectedFd =
@@ -17,17 +17,28 @@ export type ExpectedFd =
 export type FdVerifier = (file: HasFd, expected: ExpectedFd) => void;
 
 /**
- * Looks behind a received fd (`/proc/self/fd`) and refuses all but a VFIO container or the group in
- * question. Without /proc, everything passes.
+ * Looks behind a received fd (`/proc/self/fd`), and asks it something that only a VFIO container or group answers.
+ * Refuses all but a container, or the group in question. Without /proc, a group's number is not checked.
  * @throws VfioError `ERR_VFIO_WRONG_FD`.
  */
 export const verifyVfioFd: FdVerifier = (file, expected) => {
   const target = kernel().readLink(`/proc/self/fd/${file.fd}`);
-  if (typeof target === "number" || pattern(expected).test(target)) return;
-  throw new VfioError("ERR_VFIO_WRONG_FD", `the primary sent ${target} as ${nameOf(expected)}`, {
-    hint: "The primary shares a wrong fd: check what it passes to FdServer.listen()",
-  });
+  if (typeof target === "string" && !pattern(expected).test(target)) throw wrongFd(target, expected);
+  // Any folder may hold a file named vfio/7. VFIO's answers are 0 here; other files' ioctls fail.
+  if (answerOf(file, expected) !== 0) throw wrongFd(`${target}, which is no part of VFIO,`, expected);
 };
+
+function answerOf(file: HasFd, { kind }: ExpectedFd): number {
+  if (kind === "container") return tryIoctl(file, vfioIoctls.VFIO_GET_API_VERSION, 0);
+  const { vfio_group_status: status } = vfioStructs;
+  return tryIoctl(file, vfioIoctls.VFIO_GROUP_GET_STATUS, status.encode({ argsz: status.bytes }));
+}
+
+function wrongFd(what: string, expected: ExpectedFd): VfioError {
+  return new VfioError("ERR_VFIO_WRONG_FD", `the primary sent ${what} as ${nameOf(expected)}`, {
+    hint: "The primary shares a wrong fd: check what it passes to FdServer.listen(), or that it is what you take it for",
+  });
+}
 
 /** "the container", "group 5": for messages. */
 export function nameOf(expected: ExpectedFd): string {

@@ -1,8 +1,9 @@
 import { isVfioError } from "@vfio/ioctl-native";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_MEMORIES } from "../src/protocol.js";
-import { readAnswer, readMemoryCount, readMemoryDescription } from "../src/reply.js";
+import { decodeDevice } from "../src/device-entry.js";
+import { decodeVerdict } from "../src/lease-messages.js";
+import { readAnswer, readBytes, readCount, readInt } from "../src/reply.js";
 import { errorOf } from "./support/errors.js";
 import { int } from "./support/wire.js";
 
@@ -33,15 +34,17 @@ describe("reading a primary's reply", () => {
     expect(error.hint).toContain("ulimit -n");
   });
 
-  it.each([-1, MAX_MEMORIES + 1, 2 ** 31 - 1])("refuses %d as a number of memories", async (count) => {
-    const error = await errorOf(() => readMemoryCount({ bytes: int(count), fds: 0, truncated: false }));
+  it.each([-1, 1025, 2 ** 31 - 1])("refuses %d as a number of memories", async (count) => {
+    const error = await errorOf(() =>
+      readCount({ bytes: int(count), fds: 0, truncated: false }, "shared memories", 1024),
+    );
     expect(error.code).toBe("ERR_VFIO_PROTOCOL");
     expect(error.message).toContain(`${count} shared memories`);
   });
 
   it("given anything at all, gives a value or the typed error", () => {
     const anything = fc.record({
-      bytes: fc.oneof(fc.integer().map(int), fc.uint8Array({ maxLength: 8 })),
+      bytes: fc.oneof(fc.integer().map(int), fc.uint8Array({ maxLength: 24 })),
       fds: fc.nat(9),
       truncated: fc.boolean(),
     });
@@ -50,8 +53,11 @@ describe("reading a primary's reply", () => {
         for (const read of [
           () => readAnswer(packet, 0),
           () => readAnswer(packet, 1),
-          () => readMemoryCount(packet),
-          () => readMemoryDescription(packet),
+          () => readCount(packet, "devices", 1024),
+          () => readInt(packet, "its version", 1),
+          () => readBytes(packet, 1, "a memory's description"),
+          () => decodeDevice(packet.bytes),
+          () => decodeVerdict(packet.bytes),
         ]) {
           try {
             expect(read()).toBeDefined();

@@ -49,7 +49,7 @@ describe("our primary and a secondary of 2014, byte for byte", () => {
     expect(await primary.told(1)).toEqual(["dropped: malformed"]);
   });
 
-  it.each([0, 0x300, 0x10000, -1])("given the unknown request %d: ERR", async (code) => {
+  it.each([0, 0x300, 0x20000, -1])("given the unknown request %d: ERR", async (code) => {
     using primary = await TestPrimary.start();
     expect(await wireOf(primary, int(code))).toEqual([`${hex(255)}+0fd`]);
     expect(await primary.told(1)).toEqual(["unknown: ERR"]);

@@ -197,13 +197,13 @@ describe("options that cannot be", () => {
       "a description of 65537 bytes",
       { memories: [{ file: container, description: new Uint8Array(65_537) }] },
       "ERR_VFIO_MEMORIES",
-      "memory 0 has 65537 bytes",
+      "description has 65537 bytes",
     ],
     [
       "1025 memories",
       { memories: Array.from({ length: 1025 }, () => ({ file: container, description: new Uint8Array() })) },
       "ERR_VFIO_MEMORIES",
-      "1025 memories",
+      "1024 memories are shared already",
     ],
   ])("%s", async (_name, options, code, text) => {
     const error = await errorOf(() =>

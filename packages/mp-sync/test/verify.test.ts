@@ -3,10 +3,11 @@ import { describe, expect, it } from "vitest";
 import { verifyVfioFd, type ExpectedFd } from "../src/verify.js";
 import { errorOf } from "./support/errors.js";
 
-function verifyTarget(target: string | number, expected: ExpectedFd): void {
+function verifyTarget(target: string | number, expected: ExpectedFd, answer = 0): void {
   const fake = useKernel({
     ...kernel(),
     readLink: (path) => (path === "/proc/self/fd/31" ? target : -2),
+    ioctl: (fd) => (fd === 31 ? answer : -9),
   });
   try {
     verifyVfioFd({ fd: 31 }, expected);
@@ -45,5 +46,15 @@ describe("what is behind a received fd", () => {
     expect(error.code).toBe("ERR_VFIO_WRONG_FD");
     expect(error.message).toContain(`the primary sent ${target} as `);
     expect(error.hint).toContain("FdServer.listen()");
+  });
+
+  it.each([
+    ["/tmp/vfio/vfio", container],
+    ["/tmp/vfio/17", group(17)],
+    [-2, container],
+  ])("%s does not pass for %o if it does not answer as VFIO does", async (target, expected) => {
+    const error = await errorOf(() => verifyTarget(target, expected, -25));
+    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
+    expect(error.message).toContain(`${target}, which is no part of VFIO, as `);
   });
 });

@@ -1,22 +1,11 @@
-/** PCI Local Bus Specification 3.0, section 6.7: the status register's bit that says there is a list at all. */
-const STATUS = 0x06;
-const STATUS_CAPABILITIES_LIST = 1 << 4;
-const CAPABILITIES_POINTER = 0x34;
-const HEADER_END = 0x40;
-const CAPABILITY_ID_MSIX = 0x11;
-const MSIX_BYTES = 12;
-const STANDARD_SPACE = 0x100;
-const LAST_BAR = 5;
+import { CapabilityOutOfArea, CapabilityView } from "./config/capability-view.js";
+import { decodeMsix } from "./config/capabilities/msix.js";
+import { walkStandardCapabilities } from "./config/capability-walk.js";
+import type { ConfigReader } from "./config/config-reader.js";
 
-/** What the walker needs: any config space, or a picture of one. */
-export interface ConfigReader {
-  /** Reads 8 bits at a byte offset. */
-  read8(offset: number): number;
-  /** Reads 16 bits, little-endian, at a multiple of 2. */
-  read16(offset: number): number;
-  /** Reads 32 bits, little-endian, at a multiple of 4. */
-  read32(offset: number): number;
-}
+const CAPABILITY_ID_MSIX = 0x11;
+const STANDARD_BYTES = 0x100;
+const LAST_BAR = 5;
 
 /** One entry of the standard capability list. */
 export interface PciCapability {
@@ -38,7 +27,7 @@ export interface MsixTable {
 
 /**
  * Walks the standard capability list. A list that leaves its area or comes back to itself ends there: broken
- * devices have such lists, and what was found before is still true.
+ * devices have such lists, and what was found before is still true. `walkStandardCapabilities` says what was wrong.
  * @example
  * ```ts
  * import { listCapabilities } from "@vfio/pci-bar";
@@ -58,30 +47,20 @@ export interface MsixTable {
  * ```
  */
 export function listCapabilities(config: ConfigReader): PciCapability[] {
-  if ((config.read16(STATUS) & STATUS_CAPABILITIES_LIST) === 0) return [];
-  const found: PciCapability[] = [];
-  const seen = new Set<number>();
-  // The two lowest bits of every pointer are reserved and must be masked off.
-  for (let offset = config.read8(CAPABILITIES_POINTER) & 0xfc; offset >= HEADER_END && !seen.has(offset);) {
-    seen.add(offset);
-    found.push({ id: config.read8(offset), offset });
-    offset = config.read8(offset + 1) & 0xfc;
-  }
-  return found;
+  return walkStandardCapabilities(config).found.map(({ id, offset }) => ({ id, offset }));
 }
 
 /** The MSI-X table's place (PCI 3.0, section 6.8.2), or `undefined` if the device has no MSI-X, or names no BAR. */
 export function findMsixTable(config: ConfigReader): MsixTable | undefined {
   const capability = listCapabilities(config).find(({ id }) => id === CAPABILITY_ID_MSIX);
-  // Broken devices place it so that its 12 bytes reach out of the area that standard capabilities have.
-  if (capability === undefined || capability.offset + MSIX_BYTES > STANDARD_SPACE) return undefined;
-  const place = config.read32(capability.offset + 4);
-  const bar = place & 7;
-  // BIR values 6 and 7 are reserved (PCI 3.0, section 6.8.2.3): the table is then in no BAR that could be left out.
-  if (bar > LAST_BAR) return undefined;
-  return {
-    bar,
-    offset: (place & ~7) >>> 0,
-    vectors: (config.read16(capability.offset + 2) & 0x7ff) + 1,
-  };
+  if (capability === undefined) return undefined;
+  try {
+    const { table, vectors } = decodeMsix(new CapabilityView(config, capability.offset, STANDARD_BYTES));
+    // BIR values 6 and 7 are reserved (PCI 3.0, section 6.8.2.3): the table is then in no BAR that could be left out.
+    return table.bar > LAST_BAR ? undefined : { ...table, vectors };
+  } catch (error) {
+    // Broken devices place it so that its 12 bytes reach out of the area that standard capabilities have.
+    if (error instanceof CapabilityOutOfArea) return undefined;
+    throw error;
+  }
 }

@@ -1,10 +1,11 @@
 import { VfioError } from "@vfio/ioctl-native";
 import type { ConfigSpace } from "./config-space.js";
 
-const COMMAND = 0x04;
+/** Where the command register lies in the config space. */
+export const COMMAND = 0x04;
 
 /** Bits of the command register (PCI 3.0, section 6.2.2). */
-export const CommandBit = { memorySpace: 1 << 1, busMaster: 1 << 2 } as const;
+export const CommandBit = { ioSpace: 1 << 0, memorySpace: 1 << 1, busMaster: 1 << 2 } as const;
 
 /** True if a bit of the command register is set. */
 export function commandBit(config: ConfigSpace, bit: number): boolean {

@@ -1,20 +1,36 @@
 import { readAt, vfioConstants, VfioRangeError, writeAt } from "@vfio/ioctl-native";
+import { CommandRegister } from "./command-register.js";
+import { ConfigPicture } from "./config/config-reader.js";
+import { decodeConfig, type PciConfig } from "./config/pci-config.js";
 import { readRegionInfo, type RegionInfo } from "./region.js";
+import { checkValue } from "./register-value.js";
+import { StatusRegister } from "./status-register.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 type Width = 1 | 2 | 4;
+
+const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
 
 /** A device's PCI configuration space; multi-byte registers are little-endian whatever the machine is. */
 export class ConfigSpace {
   /** 256 bytes, or 4096 for PCI Express. */
   readonly bytes: number;
+  /** Its command register, by name: `config.command.set("intxDisabled", true)`. */
+  readonly command: CommandRegister;
+  /** Its status register, by name: `config.status.read().capabilities`. */
+  readonly status: StatusRegister;
   readonly #device: VfioDevice;
   readonly #region: RegionInfo;
+  readonly #beforeWrite: (offset: number, value: number) => void;
 
-  constructor(device: VfioDevice) {
+  /** @param beforeWrite throws for a write that must not be. */
+  constructor(device: VfioDevice, beforeWrite: (offset: number, value: number) => void = () => undefined) {
     this.#device = device;
+    this.#beforeWrite = beforeWrite;
     this.#region = readRegionInfo(device, vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX);
     this.bytes = this.#region.bytes;
+    this.command = new CommandRegister(this, nameOf(device));
+    this.status = new StatusRegister(this, nameOf(device));
   }
 
   /**
@@ -40,6 +56,29 @@ export class ConfigSpace {
   read(offset: number, bytes: number): Uint8Array {
     this.#check(offset, bytes, 1);
     return readAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
+  }
+
+  /**
+   * Reads all of it at once and decodes header and capabilities. What the device says is taken as data, however
+   * wrong; see {@link decodeConfig}. vfio-pci answers some registers itself: the BARs, parts of the command register
+   * and of MSI, and it hides capabilities that are not for userspace.
+   * @throws VfioSystemError; VfioError `ERR_VFIO_SHORT_IO`.
+   */
+  decode(): PciConfig {
+    return decodeConfig(new ConfigPicture(this.read(0, this.bytes)));
+  }
+
+  /**
+   * What `lspci -vv -nn` writes about the device, without the names of makers and devices, and with the sizes of its
+   * regions, which the kernel knows. Throws as {@link decode}.
+   */
+  describe(): string {
+    const { bdf } = this.#device;
+    const regionBytes = Array.from(
+      { length: ROM + 1 },
+      (_, index) => readRegionInfo(this.#device, index).bytes,
+    );
+    return this.decode().describe({ ...(bdf === undefined ? {} : { name: bdf }), regionBytes });
   }
 
   /** Writes 8 bits. Throws as {@link read8}. */
@@ -69,6 +108,7 @@ export class ConfigSpace {
   #write(offset: number, width: Width, value: number, set: (view: DataView) => void): void {
     this.#check(offset, width, width);
     checkValue(value, width);
+    this.#beforeWrite(offset, value);
     const bytes = new Uint8Array(width);
     set(new DataView(bytes.buffer));
     writeAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
@@ -82,14 +122,4 @@ export class ConfigSpace {
       `${bytes} bytes at offset ${offset} are not in ${this.#name} (${this.bytes} bytes), or not aligned to ${alignment}`,
     );
   }
-}
-
-/** JavaScript's bit operators give signed numbers, so -1 is accepted where 0xffffffff is meant. */
-function checkValue(value: number, width: Width): void {
-  const limit = 2 ** (width * 8);
-  if (Number.isInteger(value) && value >= -limit / 2 && value < limit) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_REGISTER_VALUE",
-    `a register value must be an integer of ${width * 8} bits, not ${value}`,
-  );
 }

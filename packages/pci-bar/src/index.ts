@@ -4,19 +4,66 @@
  * @packageDocumentation
  */
 export { PciDevice } from "./pci-device.js";
-export { Bar, type BarContext } from "./bar.js";
-export { MappedBar } from "./mapped-bar.js";
+export { PciRegion, type MapRegionOptions, type MsixTablePolicy, type RegionContext } from "./pci-region.js";
+export { OpenRegion } from "./open-region.js";
+export type { PollOptions, PollSyncOptions } from "./poll-mask.js";
+export type { MappedWindow, RegionFile, RegionShape } from "./region-backend.js";
+export type { MappingWindow, RegionParts, SharedRegion, SharedRegionFile } from "./region-parts.js";
+export { defineRegisters, RegisterTable } from "./register-table.js";
+export { formatDump, type DumpedRegister, type DumpOptions } from "./register-dump.js";
+export type { RegisterRegion } from "./raw-register.js";
+export type { AnyFieldValue } from "./register-field.js";
+export type { FieldLayout, RegisterLayout } from "./register-layout.js";
+export type {
+  AccessOf,
+  AnyField,
+  BoundRegister,
+  FieldAccess,
+  FieldAccessOf,
+  FieldAccessor,
+  FieldDeclaration,
+  FieldReading,
+  FieldValue,
+  FieldWriting,
+  FlagField,
+  Modifying,
+  NamedField,
+  NumberField,
+  RawValue,
+  Readable,
+  Reading,
+  RegisterAccess,
+  RegisterArrayDeclaration,
+  RegisterDeclaration,
+  RegisterDeclarations,
+  RegisterList,
+  RegisterPlace,
+  RegisterSet,
+  RegisterWithFields,
+  ValuesRead,
+  ValuesWritten,
+  WideField,
+  WideRegister,
+  WithFields,
+  Writable,
+  Writing,
+} from "./register-declaration.js";
 export { ConfigSpace } from "./config-space.js";
 export { decodeRegionInfo, readRegionInfo, type MappableArea, type RegionInfo } from "./region.js";
-export {
-  findMsixTable,
-  listCapabilities,
-  type ConfigReader,
-  type MsixTable,
-  type PciCapability,
-} from "./capabilities.js";
+export { findMsixTable, listCapabilities, type MsixTable, type PciCapability } from "./capabilities.js";
+export { CommandRegister, type SwitchableCommandFlag } from "./command-register.js";
+export { StatusRegister } from "./status-register.js";
+export * from "./config/index.js";
 export { Interrupts, type InterruptOptions } from "./interrupts.js";
-export { InterruptVector, type InterruptWait } from "./interrupt-vector.js";
+export {
+  InterruptVector,
+  type InterruptListener,
+  type InterruptWait,
+  type ListenOptions,
+} from "./interrupt-vector.js";
+export type { PowerState } from "./power-state.js";
+export type { ResetOptions } from "./reset.js";
+export type { HotResetDevice } from "./hot-reset.js";
 export {
   chooseInterrupt,
   readInterruptInfo,

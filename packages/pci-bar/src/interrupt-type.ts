@@ -26,6 +26,8 @@ export interface InterruptInfo {
   readonly maskable: boolean;
   /** The kernel masks it with every interrupt, until it is unmasked (INTx). */
   readonly automasked: boolean;
+  /** Vectors can be added while it is enabled (MSI-X, Linux 6.6 and later where the machine allows it). */
+  readonly resizable: boolean;
 }
 
 /** Asks for an interrupt type. */
@@ -36,12 +38,14 @@ export function readInterruptInfo(device: VfioDevice, type: InterruptType): Inte
     what: `cannot read the ${type} interrupt info of ${nameOf(device)}`,
   }));
   const { flags, count } = struct.decode(buffer);
+  const has = (flag: number): boolean => (flags & flag) !== 0;
   return {
     type,
     vectors: count,
-    eventfd: (flags & vfioConstants.VFIO_IRQ_INFO_EVENTFD) !== 0,
-    maskable: (flags & vfioConstants.VFIO_IRQ_INFO_MASKABLE) !== 0,
-    automasked: (flags & vfioConstants.VFIO_IRQ_INFO_AUTOMASKED) !== 0,
+    eventfd: has(vfioConstants.VFIO_IRQ_INFO_EVENTFD),
+    maskable: has(vfioConstants.VFIO_IRQ_INFO_MASKABLE),
+    automasked: has(vfioConstants.VFIO_IRQ_INFO_AUTOMASKED),
+    resizable: !has(vfioConstants.VFIO_IRQ_INFO_NORESIZE),
   };
 }
 

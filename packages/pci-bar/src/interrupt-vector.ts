@@ -1,20 +1,46 @@
-import { closedError, EventFd, waitForFd, type WaitOptions } from "@vfio/ioctl-native";
-import { followSignal } from "./follow-signal.js";
+import {
+  checkWaitLimits,
+  closedError,
+  EventFd,
+  limitWait,
+  runAll,
+  watchFd,
+  type FdWatcher,
+  type WaitLimits,
+} from "@vfio/ioctl-native";
 
 /** How long and until when to wait for an interrupt. */
-export type InterruptWait = Pick<WaitOptions, "signal" | "timeoutMs">;
+export type InterruptWait = WaitLimits;
+
+/** Called with how many interrupts came since the last count was given out, at least 1. */
+export type InterruptListener = (count: number) => void;
+
+/** Options of {@link InterruptVector.onInterrupt}. */
+export interface ListenOptions {
+  /** The process does not end while the listener is there. Default true. */
+  readonly keepAlive?: boolean;
+}
+
+interface Waiter {
+  readonly resolve: (count: number) => void;
+  readonly reject: (error: Error) => void;
+  limit: Disposable | undefined;
+}
 
 /**
  * One interrupt vector. Interrupts are counted in the kernel, so none is lost between two waits: each wait gives
- * how many came since the last.
+ * how many came since the last. Every count is given out once: to the wait that began first, or else to the listeners.
  */
 export class InterruptVector implements AsyncIterable<number>, Disposable {
   /** The vector's number, from 0. */
   readonly number: number;
   readonly #name: string;
   readonly #eventFd = EventFd.create();
-  /** Ends whoever waits when the vector is closed. */
-  readonly #waits = new Set<AbortController>();
+  readonly #waiters = new Set<Waiter>();
+  readonly #listeners = new Set<{ readonly listener: InterruptListener; readonly keepAlive: boolean }>();
+  #watcher: FdWatcher | undefined;
+  #keepsAlive = false;
+  #closed = false;
 
   /** Programs call `interrupts.vector(number)`. */
   constructor(number: number, name: string) {
@@ -22,38 +48,66 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     this.#name = name;
   }
 
-  /** The eventfd that the kernel raises. */
+  /** The eventfd that the kernel raises. Who reads it takes counts away from the waits and listeners here. */
   get fd(): number {
     return this.#eventFd.fd;
   }
 
   /**
    * Waits for the next interrupt, through the event loop.
-   * @returns how many came since the last call, at least 1.
-   * @throws VfioError `ERR_VFIO_TIMEOUT`; the signal's reason when aborted.
+   * @returns how many came since the last count was given out, at least 1.
+   * @throws VfioError `ERR_VFIO_TIMEOUT`; `ERR_VFIO_CLOSED`, also when it is closed meanwhile; VfioRangeError
+   * `ERR_VFIO_WAIT_ARGUMENT`; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
    */
   async wait(options: InterruptWait = {}): Promise<number> {
-    for (;;) {
-      options.signal?.throwIfAborted();
-      const count = this.poll();
-      if (count > 0) return count;
-      await this.#untilRaised(options);
-    }
+    this.#checkOpen();
+    checkWaitLimits(options);
+    // Who waits already comes first.
+    const count = this.#waiters.size === 0 ? this.poll() : 0;
+    return count > 0 ? count : this.#nextCount(options);
   }
 
-  /** How many interrupts came since the last call; 0 if none. Never waits: for busy polling. */
+  /** How many interrupts came since the last count was given out; 0 if none. Never waits: for busy polling. */
   poll(): number {
     return this.#eventFd.read();
   }
 
-  /** `for await (const count of vector)`: every count that {@link wait} gives, until the loop is left. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<number, void, void> {
-    for (;;) yield await this.wait();
+  /**
+   * Calls back with every count that no {@link wait} takes, until disposed of.
+   * @throws VfioError `ERR_VFIO_CLOSED`.
+   */
+  onInterrupt(listener: InterruptListener, { keepAlive = true }: ListenOptions = {}): Disposable {
+    this.#checkOpen();
+    const entry = { listener, keepAlive };
+    this.#watch();
+    this.#listeners.add(entry);
+    this.#keepAliveAsNeeded();
+    return {
+      [Symbol.dispose]: () => {
+        this.#listeners.delete(entry);
+        this.#keepAliveAsNeeded();
+      },
+    };
+  }
+
+  /** Every count that {@link wait} gives; the limits hold for each wait. Throws as that does. */
+  async *counts(options: InterruptWait = {}): AsyncGenerator<number, void, void> {
+    for (;;) yield await this.wait(options);
+  }
+
+  /** `for await (const count of vector)`: {@link counts} without limits, until the loop is left. */
+  [Symbol.asyncIterator](): AsyncGenerator<number, void, void> {
+    return this.counts();
   }
 
   /** Closes the eventfd. `Interrupts.close` does it. Closing twice does nothing. */
   close(): void {
-    for (const wait of this.#waits) wait.abort(closedError(this.#name));
+    if (this.#closed) return;
+    this.#closed = true;
+    const waiters = [...this.#waiters];
+    this.#listeners.clear();
+    this.#stopWatching();
+    for (const waiter of waiters) this.#finish(waiter, () => waiter.reject(closedError(this.#name)));
     this.#eventFd.close();
   }
 
@@ -62,15 +116,68 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     this.close();
   }
 
-  async #untilRaised({ signal, timeoutMs }: InterruptWait): Promise<void> {
-    const wait = new AbortController();
-    const following = signal === undefined ? undefined : followSignal(signal, wait);
-    this.#waits.add(wait);
-    try {
-      await waitForFd(this.#eventFd, { timeoutMs, signal: wait.signal, what: this.#name });
-    } finally {
-      following?.[Symbol.dispose]();
-      this.#waits.delete(wait);
-    }
+  #checkOpen(): void {
+    if (this.#closed) throw closedError(this.#name);
+  }
+
+  #nextCount(options: InterruptWait): Promise<number> {
+    return new Promise((resolve, reject) => {
+      const waiter: Waiter = { resolve, reject, limit: undefined };
+      this.#watch();
+      this.#waiters.add(waiter);
+      this.#keepAliveAsNeeded();
+      waiter.limit = limitWait(options, this.#name, (error) => this.#finish(waiter, () => reject(error)));
+    });
+  }
+
+  #finish(waiter: Waiter, settle: () => void): void {
+    this.#waiters.delete(waiter);
+    waiter.limit?.[Symbol.dispose]();
+    this.#keepAliveAsNeeded();
+    settle();
+  }
+
+  /** One watch serves many waits: a new one each time would cost five system calls. */
+  #watch(): void {
+    if (this.#watcher !== undefined) return;
+    this.#watcher = watchFd(this.#eventFd, () => this.#onReadable());
+    this.#keepsAlive = true;
+  }
+
+  #onReadable(): void {
+    // Nobody wants it now: the count stays in the kernel.
+    if (this.#waiters.size === 0 && this.#listeners.size === 0) return this.#stopWatching();
+    const count = this.poll();
+    if (count > 0) this.#giveOut(count);
+  }
+
+  #giveOut(count: number): void {
+    const first = this.#waiters.values().next().value;
+    if (first !== undefined) return this.#finish(first, () => first.resolve(count));
+    runAll(
+      [...this.#listeners].map(
+        ({ listener }) =>
+          () =>
+            listener(count),
+      ),
+    );
+  }
+
+  #stopWatching(): void {
+    this.#watcher?.stop();
+    this.#watcher = undefined;
+  }
+
+  #keepAliveAsNeeded(): void {
+    const needed = this.#waiters.size > 0 || this.#listenerKeepsAlive();
+    if (needed === this.#keepsAlive) return;
+    this.#keepsAlive = needed;
+    if (needed) this.#watcher?.ref();
+    else this.#watcher?.unref();
+  }
+
+  #listenerKeepsAlive(): boolean {
+    for (const { keepAlive } of this.#listeners) if (keepAlive) return true;
+    return false;
   }
 }

@@ -1,13 +1,4 @@
-import {
-  closedError,
-  ioctl,
-  runAll,
-  vfioConstants,
-  VfioError,
-  vfioIoctls,
-  VfioRangeError,
-  vfioStructs,
-} from "@vfio/ioctl-native";
+import { closedError, runAll, VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import {
   chooseInterrupt,
   INTERRUPT_INDEX,
@@ -15,21 +6,17 @@ import {
   type InterruptType,
 } from "./interrupt-type.js";
 import { InterruptVector } from "./interrupt-vector.js";
+import { IrqControl } from "./irq-control.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
-
-const {
-  VFIO_IRQ_SET_ACTION_TRIGGER: TRIGGER,
-  VFIO_IRQ_SET_ACTION_UNMASK: UNMASK,
-  VFIO_IRQ_SET_DATA_EVENTFD: DATA_EVENTFD,
-  VFIO_IRQ_SET_DATA_NONE: DATA_NONE,
-} = vfioConstants;
 
 /** Options of `PciDevice.setUpInterrupts`. */
 export interface InterruptOptions {
   /** Default: the best that the device has, in the order MSI-X, MSI, INTx. */
   readonly type?: InterruptType;
-  /** How many vectors to use, from 0 on. Default 1. */
+  /** How many vectors to use, from `start` on. Default 1. */
   readonly vectors?: number;
+  /** The first vector to use. Default 0. */
+  readonly start?: number;
 }
 
 /**
@@ -54,29 +41,31 @@ export class Interrupts implements Disposable {
   /** The chosen type, as the kernel described it. */
   readonly info: InterruptInfo;
   readonly #device: VfioDevice;
-  readonly #vectors: readonly InterruptVector[];
+  readonly #name: string;
+  readonly #start: number;
+  readonly #control: IrqControl;
+  readonly #vectors: InterruptVector[];
   readonly #hold: Disposable | undefined;
   readonly #closeListeners: (() => void)[] = [];
   #enabled = false;
   #closed = false;
 
-  private constructor(device: VfioDevice, info: InterruptInfo, vectors: number) {
+  private constructor(device: VfioDevice, info: InterruptInfo, start: number, vectors: number) {
     this.info = info;
     this.#device = device;
-    this.#vectors = createVectors(vectors, `${info.type} interrupt of ${nameOf(device)}`);
+    this.#start = start;
+    this.#name = `the ${info.type} interrupts of ${nameOf(device)}`;
+    this.#control = new IrqControl(device, INTERRUPT_INDEX[info.type], this.#name);
+    this.#vectors = createVectors(device, info, start, vectors);
     this.#hold = device.hold?.(`its ${info.type} interrupts`);
   }
 
   /** Chooses the type and creates the eventfds. Nothing is enabled. Programs call `pci.setUpInterrupts()`. */
   static setUp(device: VfioDevice, options: InterruptOptions = {}): Interrupts {
     const info = chooseInterrupt(device, options.type);
-    const { vectors = 1 } = options;
-    if (Number.isInteger(vectors) && vectors >= 1 && vectors <= info.vectors)
-      return new Interrupts(device, info, vectors);
-    throw new VfioRangeError(
-      "ERR_VFIO_INTERRUPT_VECTORS",
-      `${nameOf(device)} has ${info.vectors} ${info.type} vectors; ${vectors} cannot be set up`,
-    );
+    const { vectors = 1, start = 0 } = options;
+    checkVectors(device, info, start, vectors);
+    return new Interrupts(device, info, start, vectors);
   }
 
   /** The chosen type. */
@@ -89,46 +78,91 @@ export class Interrupts implements Disposable {
     return this.#enabled;
   }
 
-  /** @throws VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS` for a vector that was not set up. */
+  /** All vectors that are set up, by their numbers. */
+  get vectors(): readonly InterruptVector[] {
+    return [...this.#vectors];
+  }
+
+  /**
+   * @param number the device's own number of the vector: with `start: 3` the first is 3.
+   * @throws VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS` for a vector that was not set up.
+   */
   vector(number: number): InterruptVector {
-    const vector = this.#vectors[number];
+    const vector = this.#vectors[number - this.#start];
     if (vector !== undefined) return vector;
-    const last = this.#vectors.length - 1;
     throw new VfioRangeError(
       "ERR_VFIO_INTERRUPT_VECTORS",
-      `vector ${number} is not set up: they are 0 to ${last}`,
+      `vector ${number} is not set up: they are ${this.#start} to ${this.#end - 1}`,
     );
   }
 
-  /** Tells the kernel to raise the eventfds with the device's interrupts. */
+  /**
+   * Sets up more vectors, behind the last. While the interrupts are enabled, the new ones are enabled at once, and the
+   * others lose nothing; the kernel allows that only if `info.resizable`.
+   * @throws VfioError `ERR_VFIO_INTERRUPTS_NOT_RESIZABLE` if they are enabled and it does not; VfioRangeError
+   * `ERR_VFIO_INTERRUPT_VECTORS`. After a throw the vectors are as before.
+   */
+  addVectors(count = 1): InterruptVector[] {
+    this.#checkOpen();
+    checkVectors(this.#device, this.info, this.#end, count);
+    if (this.#enabled && !this.info.resizable) throw notResizableError(this.#name);
+    const added = createVectors(this.#device, this.info, this.#end, count);
+    try {
+      if (this.#enabled) this.#control.enable(this.#end, added);
+    } catch (error) {
+      for (const vector of added) vector.close();
+      throw error;
+    }
+    this.#vectors.push(...added);
+    return added;
+  }
+
+  /**
+   * Tells the kernel to raise the eventfds with the device's interrupts.
+   * @throws VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS` if the machine has fewer vectors left; VfioSystemError.
+   */
   enable(): void {
     this.#checkOpen();
-    this.#setIrqs(
-      "enable",
-      DATA_EVENTFD | TRIGGER,
-      this.#vectors.map(({ fd }) => fd),
-    );
+    this.#control.enable(this.#start, this.#vectors);
     this.#enabled = true;
   }
 
   /**
-   * Lets an INTx interrupt come again: the kernel masks it with each one, since its line stays raised until the
-   * device is served.
+   * Holds INTx back until {@link unmask}. MSI and MSI-X cannot be masked through VFIO.
    * @throws VfioError `ERR_VFIO_NOT_MASKABLE` for other types; `ERR_VFIO_INTERRUPTS_DISABLED` before {@link enable}.
    */
+  mask(): void {
+    this.#checkMaskable();
+    this.#control.mask();
+  }
+
+  /**
+   * Lets an INTx interrupt come again: the kernel masks it with each one, since its line stays raised until the
+   * device is served. Throws as {@link mask}.
+   */
   unmask(): void {
-    this.#checkOpen();
-    const name = `${this.type} interrupts of ${nameOf(this.#device)}`;
-    if (this.type !== "intx") throw new VfioError("ERR_VFIO_NOT_MASKABLE", `${name} are never masked`);
-    if (!this.#enabled) throw disabledError(name);
-    this.#setIrqs("unmask", DATA_NONE | UNMASK, [], 1);
+    this.#checkMaskable();
+    this.#control.unmask();
+  }
+
+  /**
+   * Raises vectors as if the device had (the kernel's loopback): to test a program without a device that plays along.
+   * @param numbers which ones; all in one system call.
+   * @throws VfioError `ERR_VFIO_INTERRUPTS_DISABLED` before {@link enable}; VfioRangeError
+   * `ERR_VFIO_INTERRUPT_VECTORS` for a vector that was not set up.
+   */
+  trigger(...numbers: number[]): void {
+    this.#checkEnabled("triggered");
+    if (numbers.length === 1) return this.#control.fireOne(this.vector(numbers[0] ?? NaN).number);
+    const which = new Uint8Array(this.#vectors.length);
+    for (const number of numbers) which[this.vector(number).number - this.#start] = 1;
+    if (numbers.length > 0) this.#control.fire(this.#start, which);
   }
 
   /** Nothing is delivered any more. What was counted before can still be read. */
   disable(): void {
     if (!this.#enabled) return;
-    // DATA_NONE with a count above 0 would fire the vectors; with 0 it takes all triggers away.
-    this.#setIrqs("disable", DATA_NONE | TRIGGER, [], 0);
+    this.#control.disable();
     this.#enabled = false;
   }
 
@@ -159,32 +193,68 @@ export class Interrupts implements Disposable {
     this.close();
   }
 
-  #checkOpen(): void {
-    if (this.#closed) throw closedError(`the interrupts of ${nameOf(this.#device)}`);
+  /** The number behind the last vector's. */
+  get #end(): number {
+    return this.#start + this.#vectors.length;
   }
 
-  #setIrqs(verb: string, flags: number, fds: readonly number[], count = fds.length): void {
-    const struct = vfioStructs.vfio_irq_set;
-    const argsz = struct.bytes + fds.length * 4;
-    const buffer = struct.encode({ argsz, flags, index: INTERRUPT_INDEX[this.type], start: 0, count }, argsz);
-    buffer.set(new Uint8Array(new Int32Array(fds).buffer), struct.bytes);
-    ioctl(this.#device, vfioIoctls.VFIO_DEVICE_SET_IRQS, buffer, () => ({
-      what: `cannot ${verb} the ${this.type} interrupts of ${nameOf(this.#device)}`,
-    }));
+  #checkOpen(): void {
+    if (this.#closed) throw closedError(this.#name);
+  }
+
+  #checkEnabled(verb: string): void {
+    this.#checkOpen();
+    if (this.#enabled) return;
+    throw new VfioError(
+      "ERR_VFIO_INTERRUPTS_DISABLED",
+      `${this.#name} cannot be ${verb}: they are not enabled`,
+      { hint: "Call interrupts.enable() first" },
+    );
+  }
+
+  #checkMaskable(): void {
+    this.#checkOpen();
+    if (this.type !== "intx") throw new VfioError("ERR_VFIO_NOT_MASKABLE", `${this.#name} are never masked`);
+    this.#checkEnabled("masked or unmasked");
   }
 }
 
-function disabledError(name: string): VfioError {
-  return new VfioError("ERR_VFIO_INTERRUPTS_DISABLED", `${name} cannot be unmasked: they are not enabled`, {
-    hint: "Call interrupts.enable() first",
+/** The kernel serves one type at a time. Throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` if there are interrupts already. */
+export function checkNoneInUse(open: Interrupts | undefined, device: string): void {
+  if (open === undefined) return;
+  throw new VfioError("ERR_VFIO_INTERRUPTS_IN_USE", `${device} has ${open.type} interrupts set up already`, {
+    hint: "Close the first: interrupts.close()",
   });
 }
 
-function createVectors(count: number, name: string): InterruptVector[] {
+function checkVectors(device: VfioDevice, info: InterruptInfo, start: number, count: number): void {
+  const whole = Number.isInteger(start) && Number.isInteger(count);
+  if (whole && start >= 0 && count >= 1 && start + count <= info.vectors) return;
+  const from = start === 0 ? "" : ` from ${String(start)} on`;
+  throw new VfioRangeError(
+    "ERR_VFIO_INTERRUPT_VECTORS",
+    `${nameOf(device)} has ${info.vectors} ${info.type} vectors; ${String(count)}${from} cannot be set up`,
+  );
+}
+
+function notResizableError(name: string): VfioError {
+  return new VfioError(
+    "ERR_VFIO_INTERRUPTS_NOT_RESIZABLE",
+    `the kernel cannot add vectors to ${name} while they are enabled`,
+    { hint: "Disable them, add the vectors, and enable them again; or set up enough from the start" },
+  );
+}
+
+function createVectors(
+  device: VfioDevice,
+  { type }: InterruptInfo,
+  start: number,
+  count: number,
+): InterruptVector[] {
   const vectors: InterruptVector[] = [];
   try {
-    for (let number = 0; number < count; number++)
-      vectors.push(new InterruptVector(number, `${name}, vector ${number}`));
+    for (let number = start; number < start + count; number++)
+      vectors.push(new InterruptVector(number, `${type} interrupt of ${nameOf(device)}, vector ${number}`));
     return vectors;
   } catch (error) {
     for (const vector of vectors) vector.close();

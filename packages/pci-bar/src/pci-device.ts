@@ -1,11 +1,33 @@
-import { closedError, runAll, vfioConstants, VfioError, VfioRangeError } from "@vfio/ioctl-native";
-import { Bar } from "./bar.js";
+import {
+  closedError,
+  runAll,
+  vfioConstants,
+  VfioError,
+  VfioRangeError,
+  type HasFd,
+} from "@vfio/ioctl-native";
+import { checkAnswers, checkMemoryStays } from "./address-space.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { CommandBit, commandBit, setCommandBit } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
-import { Interrupts, type InterruptOptions } from "./interrupts.js";
-import type { MappedBar } from "./mapped-bar.js";
+import { DeviceNotice, type NoticeKind } from "./device-notice.js";
+import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
+import type { InterruptListener, ListenOptions } from "./interrupt-vector.js";
+import { checkNoneInUse, Interrupts, type InterruptOptions } from "./interrupts.js";
+import { OpenRegion } from "./open-region.js";
+import { PciRegion, type MapRegionOptions } from "./pci-region.js";
+import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { readRegionInfo } from "./region.js";
+import {
+  canReset,
+  checkPresent,
+  isPresent,
+  planReset,
+  resetKeeping,
+  type ResetOptions,
+  type ResetTarget,
+} from "./reset.js";
+import { undo } from "./undo.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
@@ -33,12 +55,15 @@ export class PciDevice implements Disposable {
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: VfioDevice;
-  readonly #owned = new Set<MappedBar | Interrupts>();
+  readonly #owned = new Set<OpenRegion | Interrupts | DeviceNotice>();
+  readonly #notices = new Map<NoticeKind, DeviceNotice>();
   #closed = false;
 
   constructor(device: VfioDevice) {
     this.#device = device;
-    this.config = new ConfigSpace(device);
+    this.config = new ConfigSpace(device, (offset, value) => {
+      checkMemoryStays(this.config, { offset, value }, this.#openRegions, nameOf(device));
+    });
     this.msixTable = findMsixTable(this.config);
   }
 
@@ -53,38 +78,72 @@ export class PciDevice implements Disposable {
   }
 
   /** @throws VfioRangeError `ERR_VFIO_BAR_INDEX` for anything but 0–5; VfioError `ERR_VFIO_CLOSED`. */
-  bar(index: number): Bar {
+  bar(index: number): PciRegion {
     this.#checkOpen();
     if (!Number.isInteger(index) || index < 0 || index > LAST_BAR) {
       throw new VfioRangeError("ERR_VFIO_BAR_INDEX", `PCI devices have BARs 0 to ${LAST_BAR}, not ${index}`);
     }
-    return new Bar(readRegionInfo(this.#device, index), {
-      device: this.#device,
-      msixBar: this.msixTable?.bar,
-      checkOpen: () => this.#checkOpen(),
-      memorySpaceEnabled: () => this.memorySpace,
-      own: (mapped) => this.#own(mapped),
-    });
+    return this.region(index);
   }
 
   /** The BARs that the device has, mappable or not. */
-  get bars(): Bar[] {
+  get bars(): PciRegion[] {
     return Array.from({ length: LAST_BAR + 1 }, (_, index) => this.bar(index)).filter(
       ({ bytes }) => bytes > 0,
     );
   }
 
+  /** The expansion ROM, or `undefined` if the device has none. The kernel switches it on for each read. */
+  get rom(): PciRegion | undefined {
+    const rom = this.region(vfioConstants.VFIO_PCI_ROM_REGION_INDEX);
+    return rom.bytes === 0 ? undefined : rom;
+  }
+
   /**
-   * Maps every BAR that can be mapped, leaving out the one with the MSI-X table. If one fails, those before it are
-   * unmapped again.
+   * The legacy VGA addresses, or `undefined` if the device is no VGA device, or the kernel has no `VFIO_PCI_VGA`.
+   * Offsets are the addresses themselves; only 0xa0000–0xbffff, 0x3b0–0x3bb and 0x3c0–0x3df answer.
    */
-  mapBars(): MappedBar[] {
-    const mapped: MappedBar[] = [];
+  get vga(): PciRegion | undefined {
     try {
-      for (const bar of this.bars) if (bar.obstacle === undefined) mapped.push(bar.map());
+      return this.region(vfioConstants.VFIO_PCI_VGA_REGION_INDEX);
+    } catch (error) {
+      if (error instanceof VfioError && error.code === "EINVAL") return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Any region by the kernel's index: 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA, from 9 on what the
+   * device's driver in the kernel adds.
+   * @throws VfioSystemError EINVAL for an index that the device has not; VfioError `ERR_VFIO_CLOSED`.
+   */
+  region(index: number): PciRegion {
+    this.#checkOpen();
+    return new PciRegion(readRegionInfo(this.#device, index), {
+      device: this.#device,
+      msixTable: this.msixTable,
+      checkOpen: () => this.#checkOpen(),
+      checkAnswers: (region) => checkAnswers(region, this.config),
+      own: (region) => this.#own(region),
+    });
+  }
+
+  /**
+   * Maps every BAR that can be mapped, leaving out the one with the MSI-X table unless the options say otherwise. If
+   * one fails, those before it are unmapped again.
+   */
+  mapBars(options: MapRegionOptions = {}): OpenRegion[] {
+    const mapped: OpenRegion[] = [];
+    try {
+      for (const bar of this.bars) {
+        if (bar.obstacleTo(options) === undefined) mapped.push(bar.map(options));
+      }
       return mapped;
     } catch (error) {
-      for (const bar of mapped) bar.close();
+      undo(
+        error,
+        mapped.map((bar) => () => bar.close()),
+      );
       throw error;
     }
   }
@@ -93,11 +152,12 @@ export class PciDevice implements Disposable {
    * Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. A device has one
    * `Interrupts` at a time: the kernel serves one type, and a second would take the first one's eventfds away.
    * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` while others are open; `ERR_VFIO_NO_INTERRUPT`; `ERR_VFIO_CLOSED`;
-   * VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`.
+   * `ERR_VFIO_DEVICE_GONE`; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`.
    */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
     this.#checkOpen();
-    this.#checkNoInterrupts();
+    checkNoneInUse(this.#interrupts, nameOf(this.#device));
+    checkPresent(this.config, nameOf(this.#device));
     const interrupts = Interrupts.setUp(this.#device, options);
     this.#own(interrupts);
     return interrupts;
@@ -118,9 +178,94 @@ export class PciDevice implements Disposable {
     return commandBit(this.config, CommandBit.memorySpace);
   }
 
-  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
+  /**
+   * Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_MEMORY_SPACE_IN_USE` for
+   * switching it off while regions are mapped.
+   */
   set memorySpace(on: boolean) {
     setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
+  }
+
+  /** The device answers at its I/O-port BARs. Setting it is verified by reading it back. */
+  get ioSpace(): boolean {
+    return commandBit(this.config, CommandBit.ioSpace);
+  }
+
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
+  set ioSpace(on: boolean) {
+    setCommandBit(this.config, CommandBit.ioSpace, on, nameOf(this.#device));
+  }
+
+  /**
+   * Calls back when the kernel wants the device back: it is to be unplugged, or unbound from vfio-pci. Whoever asked
+   * waits until the device's last fd is closed, so stop using it, and close everything in order. The kernel asks again
+   * every 10 seconds (`VFIO_PCI_REQ_IRQ_INDEX`, vfio_pci_core_request).
+   * @param options a listener does not keep the process alive, unless told so here.
+   * @returns dispose of it to hear no more.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel does not ask; `ERR_VFIO_CLOSED`.
+   */
+  onRemovalRequested(listener: () => void, options?: ListenOptions): Disposable {
+    return this.#listen("removal request", () => listener(), options);
+  }
+
+  /**
+   * Calls back when a PCI Express device reported an uncorrectable error (AER; `VFIO_PCI_ERR_IRQ_INDEX`,
+   * vfio_pci_core_aer_err_detected). What it does from then on is undefined until it was reset.
+   * Parameters and result as with {@link onRemovalRequested}.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it is no PCI Express device; `ERR_VFIO_CLOSED`.
+   */
+  onDeviceError(listener: () => void, options?: ListenOptions): Disposable {
+    return this.#listen("error", () => listener(), options);
+  }
+
+  /** False if the device does not answer any more: it was pulled out, or has no power. */
+  get present(): boolean {
+    return isPresent(this.config);
+  }
+
+  /** Its power state; in all but D0 its BARs do not answer. */
+  get powerState(): PowerState {
+    return readPowerState(this.config);
+  }
+
+  /** Switches the device on, if it is not. Throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is. */
+  bringToD0(): void {
+    bringToD0(this.config, nameOf(this.#device));
+  }
+
+  /** True if {@link reset} is possible. */
+  get canReset(): boolean {
+    return canReset(this.#device);
+  }
+
+  /**
+   * Resets this function alone, and brings back what was asked for. Afterwards it is in power state D0. Counts of
+   * interrupts from before can still be read.
+   * @throws VfioError `ERR_VFIO_NO_RESET` if the kernel knows no way; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`;
+   * VfioSystemError. Nothing was reset then, and interrupts are as before.
+   */
+  reset(options: ResetOptions = {}): void {
+    this.#checkOpen();
+    resetKeeping(this.#resetTarget, options, planReset(this.#device));
+  }
+
+  /**
+   * The devices that {@link hotReset} resets, this one among them: all on its slot or bus.
+   * @throws VfioError `ERR_VFIO_NO_RESET` if there is no such slot or bus, as on a root bus.
+   */
+  get hotResetDevices(): HotResetDevice[] {
+    return readHotResetDevices(this.#device);
+  }
+
+  /**
+   * Resets everything on the device's slot or bus, and brings back of this device what was asked for.
+   * @param groups the open groups of all {@link hotResetDevices}: the proof that they are yours.
+   * @throws VfioError `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing; `ERR_VFIO_NO_RESET`;
+   * `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of them is not bound to vfio-pci.
+   */
+  hotReset(groups: readonly HasFd[], options: ResetOptions = {}): void {
+    this.#checkOpen();
+    resetKeeping(this.#resetTarget, options, planHotReset(this.#device, groups));
   }
 
   /**
@@ -137,19 +282,32 @@ export class PciDevice implements Disposable {
     this.close();
   }
 
-  #own(resource: MappedBar | Interrupts): void {
+  #listen(kind: NoticeKind, listener: InterruptListener, options?: ListenOptions): Disposable {
+    this.#checkOpen();
+    let notice = this.#notices.get(kind);
+    if (notice === undefined) {
+      notice = new DeviceNotice(this.#device, kind);
+      this.#notices.set(kind, notice);
+      this.#own(notice);
+    }
+    return notice.listen(listener, options);
+  }
+
+  get #interrupts(): Interrupts | undefined {
+    return [...this.#owned].find((resource) => resource instanceof Interrupts);
+  }
+
+  get #resetTarget(): ResetTarget {
+    return { device: this.#device, config: this.config, interrupts: this.#interrupts };
+  }
+
+  #own(resource: OpenRegion | Interrupts | DeviceNotice): void {
     this.#owned.add(resource);
     resource.onClose(() => this.#owned.delete(resource));
   }
 
-  #checkNoInterrupts(): void {
-    const open = [...this.#owned].find((resource) => resource instanceof Interrupts);
-    if (open === undefined) return;
-    throw new VfioError(
-      "ERR_VFIO_INTERRUPTS_IN_USE",
-      `${nameOf(this.#device)} has ${open.type} interrupts set up already`,
-      { hint: "Close the first: interrupts.close()" },
-    );
+  get #openRegions(): OpenRegion[] {
+    return [...this.#owned].filter((resource) => resource instanceof OpenRegion);
   }
 
   #checkOpen(): void {

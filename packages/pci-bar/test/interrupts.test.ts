@@ -1,4 +1,4 @@
-import { errnoOf, useKernel } from "@vfio/ioctl-native";
+import { errnoOf, useKernel, vfioConstants } from "@vfio/ioctl-native";
 import { errorOf, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PciDevice } from "../src/index.js";
@@ -134,6 +134,74 @@ describe("given a Bar from before its PciDevice was closed", () => {
 
     pci.close();
 
+    expect(fake.held).toEqual(NOTHING);
+  });
+});
+
+describe("given a kernel that cannot do all that is asked", () => {
+  it("fewer vectors than asked for: vfio-pci returns how many there were, which is no success", () => {
+    fake.irq = { ...fake.irq, count: 8 };
+    const interrupts = pci.setUpInterrupts({ vectors: 8 });
+    fake.refusals.setIrqs = 4;
+
+    const error = errorOf(() => interrupts.enable());
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_INTERRUPT_VECTORS" });
+    expect(error.message).toContain("has 4 vectors left for the msi interrupts of 0000:00:10.0, not 8");
+    expect(interrupts.enabled).toBe(false);
+  });
+
+  it("no vectors can be added to enabled ones: said with the way around, which works", () => {
+    fake.irq = { count: 8, flags: fake.irq.flags | vfioConstants.VFIO_IRQ_INFO_NORESIZE };
+    const interrupts = pci.setUpInterrupts({ vectors: 2, start: 1 });
+    interrupts.enable();
+
+    const error = errorOf(() => interrupts.addVectors());
+    expect(error).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_NOT_RESIZABLE" });
+    expect(error.message).toContain("cannot add vectors to the msi interrupts of 0000:00:10.0");
+    expect(error.hint).toContain("Disable them, add the vectors, and enable them again");
+    interrupts.disable();
+
+    expect(interrupts.addVectors(2).map(({ number }) => number)).toEqual([3, 4]);
+    expect(interrupts.vectors.map(({ number }) => number)).toEqual([1, 2, 3, 4]);
+  });
+
+  it("vectors that the kernel does not take are given back, and the others stay", () => {
+    fake.irq = { ...fake.irq, count: 8 };
+    const interrupts = pci.setUpInterrupts();
+    interrupts.enable();
+    fake.refusals.setIrqs = errnoOf("ENOSPC");
+
+    expect(errorOf(() => interrupts.addVectors(3))).toMatchObject({ code: "ENOSPC" });
+
+    expect(interrupts.vectors).toEqual([interrupts.vector(0)]);
+    expect(fake.held.eventfds).toEqual(new Set([interrupts.vector(0).fd]));
+  });
+
+  it.each([
+    [{ vectors: 0 }, "0 cannot be set up"],
+    [{ vectors: 2.5 }, "2.5 cannot be set up"],
+    [{ vectors: 9 }, "9 cannot be set up"],
+    [{ start: -1 }, "1 from -1 on cannot be set up"],
+    [{ start: 7, vectors: 2 }, "2 from 7 on cannot be set up"],
+    [{ start: NaN }, "1 from NaN on cannot be set up"],
+  ])("%j of 8 vectors are refused, and nothing is left", (options, problem) => {
+    fake.irq = { ...fake.irq, count: 8 };
+
+    const error = errorOf(() => pci.setUpInterrupts(options));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_INTERRUPT_VECTORS", name: "VfioRangeError" });
+    expect(error.message).toContain(`0000:00:10.0 has 8 msi vectors; ${problem}`);
+    expect(fake.held).toEqual(NOTHING);
+  });
+
+  it("a notice that the kernel does not wire leaves nothing", () => {
+    fake.refusals.setIrqs = errnoOf("ENODEV");
+
+    const error = errorOf(() => pci.onRemovalRequested(() => undefined));
+
+    expect(error).toMatchObject({ code: "ENODEV" });
+    expect(error.message).toContain("cannot enable the removal request interrupt of 0000:00:10.0");
     expect(fake.held).toEqual(NOTHING);
   });
 });

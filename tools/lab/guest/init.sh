@@ -80,6 +80,7 @@ for device in $LAB_VFIO_DEVICES; do
 done
 
 mkdir -p /root/run/vfio-lab
+cp /hotplug.sh /root/run/vfio-lab/hotplug
 cp /bin/busybox /run.sh /job/settings.sh /job/command.sh /root/run/vfio-lab/
 umount /job
 for folder in proc sys dev; do mount --move "/$folder" "/root/$folder"; done

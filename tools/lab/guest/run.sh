@@ -1,5 +1,5 @@
 # PID 1 after the switch to the real root: runs the one command and tells the host how it ended.
-# Ports: 1 stdout, 2 stderr, 3 control. Control lines: "ready <uptime>", "exit <code>", "fail <what>".
+# Ports: 1 stdout, 2 stderr, 3 control, 4 hotplug (hotplug.sh). Control lines: "ready <uptime>", "exit <code>", "fail <what>".
 
 cd /run/vfio-lab || exit
 . ./settings.sh

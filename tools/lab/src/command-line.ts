@@ -2,6 +2,7 @@ import { Command, InvalidArgumentError, Option } from "commander";
 import { LabError } from "./lab-error.js";
 import type { LabOptions, MachineOptions } from "./lab-options.js";
 import { openLabShell } from "./lab-shell.js";
+import { EXTRA_PROGRAMS, type LabExtra } from "./packages.js";
 import { prepareLab } from "./prepare-lab.js";
 import { runInLab } from "./run-in-lab.js";
 
@@ -25,6 +26,7 @@ interface Flags {
   readonly hugepages1g?: number;
   readonly numaNodes: "1" | "2";
   readonly accelerator: "auto" | "kvm" | "tcg";
+  readonly with?: LabExtra[];
 }
 
 /** Runs the command line; resolves with the exit code. */
@@ -77,6 +79,11 @@ function commandLine(): Command {
         .choices(["auto", "kvm", "tcg"])
         .default("auto"),
     )
+    .addOption(
+      new Option("--with <name...>", "what the command needs beside Node.js").choices(
+        Object.keys(EXTRA_PROGRAMS),
+      ),
+    )
     .option("--quiet", "no progress lines")
     .option("--verbose", "show the guest's kernel console")
     .addHelpText(
@@ -94,6 +101,7 @@ function labOptions(flags: Flags): LabOptions {
       (process.env.npm_lifecycle_event === "lab" ? process.env.INIT_CWD : undefined) ??
       process.cwd(),
     env: flags.env,
+    ...(flags.with === undefined ? {} : { extras: flags.with }),
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     ...(flags.output === undefined ? {} : { outputDirectory: flags.output }),
     ...(flags.verbose ? { onConsole: (chunk: Buffer) => void process.stderr.write(chunk) } : {}),

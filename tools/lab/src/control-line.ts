@@ -1,3 +1,5 @@
+import { lineReader } from "./line-reader.js";
+
 /** What the guest tells the host. */
 export type ControlMessage =
   | { readonly type: "ready"; readonly uptimeMs: number }
@@ -16,13 +18,8 @@ export function parseControlLine(line: string): ControlMessage | undefined {
 
 /** Cuts a stream of chunks into lines and hands on each control message. */
 export function controlReader(onMessage: (message: ControlMessage) => void): (chunk: Buffer) => void {
-  let rest = "";
-  return (chunk) => {
-    const lines = (rest + chunk.toString("latin1")).split("\n");
-    rest = lines.pop() ?? "";
-    for (const line of lines) {
-      const message = parseControlLine(line.trim());
-      if (message) onMessage(message);
-    }
-  };
+  return lineReader((line) => {
+    const message = parseControlLine(line);
+    if (message) onMessage(message);
+  });
 }

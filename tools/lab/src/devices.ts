@@ -7,9 +7,11 @@ export interface LabDevice {
   /** What it is good for. */
   readonly description: string;
   /** The driver it is bound to when the command starts; `null`: none. */
-  readonly driver: "vfio-pci" | null;
+  readonly driver: "vfio-pci" | "pcieport" | null;
   /** The `-device` argument that makes it. */
   readonly qemu: string;
+  /** It can be pulled out and put back while the machine runs; its QEMU id is its name here. */
+  readonly hotplug?: true;
 }
 
 /**
@@ -72,6 +74,30 @@ export const LAB_DEVICES = {
     description: "edu with its usual 28-bit DMA mask: addresses below 256 MiB only",
     driver: "vfio-pci",
     qemu: "edu,addr=15.0",
+  },
+  sriovNvme: {
+    bdf: "0000:00:17.0",
+    id: "1b36:0010",
+    description: "NVMe controller without a disk, with two virtual functions to switch on (SR-IOV)",
+    driver: "vfio-pci",
+    qemu:
+      "nvme,addr=17.0,serial=sriov,subsys=subsystem,sriov_max_vfs=2,sriov_vq_flexible=4,sriov_vi_flexible=2," +
+      "max_ioqpairs=8,msix_qsize=9",
+  },
+  hotplugPort: {
+    bdf: "0000:00:16.0",
+    id: "1b36:000c",
+    description: "PCI Express root port with a hot-plug slot",
+    driver: "pcieport",
+    qemu: "pcie-root-port,id=hotplugPort,addr=16.0,chassis=1,slot=1",
+  },
+  hotplugEdu: {
+    bdf: "0000:02:00.0",
+    id: "1234:11e8",
+    description: "edu in the hot-plug slot",
+    driver: "vfio-pci",
+    qemu: "edu,id=hotplugEdu,bus=hotplugPort",
+    hotplug: true,
   },
 } as const satisfies Record<string, LabDevice>;
 

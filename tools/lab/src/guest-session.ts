@@ -1,6 +1,7 @@
 import { controlReader } from "./control-line.js";
 import { Deferred } from "./deferred.js";
 import { bootTimedOut, commandTimedOut, endedEarly, setupFailed } from "./failures.js";
+import { Hotplug } from "./hotplug.js";
 import type { LabError } from "./lab-error.js";
 import { Machine, type MachinePlan } from "./machine.js";
 import { aborted } from "./prepare-lab.js";
@@ -27,8 +28,17 @@ export interface SessionResult {
 export async function runSession(plan: MachinePlan, limits: SessionLimits): Promise<SessionResult> {
   if (limits.signal?.aborted) throw aborted("before the machine was started", limits.signal.reason);
   const guest = new Guest();
+  const hotplug = new Hotplug((port, text) => machine.write(port, text));
   const start = performance.now();
-  await using machine = await Machine.start({ ...plan, onPort: { ...plan.onPort, control: guest.read } });
+  await using machine = await Machine.start({
+    ...plan,
+    onPort: {
+      ...plan.onPort,
+      control: guest.read,
+      hotplug: hotplug.fromGuest,
+      monitor: hotplug.fromMonitor,
+    },
+  });
   using watch = new Watch(machine, guest, limits);
   const bootMs = await watch.timed(guest.ready, limits.bootTimeoutMs, start);
   limits.onReady?.(machine, bootMs);

@@ -35,6 +35,11 @@ async function guestPrograms(host: Host): Promise<CpioFile[]> {
   return [
     { path: "bin/busybox", mode: 0o755, content: await readFile(busybox) },
     { path: "init", mode: 0o755, content: await readFile(path.join(GUEST_SCRIPTS, "init.sh")) },
+    {
+      path: "hotplug.sh",
+      mode: 0o755,
+      content: await readFile(path.join(GUEST_SCRIPTS, "hotplug.sh")),
+    },
     { path: "run.sh", mode: 0o644, content: await readFile(path.join(GUEST_SCRIPTS, "run.sh")) },
   ];
 }

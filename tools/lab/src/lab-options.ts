@@ -1,3 +1,5 @@
+import type { LabExtra } from "./packages.js";
+
 /** Which machine to emulate. */
 export interface MachineOptions {
   /** Guest memory in QEMU's notation (`"4G"`). Default: 2560 MiB beyond the hugepages, so 3072 MiB. */
@@ -30,6 +32,8 @@ export type Accelerator = "kvm" | "tcg";
 export interface LabOptions {
   /** The machine to emulate. */
   readonly machine?: MachineOptions;
+  /** What the command needs beside Node.js, as Debian's packages on this machine. Default: nothing. */
+  readonly extras?: readonly LabExtra[];
   /** Working directory, the same path in host and guest. Default: the caller's. */
   readonly cwd?: string;
   /** Environment variables beside PATH, HOME, USER, LANG, TERM and the like, which are the host's. */

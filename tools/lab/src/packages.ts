@@ -7,6 +7,8 @@ import { LabError } from "./lab-error.js";
 export interface RequiredProgram {
   readonly program: string;
   readonly package: string;
+  /** More packages that belong to it, which no program of their own shows. */
+  readonly with?: readonly string[];
 }
 
 /** Everything the lab calls that Debian does not install by itself. */
@@ -20,29 +22,45 @@ export const REQUIRED_PROGRAMS: readonly RequiredProgram[] = [
   { program: "setpriv", package: "util-linux" },
 ];
 
+/** What only some commands need in the guest: it shares this machine's programs, so they are installed here. */
+export const EXTRA_PROGRAMS = {
+  /** DPDK's own test program, and its driver for the lab's network card. */
+  dpdk: { program: "dpdk-testpmd", package: "dpdk-dev", with: ["librte-net-e1000-23"] },
+} as const satisfies Record<string, RequiredProgram>;
+
+/** A key of {@link EXTRA_PROGRAMS}. */
+export type LabExtra = keyof typeof EXTRA_PROGRAMS;
+
 /** Installs what is missing when we may; otherwise stops with the command to type. Returns the packages it installed. */
 export async function ensurePackages(
   host: Host,
   report: (message: string) => void,
   signal?: AbortSignal,
+  extras: readonly LabExtra[] = [],
 ): Promise<readonly string[]> {
-  const missing = missingPackages(host);
+  const wanted = [...REQUIRED_PROGRAMS, ...extras.map((extra) => EXTRA_PROGRAMS[extra])];
+  const missing = missingPackages(host, wanted);
   if (missing.length === 0) return [];
   if (!host.isRoot || !host.findProgram("apt-get")) throw packagesMissing(host, missing);
   report(`Installing ${missing.join(", ")}`);
   await aptGet(host, ["update"], missing, signal);
   await aptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, signal);
-  const still = missingPackages(host);
+  const still = missingPackages(host, wanted);
   if (still.length > 0) throw packagesMissing(host, still);
   return missing;
 }
 
 /** The packages whose program is not there. */
-export function missingPackages(host: Host, isUsable = isUsableProgram): string[] {
-  return REQUIRED_PROGRAMS.filter(({ program }) => {
+export function missingPackages(
+  host: Host,
+  wanted: readonly RequiredProgram[] = REQUIRED_PROGRAMS,
+  isUsable = isUsableProgram,
+): string[] {
+  const missing = wanted.filter(({ program }) => {
     const file = host.findProgram(program);
     return file === undefined || !isUsable(program, file);
-  }).map((required) => required.package);
+  });
+  return missing.flatMap((required) => [required.package, ...(required.with ?? [])]);
 }
 
 /** Debian's plain `busybox` package is linked dynamically and cannot run in an initrd that holds nothing else. */

@@ -1,8 +1,11 @@
 import net from "node:net";
 import path from "node:path";
 
-/** The channels between guest and host: the command's output, our control lines, and a terminal in shell mode. */
-export type PortName = "stdout" | "stderr" | "control" | "tty";
+/** The channels between guest and host: the command's output, our control lines, hotplug requests, and a terminal in shell mode. */
+export type GuestPortName = "stdout" | "stderr" | "control" | "hotplug" | "tty";
+
+/** All channels that QEMU connects to: the guest's, and its own monitor (QMP). */
+export type PortName = GuestPortName | "monitor";
 
 /** Our end of one channel: a Unix socket that QEMU connects to. */
 export class Port {

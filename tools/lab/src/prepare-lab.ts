@@ -4,12 +4,14 @@ import { ensureInitrd } from "./initrd.js";
 import { ensureKernel, type Kernel } from "./kernel.js";
 import { LabError } from "./lab-error.js";
 import type { LabProgress } from "./lab-options.js";
-import { ensurePackages } from "./packages.js";
+import { ensurePackages, type LabExtra } from "./packages.js";
 
 /** How to prepare. */
 export interface PrepareOptions {
   /** Told what is being done; silent when there is nothing to do. */
   readonly onProgress?: (event: LabProgress) => void;
+  /** What the command needs beside Node.js. Default: nothing. */
+  readonly extras?: readonly LabExtra[];
   /** Stops the preparation. */
   readonly signal?: AbortSignal;
   /** Stands in for the real machine; for tests. */
@@ -36,12 +38,12 @@ export interface PreparedLab {
  *   ERR_LAB_KERNEL_UNPACK, ERR_LAB_ABORTED
  */
 export async function prepareLab(options: PrepareOptions = {}): Promise<PreparedLab> {
-  const { host = realHost, signal, onProgress } = options;
+  const { host = realHost, signal, onProgress, extras } = options;
   const report = (stage: LabProgress["stage"]) => (message: string) => onProgress?.({ stage, message });
   requireLinux(host);
   try {
     signal?.throwIfAborted();
-    await ensurePackages(host, report("packages"), signal);
+    await ensurePackages(host, report("packages"), signal, extras);
     const cache = cacheDirectory(host);
     const kernel = await ensureKernel(host, cache, report("kernel"), signal);
     const initrd = await ensureInitrd(host, cache, kernel, report("initrd"));

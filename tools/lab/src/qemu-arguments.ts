@@ -1,7 +1,7 @@
 import { labDevices } from "./devices.js";
 import { DEFAULT_HUGEPAGES_2M, kernelArguments } from "./kernel-arguments.js";
 import type { Accelerator, MachineOptions } from "./lab-options.js";
-import type { PortName } from "./ports.js";
+import type { GuestPortName, PortName } from "./ports.js";
 
 /** Everything QEMU's command line depends on. */
 export interface QemuPlan {
@@ -17,7 +17,13 @@ export interface QemuPlan {
 }
 
 /** Serial port numbers in the guest; a console may have number 0, plain ports may not. */
-const PORT_NUMBERS: Readonly<Record<PortName, number>> = { tty: 0, stdout: 1, stderr: 2, control: 3 };
+const PORT_NUMBERS: Readonly<Record<GuestPortName, number>> = {
+  tty: 0,
+  stdout: 1,
+  stderr: 2,
+  control: 3,
+  hotplug: 4,
+};
 
 /** The command line of QEMU, without the program's own name. */
 export function qemuArguments(plan: QemuPlan): string[] {
@@ -91,17 +97,21 @@ function ports(sockets: QemuPlan["sockets"]): string[] {
     ...["-device", "virtio-serial-pci,id=serial,addr=06.0"],
     ...entries.flatMap(([name, socket]) => [
       ...["-chardev", `socket,id=${name},path=${escapeValue(socket)}`],
-      ...[
-        "-device",
-        `${name === "tty" ? "virtconsole" : "virtserialport"},chardev=${name},nr=${PORT_NUMBERS[name]}`,
-      ],
+      ...(name === "monitor" ? ["-mon", "chardev=monitor,mode=control"] : guestPort(name)),
     ]),
   ];
+}
+
+function guestPort(name: GuestPortName): string[] {
+  const driver = name === "tty" ? "virtconsole" : "virtserialport";
+  return ["-device", `${driver},chardev=${name},nr=${PORT_NUMBERS[name]}`];
 }
 
 function pciDevices({ extraDevices = [] }: MachineOptions): string[] {
   return [
     ...["-blockdev", "driver=null-co,node-name=disk,size=1073741824,read-zeroes=on"],
+    // An NVMe controller has virtual functions only as part of a subsystem.
+    ...["-device", "nvme-subsys,id=subsystem"],
     // A hub with one port: the card has a link and reaches nothing.
     ...["-netdev", "hubport,id=net,hubid=0"],
     ...[...labDevices().map(({ qemu }) => qemu), ...extraDevices].flatMap((device) => ["-device", device]),

@@ -39,6 +39,11 @@ const GUEST_REPORT = `
   grep HugePages_Total /proc/meminfo
   modprobe uio_pci_generic && echo "modprobe works"
   node -e 'console.log("node", process.version)'
+  edu=/sys/bus/pci/devices/0000:02:00.0
+  hotplug=/run/vfio-lab/hotplug
+  $hotplug unplug edu; echo "unplug edu: $?"
+  $hotplug unplug hotplugEdu && until [ ! -e $edu ]; do sleep 0.1; done && echo pulled out
+  $hotplug plug hotplugEdu && until [ -e $edu ]; do sleep 0.1; done && echo put back
   touch /usr/written-in-guest && echo result > $LAB_OUTPUT/file
   head -c 3000000 /dev/zero
   echo complaint >&2
@@ -57,11 +62,13 @@ test(
       outputDirectory,
       env: { ODD: "a'b" },
     });
-    expect(result).toMatchObject({ exitCode: 130, stderr: "complaint\n" });
+    const stderr = 'hotplug: cannot do "unplug edu"\ncomplaint\n';
+    expect(result).toMatchObject({ exitCode: 130, stderr });
     expect(result.stdout).toContain(`args: ${words.map((word) => `<${word}>`).join("")}`);
     expect(result.stdout).toContain(`where: ${cwd}, 1, a'b`);
     expect(result.stdout).toMatch(/HugePages_Total: +256\n/);
     expect(result.stdout).toContain(`modprobe works\nnode ${process.version}\n`);
+    expect(result.stdout).toContain("unplug edu: 1\npulled out\nput back\n");
     expect(result.stdout.match(/\0/g)).toHaveLength(3_000_000);
     expect(readFileSync(path.join(outputDirectory, "file"), "utf8")).toBe("result\n");
     expect(readdirSync("/usr")).not.toContain("written-in-guest");

@@ -48,6 +48,21 @@ describe("preparing on a machine that is not up to it", () => {
     expect(host.calls).toEqual([]);
   });
 
+  test("DPDK is asked for only by those who need it, with its driver", async () => {
+    host.isRoot = false;
+    host.installed.delete("zstd");
+    expect((await failureOf()).hint).not.toContain("dpdk");
+    host.installed.add("zstd");
+    const error: unknown = await prepareLab({ host, extras: ["dpdk"] }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({
+      code: "ERR_LAB_PACKAGES_MISSING",
+      message: expect.stringContaining("not installed: dpdk-dev, librte-net-e1000-23") as string,
+    });
+    host.installed.add("dpdk-testpmd");
+    const other: unknown = await prepareLab({ host, extras: ["dpdk"] }).catch((reason: unknown) => reason);
+    expect(other).toMatchObject({ code: "ERR_LAB_KERNEL_DOWNLOAD" });
+  });
+
   test("as root the missing package is installed; apt's failure is shown", async () => {
     host.installed.delete("qemu-system-x86_64");
     host.answer = (program, args) =>

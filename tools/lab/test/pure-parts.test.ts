@@ -6,6 +6,7 @@ import { controlReader, parseControlLine, type ControlMessage } from "../src/con
 import { cpioArchive } from "../src/cpio.js";
 import { devicesForVfio, labDevices } from "../src/devices.js";
 import { commandScript, guestEnvironment, keptFolders, settingsScript } from "../src/job.js";
+import { Hotplug, parseHotplugLine, qmpCommand } from "../src/hotplug.js";
 import { kernelArguments } from "../src/kernel-arguments.js";
 import { compressedKernel } from "../src/kernel-image.js";
 import { chooseKernelPackage, compareVersions, releaseOfPackage } from "../src/kernel-package.js";
@@ -62,6 +63,13 @@ describe("QEMU's command line", () => {
     expect(line()).not.toContain("mount_tag=output");
     for (const { qemu } of labDevices()) expect(line()).toContain(`-device ${qemu}`);
     expect(line()).toContain("edu,addr=10.0,dma_mask=0xffffffffffffffff");
+  });
+
+  test("has QEMU's own monitor on a channel that is no port of the guest's", () => {
+    const text = line({ sockets: { monitor: "/s/monitor", hotplug: "/s/hotplug" } });
+    expect(text).toContain("socket,id=monitor,path=/s/monitor -mon chardev=monitor,mode=control");
+    expect(text).toContain("virtserialport,chardev=hotplug,nr=4");
+    expect(text).not.toContain("virtserialport,chardev=monitor");
   });
 
   test("doubles commas in paths", () => expect(line()).toContain("path=/s/job,,1,"));
@@ -183,6 +191,45 @@ describe("control lines", () => {
     expect(seen).toEqual([
       { type: "ready", uptimeMs: 1000 },
       { type: "exit", code: 0 },
+    ]);
+  });
+});
+
+describe("hotplug", () => {
+  test.each(["plug edu", "unplug nothing", "unplug toString", "unplug", "device_del hotplugEdu", ""])(
+    "cannot be asked for: %s",
+    (line) => expect(parseHotplugLine(line)).toBeUndefined(),
+  );
+
+  test("what is unplugged goes by its name; what is plugged is as on QEMU's command line", () => {
+    const command = (line: string) => qmpCommand(parseHotplugLine(line)!);
+    expect(command("unplug hotplugEdu")).toEqual({
+      execute: "device_del",
+      arguments: { id: "hotplugEdu" },
+    });
+    expect(command("plug hotplugEdu")).toEqual({
+      execute: "device_add",
+      arguments: { driver: "edu", id: "hotplugEdu", bus: "hotplugPort" },
+    });
+  });
+
+  test("the guest gets the monitor's answers to its own requests, and no other messages", () => {
+    const sent: string[] = [];
+    const hotplug = new Hotplug((port, text) => sent.push(`${port} ${text.trim()}`));
+    const say = (...messages: object[]) =>
+      messages.forEach((message) => hotplug.fromMonitor(Buffer.from(`${JSON.stringify(message)}\r\n`)));
+
+    say({ QMP: {} }, { return: {} });
+    hotplug.fromGuest(Buffer.from("unplug hotpl"));
+    hotplug.fromGuest(Buffer.from("ugEdu\nunplug disk\n"));
+    say({ event: "DEVICE_DELETED" }, { return: {}, id: "guest" }, { error: { desc: "why" }, id: "guest" });
+
+    expect(sent).toEqual([
+      'monitor {"execute":"qmp_capabilities"}',
+      'monitor {"execute":"device_del","arguments":{"id":"hotplugEdu"},"id":"guest"}',
+      'hotplug error cannot do "unplug disk"',
+      "hotplug ok",
+      "hotplug error why",
     ]);
   });
 });

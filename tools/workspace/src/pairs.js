@@ -27,14 +27,34 @@ const WARM_UPS = 4;
 export function comparePairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
   for (let round = 0; round < WARM_UPS; round++) ours();
   const pairs = Array.from({ length: rounds }, () => ({ ours: ours(), c: c() }));
-  print({
+  print(compared({ what, unit, goal }, pairs));
+}
+
+/**
+ * As {@link comparePairs}, where ours goes through the event loop.
+ * @param {{ what: string, unit: string, goal?: number, ours: () => Promise<number>, c: () => number, rounds?: number }} benchmark
+ */
+export async function compareAsyncPairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
+  for (let round = 0; round < WARM_UPS; round++) await ours();
+  const pairs = [];
+  for (let round = 0; round < rounds; round++) pairs.push({ ours: await ours(), c: c() });
+  print(compared({ what, unit, goal }, pairs));
+}
+
+/**
+ * @param {{ what: string, unit: string, goal?: number | undefined }} benchmark
+ * @param {readonly { ours: number, c: number }[]} pairs
+ * @returns {BenchRow}
+ */
+function compared({ what, unit, goal }, pairs) {
+  return {
     what,
     unit,
     ours: median(pairs.map((pair) => pair.ours)),
     c: median(pairs.map((pair) => pair.c)),
     ratio: median(pairs.map((pair) => pair.ours / pair.c)),
-    goal,
-  });
+    ...(goal === undefined ? {} : { goal }),
+  };
 }
 
 /**
@@ -53,6 +73,20 @@ export function measure({ what, unit, goal, ours, rounds = ROUNDS }) {
 export function nanosecondsPerCall(count, call) {
   const started = process.hrtime.bigint();
   for (let index = 0; index < count; index++) call(index);
+  return Number(process.hrtime.bigint() - started) / count;
+}
+
+/**
+ * As {@link nanosecondsPerCall}; what is a promise is awaited, and nothing else.
+ * @param {number} count
+ * @param {(index: number) => unknown} call
+ */
+export async function nanosecondsPerAwait(count, call) {
+  const started = process.hrtime.bigint();
+  for (let index = 0; index < count; index++) {
+    const result = call(index);
+    if (result instanceof Promise) await result;
+  }
   return Number(process.hrtime.bigint() - started) / count;
 }
 

@@ -14,8 +14,10 @@ const socket = path.join(folder, "primary.sock");
 afterAll(() => rmSync(folder, { recursive: true }));
 
 describe("given the numbers on the protocol page", () => {
-  const { REQ_CONTAINER, REQ_GROUP, REQ_MEMORY, OK, NO_FD, ERR } = mpProtocol;
-  const numbers = { REQ_CONTAINER, REQ_GROUP, REQ_MEMORY, OK, NO_FD, ERR };
+  const { REQ_CONTAINER, REQ_GROUP, OK, NO_FD, ERR } = mpProtocol;
+  const { REQ_HELLO, REQ_MEMORY, REQ_IOMMU_TYPE, REQ_DEVICES, REQ_LEASE, RELEASE } = mpProtocol;
+  const ours = { REQ_HELLO, REQ_MEMORY, REQ_IOMMU_TYPE, REQ_DEVICES, REQ_LEASE, RELEASE };
+  const numbers = { REQ_CONTAINER, REQ_GROUP, OK, NO_FD, ERR, ...ours };
 
   it.each(Object.entries(numbers))("then %s is the one of the sources", (name, number) => {
     const row = new RegExp(`^\\| \`(\\S+)\` +\\| ${name} +\\|`, "m").exec(page);

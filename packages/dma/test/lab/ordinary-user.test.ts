@@ -25,7 +25,7 @@ beforeAll(() => {
   for (const name of ["dma", "ioctl-native"]) {
     const from = path.resolve(import.meta.dirname, "../../..", name);
     const to = path.join(project, "node_modules/@vfio", name);
-    for (const part of ["package.json", "dist", "prebuilds"].filter((each) =>
+    for (const part of ["package.json", "dist", "native/build"].filter((each) =>
       existsSync(path.join(from, each)),
     )) {
       cpSync(path.join(from, part), path.join(to, part), { recursive: true });

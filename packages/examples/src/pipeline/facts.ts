@@ -1,4 +1,4 @@
-import type { Interrupts, MappedBar, PciDevice } from "@vfio/pci-bar";
+import type { Interrupts, OpenRegion, PciDevice } from "@vfio/pci-bar";
 import { devicesOfGroup, type Container, type Device, type Group } from "@vfio/vfio-core";
 import type { DmaMemory } from "./dma-memory.js";
 import type { Facts } from "./events.js";
@@ -48,7 +48,7 @@ export function deviceFacts(device: Device): Facts {
   return { bdf: device.bdf, ...device.info };
 }
 
-export function barFacts(pci: PciDevice): (mapped: readonly MappedBar[]) => Facts {
+export function barFacts(pci: PciDevice): (mapped: readonly OpenRegion[]) => Facts {
   return (mapped) => ({
     mapped: mapped.map(({ index, bytes }) => `BAR${index} (${bytes} bytes)`),
     skipped: pci.bars

@@ -1,5 +1,5 @@
 import { FdServer } from "@vfio/mp-sync";
-import { PciDevice, type Interrupts, type MappedBar } from "@vfio/pci-bar";
+import { PciDevice, type Interrupts, type OpenRegion } from "@vfio/pci-bar";
 import { Container, Group, iommuGroupOf } from "@vfio/vfio-core";
 import { Edu, EDU_DEVICE_ID, EDU_VENDOR_ID } from "../edu.js";
 import { mapHugepages, type DmaMemory } from "./dma-memory.js";
@@ -16,7 +16,7 @@ const MIB = 1024 * 1024;
 /** A device that is ready: steps 8 to 10. */
 interface ReadyDevice {
   readonly pci: PciDevice;
-  readonly bars: readonly MappedBar[];
+  readonly bars: readonly OpenRegion[];
   readonly interrupts: Interrupts;
 }
 

@@ -1,7 +1,7 @@
 import { decodeMemoryDescription, HugepageMemory } from "@vfio/dma";
 import { isVfioError } from "@vfio/ioctl-native";
 import { connectToPrimary, type PrimaryPeer } from "@vfio/mp-sync";
-import { PciDevice, type MappedBar } from "@vfio/pci-bar";
+import { PciDevice, type OpenRegion } from "@vfio/pci-bar";
 import { Group, iommuGroupOf, listPciDevices } from "@vfio/vfio-core";
 import { Edu, EDU_DEVICE_ID, EDU_VENDOR_ID } from "../edu.js";
 import type { Facts } from "./events.js";
@@ -63,7 +63,7 @@ export async function runSecondary(
 
 async function useDevice(
   report: Reporter,
-  { primary, pci, bars }: { primary: PrimaryPeer; pci: PciDevice; bars: readonly MappedBar[] },
+  { primary, pci, bars }: { primary: PrimaryPeer; pci: PciDevice; bars: readonly OpenRegion[] },
   signal: AbortSignal,
 ): Promise<void> {
   const bar0 = bars.find(({ index }) => index === 0);

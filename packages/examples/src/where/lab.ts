@@ -1,30 +1,45 @@
 import path from "node:path";
-import { LAB_DEVICES, runInLab, type LabProgress } from "@vfio/lab";
+import { LAB_DEVICES, runInLab, type LabDevice, type LabOptions, type LabProgress } from "@vfio/lab";
 import { parseEvent } from "../pipeline/events.js";
 import { pipelineArguments, type PipelineOptions } from "../pipeline/options.js";
 import type { Outcome, Watch } from "./watch.js";
 
+/** A program of this package that tells its events, and the lab device it works on. */
+export interface LabProgram {
+  readonly device: LabDevice;
+  /** The file beside this one. */
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly extras?: LabOptions["extras"];
+}
+
 /** Runs the pipeline in the lab: a QEMU machine with an IOMMU, on Debian's own kernel. */
 export async function runInTheLab(options: Omit<PipelineOptions, "bdf">, watch: Watch): Promise<Outcome> {
-  const device = LAB_DEVICES.edu.bdf;
-  watch.onHeading(`Device ${device} (edu) of the lab, a QEMU machine with an IOMMU`);
+  const device = LAB_DEVICES.edu;
+  watch.onHeading(`Device ${device.bdf} (edu) of the lab, a QEMU machine with an IOMMU`);
+  const args = pipelineArguments({ ...options, bdf: device.bdf });
+  return runProgramInTheLab({ device, file: "pipeline-main.js", args }, watch);
+}
+
+/** Runs one of this package's programs in the lab, and passes its events on. */
+export async function runProgramInTheLab(
+  { device, file, args, extras }: LabProgram,
+  watch: Watch,
+): Promise<Outcome> {
   const setUp = phaseReporter(watch);
-  const program = path.join(import.meta.dirname, "pipeline-main.js");
   const lines = lineReader((line) => {
     const event = parseEvent(line);
     if (event === undefined) process.stderr.write(`${line}\n`);
     else watch.onEvent(event);
   });
-  const result = await runInLab(
-    [process.execPath, program, ...pipelineArguments({ ...options, bdf: device })],
-    {
-      signal: watch.signal,
-      onProgress: setUp,
-      onStdout: lines,
-      onStderr: (chunk) => process.stderr.write(chunk),
-    },
-  );
-  return { wentWell: result.exitCode === 0, device, kernel: result.kernel };
+  const result = await runInLab([process.execPath, path.join(import.meta.dirname, file), ...args], {
+    signal: watch.signal,
+    onProgress: setUp,
+    onStdout: lines,
+    onStderr: (chunk) => process.stderr.write(chunk),
+    ...(extras === undefined ? {} : { extras }),
+  });
+  return { wentWell: result.exitCode === 0, device: device.bdf, kernel: result.kernel };
 }
 
 /** Turns the lab's "now this begins" into phases that have a time: each ends when the next begins. */

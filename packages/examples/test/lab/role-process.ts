@@ -13,7 +13,7 @@ export class RoleProcess implements AsyncDisposable {
   readonly #ended: Promise<number | string>;
   readonly #watchers = new Set<() => void>();
 
-  constructor(program: "pipeline" | "primary" | "secondary", args: readonly string[]) {
+  constructor(program: "pipeline" | "primary" | "secondary" | "dpdk-join", args: readonly string[]) {
     this.child = spawn(process.execPath, [path.join(DIST, `${program}-main.js`), ...args], {
       stdio: ["ignore", "pipe", "inherit"],
     });

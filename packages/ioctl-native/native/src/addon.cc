@@ -1,9 +1,11 @@
 #include "common.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitDatagrams(env, exports);
   InitFiles(env, exports);
   InitMappings(env, exports);
   InitRegisters(env, exports);
+  InitBulkRegisters(env, exports);
   InitSockets(env, exports);
   InitWatchers(env, exports);
   return exports;

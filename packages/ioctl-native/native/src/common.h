@@ -66,15 +66,23 @@ struct Bytes {
 
 // The memory of a Uint8Array argument; nothing for anything else. Must be asked for last: no JavaScript may run
 // between this and the use of the memory, for it could detach it.
-inline std::optional<Bytes> BytesArg(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsTypedArray()) return std::nullopt;
-  if (info[index].As<Napi::TypedArray>().TypedArrayType() != napi_uint8_array) return std::nullopt;
-  auto array = info[index].As<Napi::Uint8Array>();
-  return Bytes{array.Data(), array.ByteLength()};
+inline std::optional<Bytes> BytesOf(const Napi::Value& value) {
+  napi_typedarray_type type;
+  size_t length;
+  void* data;
+  if (napi_get_typedarray_info(value.Env(), value, &type, &length, &data, nullptr, nullptr) != napi_ok ||
+      type != napi_uint8_array) {
+    return std::nullopt;
+  }
+  return Bytes{static_cast<uint8_t*>(data), length};
 }
 
+inline std::optional<Bytes> BytesArg(const Napi::CallbackInfo& info, size_t index) { return BytesOf(info[index]); }
+
+void InitDatagrams(Napi::Env env, Napi::Object exports);
 void InitFiles(Napi::Env env, Napi::Object exports);
 void InitMappings(Napi::Env env, Napi::Object exports);
 void InitRegisters(Napi::Env env, Napi::Object exports);
+void InitBulkRegisters(Napi::Env env, Napi::Object exports);
 void InitSockets(Napi::Env env, Napi::Object exports);
 void InitWatchers(Napi::Env env, Napi::Object exports);

@@ -59,7 +59,8 @@ struct Range {
 Range CheckRange(int fd, size_t offset, size_t length) {
   struct stat file;
   struct statfs filesystem;
-  if (fstat(fd, &file) < 0 || fstatfs(fd, &filesystem) < 0) return {0, errno};
+  // The C library's own fstat is a symbol of glibc 2.33.
+  if (syscall(SYS_fstat, fd, &file) < 0 || fstatfs(fd, &filesystem) < 0) return {0, errno};
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   if (filesystem.f_type == HUGETLBFS_MAGIC) page = static_cast<size_t>(filesystem.f_bsize);
   bool has_end = S_ISREG(file.st_mode) && (file.st_size > 0 || !IsAnonymousInode(filesystem));

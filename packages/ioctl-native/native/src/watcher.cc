@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <cstdlib>
-#include <unordered_map>
 
 #include "common.h"
 
@@ -22,12 +21,21 @@ struct Watcher {
   napi_ref callback;
   napi_async_context context;
   napi_async_cleanup_hook_handle cleanup;
+  Watcher* next;
 };
 
 // JavaScript gets numbers and no pointers, so that a stale or invented one does nothing. Each thread has its own
-// table, for a watcher belongs to its thread's loop; the numbers are the process's.
+// list, for a watcher belongs to its thread's loop; the numbers are the process's. A list and no container of the
+// standard library: destroying one when a thread ends takes a function that musl does not have.
 std::atomic<uint32_t> next_id{1};
-thread_local std::unordered_map<uint32_t, Watcher*> watchers;
+thread_local Watcher* first = nullptr;
+
+// The link that leads to the watcher, or the null link at the list's end.
+Watcher** LinkTo(uint32_t id) {
+  Watcher** link = &first;
+  while (*link != nullptr && (*link)->id != id) link = &(*link)->next;
+  return link;
+}
 
 uv_handle_t* HandleOf(Watcher* watcher) { return reinterpret_cast<uv_handle_t*>(watcher->poll); }
 
@@ -40,7 +48,9 @@ void OnClosed(uv_handle_t* handle) {
 }
 
 void Stop(Watcher* watcher) {
-  if (watchers.erase(watcher->id) == 0) return;
+  Watcher** link = LinkTo(watcher->id);
+  if (*link == nullptr) return;
+  *link = watcher->next;
   uv_poll_stop(watcher->poll);
   close(watcher->fd);
   napi_async_destroy(watcher->env, watcher->context);
@@ -89,8 +99,7 @@ Watcher* Open(uv_loop_t* loop, int fd, int* error) {
 
 Watcher* WatcherArg(const Napi::CallbackInfo& info) {
   auto id = WholeArg(info, 0, 1, std::numeric_limits<uint32_t>::max());
-  auto found = watchers.find(static_cast<uint32_t>(id.value_or(0)));
-  return found == watchers.end() ? nullptr : found->second;
+  return *LinkTo(static_cast<uint32_t>(id.value_or(0)));
 }
 
 }  // namespace
@@ -106,7 +115,8 @@ static Napi::Value Watch(const Napi::CallbackInfo& info) {
   watcher->id = next_id++;
   watcher->env = env;
   watcher->events = info[1].ToBoolean() ? UV_WRITABLE : UV_READABLE | UV_DISCONNECT;
-  watchers[watcher->id] = watcher;
+  watcher->next = first;
+  first = watcher;
   napi_create_reference(env, info[2], 1, &watcher->callback);
   napi_async_init(env, nullptr, Napi::String::New(env, "vfio.watch"), &watcher->context);
   napi_add_async_cleanup_hook(env, OnEnvironmentEnds, watcher, &watcher->cleanup);

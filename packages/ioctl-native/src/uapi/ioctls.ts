@@ -7,6 +7,8 @@ import {
   vfio_iommu_type1_info,
   vfio_irq_info,
   vfio_irq_set,
+  vfio_pci_hot_reset,
+  vfio_pci_hot_reset_info,
   vfio_region_info,
 } from "./structs.js";
 
@@ -41,6 +43,18 @@ export const VFIO_DEVICE_GET_IRQ_INFO = defineIoctl("VFIO_DEVICE_GET_IRQ_INFO", 
 export const VFIO_DEVICE_SET_IRQS = defineIoctl("VFIO_DEVICE_SET_IRQS", vfio(10), vfio_irq_set);
 /** Device: resets it. */
 export const VFIO_DEVICE_RESET = defineIoctl("VFIO_DEVICE_RESET", vfio(11), "int");
+/** Device: which devices a hot reset reaches, with their groups. ENODEV if it cannot be hot reset. */
+export const VFIO_DEVICE_GET_PCI_HOT_RESET_INFO = defineIoctl(
+  "VFIO_DEVICE_GET_PCI_HOT_RESET_INFO",
+  vfio(12),
+  vfio_pci_hot_reset_info,
+);
+/** Device: resets its whole slot or bus; takes the fds of all groups that are there. */
+export const VFIO_DEVICE_PCI_HOT_RESET = defineIoctl(
+  "VFIO_DEVICE_PCI_HOT_RESET",
+  vfio(13),
+  vfio_pci_hot_reset,
+);
 /** Container: page sizes, IOVA ranges, mappings left. */
 export const VFIO_IOMMU_GET_INFO = defineIoctl("VFIO_IOMMU_GET_INFO", vfio(12), vfio_iommu_type1_info);
 /** Container: lets devices reach memory of this process under an IOVA. */

@@ -90,6 +90,41 @@ export const vfio_irq_set = new Struct("vfio_irq_set", 20, {
   count: [16, "u32"],
 });
 
+/**
+ * What `VFIO_DEVICE_GET_PCI_HOT_RESET_INFO` answers: this header, then {@link vfio_pci_dependent_device} `count`
+ * times. With too little room for them the answer is ENOSPC, and `count` is right all the same.
+ */
+export const vfio_pci_hot_reset_info = new Struct("vfio_pci_hot_reset_info", 12, {
+  /** The buffer's size in bytes, with the room for what follows the struct. */
+  argsz: [0, "u32"],
+  /** 0; with iommufd `VFIO_PCI_HOT_RESET_FLAG_…`. */
+  flags: [4, "u32"],
+  /** How many devices the reset reaches. */
+  count: [8, "u32"],
+});
+
+/** One device that a hot reset reaches. */
+export const vfio_pci_dependent_device = new Struct("vfio_pci_dependent_device", 8, {
+  /** Its IOMMU group. */
+  group_id: [0, "u32"],
+  /** Its PCI domain. */
+  segment: [4, "u16"],
+  /** Its PCI bus. */
+  bus: [6, "u8"],
+  /** Its PCI slot in bits 7 to 3, its function in bits 2 to 0. */
+  devfn: [7, "u8"],
+});
+
+/** What `VFIO_DEVICE_PCI_HOT_RESET` takes; `count` group fds (s32) follow. */
+export const vfio_pci_hot_reset = new Struct("vfio_pci_hot_reset", 12, {
+  /** The size in bytes, of what follows the struct too. */
+  argsz: [0, "u32"],
+  /** 0. */
+  flags: [4, "u32"],
+  /** How many group fds follow. */
+  count: [8, "u32"],
+});
+
 /** What `VFIO_IOMMU_GET_INFO` answers. */
 export const vfio_iommu_type1_info = new Struct("vfio_iommu_type1_info", 24, {
   /** The buffer's size in bytes: the kernel writes no further, and answers with the size it needs. */

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
-import { createInterface } from "node:readline";
+import { createInterface, type Interface } from "node:readline";
 
-const FIXTURES = path.join(import.meta.dirname, "..", "fixtures");
+const TESTS = path.join(import.meta.dirname, "..");
 
 /** How a child process ended. */
 export interface Ending {
@@ -17,28 +17,41 @@ export class Child implements AsyncDisposable {
   readonly ended: Promise<Ending>;
   /** The first line it printed. */
   readonly firstLine: Promise<string>;
+  readonly #lines: Interface;
 
+  /** @param fixture a file of `fixtures`, or of `lab/fixtures`. */
   constructor(fixture: string, ...args: readonly string[]) {
-    this.#process = spawn(process.execPath, [path.join(FIXTURES, fixture), ...args], {
-      stdio: ["ignore", "pipe", "ignore"],
-    });
+    const folder = fixture.startsWith("lab/") ? "lab/fixtures" : "fixtures";
+    const file = path.join(TESTS, folder, path.basename(fixture));
+    this.#process = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "ignore"] });
     this.ended = new Promise((resolve) => {
       this.#process.once("close", (code, signal) => resolve({ code, signal }));
     });
-    const lines = createInterface({ input: this.#process.stdout! });
-    this.firstLine = Promise.race([
-      once(lines, "line").then(([line]) => String(line)),
-      this.ended.then(({ code, signal }) => `ended with ${code ?? signal}, without a word`),
-    ]);
+    this.#lines = createInterface({ input: this.#process.stdout! });
+    this.firstLine = this.#nextLine();
   }
 
   get pid(): number {
     return this.#process.pid!;
   }
 
+  /** Writes a line to its standard input; what it prints next. */
+  tell(line: string): Promise<string> {
+    const answer = this.#nextLine();
+    this.#process.stdin!.write(`${line}\n`);
+    return answer;
+  }
+
   kill(signal: NodeJS.Signals): Promise<Ending> {
     this.#process.kill(signal);
     return this.ended;
+  }
+
+  #nextLine(): Promise<string> {
+    return Promise.race([
+      once(this.#lines, "line").then(([line]) => String(line)),
+      this.ended.then(({ code, signal }) => `ended with ${code ?? signal}, without a word`),
+    ]);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -53,6 +53,7 @@ export class TestPrimary implements Disposable {
 
 function shortly(event: ServerEvent): string {
   if (event.type === "accept-failed") return "accept failed";
+  if (event.type === "lease-ended") return `lease ended: ${event.reason}`;
   if (event.type === "dropped") return `dropped: ${event.reason}`;
   const { request } = event;
   return `${request.kind}${request.kind === "group" ? ` ${request.group}` : ""}: ${event.answer}`;

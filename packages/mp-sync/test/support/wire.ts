@@ -53,6 +53,15 @@ export async function converse(
   }
 }
 
+/** A packet to send, with the numbers of its fds. */
+export interface Packet {
+  readonly bytes: Uint8Array;
+  readonly fds: readonly number[];
+}
+
+/** A packet without fds. */
+export const plain = (bytes: Uint8Array): Packet => ({ bytes, fds: [] });
+
 /** One packet of a scripted primary's reply. */
 export interface ScriptedReply {
   readonly bytes: Uint8Array;
@@ -92,7 +101,11 @@ export class ScriptedPrimary implements AsyncDisposable {
   }
 
   async #act(socket: SeqpacketSocket, script: Script, signal: AbortSignal): Promise<void> {
-    for (let taken = 0; taken < script.takes; taken++) this.received.push(spell(await next(socket)));
+    for (let taken = 0; taken < script.takes; taken++) {
+      const packet = await next(socket, 64);
+      for (const fd of packet.fds) new Fd(fd, "received").close();
+      this.received.push(spell(packet));
+    }
     for (const { bytes, fds = [] } of script.sends) {
       try {
         socket.send(

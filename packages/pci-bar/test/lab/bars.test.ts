@@ -106,7 +106,7 @@ describe("given the other devices of the lab", () => {
     using nvme = openDevice(NVME);
 
     expect(nvme.pci.msixTable).toMatchObject({ bar: 0, vectors: 65 });
-    expect(nvme.pci.bar(0).region).toMatchObject({ mappable: true, msixMappable: true });
+    expect(nvme.pci.bar(0).info).toMatchObject({ mappable: true, msixMappable: true });
     expect(nvme.pci.mapBars()).toEqual([]);
     const error = errorOf(() => nvme.pci.bar(0).map());
     expect(error).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
@@ -145,6 +145,6 @@ describe("given the other devices of the lab", () => {
     eduBar.write32(LIVENESS, 5);
 
     expect(eduBar.read32(LIVENESS)).toBe(~5 >>> 0);
-    expect(nicBar.handle).not.toBe(eduBar.handle);
+    expect(nicBar.windows[0]!.handle).not.toBe(eduBar.windows[0]!.handle);
   });
 });

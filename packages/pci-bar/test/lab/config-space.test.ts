@@ -66,6 +66,38 @@ describe("given a device's config space", () => {
     }
   });
 
+  it("every command bit goes on and off by its name, each time read back; the others stay as they are", () => {
+    using edu = openDevice(EDU);
+    const { command } = edu.pci.config;
+    const before = command.read();
+
+    for (const flag of ["ioSpace", "busMaster", "intxDisabled", "systemErrors"] as const) {
+      for (const on of [!before[flag], before[flag]]) {
+        command.set(flag, on);
+        expect(command.isSet(flag)).toBe(on);
+        expect(command.read()).toEqual({ ...before, [flag]: on });
+      }
+    }
+  });
+
+  it("a command bit that the device does not have is an error that names it", () => {
+    using edu = openDevice(EDU);
+
+    const error = errorOf(() => edu.pci.config.command.set("stepping", true));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_COMMAND_REGISTER" });
+    expect(error.message).toContain(EDU);
+  });
+
+  it("the status bits have names, and clearing those that are clear is no error", () => {
+    using edu = openDevice(EDU);
+    const { status } = edu.pci.config;
+
+    status.clear("detectedParityError", "receivedMasterAbort");
+
+    expect(status.read()).toMatchObject({ capabilities: true, detectedParityError: false });
+  });
+
   it("bus mastering goes on and off, each time read back from the device", () => {
     using edu = openDevice(EDU);
 

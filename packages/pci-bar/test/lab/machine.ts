@@ -1,5 +1,7 @@
-import { readlinkSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { existsSync, readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { Fd, ioctl, openFile, vfioConstants, vfioIoctls } from "@vfio/ioctl-native";
 import { PciDevice, type VfioDevice } from "../../src/index.js";
 
@@ -7,9 +9,22 @@ export const EDU = "0000:00:10.0";
 export const NVME = "0000:00:11.0";
 export const E1000E = "0000:00:12.0";
 export const TEST_DEVICE = "0000:00:14.0";
+export const EDU_NARROW = "0000:00:15.0";
+export const SRIOV_NVME = "0000:00:17.0";
+/** Two edu share its bus and its group; the other has no driver. */
+export const BRIDGED_EDU = "0000:01:01.0";
+/** An edu in a slot behind {@link SLOT}. */
+export const HOTPLUG_EDU = "0000:02:00.0";
+export const SLOT = "0000:00:16.0";
+
+export interface OpenDevice extends Disposable {
+  readonly device: VfioDevice & { close(): void };
+  readonly pci: PciDevice;
+  readonly group: Fd;
+}
 
 /** An open device of the lab, made with plain ioctls: this package must work with whatever fd it is given. */
-export function openDevice(bdf: string): Disposable & { device: VfioDevice; pci: PciDevice } {
+export function openDevice(bdf: string): OpenDevice {
   const group = openFile(
     `/dev/vfio/${path.basename(readlinkSync(`/sys/bus/pci/devices/${bdf}/iommu_group`))}`,
   );
@@ -17,16 +32,18 @@ export function openDevice(bdf: string): Disposable & { device: VfioDevice; pci:
   ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, container.fd);
   ioctl(container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
   const fd = new Fd(ioctl(group, vfioIoctls.VFIO_GROUP_GET_DEVICE_FD, bdf), bdf);
-  const device: VfioDevice = {
+  const device = {
     bdf,
     get fd() {
       return fd.fd;
     },
+    close: () => fd.close(),
   };
   const pci = new PciDevice(device);
   return {
     device,
     pci,
+    group,
     [Symbol.dispose]() {
       pci.close();
       fd.close();
@@ -34,4 +51,26 @@ export function openDevice(bdf: string): Disposable & { device: VfioDevice; pci:
       container.close();
     },
   };
+}
+
+/** Asks the host to pull the device out of its slot; the guest's kernel then asks its user to give it back. */
+export function unplug(): void {
+  execFileSync("/run/vfio-lab/hotplug", ["unplug", "hotplugEdu"]);
+}
+
+/** Puts it back into its slot, and binds it to vfio-pci as before. */
+export async function plugIn(): Promise<void> {
+  execFileSync("/run/vfio-lab/hotplug", ["plug", "hotplugEdu"]);
+  await until(() => isThere(HOTPLUG_EDU));
+  writeFileSync(`/sys/bus/pci/devices/${HOTPLUG_EDU}/driver_override`, "vfio-pci");
+  writeFileSync("/sys/bus/pci/drivers_probe", HOTPLUG_EDU);
+}
+
+export function isThere(bdf: string): boolean {
+  return existsSync(`/sys/bus/pci/devices/${bdf}`);
+}
+
+/** Waits for what another does; the test's own time limit bounds it. */
+export async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await setTimeout(10);
 }

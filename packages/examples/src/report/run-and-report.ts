@@ -1,0 +1,56 @@
+import type { PipelineEvent } from "../pipeline/events.js";
+import { failureFacts } from "../pipeline/reporter.js";
+import type { Outcome, Watch } from "../where/watch.js";
+import type { Phase, ReportDocument } from "./document.js";
+import { TextReport } from "./text.js";
+
+/** A run that is reported as it happens, as text or as one JSON document. */
+export interface ReportedRun {
+  readonly json: boolean;
+  readonly where: ReportDocument["where"];
+  /** What the document calls the device if the run did not get as far as to find it. */
+  readonly device: string;
+  readonly run: (watch: Watch) => Promise<Outcome>;
+  /** Whether all that belongs to such a run has happened. */
+  readonly wentWell: (events: readonly PipelineEvent[]) => boolean;
+  /** Ends the text. */
+  readonly summary: (text: TextReport, document: ReportDocument) => void;
+}
+
+/** Runs it until it has ended, or SIGINT or SIGTERM end it. Returns the exit code: 0, 1, or 130 after a signal. */
+export async function runAndReport(reported: ReportedRun): Promise<number> {
+  const ending = new AbortController();
+  process.once("SIGINT", () => ending.abort());
+  process.once("SIGTERM", () => ending.abort());
+  const started = performance.now();
+  const events: PipelineEvent[] = [];
+  const phases: Phase[] = [];
+  const text = reported.json ? undefined : new TextReport((out) => process.stdout.write(out), useColors());
+  const watch: Watch = {
+    signal: ending.signal,
+    onHeading: (line) => text?.heading(line),
+    onPhase: (phase) => (phases.push(phase), text?.phase(phase)),
+    onEvent: (event) => (events.push(event), text?.event(event)),
+  };
+  const outcome = await reported.run(watch).catch((error: unknown) => ({ error: failureFacts(error) }));
+
+  const document: ReportDocument = {
+    ok: !("error" in outcome) && outcome.wentWell && reported.wentWell(events),
+    where: reported.where,
+    device: "error" in outcome ? reported.device : outcome.device,
+    kernel: "error" in outcome ? "unknown" : outcome.kernel,
+    phases,
+    events,
+    totalMs: Math.round(performance.now() - started),
+    ...("error" in outcome ? { error: outcome.error } : {}),
+  };
+  if (reported.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
+  else if (document.error !== undefined) process.stderr.write(`${document.error.message}\n`);
+  else if (text !== undefined) reported.summary(text, document);
+  if (ending.signal.aborted) return 130;
+  return document.ok ? 0 : 1;
+}
+
+function useColors(): boolean {
+  return process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
+}

@@ -1,0 +1,198 @@
+import {
+  errnoOf,
+  VfioError,
+  VfioRangeError,
+  VfioSystemError,
+  waitForFd,
+  watchFd,
+  type FdWatcher,
+  type HasFd,
+  type SeqpacketSocket,
+} from "@vfio/ioctl-native";
+import { Conversation, type Inquiry } from "./conversation.js";
+import {
+  decodeVerdict,
+  encodeTerms,
+  VERDICT_BYTES,
+  type LeaseTerms,
+  type LeaseVerdict,
+} from "./lease-messages.js";
+import { rangeText } from "./leases.js";
+import { takeOk } from "./own-requests.js";
+import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "./protocol.js";
+import { readAnswer, readBytes } from "./reply.js";
+
+/** Memory to be mapped for DMA by the primary. */
+export interface DmaRequest {
+  /** An anonymous memory file (`memfd_create`), such as `HugepageMemory` of `@vfio/dma` has. */
+  readonly file: HasFd;
+  /** The first address under which devices shall reach it; a multiple of the IOMMU's smallest page (4096). */
+  readonly iova: bigint;
+  /** How much of it, in bytes; a multiple of the page size. */
+  readonly bytes: number;
+  /** Where in the file, in bytes; a multiple of the page size. Default 0. */
+  readonly offset?: number | undefined;
+  /** What devices may do there. Default `read-write`. */
+  readonly access?: LeaseTerms["access"] | undefined;
+}
+
+/**
+ * Memory of this process that the primary has mapped for DMA. The mapping lasts as long as the connection: it goes
+ * when this object is closed, and when this process ends, however that happens.
+ */
+export class DmaLease implements Disposable, AsyncDisposable {
+  /** The first address under which devices reach the memory. */
+  readonly iova: bigint;
+  /** Its length. */
+  readonly bytes: number;
+  readonly #path: string;
+  readonly #socket: SeqpacketSocket;
+  readonly #lost = new AbortController();
+  readonly #watcher: FdWatcher;
+
+  private constructor(path: string, { iova, bytes }: LeaseTerms, socket: SeqpacketSocket) {
+    this.iova = iova;
+    this.bytes = bytes;
+    this.#path = path;
+    this.#socket = socket;
+    // A primary says nothing unasked: whatever comes now is its end.
+    this.#watcher = watchFd(socket, () => this.#onLost());
+    this.#watcher.unref();
+  }
+
+  /** @internal */
+  static request(inquiry: Inquiry, request: DmaRequest): Promise<DmaLease> {
+    const terms = termsOf(request);
+    return Conversation.hold(inquiry, `a DMA lease on ${rangeText(terms)}`, async (conversation) => {
+      conversation.send(REQ_LEASE);
+      conversation.sendPacket(encodeTerms(terms), [request.file.fd]);
+      await takeOk(conversation, inquiry, "REQ_LEASE", REQ_LEASE);
+      const packet = await conversation.receive(VERDICT_BYTES);
+      const verdict = decodeVerdict(readBytes(packet, 0, "the verdict on a lease"));
+      if (verdict.errno !== 0) throw refusedError(inquiry.path, terms, verdict);
+      return new DmaLease(inquiry.path, terms, conversation.keepConnection());
+    });
+  }
+
+  /** True after {@link close} or {@link release}, or when the primary is gone. */
+  get closed(): boolean {
+    return this.#socket.closed;
+  }
+
+  /**
+   * Aborted with `ERR_VFIO_PRIMARY_GONE` when the primary ends the lease: it closed its server, or died. If it died,
+   * the mapping is still there until the last fd of the container is closed.
+   */
+  get lost(): AbortSignal {
+    return this.#lost.signal;
+  }
+
+  /**
+   * Gives the lease back, and waits until the primary has unmapped the memory.
+   * @throws VfioError `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PROTOCOL`.
+   */
+  async release(timeoutMs = 5000): Promise<void> {
+    if (this.closed) return;
+    this.#watcher.stop();
+    try {
+      this.#socket.send(encodeInt(RELEASE));
+      await waitForFd(this.#socket, {
+        timeoutMs,
+        what: `the primary at ${this.#path} to unmap ${rangeText(this)}`,
+      });
+      const packet = this.#socket.receive(INT_BYTES);
+      if (packet === undefined || packet.bytes.length === 0) throw this.#goneError();
+      const answer = readAnswer({ ...packet, fds: 0 }, 0);
+      if (answer !== "OK") throw unmapError(this.#path, this);
+    } catch (error) {
+      throw error instanceof VfioSystemError ? this.#goneError() : error;
+    } finally {
+      this.#socket.close();
+    }
+  }
+
+  /** Ends the lease without waiting: the primary unmaps the memory when it sees the end of the connection. */
+  close(): void {
+    this.#watcher.stop();
+    this.#socket.close();
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** As {@link release}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+
+  #onLost(): void {
+    this.close();
+    this.#lost.abort(this.#goneError());
+  }
+
+  #goneError(): VfioError {
+    return new VfioError(
+      "ERR_VFIO_PRIMARY_GONE",
+      `the primary at ${this.#path} ended the DMA lease on ${rangeText(this)}`,
+      { hint: "It closed its server or died. Stop the device's DMA there before anything else" },
+    );
+  }
+}
+
+function termsOf({ iova, bytes, offset = 0, access = "read-write" }: DmaRequest): LeaseTerms {
+  const isRange = typeof iova === "bigint" && iova >= 0n && Number.isSafeInteger(bytes) && bytes > 0;
+  if (isRange && iova + BigInt(bytes) <= 2n ** 64n && Number.isSafeInteger(offset) && offset >= 0) {
+    return { iova, bytes, offset, access };
+  }
+  throw new VfioRangeError(
+    "ERR_VFIO_LEASE_RANGE",
+    `cannot lease ${String(bytes)} bytes at offset ${String(offset)} under IOVA ${String(iova)}`,
+    {
+      hint: "The IOVA is a bigint from 0n; bytes and offset are multiples of the page size; the end has 64 bits",
+    },
+  );
+}
+
+function refusedError(path: string, terms: LeaseTerms, { errno, conflict }: LeaseVerdict): VfioError {
+  const what = `the primary at ${path} cannot map ${rangeText(terms)} for DMA`;
+  if (errno === errnoOf("EEXIST")) return conflictError(what, conflict);
+  const cause = new VfioSystemError(errno, { syscall: "ioctl", what });
+  const hint = HINTS.get(errno) ?? "The primary's own log or events may say more";
+  return new VfioError("ERR_VFIO_LEASE_REFUSED", `${what}: ${cause.code}`, { hint, cause });
+}
+
+function conflictError(what: string, conflict: LeaseVerdict["conflict"]): VfioError {
+  const other =
+    conflict === undefined
+      ? "a mapping that is no lease is there"
+      : `process ${conflict.pid} has a lease on ${rangeText(conflict)}`;
+  return new VfioError("ERR_VFIO_LEASE_CONFLICT", `${what}: ${other}`, {
+    hint: "Choose an IOVA range that overlaps no other lease or mapping of this container",
+  });
+}
+
+function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
+  return new VfioError(
+    "ERR_VFIO_LEASE_REFUSED",
+    `the primary at ${path} failed to unmap ${rangeText(range)}`,
+    {
+      hint: "Its events say why; the memory may still be mapped",
+    },
+  );
+}
+
+const HINTS = new Map<number, string>([
+  [errnoOf("ERANGE"), "Choose an IOVA inside the window that the primary gives to leases"],
+  [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
+  [errnoOf("EFBIG"), "All leases together would be more than the primary may map for them (maxBytes)"],
+  [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create)"],
+  [
+    errnoOf("EINVAL"),
+    "IOVA, bytes and offset must be multiples of the page size, and the container must have a group",
+  ],
+  [errnoOf("ENXIO"), "The range reaches beyond the end of the memory's file"],
+  [errnoOf("ENOMEM"), "The primary's limit of locked memory (ulimit -l) is too low, or memory is short"],
+  [errnoOf("ENOSPC"), "The container takes no more mappings (dma_entry_limit)"],
+]);

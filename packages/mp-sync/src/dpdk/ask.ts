@@ -1,0 +1,172 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import {
+  errnoOf,
+  Fd,
+  isVfioError,
+  VfioError,
+  waitForFd,
+  type DatagramSocket,
+  type FileStatus,
+  type ReceivedDatagram,
+} from "@vfio/ioctl-native";
+import { DeadlineSignal } from "./deadline-signal.js";
+import type { RteMpDialect } from "./dialect.js";
+import { encodeRequest } from "./message.js";
+import { noPrimaryError } from "./primary-config.js";
+import { PrivateSocket } from "./private-socket.js";
+import { readReply, type Question } from "./question.js";
+
+/** Between two tries when the primary's queue is full (10 datagrams), in milliseconds. */
+const FULL_QUEUE_MS = 10;
+/** Between two tries when it says that it is not ready. */
+const NOT_READY_MS = 100;
+/** More than any reply has, so that a second fd is seen and counted, not cut off. */
+const MAX_FDS = 253;
+
+/** Whom to ask, and for how long. */
+export interface DpdkInquiry {
+  /** The runtime directory. */
+  readonly directory: string;
+  /** The primary's user. */
+  readonly owner: FileStatus;
+  /** The primary's socket. */
+  readonly socketPath: string;
+  /** How its version is asked. */
+  readonly dialect: RteMpDialect;
+  /** For all tries together. */
+  readonly timeoutMs: number;
+  /** Each of them ends the asking. */
+  readonly signals: readonly AbortSignal[];
+  /** Looks at a received fd, and throws if it is the wrong one. */
+  readonly verify: (file: Fd) => void;
+}
+
+/** What a primary answered: a value, and an fd if one was asked for. */
+export interface DpdkAnswer {
+  /** The group's number, or the IOMMU type. */
+  readonly value: number;
+  /** The received fd. */
+  readonly file: Fd | undefined;
+}
+
+/**
+ * Asks a DPDK primary, again if it is not ready, over a fresh socket each time: so no late reply can be taken for another.
+ * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_DPDK_NO_PRIMARY`, the question's refusal;
+ *   VfioSystemError EACCES; a signal's reason.
+ */
+export async function askDpdk(inquiry: DpdkInquiry, question: Question): Promise<DpdkAnswer> {
+  const progress = { notReady: 0 };
+  const atTimeout = (): VfioError => timeoutError(inquiry, question, progress.notReady);
+  const deadline = new DeadlineSignal(inquiry.timeoutMs, atTimeout, inquiry.signals);
+  try {
+    for (;;) {
+      deadline.signal.throwIfAborted();
+      const answer = await askOnce(inquiry, question, deadline.signal);
+      if (answer !== "not ready") return answer;
+      progress.notReady += 1;
+      await pause(NOT_READY_MS, deadline.signal);
+    }
+  } finally {
+    deadline[Symbol.dispose]();
+  }
+}
+
+async function askOnce(
+  inquiry: DpdkInquiry,
+  question: Question,
+  signal: AbortSignal,
+): Promise<DpdkAnswer | "not ready"> {
+  using reply = PrivateSocket.bind(inquiry.directory, inquiry.owner);
+  const { socket } = reply;
+  await send(socket, inquiry, question, signal);
+  const datagram = await receive(socket, inquiry.dialect.layout.struct.bytes, signal);
+  const files = datagram.fds.map((fd) => new Fd(fd, `${question.what} of the DPDK primary`));
+  try {
+    const value = readReply(inquiry.dialect.layout, question, { ...datagram, fds: files.length });
+    if (value === "not ready") return value;
+    const file = files[0];
+    if (file !== undefined) inquiry.verify(file);
+    files.length = 0;
+    return { value, file };
+  } finally {
+    for (const file of files) file.close();
+  }
+}
+
+async function send(
+  socket: DatagramSocket,
+  { socketPath, dialect }: DpdkInquiry,
+  { req, group = 0 }: Question,
+  signal: AbortSignal,
+): Promise<void> {
+  const message = encodeRequest(dialect.layout, req, group);
+  for (;;) {
+    try {
+      // Connected, it takes datagrams from the primary alone: the kernel refuses everybody else's.
+      socket.connect(socketPath, connectHint);
+      return socket.send(socketPath, message);
+    } catch (error) {
+      if (!isVfioError(error) || error.code !== "EAGAIN") throw describeSendError(error, socketPath);
+      await pause(FULL_QUEUE_MS, signal);
+    }
+  }
+}
+
+async function receive(
+  socket: DatagramSocket,
+  bytes: number,
+  signal: AbortSignal,
+): Promise<ReceivedDatagram> {
+  for (;;) {
+    const datagram = socket.receive(bytes, MAX_FDS);
+    if (datagram !== undefined) return datagram;
+    signal.throwIfAborted();
+    // After a busy spell of this process, the time can be up with the reply already there: so look once more.
+    await waitForFd(socket, { signal }).catch((error: unknown) => {
+      if (!signal.aborted) throw error;
+    });
+  }
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
+}
+
+function connectHint(errno: number): string | undefined {
+  if (errno === errnoOf("EACCES"))
+    return `This process (uid ${process.getuid?.()}) may not use the primary's socket: run it as the primary's user or root`;
+  if (errno === errnoOf("EPROTOTYPE")) return "This socket belongs to another program";
+  return undefined;
+}
+
+function describeSendError(error: unknown, socketPath: string): unknown {
+  if (!isVfioError(error) || (error.code !== "ECONNREFUSED" && error.code !== "ENOENT")) return error;
+  const state = error.code === "ENOENT" ? "there is no socket" : "nobody listens any more";
+  return noPrimaryError(
+    `the DPDK primary has no way to be asked: ${state} at ${socketPath}`,
+    "It is just starting or ending, or its IPC thread has ended, as a message of the wrong size makes it do; start it again",
+    error,
+  );
+}
+
+function timeoutError(
+  { socketPath, timeoutMs }: DpdkInquiry,
+  { what }: Question,
+  timesNotReady: number,
+): VfioError {
+  const state = timesNotReady > 0 ? `; it said ${timesNotReady} times that it is not ready` : "";
+  const message = `no answer from the DPDK primary at ${socketPath} within ${timeoutMs} ms when asked for ${what}${state}`;
+  return new VfioError("ERR_VFIO_TIMEOUT", message, {
+    hint: "It is stopped or still starting, its IPC thread has ended, or it runs without VFIO (then its log says 'Cannot find action'): look at its state, or allow more time (timeoutMs)",
+  });
+}
+
+/** The error of a primary that has died. */
+export function primaryGoneError(directory: string, pid: number | undefined): VfioError {
+  const who = pid === undefined ? "" : ` (process ${pid})`;
+  return new VfioError(
+    "ERR_VFIO_PRIMARY_GONE",
+    `the DPDK primary in ${directory}${who} has ended: nobody holds the lock on its config any more`,
+    { hint: "Close what came from it: the device stays busy until then. If it runs again, join it again" },
+  );
+}

@@ -1,0 +1,42 @@
+import { kernel, VfioError } from "@vfio/ioctl-native";
+
+/** A group's node; a file of another mount namespace shows without its `/dev`. */
+const GROUP_NODE = /\/vfio\/(?:noiommu-)?(\d+)(?: \(deleted\))?$/;
+
+/**
+ * The numbers of the groups that a process has open, lowest first; `undefined` if its open files can't be seen.
+ * @param pid `undefined` for a process of another PID namespace.
+ */
+export function groupsOpenIn(pid: number | undefined): number[] | undefined {
+  if (pid === undefined) return undefined;
+  const folder = `/proc/${pid}/fd`;
+  const names = kernel().list(folder);
+  if (typeof names === "number") return undefined;
+  const numbers = names.flatMap((name) => {
+    const target = kernel().readLink(`${folder}/${name}`);
+    const number = typeof target === "string" ? GROUP_NODE.exec(target)?.[1] : undefined;
+    return number === undefined ? [] : [Number(number)];
+  });
+  return [...new Set(numbers)].sort((a, b) => a - b);
+}
+
+/**
+ * Refuses a group that a DPDK primary does not have open: being asked, it would open and record it, and before its first
+ * device that makes it forget to set the IOMMU type.
+ * @throws VfioError `ERR_VFIO_GROUP_NOT_IN_USE`.
+ */
+export function checkGroupInUse(number: number, pid: number | undefined, directory: string): void {
+  const used = groupsOpenIn(pid);
+  if (used?.includes(number) === true) return;
+  const state =
+    used === undefined
+      ? "cannot be looked at"
+      : `has ${used.length === 0 ? "no group" : `only ${used.join(", ")}`} open`;
+  throw new VfioError(
+    "ERR_VFIO_GROUP_NOT_IN_USE",
+    `group ${number} was not asked for: the DPDK primary in ${directory} ${state}`,
+    {
+      hint: "Being asked, DPDK opens a group that it does not use, and keeps it. Let the primary use the device (its option -a), or pass allowUnused: true",
+    },
+  );
+}

@@ -1,0 +1,74 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { VfioError } from "@vfio/ioctl-native";
+import type { RequestOptions } from "../client.js";
+import { checkTimeout } from "../limits.js";
+import { verifyVfioFd, type FdVerifier } from "../verify.js";
+import { DeadlineSignal } from "./deadline-signal.js";
+import { requireDialect } from "./dialect.js";
+import { DpdkPrimary } from "./dpdk-primary.js";
+import { noPrimaryError, PrimaryConfig } from "./primary-config.js";
+import { dpdkRuntimeDirectory, type DpdkDirectoryOptions } from "./runtime-directory.js";
+import type { DpdkVersion } from "./version.js";
+
+const DEFAULT_TIMEOUT_MS = 5000;
+/** Between two looks at a primary that initialises itself. */
+const INITIALISING_MS = 50;
+
+/** Options of {@link joinDpdkPrimary}. `signal` ends the joining, not the requests after it. */
+export interface JoinDpdkOptions extends DpdkDirectoryOptions, RequestOptions {
+  /** Looks at each received fd, and throws if it is not what was asked for. Default: {@link verifyVfioFd}. */
+  readonly verify?: FdVerifier | undefined;
+}
+
+/**
+ * Joins a running DPDK primary on this machine, as its user or as root: releases 18.11 to 26.07. Reads its runtime
+ * directory and waits until it is initialised. Nothing is sent before something is asked for.
+ * @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` (no directory, or nobody who holds its lock), `ERR_VFIO_DPDK_VERSION`,
+ *   `ERR_VFIO_TIMEOUT` (not initialised in time); VfioSystemError EACCES; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`,
+ *   `ERR_VFIO_TIMEOUT_RANGE`; the signal's reason.
+ */
+export async function joinDpdkPrimary(options: JoinDpdkOptions = {}): Promise<DpdkPrimary> {
+  const { timeoutMs = DEFAULT_TIMEOUT_MS, verify = verifyVfioFd, signal } = options;
+  checkTimeout(timeoutMs);
+  signal?.throwIfAborted();
+  const directory = dpdkRuntimeDirectory(options);
+  const config = PrimaryConfig.open(directory);
+  try {
+    const version = await initialisedVersion(config, directory, timeoutMs, signal);
+    const dialect = requireDialect(version, directory);
+    const pid = livingPid(config, directory);
+    return new DpdkPrimary({ directory, config, version, dialect, pid, timeoutMs, verify });
+  } catch (error) {
+    config[Symbol.dispose]();
+    throw error;
+  }
+}
+
+async function initialisedVersion(
+  config: PrimaryConfig,
+  directory: string,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<DpdkVersion> {
+  const message = `the DPDK primary in ${directory} has not initialised itself within ${timeoutMs} ms`;
+  const hint = "Its own log says what it waits for; or allow more time (timeoutMs)";
+  const atTimeout = (): VfioError => new VfioError("ERR_VFIO_TIMEOUT", message, { hint });
+  using deadline = new DeadlineSignal(timeoutMs, atTimeout, signal === undefined ? [] : [signal]);
+  for (;;) {
+    livingPid(config, directory);
+    const version = config.version();
+    if (version !== undefined) return version;
+    await sleep(INITIALISING_MS, undefined, { signal: deadline.signal }).catch(() =>
+      deadline.signal.throwIfAborted(),
+    );
+  }
+}
+
+function livingPid(config: PrimaryConfig, directory: string): number | undefined {
+  const { locked, pid } = config.holder();
+  if (locked) return pid === 0 ? undefined : pid;
+  throw noPrimaryError(
+    `the DPDK primary in ${directory} has ended: nobody holds the lock on ${config.path}`,
+    "Start it again, and join it then; what it left in that directory is taken over",
+  );
+}

@@ -1,0 +1,113 @@
+import { constants } from "node:fs";
+import path from "node:path";
+import {
+  isVfioError,
+  kernel,
+  listFolder,
+  lockHolder,
+  openFile,
+  readAt,
+  VfioError,
+  VfioSystemError,
+  type Fd,
+  type FileStatus,
+  type LockHolder,
+} from "@vfio/ioctl-native";
+import { decodeDpdkVersion, type DpdkVersion } from "./version.js";
+
+/** RTE_MAGIC: written when the primary has initialised itself, 0 before. */
+const MAGIC = 19820526;
+
+/** The file `config` in a runtime directory: the primary keeps a lock on it as long as it runs. */
+export class PrimaryConfig implements Disposable {
+  /** Its path. */
+  readonly path: string;
+  /** Whose it is, and so the primary's user. */
+  readonly owner: FileStatus;
+  readonly #file: Fd;
+
+  private constructor(file: Fd, configPath: string, owner: FileStatus) {
+    this.#file = file;
+    this.path = configPath;
+    this.owner = owner;
+  }
+
+  /**
+   * Opens it for reading.
+   * @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` if there is none; VfioSystemError EACCES.
+   */
+  static open(directory: string): PrimaryConfig {
+    const configPath = path.join(directory, "config");
+    const file = openConfig(configPath, directory);
+    try {
+      return new PrimaryConfig(file, configPath, ownerOf(configPath));
+    } catch (error) {
+      file.close();
+      throw error;
+    }
+  }
+
+  /** Who has the lock. */
+  holder(): LockHolder {
+    return lockHolder(this.#file, this.path);
+  }
+
+  /**
+   * The primary's version, or `undefined` as long as it is not initialised.
+   * @throws VfioError `ERR_VFIO_DPDK_VERSION` if this is no DPDK's file.
+   */
+  version(): DpdkVersion | undefined {
+    const words = new Uint32Array(readAt(this.#file, 0, 8, this.path).slice().buffer);
+    const [magic = 0, version = 0] = words;
+    if (magic === MAGIC) return decodeDpdkVersion(version);
+    if (magic === 0) return undefined;
+    throw new VfioError(
+      "ERR_VFIO_DPDK_VERSION",
+      `${this.path} is no DPDK's: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`,
+      { hint: "Pass the runtime directory of a DPDK primary; nothing was sent" },
+    );
+  }
+
+  /** As `close` of a file. */
+  [Symbol.dispose](): void {
+    this.#file.close();
+  }
+}
+
+/** The error of a primary that is not there, in all its kinds. */
+export function noPrimaryError(message: string, hint: string, cause?: unknown): VfioError {
+  return new VfioError("ERR_VFIO_DPDK_NO_PRIMARY", message, { hint, cause });
+}
+
+function openConfig(configPath: string, directory: string): Fd {
+  try {
+    return openFile(configPath, { flags: constants.O_RDONLY, hint: () => permissionHint() });
+  } catch (error) {
+    if (!isVfioError(error) || error.code !== "ENOENT") throw error;
+    throw noPrimaryError(`there is no DPDK primary in ${directory}`, absentHint(directory), error);
+  }
+}
+
+function permissionHint(): string {
+  return `The primary runs as another user: run this process (uid ${process.getuid?.()}) as that one, or as root`;
+}
+
+function absentHint(directory: string): string {
+  const others = neighbours(path.dirname(directory));
+  const found = others.length === 0 ? "" : ` There are others here: ${others.join(", ")}.`;
+  return `Start it, or pass its --file-prefix as prefix.${found} With --in-memory or --no-shconf a primary cannot be joined; another user's has another directory`;
+}
+
+function neighbours(folder: string): string[] {
+  try {
+    return listFolder(folder);
+  } catch {
+    return [];
+  }
+}
+
+function ownerOf(file: string): FileStatus {
+  const status = kernel().stat(file);
+  if (typeof status !== "number") return status;
+  throw new VfioSystemError(status, { syscall: "stat", what: `cannot look at ${file}`, path: file });
+}

@@ -1,0 +1,43 @@
+import type { VfioError } from "@vfio/ioctl-native";
+import { primaryGoneError } from "./ask.js";
+import type { PrimaryConfig } from "./primary-config.js";
+
+/** A datagram socket is not told that its peer has ended, so the lock is looked at this often, in milliseconds. */
+const INTERVAL_MS = 250;
+
+/** Notices when a primary lets go of the lock that it keeps as long as it lives. Does not keep this process alive. */
+export class PrimaryWatch implements Disposable {
+  readonly #gone = new AbortController();
+  readonly #timer: NodeJS.Timeout;
+
+  readonly #isThere: () => boolean;
+  readonly #error: () => VfioError;
+
+  /** @param pid who had the lock; another one is a new primary, for which nothing that came from the first counts. */
+  constructor(config: PrimaryConfig, directory: string, pid: number | undefined) {
+    this.#isThere = () => {
+      const holder = config.holder();
+      return holder.locked && (pid === undefined || holder.pid === pid);
+    };
+    this.#error = () => primaryGoneError(directory, pid);
+    this.#timer = setInterval(() => this.look(), INTERVAL_MS);
+    this.#timer.unref();
+  }
+
+  /** Looks now, before something is sent: a new primary might be of another version. */
+  look(): void {
+    if (this.signal.aborted || this.#isThere()) return;
+    this[Symbol.dispose]();
+    this.#gone.abort(this.#error());
+  }
+
+  /** Aborted when the primary has ended. */
+  get signal(): AbortSignal {
+    return this.#gone.signal;
+  }
+
+  /** Ends the watch. */
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+}

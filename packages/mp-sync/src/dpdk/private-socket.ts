@@ -1,0 +1,83 @@
+import { randomBytes } from "node:crypto";
+import path from "node:path";
+import { check, DatagramSocket, isVfioError, kernel, listFolder, type FileStatus } from "@vfio/ioctl-native";
+import { onProcessEnd } from "../process-end.js";
+import { checkLength } from "../socket-path.js";
+
+/** Not `mp_socket_…`: to those DPDK's primary sends requests of its own, and waits 5 s for each answer. */
+const PREFIX = ".vfio_reply_";
+
+/**
+ * A datagram socket for one reply. Its file lies beside the primary's socket, where both processes see it under the same
+ * path, belongs to the primary's user, and is removed with the socket or when this process ends.
+ */
+export class PrivateSocket implements Disposable {
+  /** The socket. */
+  readonly socket: DatagramSocket;
+  readonly #forget: () => void;
+
+  private constructor(socket: DatagramSocket) {
+    this.socket = socket;
+    this.#forget = onProcessEnd(() => this.#remove());
+  }
+
+  /**
+   * Makes one.
+   * @param owner the primary's user, who must be able to send to it.
+   * @throws VfioSystemError EACCES; VfioRangeError `ERR_VFIO_SOCKET_PATH` if the directory's path is too long.
+   */
+  static bind(directory: string, owner: FileStatus): PrivateSocket {
+    const file = path.join(directory, `${PREFIX}${randomBytes(8).toString("hex")}`);
+    checkLength(file);
+    const socket = new PrivateSocket(DatagramSocket.bind(file, () => "The directory must be writable"));
+    try {
+      removeStaleSockets(directory, socket.socket);
+      socket.#giveTo(owner);
+      return socket;
+    } catch (error) {
+      socket[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Closes the socket and removes its file. */
+  [Symbol.dispose](): void {
+    this.#forget();
+    // In this order: a file whose socket is closed looks like one that a killed process left.
+    this.#remove();
+    this.socket.close();
+  }
+
+  #giveTo({ uid, gid }: FileStatus): void {
+    if (uid === process.getuid?.()) return;
+    const file = this.socket.path;
+    check(kernel().chown(file, uid, gid), () => ({
+      syscall: "chown",
+      what: `cannot give ${file} to the primary's user ${uid}`,
+      path: file,
+    }));
+  }
+
+  #remove(): void {
+    kernel().unlink(this.socket.path);
+  }
+}
+
+/** Removes the files of processes that were killed in the middle of a request. */
+function removeStaleSockets(directory: string, prober: DatagramSocket): void {
+  for (const name of listFolder(directory)) {
+    const file = path.join(directory, name);
+    if (!name.startsWith(PREFIX) || file === prober.path) continue;
+    if (isStale(file, prober)) kernel().unlink(file);
+  }
+}
+
+/** A living one refuses with EPERM once it is connected to the primary, and nothing is sent to it in any case. */
+function isStale(file: string, prober: DatagramSocket): boolean {
+  try {
+    prober.connect(file);
+    return false;
+  } catch (error) {
+    return isVfioError(error) && error.code === "ECONNREFUSED";
+  }
+}

@@ -1,0 +1,108 @@
+import { Struct, vfioConstants } from "@vfio/ioctl-native";
+import { protocolError } from "./protocol.js";
+
+const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
+
+/** What devices may do in leased memory, seen from the device. */
+export type LeaseAccess = "read-write" | "read-only" | "write-only";
+
+const FLAGS: Readonly<Record<LeaseAccess, number>> = {
+  "read-write": READ | WRITE,
+  "read-only": READ,
+  "write-only": WRITE,
+};
+const ACCESS = new Map<number, LeaseAccess>([
+  [READ | WRITE, "read-write"],
+  [READ, "read-only"],
+  [WRITE, "write-only"],
+]);
+
+/** What a secondary wants to have mapped for DMA, and where. */
+export interface LeaseTerms {
+  /** The first address under which devices reach the memory. */
+  readonly iova: bigint;
+  /** How much of the memory, in bytes. */
+  readonly bytes: number;
+  /** Where in the memory's file, in bytes. */
+  readonly offset: number;
+  /** What devices may do there. */
+  readonly access: LeaseAccess;
+}
+
+/** What came of a request for a lease. */
+export interface LeaseVerdict {
+  /** 0 if the memory is mapped, otherwise a negative errno. */
+  readonly errno: number;
+  /** With EEXIST: the other lease that is in the way; missing if that is a mapping which is no lease. */
+  readonly conflict?: {
+    /** Its first address. */
+    readonly iova: bigint;
+    /** Its length in bytes. */
+    readonly bytes: number;
+    /** The process that holds it. */
+    readonly pid: number;
+  };
+}
+
+const terms = new Struct("vfio_mp_lease", 32, {
+  iova: [0, "u64"],
+  bytes: [8, "u64"],
+  offset: [16, "u64"],
+  flags: [24, "u32"],
+  reserved: [28, "u32"],
+});
+
+const verdict = new Struct("vfio_mp_verdict", 24, {
+  result: [0, "s32"],
+  pid: [4, "s32"],
+  iova: [8, "u64"],
+  bytes: [16, "u64"],
+});
+
+/** The size of the packet that says what is to be leased. */
+export const TERMS_BYTES = terms.bytes;
+/** The size of the packet that says what came of it. */
+export const VERDICT_BYTES = verdict.bytes;
+
+/** An access as `VFIO_DMA_MAP_FLAG_…`. */
+export function flagsOf(access: LeaseAccess): number {
+  return FLAGS[access];
+}
+
+/** The packet that follows `REQ_LEASE`; the memory's fd rides along. */
+export function encodeTerms({ iova, bytes, offset, access }: LeaseTerms): Uint8Array {
+  return terms.encode({ iova, bytes: BigInt(bytes), offset: BigInt(offset), flags: FLAGS[access] });
+}
+
+/** The terms in a packet; undefined if it holds none. */
+export function decodeTerms(packet: Uint8Array): LeaseTerms | undefined {
+  if (packet.length !== TERMS_BYTES) return undefined;
+  const { iova, bytes, offset, flags, reserved } = terms.decode(packet);
+  const access = ACCESS.get(flags);
+  if (access === undefined || reserved !== 0 || !isSafe(bytes) || !isSafe(offset)) return undefined;
+  return { iova, bytes: Number(bytes), offset: Number(offset), access };
+}
+
+/** The packet that says what came of a request for a lease. */
+export function encodeVerdict({ errno, conflict }: LeaseVerdict): Uint8Array {
+  if (conflict === undefined) return verdict.encode({ result: errno });
+  const { iova, bytes, pid } = conflict;
+  return verdict.encode({ result: errno, pid, iova, bytes: BigInt(bytes) });
+}
+
+/**
+ * The verdict in a packet.
+ * @throws VfioError `ERR_VFIO_PROTOCOL`.
+ */
+export function decodeVerdict(packet: Uint8Array): LeaseVerdict {
+  if (packet.length !== VERDICT_BYTES) {
+    throw protocolError(`a packet of ${packet.length} bytes where a verdict of ${VERDICT_BYTES} belongs`);
+  }
+  const { result: errno, pid, iova, bytes } = verdict.decode(packet);
+  if (errno > 0 || !isSafe(bytes)) throw protocolError(`a verdict of ${errno} on a lease of ${bytes} bytes`);
+  return bytes === 0n ? { errno } : { errno, conflict: { iova, bytes: Number(bytes), pid } };
+}
+
+function isSafe(value: bigint): boolean {
+  return value <= BigInt(Number.MAX_SAFE_INTEGER);
+}

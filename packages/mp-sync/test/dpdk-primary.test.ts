@@ -1,0 +1,243 @@
+import { once } from "node:events";
+import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { DatagramSocket, kernel, realKernel, useKernel, VfioError } from "@vfio/ioctl-native";
+import { NOBODY } from "@vfio/test-support";
+import { describe, expect, it } from "vitest";
+import { PrivateSocket } from "../src/dpdk/private-socket.js";
+import { dpdkRuntimeDirectory, joinDpdkPrimary, type DpdkPrimary } from "../src/index.js";
+import { Child } from "./support/child.js";
+import { FakeDpdkPrimary } from "./support/dpdk-primary.js";
+import { errorOf } from "./support/errors.js";
+import { expectNoFdLeft } from "./support/fds.js";
+import { freshPath, useFolder } from "./support/folder.js";
+import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
+
+useFolder();
+useFilesThatAnswerAsVfio();
+expectNoFdLeft();
+
+const join = (fake: FakeDpdkPrimary): Promise<DpdkPrimary> => joinDpdkPrimary({ directory: fake.directory });
+
+describe("the runtime directory", () => {
+  it.each([
+    [{}, 0, {}, "/var/run/dpdk/rte"],
+    [{ prefix: "pmd" }, 0, { XDG_RUNTIME_DIR: "/run/user/0" }, "/var/run/dpdk/pmd"],
+    [{}, 1000, { XDG_RUNTIME_DIR: "/run/user/1000" }, "/run/user/1000/dpdk/rte"],
+    [{}, 1000, {}, "/tmp/dpdk/rte"],
+    [{}, 0, { RUNTIME_DIRECTORY: "/run/pmd" }, "/run/pmd/dpdk/rte"],
+    [{ directory: "/x/y/../z" }, 0, {}, "/x/z"],
+  ])("of %j for uid %d with %j is %s", (options, uid, env, directory) => {
+    expect(dpdkRuntimeDirectory(options, { uid, env })).toBe(directory);
+  });
+
+  it.each(["", "a/b", "a\0b"])("has no prefix %j", async (prefix) => {
+    expect((await errorOf(() => joinDpdkPrimary({ prefix }))).code).toBe("ERR_VFIO_SOCKET_PREFIX");
+  });
+
+  it.each([0, -1, NaN, 2 ** 31])("is not waited for for %s ms", async (timeoutMs) => {
+    expect((await errorOf(() => joinDpdkPrimary({ timeoutMs }))).code).toBe("ERR_VFIO_TIMEOUT_RANGE");
+  });
+});
+
+describe("a primary that is not there", () => {
+  it("because there is no such directory: the others that are there are named", async () => {
+    const folder = freshPath();
+    await using fake = await FakeDpdkPrimary.start();
+    const error = await errorOf(() => joinDpdkPrimary({ directory: folder }));
+    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+    expect(error.message).toContain(`there is no DPDK primary in ${folder}`);
+    expect(error.hint).toContain("--file-prefix");
+    expect(error.hint).toContain(path.basename(fake.directory));
+    expect(error.hint).toContain("--in-memory");
+  });
+
+  it("because it has ended: its directory is left, and nobody holds the lock", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    await fake.kill("SIGKILL");
+    const error = await errorOf(() => join(fake));
+    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+    expect(error.message).toContain(`nobody holds the lock on ${fake.directory}/config`);
+    expect(error.hint).toContain("Start it again");
+  });
+
+  it.each([
+    ["stale", "nobody listens any more at"],
+    [false, "there is no socket at"],
+  ] as const)("although its lock is: its socket is %s", async (socket, text) => {
+    await using fake = await FakeDpdkPrimary.start({ socket });
+    using primary = await join(fake);
+    const error = await errorOf(() => primary.container());
+    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+    expect(error.message).toContain(`${text} ${fake.directory}/mp_socket`);
+    expect(error.hint).toContain("IPC thread has ended");
+    expect(fake.socketsLeft().filter((name) => name.startsWith(".vfio"))).toEqual([]);
+  });
+
+  it("for this user: EACCES, with what to do", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    using _denied = useKernel({ ...realKernel(), open: () => -13 });
+    const error = await errorOf(() => join(fake));
+    expect(error.code).toBe("EACCES");
+    expect(error.message).toContain(`${fake.directory}/config`);
+    expect(error.hint).toContain("as root");
+  });
+
+  it("any more for who has given up before", async () => {
+    await expect(joinDpdkPrimary({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow(
+      "enough",
+    );
+  });
+});
+
+describe("the groups", () => {
+  it("that the primary has open are known without asking it", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    using primary = await join(fake);
+    expect(primary.pid).toBe(fake.pid);
+    expect(primary.groupsInUse()).toEqual([0, 7]);
+  });
+
+  it("that it has not are not asked for, unless that is wanted", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    using primary = await join(fake);
+    const error = await errorOf(() => primary.group(9));
+    expect(error.code).toBe("ERR_VFIO_GROUP_NOT_IN_USE");
+    expect(error.message).toContain("has only 0, 7 open");
+    expect(error.hint).toContain("allowUnused");
+    expect(fake.asked).toEqual([]);
+    expect((await errorOf(() => primary.group(9, { allowUnused: true }))).code).toBe("ERR_VFIO_GROUP_NO_FD");
+    await fake.told(2);
+    expect(fake.asked).toMatchObject([{ req: 0x200, value: 9 }]);
+  });
+
+  it("of a primary that cannot be looked into are not asked for either", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    const lockHolder = (): { locked: boolean; pid: number } => ({ locked: true, pid: 0 });
+    using _elsewhere = useKernel({ ...kernel(), lockHolder });
+    using primary = await join(fake);
+    expect(primary.pid).toBeUndefined();
+    expect(primary.groupsInUse()).toBeUndefined();
+    const error = await errorOf(() => primary.group(7));
+    expect(error.code).toBe("ERR_VFIO_GROUP_NOT_IN_USE");
+    expect(error.message).toContain("cannot be looked at");
+    expect((await primary.group(7, { allowUnused: true })).number).toBe(7);
+  });
+
+  it.each([-1, 1.5, 2 ** 31])("have no number %d", async (number) => {
+    await using fake = await FakeDpdkPrimary.start();
+    using primary = await join(fake);
+    expect((await errorOf(() => primary.group(number))).code).toBe("ERR_VFIO_GROUP_NUMBER");
+  });
+});
+
+describe("the fds", () => {
+  it("are close-on-exec, and closed with the primary, after which nothing is asked any more", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    const primary = await join(fake);
+    const container = await primary.container();
+    const group = await primary.group(7);
+    for (const { fd } of [container, group]) {
+      const [, flags] = /^flags:\s+(\d+)/m.exec(kernel().readText(`/proc/self/fdinfo/${fd}`) as string) ?? [];
+      expect(parseInt(flags!, 8) & 0o2000000).toBe(0o2000000);
+    }
+    primary.close();
+    primary.close();
+    expect([container.closed, group.closed, primary.closed]).toEqual([true, true, true]);
+    for (const use of [() => primary.container(), () => primary.group(7), () => primary.groupsInUse()]) {
+      const error = await errorOf(use);
+      expect(error.code).toBe("ERR_VFIO_CLOSED");
+      expect(error.message).toContain(fake.directory);
+    }
+    await fake.told(3);
+    expect(fake.asked).toHaveLength(2);
+  });
+});
+
+describe("the death of a primary", () => {
+  it("is noticed while nothing is asked", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    using primary = await join(fake);
+    const container = await primary.container();
+    const gone = once(primary.gone, "abort");
+    await fake.kill("SIGKILL");
+    await gone;
+    const reason = primary.gone.reason as VfioError;
+    expect(reason).toBeInstanceOf(VfioError);
+    expect(reason.code).toBe("ERR_VFIO_PRIMARY_GONE");
+    expect(reason.message).toContain(`in ${fake.directory} (process ${fake.pid}) has ended`);
+    expect(container.closed).toBe(false);
+    expect(await errorOf(() => primary.group(7))).toBe(reason);
+  });
+
+  it.each(["die", "end"])("halfway through a request (%s) ends it", async (behaviour) => {
+    await using fake = await FakeDpdkPrimary.start({ behaviours: [behaviour] });
+    using primary = await join(fake);
+    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    expect(fake.socketsLeft()).toEqual([]);
+  });
+
+  it("is noticed before a request is sent to a new primary, which might be of another version", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    const holder = { locked: true, pid: fake.pid };
+    using _other = useKernel({ ...realKernel(), lockHolder: () => holder });
+    using primary = await join(fake);
+    holder.pid += 1;
+    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    expect(fake.asked).toEqual([]);
+  });
+});
+
+describe("the socket for the reply", () => {
+  it("is given to the primary's user, who must be able to answer", async () => {
+    await using fake = await FakeDpdkPrimary.start({ owner: NOBODY });
+    using primary = await join(fake);
+    await primary.container();
+    await fake.told(2);
+    expect(fake.asked).toMatchObject([{ mode: 0o600, uid: NOBODY }]);
+  });
+
+  it("is removed when its owner cannot be changed", async () => {
+    await using fake = await FakeDpdkPrimary.start({ owner: NOBODY });
+    using _refused = useKernel({ ...realKernel(), chown: () => -1 });
+    using primary = await join(fake);
+    const error = await errorOf(() => primary.container());
+    expect(error.code).toBe("EPERM");
+    expect(error.message).toContain(`to the primary's user ${NOBODY}`);
+    expect(fake.socketsLeft()).toEqual([]);
+  });
+
+  it.each(["SIGTERM", "SIGINT"] as const)("of a process ended by %s is gone", async (signal) => {
+    await using fake = await FakeDpdkPrimary.start({ behaviours: ["silent"] });
+    await using child = new Child("joiner.mjs", fake.directory);
+    await fake.told(2);
+    expect(fake.socketsLeft()).toHaveLength(1);
+    expect(await child.kill(signal)).toEqual({ code: null, signal });
+    expect(fake.socketsLeft()).toEqual([]);
+  });
+
+  it("of a killed process is removed by the next, which leaves those of the living alone", async () => {
+    await using fake = await FakeDpdkPrimary.start({ behaviours: ["silent", "silent", "answer"] });
+    await using killed = new Child("joiner.mjs", fake.directory);
+    await fake.told(2);
+    await killed.kill("SIGKILL");
+    const [stale] = fake.socketsLeft();
+    await using _living = new Child("joiner.mjs", fake.directory);
+    await fake.told(3);
+    using bystander = DatagramSocket.bind(path.join(fake.directory, ".vfio_reply_of_somebody"));
+    writeFileSync(path.join(fake.directory, "fbarray_memzone"), "");
+    using primary = await join(fake);
+    await primary.container();
+    const left = fake.socketsLeft();
+    expect(left).not.toContain(stale);
+    expect(left).toHaveLength(2);
+    expect(existsSync(bystander.path)).toBe(true);
+    expect(readdirSync(fake.directory)).toContain("fbarray_memzone");
+  });
+
+  it("needs a path that fits", async () => {
+    const owner = { mode: 0o600, uid: 0, gid: 0, inode: 1 };
+    const error = await errorOf(() => PrivateSocket.bind(`/tmp/${"x".repeat(80)}`, owner));
+    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
+  });
+});

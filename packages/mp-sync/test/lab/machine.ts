@@ -1,0 +1,45 @@
+import { readlinkSync } from "node:fs";
+import path from "node:path";
+import {
+  ioctl,
+  openFile,
+  readIommuInfo,
+  vfioConstants,
+  vfioIoctls,
+  type Fd,
+  type HasFd,
+} from "@vfio/ioctl-native";
+
+/** Two devices of the lab, each in a group of its own. */
+export const EDU = "0000:00:10.0";
+export const NVME = "0000:00:11.0";
+
+/** The number of a device's IOMMU group. */
+export function groupOf(bdf: string): number {
+  return Number(path.basename(readlinkSync(`/sys/bus/pci/devices/${bdf}/iommu_group`)));
+}
+
+/** A container with the groups of some devices in it, made with plain ioctls. */
+export class Opened implements Disposable {
+  readonly container: Fd & { readonly iommuType: number };
+  readonly groups: readonly (Fd & { readonly number: number })[];
+
+  constructor(...devices: readonly string[]) {
+    const iommuType = vfioConstants.VFIO_TYPE1v2_IOMMU;
+    this.container = Object.assign(openFile("/dev/vfio/vfio"), { iommuType });
+    this.groups = devices
+      .map(groupOf)
+      .map((number) => Object.assign(openFile(`/dev/vfio/${number}`), { number }));
+    for (const group of this.groups) ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, this.container.fd);
+    ioctl(this.container, vfioIoctls.VFIO_SET_IOMMU, iommuType);
+  }
+
+  [Symbol.dispose](): void {
+    for (const file of [...this.groups, this.container]) file.close();
+  }
+}
+
+/** How many mappings a container still takes: 65535 when there is none. */
+export function mappingsLeft(container: HasFd): number {
+  return readIommuInfo(container).mappingsLeft ?? NaN;
+}

@@ -1,0 +1,239 @@
+import { ioctl, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { connectToPrimary, FdServer, type PrimaryPeer } from "../../src/index.js";
+import { Child } from "../support/child.js";
+import { errorOf } from "../support/errors.js";
+import { expectNoFdLeft, identityOf, someFile } from "../support/fds.js";
+import { freshPath, useFolder } from "../support/folder.js";
+import { EDU, groupOf, mappingsLeft, NVME, Opened } from "./machine.js";
+
+const ALL_MAPPINGS = 65_535;
+const BYTES = 65_536;
+
+useFolder();
+// The first child of a process makes Node open the pipe that tells of ended children.
+beforeAll(async () => {
+  await using child = new Child("lab/mapping-secondary.mjs", freshPath());
+  await child.ended;
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 10));
+}
+
+describe("given a primary with two groups, and a device in each", () => {
+  let opened: Opened;
+  let server: FdServer;
+  let honest: Child[];
+  const left = (): number => mappingsLeft(opened.container);
+
+  beforeAll(async () => {
+    opened = new Opened(EDU, NVME);
+    server = await FdServer.listen({
+      container: opened.container,
+      groups: opened.groups,
+      path: freshPath(),
+      devices: [{ bdf: EDU, group: groupOf(EDU), open: false }],
+      timeoutMs: 60_000,
+    });
+    honest = [EDU, NVME].map(
+      (bdf, index) =>
+        new Child("lab/secondary.mjs", server.path, bdf, String(groupOf(bdf)), String((index + 1) << 20)),
+    );
+    expect(await Promise.all(honest.map(({ firstLine }) => firstLine))).toEqual([
+      "ready, device true",
+      "ready, device true",
+    ]);
+  });
+  afterAll(async () => {
+    await Promise.all(honest.map((child) => child[Symbol.asyncDispose]()));
+    await until(() => server.leases.length === 0);
+    expect(left()).toBe(ALL_MAPPINGS);
+    server.close();
+    opened[Symbol.dispose]();
+  });
+
+  it("a secondary has the very container and groups, verified, and what the primary says of itself", async () => {
+    using peer = await connectToPrimary({ path: server.path });
+    expect(identityOf(peer.container)).toBe(identityOf(opened.container));
+    for (const group of opened.groups) {
+      expect(identityOf(await peer.group(group.number))).toBe(identityOf(group));
+    }
+    expect((await peer.hello()).can.leases).toBe(true);
+    expect(await peer.iommuType()).toBe(3);
+    expect(await peer.devices()).toEqual([{ bdf: EDU, group: groupOf(EDU), open: false }]);
+    expect((await errorOf(() => peer.group(999_999))).code).toBe("ERR_VFIO_GROUP_REFUSED");
+    // Group 0 has host bridges only; no driver of VFIO's holds it.
+    expect((await errorOf(() => peer.group(0))).code).toBe("ERR_VFIO_GROUP_NO_FD");
+  });
+
+  it("a fd of another part of VFIO than was asked for is refused", async () => {
+    const [edu, nvme] = opened.groups;
+    await using wrong = await FdServer.listen({
+      container: opened.container,
+      groups: [{ fd: edu!.fd, number: nvme!.number }],
+      path: freshPath(),
+    });
+    using peer = await connectToPrimary({ path: wrong.path });
+    const error = await errorOf(() => peer.group(nvme!.number));
+    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
+    expect(error.message).toContain(`/dev/vfio/${edu!.number} as group ${nvme!.number}`);
+  });
+
+  it("a lease is a mapping of the kernel's, and one that overlaps it is refused by name", async () => {
+    using peer = await connectToPrimary({ path: server.path });
+    using file = someFile();
+    const before = left();
+    const lease = await peer.mapDma({ file, iova: 0n, bytes: 4096 });
+    expect(left()).toBe(before - 1);
+    const error = await errorOf(() => peer.mapDma({ file, iova: 1n << 20n, bytes: 4096 }));
+    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
+    expect(error.message).toContain(`process ${honest[0]!.pid} has a lease on IOVA 0x100000 to 0x10ffff`);
+    await lease.release();
+    expect(left()).toBe(before);
+  });
+
+  it("a lease outside what the IOMMU can map is refused with the kernel's errno, and leaves nothing", async () => {
+    using peer = await connectToPrimary({ path: server.path });
+    using file = someFile();
+    const before = left();
+    const error = await errorOf(() => peer.mapDma({ file, iova: 1n << 60n, bytes: 4096 }));
+    expect(error.code).toBe("ERR_VFIO_LEASE_REFUSED");
+    expect(error.cause).toMatchObject({ code: "EINVAL" });
+    expect(left()).toBe(before);
+  });
+
+  it.each([
+    "connected",
+    "container asked for",
+    "container taken",
+    "group asked for",
+    "group's number sent",
+    "first OK taken",
+    "group taken",
+    "device open",
+    "lease asked for",
+    "terms sent",
+    "OK to the lease taken",
+    "lease granted",
+  ])(
+    "of three secondaries, one is killed with '%s': no mapping of it stays, the others are served",
+    async (step) => {
+      const group = String(groupOf(EDU));
+      await using victim = new Child("lab/victim.mjs", server.path, EDU, group, String(8 << 20), step);
+      expect(await victim.firstLine).toBe("there");
+      expect(await victim.kill("SIGKILL")).toEqual({ code: null, signal: "SIGKILL" });
+      await until(() => server.clients === 0 && server.leases.length === 2);
+      expect(left()).toBe(ALL_MAPPINGS - 2);
+      expect(await Promise.all(honest.map((child) => child.tell(step)))).toEqual([
+        `served again: ${step}`,
+        `served again: ${step}`,
+      ]);
+    },
+  );
+
+  it("a secondary's own mapping, without a lease, outlives its kill -9; the primary can still unmap it", async () => {
+    const iova = 16n << 20n;
+    await using mapping = new Child("lab/mapping-secondary.mjs", server.path, String(iova));
+    expect(await mapping.firstLine).toBe("mapped");
+    await mapping.kill("SIGKILL");
+    expect(left()).toBe(ALL_MAPPINGS - 3);
+    using peer = await connectToPrimary({ path: server.path });
+    using file = someFile();
+    const error = await errorOf(() => peer.mapDma({ file, iova, bytes: 4096 }));
+    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
+    expect(error.message).toContain("a mapping that is no lease is there");
+    expect(unmap(opened.container, iova)).toBe(BigInt(BYTES));
+    expect(left()).toBe(ALL_MAPPINGS - 2);
+  });
+});
+
+describe("given a primary that ends", () => {
+  const number = groupOf(EDU);
+  expectNoFdLeft();
+  let primaries: Child[] = [];
+  afterEach(async () => {
+    for (const primary of primaries) await primary[Symbol.asyncDispose]();
+    primaries = [];
+  });
+
+  async function start(path: string): Promise<string> {
+    const primary = new Child("lab/primary.mjs", path, String(number));
+    primaries.push(primary);
+    return primary.firstLine;
+  }
+
+  async function leased(path: string): Promise<{ peer: PrimaryPeer; lost: Promise<unknown> }> {
+    const peer = await connectToPrimary({ path, timeoutMs: 60_000 });
+    await peer.group(number);
+    using file = someFile();
+    const { lost } = await peer.mapDma({ file, iova: 0n, bytes: 4096 });
+    return { peer, lost: new Promise((resolve) => lost.addEventListener("abort", resolve)) };
+  }
+
+  it("by kill -9: its lease stays in the container, a new primary must wait for the secondary, and then all is well", async () => {
+    const path = freshPath();
+    expect(await start(path)).toBe("ready");
+    const { peer, lost } = await leased(path);
+    expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
+    await primaries[0]!.kill("SIGKILL");
+    await lost;
+    expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
+    expect((await errorOf(() => peer.group(number + 1))).code).toBe("ECONNREFUSED");
+    expect(await start(path)).toBe("EBUSY");
+    peer.close();
+    expect(await start(path)).toBe("ready");
+    const again = await leased(path);
+    expect(mappingsLeft(again.peer.container)).toBe(ALL_MAPPINGS - 1);
+    again.peer.close();
+  });
+
+  it("by SIGTERM: its leases are unmapped before it goes", async () => {
+    const path = freshPath();
+    expect(await start(path)).toBe("ready");
+    const { peer, lost } = await leased(path);
+    expect(await primaries[0]!.kill("SIGTERM")).toEqual({ code: null, signal: "SIGTERM" });
+    await lost;
+    expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS);
+    peer.close();
+  });
+
+  it.each<[string, "group" | "lease", number, number[]]>([
+    ["before it took the request", "group", 0, []],
+    ["before it took the group's number", "group", 1, []],
+    ["before its first OK", "group", 2, []],
+    ["between the two OKs", "group", 2, [0]],
+    ["before it took the lease's terms", "lease", 1, []],
+    ["between OK and verdict", "lease", 2, [0]],
+  ])(
+    "%s, by kill -9: a typed error, and the group is free as soon as the secondary lets go",
+    async (_name, what, takes, sends) => {
+      const path = freshPath();
+      const primary = new Child(
+        "lab/dying-primary.mjs",
+        path,
+        String(number),
+        String(takes),
+        JSON.stringify(sends),
+      );
+      primaries.push(primary);
+      expect(await primary.firstLine).toBe("ready");
+      using file = someFile();
+      const peer = await connectToPrimary({ path, timeoutMs: 60_000 });
+      const ask = async (): Promise<unknown> =>
+        what === "group" ? peer.group(number) : peer.mapDma({ file, iova: 0n, bytes: 4096 });
+      expect((await errorOf(ask)).code).toBe("ERR_VFIO_PRIMARY_GONE");
+      expect(await primary.ended).toEqual({ code: null, signal: "SIGKILL" });
+      peer.close();
+      using reopened = new Opened(EDU);
+      expect(mappingsLeft(reopened.container)).toBe(ALL_MAPPINGS);
+    },
+  );
+});
+
+function unmap(container: { readonly fd: number }, iova: bigint): bigint {
+  const { vfio_iommu_type1_dma_unmap: struct } = vfioStructs;
+  const request = struct.encode({ argsz: struct.bytes, iova, size: BigInt(BYTES) });
+  ioctl(container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request);
+  return struct.read(request, "size");
+}

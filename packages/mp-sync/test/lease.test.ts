@@ -1,0 +1,256 @@
+import { openSync } from "node:fs";
+import { Fd } from "@vfio/ioctl-native";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import {
+  connectToPrimary,
+  FdServer,
+  type DmaRequest,
+  type FdServerOptions,
+  type PrimaryPeer,
+} from "../src/index.js";
+import { errorOf } from "./support/errors.js";
+import { expectNoFdLeft, someFile } from "./support/fds.js";
+import { freshPath, useFolder } from "./support/folder.js";
+import { WatchedKernel } from "./support/kernel.js";
+import { TestPrimary } from "./support/primary.js";
+import { int, ScriptedPrimary, type ScriptedReply } from "./support/wire.js";
+
+useFolder();
+expectNoFdLeft();
+
+let watched: WatchedKernel;
+let memory: Fd;
+beforeEach(() => {
+  watched = new WatchedKernel();
+  memory = someFile();
+});
+afterEach(() => {
+  expect([...watched.mapped]).toEqual([]);
+  watched[Symbol.dispose]();
+  memory.close();
+});
+
+const verify = (): void => undefined;
+const connect = (path: string): Promise<PrimaryPeer> => connectToPrimary({ path, verify });
+const request = (more: Partial<DmaRequest> = {}): DmaRequest => ({
+  file: memory,
+  iova: 0x10000n,
+  bytes: 4096,
+  ...more,
+});
+
+describe("a DMA lease", () => {
+  it("maps the memory as long as it is held, and giving it back unmaps it before the answer", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    expect([...watched.mapped]).toEqual([[0x10000n, 0x11000n]]);
+    expect(primary.server.leases).toEqual([{ iova: 0x10000n, bytes: 4096, pid: process.pid }]);
+    expect([lease.iova, lease.bytes, lease.closed]).toEqual([0x10000n, 4096, false]);
+    await lease.release();
+    expect([...watched.mapped]).toEqual([]);
+    expect(lease.closed).toBe(true);
+    await lease.release();
+    lease.close();
+    expect(await primary.told(3)).toEqual(["container: OK", "lease: OK", "lease ended: released"]);
+  });
+
+  it.each<[string, (peer: PrimaryPeer) => Promise<void>]>([
+    ["closing it", async (peer) => (await peer.mapDma(request())).close()],
+    [
+      "closing its peer",
+      async (peer) => {
+        await peer.mapDma(request());
+        peer.close();
+      },
+    ],
+  ])("when %s ends it without waiting: the primary unmaps it", async (_name, end) => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    await end(peer);
+    expect(await primary.told(3)).toEqual(["container: OK", "lease: OK", "lease ended: left"]);
+    expect(primary.server.leases).toEqual([]);
+  });
+
+  it("does not run out of time, and takes no place of those being served", async () => {
+    using primary = await TestPrimary.start({ maxClients: 1, timeoutMs: 50 });
+    using peer = await connect(primary.path);
+    await using _first = await peer.mapDma(request());
+    await using _second = await peer.mapDma(request({ iova: 0x20000n }));
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(primary.server.clients).toBe(0);
+    expect(primary.server.leases).toHaveLength(2);
+    expect((await peer.group(7)).number).toBe(7);
+  });
+
+  it.each<[string, (server: FdServer) => void | PromiseLike<void>]>([
+    ["closed", (server) => server.close()],
+    ["disposed with await", (server) => server[Symbol.asyncDispose]()],
+  ])("when the server is %s, is unmapped at once, and its holder is told", async (_name, end) => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    const lost = new Promise((resolve) => lease.lost.addEventListener("abort", resolve));
+    await end(primary.server);
+    expect([...watched.mapped]).toEqual([]);
+    await lost;
+    expect(lease.lost.reason).toMatchObject({ code: "ERR_VFIO_PRIMARY_GONE" });
+    expect(String(lease.lost.reason)).toContain("ended the DMA lease on IOVA 0x10000 to 0x10fff");
+    expect(lease.closed).toBe(true);
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: closed");
+  });
+
+  it("that overlaps another is refused, and the error names the other and its process", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    using file = someFile();
+    await using _lease = await peer.mapDma(request());
+    const error = await errorOf(() => peer.mapDma(request({ file, iova: 0xf000n, bytes: 8192 })));
+    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
+    expect(error.message).toContain("cannot map IOVA 0xf000 to 0x10fff for DMA");
+    expect(error.message).toContain(`process ${process.pid} has a lease on IOVA 0x10000 to 0x10fff`);
+    expect((await primary.told(3)).at(-1)).toBe("lease: ERR");
+  });
+
+  it("beside another, up to the last byte, is granted", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    await using _before = await peer.mapDma(request({ iova: 0xf000n }));
+    await using _between = await peer.mapDma(request());
+    await using _behind = await peer.mapDma(request({ iova: 0x11000n }));
+    await using _last = await peer.mapDma(request({ iova: 2n ** 64n - 4096n }));
+    expect(watched.mapped.size).toBe(4);
+  });
+
+  it("where a mapping of the primary's own is, is refused by the kernel, and the error says so", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    watched.mapped.set(0x10000n, 0x11000n);
+    const error = await errorOf(() => peer.mapDma(request()));
+    watched.mapped.clear();
+    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
+    expect(error.message).toContain("a mapping that is no lease is there");
+    expect(primary.server.leases).toEqual([]);
+  });
+
+  it.each<[string, Partial<FdServerOptions>, Partial<DmaRequest>, string, string]>([
+    [
+      "outside the window",
+      { leases: { window: { start: 0x20000n, end: 0x2ffffn } } },
+      {},
+      "ERANGE",
+      "inside the window",
+    ],
+    ["beyond all that may be leased", { leases: { maxBytes: 4095 } }, {}, "EFBIG", "maxBytes"],
+    ["beyond the end of the file", {}, { bytes: 8192 }, "ENXIO", "beyond the end"],
+    ["at an offset that is no page", {}, { offset: 1 }, "EINVAL", "multiples of the page size"],
+    ["at an IOVA that is no page", {}, { iova: 1n }, "EINVAL", "multiples of the page size"],
+  ])("%s is refused, with the remedy", async (_name, options, more, errno, hint) => {
+    using primary = await TestPrimary.start(options);
+    using peer = await connect(primary.path);
+    const error = await errorOf(() => peer.mapDma(request(more)));
+    expect(error.code).toBe("ERR_VFIO_LEASE_REFUSED");
+    expect(error.message).toContain(`for DMA: ${errno}`);
+    expect(error.hint).toContain(hint);
+    expect(error.cause).toMatchObject({ code: errno });
+    expect(primary.server.leases).toEqual([]);
+  });
+
+  it("beyond the number of leases is refused, until one is given back", async () => {
+    using primary = await TestPrimary.start({ leases: { maxLeases: 1 } });
+    using peer = await connect(primary.path);
+    const first = await peer.mapDma(request());
+    const error = await errorOf(() => peer.mapDma(request({ iova: 0n })));
+    expect(error.message).toContain("for DMA: EMFILE");
+    expect(error.hint).toContain("maxLeases");
+    await first.release();
+    await using _second = await peer.mapDma(request({ iova: 0n }));
+    expect(primary.server.leases).toHaveLength(1);
+  });
+
+  it("of a file that is no anonymous memory is refused: its filesystem could keep the primary waiting", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    using file = new Fd(openSync("/etc/hostname", "r"), "a file");
+    const error = await errorOf(() => peer.mapDma(request({ file, access: "read-only" })));
+    expect(error.message).toContain("for DMA: EBADF");
+    expect(error.hint).toContain("memfd_create");
+  });
+
+  it.each<[string, Partial<DmaRequest>]>([
+    ["no bytes", { bytes: 0 }],
+    ["half a byte", { bytes: 0.5 }],
+    ["a negative IOVA", { iova: -4096n }],
+    ["an IOVA that is a number", { iova: 4096 as unknown as bigint }],
+    ["an end beyond 64 bits", { iova: 2n ** 64n - 4096n, bytes: 8192 }],
+    ["a negative offset", { offset: -4096 }],
+  ])("of %s is refused before anybody is asked", async (_name, more) => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const error = await errorOf(() => peer.mapDma(request(more)));
+    expect(error.code).toBe("ERR_VFIO_LEASE_RANGE");
+    expect(await primary.told(1)).toEqual(["container: OK"]);
+  });
+
+  it("that the kernel refuses to unmap: the secondary has an error, the primary an event with the kernel's", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    watched.refuses = -5;
+    const error = await errorOf(() => lease.release());
+    watched.refuses = undefined;
+    watched.mapped.clear();
+    expect(error.code).toBe("ERR_VFIO_LEASE_REFUSED");
+    expect(error.message).toContain("failed to unmap IOVA 0x10000 to 0x10fff");
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: failed");
+    expect(primary.events[2]).toMatchObject({ error: { code: "EIO" } });
+  });
+});
+
+describe("given a primary that ends in the middle of a lease", () => {
+  const ok: ScriptedReply = { bytes: int(0) };
+  const verdict: ScriptedReply = { bytes: new Uint8Array(24) };
+  it.each<[string, readonly ScriptedReply[], string]>([
+    ["before its OK", [], "ERR_VFIO_PRIMARY_GONE"],
+    ["before its verdict", [ok], "ERR_VFIO_PRIMARY_GONE"],
+    ["with half a verdict", [ok, { bytes: new Uint8Array(23) }], "ERR_VFIO_PROTOCOL"],
+    ["with a verdict above 0", [ok, { bytes: new Uint8Array(24).fill(1) }], "ERR_VFIO_PROTOCOL"],
+  ])("%s: a typed error", async (_name, sends, code) => {
+    const path = freshPath();
+    await using _primary = new ScriptedPrimary(
+      path,
+      { takes: 1, sends: [{ bytes: int(0), fds: [memory] }] },
+      { takes: 2, sends },
+    );
+    using peer = await connect(path);
+    expect((await errorOf(() => peer.mapDma(request()))).code).toBe(code);
+  });
+
+  it("when the lease is given back: ERR_VFIO_PRIMARY_GONE, and it is closed", async () => {
+    const path = freshPath();
+    await using _primary = new ScriptedPrimary(
+      path,
+      { takes: 1, sends: [{ bytes: int(0), fds: [memory] }] },
+      { takes: 2, sends: [ok, verdict] },
+    );
+    using peer = await connect(path);
+    const lease = await peer.mapDma(request());
+    expect((await errorOf(() => lease.release())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    expect(lease.closed).toBe(true);
+  });
+});
+
+describe("limits of leases that cannot be", () => {
+  it.each<[string, FdServerOptions["leases"], string]>([
+    ["maxLeases 0", { maxLeases: 0 }, "maxLeases of leases is 0"],
+    ["maxBytes NaN", { maxBytes: NaN }, "maxBytes of leases is NaN"],
+    ["a window backwards", { window: { start: 2n, end: 1n } }, "from 2 to 1"],
+    ["a window beyond 64 bits", { window: { start: 0n, end: 2n ** 64n } }, "64 bits"],
+  ])("%s", async (_name, leases, text) => {
+    const error = await errorOf(() =>
+      FdServer.listen({ container: { fd: 0 }, groups: [], path: freshPath(), leases }),
+    );
+    expect(error.code).toBe("ERR_VFIO_LEASES");
+    expect(error.message).toContain(text);
+  });
+});

@@ -1,0 +1,72 @@
+import { kernel, realKernel, useKernel, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { afterEach, beforeEach } from "vitest";
+
+const QUESTIONS = [vfioIoctls.VFIO_GET_API_VERSION.number, vfioIoctls.VFIO_GROUP_GET_STATUS.number];
+
+/** For each test of the file: files that stand in for a container or a group answer what only VFIO's do. */
+export function useFilesThatAnswerAsVfio(): void {
+  let inUse: Disposable;
+  beforeEach(() => {
+    const real = realKernel();
+    const ioctl: typeof real.ioctl = (fd, request, argument) =>
+      QUESTIONS.includes(request) ? 0 : real.ioctl(fd, request, argument);
+    inUse = useKernel({ ...real, ioctl });
+  });
+  afterEach(() => inUse[Symbol.dispose]());
+}
+
+/**
+ * The real kernel with two things changed: received packets are counted, and files that stand in for a container take
+ * DMA mappings, of which it keeps a list.
+ */
+export class WatchedKernel implements Disposable {
+  /** How many packets have been received in this process; ends of connections don't count. */
+  packets = 0;
+  /** What is mapped: the end of each range by its start. */
+  readonly mapped = new Map<bigint, bigint>();
+  /** What the next MAP_DMA or UNMAP_DMA returns instead of doing anything. */
+  refuses: number | undefined;
+  readonly #inUse: Disposable;
+
+  constructor() {
+    const real = kernel();
+    this.#inUse = useKernel({
+      ...real,
+      socketReceive: (fd, maxBytes, maxFds) => {
+        const packet = real.socketReceive(fd, maxBytes, maxFds);
+        if (typeof packet !== "number" && (packet.bytes.length > 0 || packet.fds.length > 0)) this.packets++;
+        return packet;
+      },
+      ioctl: (fd, request, argument) => this.#ioctl(request, argument) ?? real.ioctl(fd, request, argument),
+    });
+  }
+
+  #ioctl(request: number, argument: number | Uint8Array): number | undefined {
+    if (typeof argument === "number") return undefined;
+    const refusal = this.refuses;
+    switch (request) {
+      case vfioIoctls.VFIO_IOMMU_MAP_DMA.number:
+        return refusal ?? this.#map(vfioStructs.vfio_iommu_type1_dma_map.decode(argument));
+      case vfioIoctls.VFIO_IOMMU_UNMAP_DMA.number:
+        return refusal ?? this.#unmap(vfioStructs.vfio_iommu_type1_dma_unmap.decode(argument));
+      default:
+        return undefined;
+    }
+  }
+
+  #map({ iova, size }: { iova: bigint; size: bigint }): number {
+    if (iova % 4096n !== 0n || size % 4096n !== 0n) return -22;
+    for (const [start, end] of this.mapped) if (iova < end && start < iova + size) return -17;
+    this.mapped.set(iova, iova + size);
+    return 0;
+  }
+
+  #unmap({ iova }: { iova: bigint }): number {
+    this.mapped.delete(iova);
+    return 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.#inUse[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,59 @@
+/** Where the seed of a fuzzer comes from: set it to play a failure again. */
+const SEED_VARIABLE = "MP_SYNC_FUZZ_SEED";
+
+/** A stream of numbers that one seed determines (mulberry32). */
+export class Random {
+  #state: number;
+
+  constructor(seed: number) {
+    this.#state = seed;
+  }
+
+  /** A whole number from 0 to `below` - 1. */
+  below(below: number): number {
+    this.#state = (this.#state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), 1 | this.#state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
+  }
+
+  /** True once in so many times. */
+  oneIn(times: number): boolean {
+    return this.below(times) === 0;
+  }
+
+  pick<T>(list: readonly T[]): T {
+    return list[this.below(list.length)]!;
+  }
+
+  bytes(length: number): Uint8Array {
+    return Uint8Array.from({ length }, () => this.below(256));
+  }
+
+  /** The packet with a bit turned over, cut off, made longer, or emptied. */
+  mutate(packet: Uint8Array): Uint8Array {
+    const at = this.below(packet.length || 1);
+    switch (this.below(4)) {
+      case 0:
+        return packet.map((byte, index) => (index === at ? byte ^ (1 << this.below(8)) : byte));
+      case 1:
+        return packet.slice(0, at);
+      case 2:
+        return Uint8Array.from([...packet, ...this.bytes(1 + this.below(40))]);
+      default:
+        return this.bytes(packet.length);
+    }
+  }
+}
+
+/** Runs a fuzzer; what it fails with names the seed. */
+export async function fuzz(run: (random: Random) => Promise<void>): Promise<void> {
+  const seed = Number(process.env[SEED_VARIABLE] ?? Math.floor(Math.random() * 2 ** 32));
+  try {
+    await run(new Random(seed));
+  } catch (error) {
+    throw new Error(`the fuzzer failed: ${String(error)}. To play it again: ${SEED_VARIABLE}=${seed}`, {
+      cause: error,
+    });
+  }
+}

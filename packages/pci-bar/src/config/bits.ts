@@ -1,0 +1,48 @@
+/** One-bit fields of a register, by name. */
+export type BitFlags<Name extends string> = Readonly<Record<Name, boolean>>;
+
+/** Where each one-bit field lies in its register, and what lspci calls it. */
+export type FlagTable<Name extends string> = Readonly<Record<Name, readonly [bit: number, word: string]>>;
+
+/** The field of `width` bits that begins at bit `lowest`, as a number that is not negative. */
+export function bitsOf(value: number, lowest: number, width: number): number {
+  return Math.floor(value / 2 ** lowest) % 2 ** width;
+}
+
+/** True if a bit is set. */
+export function isSet(value: number, bit: number): boolean {
+  return bitsOf(value, bit, 1) === 1;
+}
+
+/** Two 32-bit halves as one address. */
+export function wide(high: number, low: number): bigint {
+  return (BigInt(high) << 32n) | BigInt(low);
+}
+
+/** The flags that a register's value has. */
+export function decodeFlags<Name extends string>(table: FlagTable<Name>, value: number): BitFlags<Name> {
+  const entries = Object.entries<FlagTable<Name>[Name]>(table).map(([name, [bit]]) => [
+    name,
+    isSet(value, bit),
+  ]);
+  return Object.fromEntries(entries) as BitFlags<Name>;
+}
+
+/** Flags as lspci writes them: `Mem+ BusMaster-`. */
+export function flagText<Name extends string>(
+  table: FlagTable<Name>,
+  flags: BitFlags<Name>,
+  names = Object.keys(table) as Name[],
+): string {
+  return names.map((name) => `${table[name][1]}${plusMinus(flags[name])}`).join(" ");
+}
+
+/** `+` or `-`. */
+export function plusMinus(on: boolean): string {
+  return on ? "+" : "-";
+}
+
+/** A number in hexadecimal, with as many digits. */
+export function hex(value: number | bigint, digits: number): string {
+  return value.toString(16).padStart(digits, "0");
+}

@@ -1,0 +1,130 @@
+import { bitsOf, decodeFlags, wide, type BitFlags, type FlagTable } from "./bits.js";
+import type { ConfigReader } from "./config-reader.js";
+
+/** The buses at a bridge's two sides. */
+export interface BridgeBuses {
+  /** The bus towards the processor. */
+  readonly primary: number;
+  /** The bus right behind the bridge. */
+  readonly secondary: number;
+  /** The last bus behind the bridge. */
+  readonly subordinate: number;
+  /** The latency timer on the secondary bus, in bus clocks. */
+  readonly latencyTimer: number;
+}
+
+/** Addresses that a bridge lets through to what is behind it. */
+export interface BridgeWindow {
+  /** The first address. */
+  readonly base: bigint;
+  /** The last address. Below `base`: the window is closed. */
+  readonly limit: bigint;
+  /** How many bits its addresses have: 16 or 32 for I/O ports, 32 or 64 for memory. */
+  readonly addressBits: number;
+}
+
+/** What a bridge lets through (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5). `undefined`: a reserved type. */
+export interface BridgeWindows {
+  /** I/O ports. */
+  readonly io: BridgeWindow | undefined;
+  /** Memory. */
+  readonly memory: BridgeWindow | undefined;
+  /** Memory that can be read without side effects. */
+  readonly prefetchable: BridgeWindow | undefined;
+}
+
+/** Bits of the bridge control register (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.18). */
+export type BridgeControlFlag =
+  | "parityErrors"
+  | "systemErrors"
+  | "isaOff"
+  | "vga"
+  | "vga16"
+  | "masterAbort"
+  | "secondaryReset"
+  | "fastBackToBack"
+  | "primaryDiscardTimer"
+  | "secondaryDiscardTimer"
+  | "discardTimerStatus"
+  | "discardTimerErrors";
+
+export const BRIDGE_CONTROL: FlagTable<BridgeControlFlag> = {
+  parityErrors: [0, "Parity"],
+  systemErrors: [1, "SERR"],
+  isaOff: [2, "NoISA"],
+  vga: [3, "VGA"],
+  vga16: [4, "VGA16"],
+  masterAbort: [5, "MAbort"],
+  secondaryReset: [6, ">Reset"],
+  fastBackToBack: [7, "FastB2B"],
+  primaryDiscardTimer: [8, "PriDiscTmr"],
+  secondaryDiscardTimer: [9, "SecDiscTmr"],
+  discardTimerStatus: [10, "DiscTmrStat"],
+  discardTimerErrors: [11, "DiscTmrSERREn"],
+};
+
+/** The bus numbers; a CardBus bridge has them at the same place. */
+export function decodeBuses(config: ConfigReader): BridgeBuses {
+  return {
+    primary: config.read8(0x18),
+    secondary: config.read8(0x19),
+    subordinate: config.read8(0x1a),
+    latencyTimer: config.read8(0x1b),
+  };
+}
+
+/** The bridge control register. */
+export function decodeBridgeControl(config: ConfigReader): BitFlags<BridgeControlFlag> {
+  return decodeFlags(BRIDGE_CONTROL, config.read16(0x3e));
+}
+
+/** The three windows. */
+export function decodeWindows(config: ConfigReader): BridgeWindows {
+  return { io: ioWindow(config), memory: memoryWindow(config), prefetchable: prefetchableWindow(config) };
+}
+
+/** The low four bits of base and limit say the type; a base of another type than its limit is no window. */
+function typeOf(base: number, limit: number, known: readonly number[]): number | undefined {
+  const type = bitsOf(base, 0, 4);
+  return type === bitsOf(limit, 0, 4) && known.includes(type) ? type : undefined;
+}
+
+function ioWindow(config: ConfigReader): BridgeWindow | undefined {
+  const [base, limit] = [config.read8(0x1c), config.read8(0x1d)];
+  const type = typeOf(base, limit, [0, 1]);
+  if (type === undefined) return undefined;
+  const [upperBase, upperLimit] = type === 1 ? [config.read16(0x30), config.read16(0x32)] : [0, 0];
+  return {
+    base: BigInt(upperBase * 2 ** 16 + bitsOf(base, 4, 4) * 2 ** 12),
+    limit: BigInt(upperLimit * 2 ** 16 + bitsOf(limit, 4, 4) * 2 ** 12 + 0xfff),
+    addressBits: type === 1 ? 32 : 16,
+  };
+}
+
+function memoryWindow(config: ConfigReader): BridgeWindow | undefined {
+  const [base, limit] = [config.read16(0x20), config.read16(0x22)];
+  return typeOf(base, limit, [0]) === undefined ? undefined : megabytes(base, limit, 0, 0, 32);
+}
+
+function prefetchableWindow(config: ConfigReader): BridgeWindow | undefined {
+  const [base, limit] = [config.read16(0x24), config.read16(0x26)];
+  const type = typeOf(base, limit, [0, 1]);
+  if (type === undefined) return undefined;
+  return type === 0
+    ? megabytes(base, limit, 0, 0, 32)
+    : megabytes(base, limit, config.read32(0x28), config.read32(0x2c), 64);
+}
+
+function megabytes(
+  base: number,
+  limit: number,
+  upperBase: number,
+  upperLimit: number,
+  addressBits: number,
+): BridgeWindow {
+  return {
+    base: wide(upperBase, bitsOf(base, 4, 12) * 2 ** 20),
+    limit: wide(upperLimit, bitsOf(limit, 4, 12) * 2 ** 20 + 0xfffff),
+    addressBits,
+  };
+}

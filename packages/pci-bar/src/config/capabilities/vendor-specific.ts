@@ -1,0 +1,68 @@
+import { bitsOf, hex } from "../bits.js";
+import type { CapabilityView } from "../capability-view.js";
+
+/** A vendor's own standard capability, id 0x09 (PCI Local Bus 3.0, appendix H). */
+export interface VendorSpecific {
+  /** Its length as it says itself, with its three bytes of header. */
+  readonly length: number;
+  /** Its bytes with the header; fewer than `length` if its area ends before. */
+  readonly bytes: Uint8Array;
+}
+
+/** Reads a vendor's capability as it is. */
+export function decodeVendorSpecific(view: CapabilityView): VendorSpecific {
+  const length = view.read8(2);
+  return { length, bytes: view.raw(length) };
+}
+
+export function describeVendorSpecific({ length }: VendorSpecific): string[] {
+  return [`Vendor Specific Information: Len=${hex(length, 2)} <?>`];
+}
+
+/** A vendor's own extended capability, id 0x000b (PCI Express Base 3.0, section 7.19). */
+export interface VendorSpecificExtended {
+  /** Which of the vendor's capabilities it is. */
+  readonly vsecId: number;
+  /** Its revision, 0 to 15. */
+  readonly revision: number;
+  /** Its length as it says itself, with its eight bytes of header. */
+  readonly length: number;
+  /** Its bytes with the header; fewer than `length` if its area ends before. */
+  readonly bytes: Uint8Array;
+}
+
+/** Reads a vendor's extended capability as it is. */
+export function decodeVendorSpecificExtended(view: CapabilityView): VendorSpecificExtended {
+  const header = view.read32(4);
+  const length = bitsOf(header, 20, 12);
+  return { vsecId: header & 0xffff, revision: bitsOf(header, 16, 4), length, bytes: view.raw(length) };
+}
+
+export function describeVendorSpecificExtended({
+  vsecId,
+  revision,
+  length,
+}: VendorSpecificExtended): string[] {
+  return [`Vendor Specific Information: ID=${hex(vsecId, 4)} Rev=${revision} Len=${hex(length, 3)} <?>`];
+}
+
+/** A capability of a vendor that names itself, id 0x0023 (PCI Express Base 5.0, section 7.9.6). */
+export interface DesignatedVendorSpecific extends VendorSpecificExtended {
+  /** Whose capability it is. */
+  readonly vendorId: number;
+}
+
+/** Reads a designated vendor's capability as it is. */
+export function decodeDesignatedVendorSpecific(view: CapabilityView): DesignatedVendorSpecific {
+  const header = view.read32(4);
+  const length = bitsOf(header, 20, 12);
+  const [vendorId, revision] = [header & 0xffff, bitsOf(header, 16, 4)];
+  return { vendorId, vsecId: view.read16(8), revision, length, bytes: view.raw(length) };
+}
+
+export function describeDesignatedVendorSpecific(each: DesignatedVendorSpecific): string[] {
+  const { vendorId, vsecId, revision, length } = each;
+  return [
+    `Designated Vendor-Specific: Vendor=${hex(vendorId, 4)} ID=${hex(vsecId, 4)} Rev=${revision} Len=${length} <?>`,
+  ];
+}

@@ -1,0 +1,59 @@
+import { VfioRangeError } from "@vfio/ioctl-native";
+
+/** What the capability walkers and decoders need: any config space, or a picture of one. */
+export interface ConfigReader {
+  /** Reads 8 bits at a byte offset. */
+  read8(offset: number): number;
+  /** Reads 16 bits, little-endian, at a multiple of 2. */
+  read16(offset: number): number;
+  /** Reads 32 bits, little-endian, at a multiple of 4. */
+  read32(offset: number): number;
+}
+
+/** A config space whose length is known. */
+export interface SizedConfig extends ConfigReader {
+  /** How much of it can be read: 256 bytes for PCI, 4096 for PCI Express, 64 for a file that only root may read whole. */
+  readonly bytes: number;
+}
+
+/** A picture of a config space: bytes that were read from a device, from `/sys/bus/pci/devices/…/config` or from a dump. */
+export class ConfigPicture implements SizedConfig {
+  readonly #view: DataView;
+
+  /** @param picture the config space from its first byte; not copied. */
+  constructor(picture: Uint8Array) {
+    this.#view = new DataView(picture.buffer, picture.byteOffset, picture.byteLength);
+  }
+
+  /** How many bytes the picture has. */
+  get bytes(): number {
+    return this.#view.byteLength;
+  }
+
+  /** 8 bits. Throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` outside the picture. */
+  read8(offset: number): number {
+    this.#check(offset, 1);
+    return this.#view.getUint8(offset);
+  }
+
+  /** 16 bits at a multiple of 2. Throws as {@link read8}. */
+  read16(offset: number): number {
+    this.#check(offset, 2);
+    return this.#view.getUint16(offset, true);
+  }
+
+  /** 32 bits at a multiple of 4. Throws as {@link read8}. */
+  read32(offset: number): number {
+    this.#check(offset, 4);
+    return this.#view.getUint32(offset, true);
+  }
+
+  #check(offset: number, width: number): void {
+    const aligned = Number.isInteger(offset) && offset % width === 0;
+    if (aligned && offset >= 0 && offset + width <= this.bytes) return;
+    throw new VfioRangeError(
+      "ERR_VFIO_CONFIG_OFFSET",
+      `${width} bytes at offset ${offset} are not in this picture of a config space (${this.bytes} bytes), or not aligned`,
+    );
+  }
+}

@@ -1,0 +1,147 @@
+import { bitsOf, decodeFlags, flagText, isSet, type BitFlags, type FlagTable } from "../bits.js";
+import type { CapabilityView } from "../capability-view.js";
+import { isOneOf, leadsDown, type PortType } from "./port-type.js";
+import { latencyText, speedOf, speedText } from "./words.js";
+
+/** What a link can do (Link Capabilities). */
+export type LinkSupport =
+  "clockPowerManagement" | "surpriseDown" | "activeReporting" | "bandwidthNotification" | "aspmOptionality";
+
+/** What is switched on (Link Control). */
+export type LinkControl =
+  | "disabled"
+  | "commonClock"
+  | "extendedSynch"
+  | "clockPowerManagement"
+  | "autonomousWidthDisabled"
+  | "bandwidthInterrupt"
+  | "autonomousBandwidthInterrupt";
+
+/** What happened (Link Status). The bandwidth bits are cleared by writing 1. */
+export type LinkStatus =
+  "trainingError" | "training" | "slotClock" | "active" | "bandwidthManaged" | "autonomousBandwidth";
+
+/** Speed and width of a link. */
+export interface LinkRate {
+  /** In GT/s: 2.5, 5, 8, 16, 32 or 64; `undefined` for a code no specification knows. */
+  readonly speed: number | undefined;
+  /** How many lanes. */
+  readonly width: number;
+}
+
+/** Link power states, for ASPM. */
+export type AspmState = "l0s" | "l1";
+
+/** The link registers of PCI Express (PCI Express Base 3.0, sections 7.8.6 to 7.8.8). */
+export interface ExpressLink {
+  /** The port's number. */
+  readonly port: number;
+  /** The most that the port can do. */
+  readonly max: LinkRate;
+  /** What the link does now. */
+  readonly current: LinkRate;
+  /** What it can do. */
+  readonly support: BitFlags<LinkSupport>;
+  /** The ASPM states it has. */
+  readonly aspmSupport: BitFlags<AspmState>;
+  /** How long it needs to leave them, as the register's codes 0 to 7: 0 is below 64 ns (L0s) or 1 µs (L1). */
+  readonly exitLatency: Readonly<Record<AspmState, number>>;
+  /** The ASPM states that are switched on. */
+  readonly aspm: BitFlags<AspmState>;
+  /** The read completion boundary, in bytes: 64 or 128. */
+  readonly readCompletionBoundary: number;
+  /** What is switched on. */
+  readonly control: BitFlags<LinkControl>;
+  /** What happened. */
+  readonly status: BitFlags<LinkStatus>;
+}
+
+const SUPPORT: FlagTable<LinkSupport> = {
+  clockPowerManagement: [18, "ClockPM"],
+  surpriseDown: [19, "Surprise"],
+  activeReporting: [20, "LLActRep"],
+  bandwidthNotification: [21, "BwNot"],
+  aspmOptionality: [22, "ASPMOptComp"],
+};
+const CONTROL: FlagTable<LinkControl> = {
+  disabled: [4, "Disabled"],
+  commonClock: [6, "CommClk"],
+  extendedSynch: [7, "ExtSynch"],
+  clockPowerManagement: [8, "ClockPM"],
+  autonomousWidthDisabled: [9, "AutWidDis"],
+  bandwidthInterrupt: [10, "BWInt"],
+  autonomousBandwidthInterrupt: [11, "AutBWInt"],
+};
+const STATUS: FlagTable<LinkStatus> = {
+  trainingError: [10, "TrErr"],
+  training: [11, "Train"],
+  slotClock: [12, "SlotClk"],
+  active: [13, "DLActive"],
+  bandwidthManaged: [14, "BWMgmt"],
+  autonomousBandwidth: [15, "ABWMgmt"],
+};
+
+/** Reads the link registers. */
+export function decodeExpressLink(view: CapabilityView): ExpressLink {
+  const capabilities = view.read32(0x0c);
+  const control = view.read16(0x10);
+  const status = view.read16(0x12);
+  return {
+    port: bitsOf(capabilities, 24, 8),
+    max: rateOf(capabilities),
+    current: rateOf(status),
+    support: decodeFlags(SUPPORT, capabilities),
+    aspmSupport: { l0s: isSet(capabilities, 10), l1: isSet(capabilities, 11) },
+    exitLatency: { l0s: bitsOf(capabilities, 12, 3), l1: bitsOf(capabilities, 15, 3) },
+    aspm: { l0s: isSet(control, 0), l1: isSet(control, 1) },
+    readCompletionBoundary: isSet(control, 3) ? 128 : 64,
+    control: decodeFlags(CONTROL, control),
+    status: decodeFlags(STATUS, status),
+  };
+}
+
+function rateOf(register: number): LinkRate {
+  return { speed: speedOf(bitsOf(register, 0, 4)), width: bitsOf(register, 4, 6) };
+}
+
+export function describeExpressLink(link: ExpressLink, type: PortType): string[] {
+  const hasBoundary = isOneOf(type, "root-port", "endpoint", "legacy-endpoint", "pcie-to-pci-bridge");
+  const boundary = hasBoundary ? ` RCB ${link.readCompletionBoundary} bytes,` : "";
+  const control = flagText(CONTROL, link.control).split(" ");
+  const { max, current } = link;
+  const speed = speedText(current.speed, "unknown") + comparison(current.speed, max.speed, type);
+  return [
+    `\t\tLnkCap:\tPort #${link.port}, Speed ${speedText(max.speed, "unknown")}, Width x${max.width}, ${aspmText(link)}`,
+    `\t\t\t${flagText(SUPPORT, link.support)}`,
+    `\t\tLnkCtl:\tASPM ${enabledText(link.aspm)};${boundary} ${control.slice(0, 2).join(" ")}`,
+    `\t\t\t${control.slice(2).join(" ")}`,
+    `\t\tLnkSta:\tSpeed ${speed}, Width x${current.width}${comparison(current.width, max.width, type)}`,
+    `\t\t\t${flagText(STATUS, link.status)}`,
+  ];
+}
+
+/** A port that leads down may have a slower card in it: only the card itself is said to be slowed down. */
+function comparison(now = 0, most = 0, type: PortType): string {
+  if (now > most) return " (overdriven)";
+  return now === most || leadsDown(type) ? "" : " (downgraded)";
+}
+
+function aspmText({ aspmSupport, exitLatency }: ExpressLink): string {
+  const states = statesOf(aspmSupport);
+  if (states.length === 0) return "ASPM not supported";
+  const latencies = states.map((state) => `${state} ${latencyText(exitLatency[keyOf(state)], state)}`);
+  return `ASPM ${states.join(" ")}, Exit Latency ${latencies.join(", ")}`;
+}
+
+function enabledText(aspm: BitFlags<AspmState>): string {
+  const states = statesOf(aspm);
+  return states.length === 0 ? "Disabled" : `${states.join(" ")} Enabled`;
+}
+
+function statesOf(flags: BitFlags<AspmState>): ("L0s" | "L1")[] {
+  return (["L0s", "L1"] as const).filter((state) => flags[keyOf(state)]);
+}
+
+function keyOf(state: "L0s" | "L1"): AspmState {
+  return state === "L0s" ? "l0s" : "l1";
+}

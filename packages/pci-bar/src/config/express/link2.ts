@@ -1,0 +1,171 @@
+import { bitsOf, decodeFlags, flagText, isSet, plusMinus, type BitFlags, type FlagTable } from "../bits.js";
+import type { CapabilityView } from "../capability-view.js";
+import { leadsDown, type PortType } from "./port-type.js";
+import { speedOf, speedText } from "./words.js";
+
+/** What a link can do (Link Capabilities 2). */
+export type LinkSupport2 = "crosslink" | "retimer" | "twoRetimers" | "readiness";
+
+/** What is switched on (Link Control 2). */
+export type LinkControl2 =
+  "enterCompliance" | "autonomousSpeedDisabled" | "enterModifiedCompliance" | "complianceSkip";
+
+/** What is (Link Status 2). */
+export type LinkStatus2 =
+  | "equalizationComplete"
+  | "equalizationPhase1"
+  | "equalizationPhase2"
+  | "equalizationPhase3"
+  | "equalizationRequest"
+  | "retimer"
+  | "twoRetimers"
+  | "readinessReceived";
+
+/** The second link registers, from version 2 of the capability on (PCI Express Base 4.0, sections 7.5.3.18 to 7.5.3.20). */
+export interface ExpressLink2 {
+  /** What it can do. All `false` before PCI Express 3.0, where the register is reserved. */
+  readonly support: BitFlags<LinkSupport2>;
+  /** The speeds it can do: bit 0 is 2.5 GT/s, bit 5 64 GT/s. 0 before PCI Express 3.0. */
+  readonly speeds: number;
+  /** At which of these speeds it can send fewer SKP ordered sets, in the same bits. */
+  readonly lowerSkipGeneration: number;
+  /** At which of these speeds it can receive fewer SKP ordered sets, in the same bits. */
+  readonly lowerSkipReception: number;
+  /** The speed it is to train to, in GT/s, or `undefined` for a code no specification knows. */
+  readonly targetSpeed: number | undefined;
+  /** What is switched on. */
+  readonly control: BitFlags<LinkControl2>;
+  /** The de-emphasis a downstream port selects at 5 GT/s, in dB: -6 or -3.5. */
+  readonly selectableDeemphasis: number;
+  /** The voltage at the transmitter's pins, as the register's code: 0 is normal. */
+  readonly transmitMargin: number;
+  /** Compliance preset or de-emphasis, as the register's code 0 to 15. */
+  readonly compliancePreset: number;
+  /** What is. */
+  readonly status: BitFlags<LinkStatus2>;
+  /** The de-emphasis in use at 5 GT/s, in dB: -6 or -3.5. */
+  readonly currentDeemphasis: number;
+  /** How a crosslink was resolved: 0 unsupported, 1 upstream, 2 downstream, 3 not yet. */
+  readonly crosslink: number;
+  /** What is known of the component below, as the register's code. */
+  readonly downstreamComponent: number;
+}
+
+const SUPPORT: FlagTable<LinkSupport2> = {
+  crosslink: [8, "Crosslink"],
+  retimer: [23, "Retimer"],
+  twoRetimers: [24, "2Retimers"],
+  readiness: [31, "DRS"],
+};
+const CONTROL: FlagTable<LinkControl2> = {
+  enterCompliance: [4, "EnterCompliance"],
+  autonomousSpeedDisabled: [5, "SpeedDis"],
+  enterModifiedCompliance: [10, "EnterModifiedCompliance"],
+  complianceSkip: [11, "ComplianceSOS"],
+};
+const STATUS: FlagTable<LinkStatus2> = {
+  equalizationComplete: [1, "EqualizationComplete"],
+  equalizationPhase1: [2, "EqualizationPhase1"],
+  equalizationPhase2: [3, "EqualizationPhase2"],
+  equalizationPhase3: [4, "EqualizationPhase3"],
+  equalizationRequest: [5, "LinkEqualizationRequest"],
+  retimer: [6, "Retimer"],
+  twoRetimers: [7, "2Retimers"],
+  readinessReceived: [15, "DRS"],
+};
+const HALF_SWING = "200-400mV(full-swing)/100-200mV(half-swing)";
+const MARGINS = [
+  "Normal Operating Range",
+  "800-1200mV(full-swing)/400-700mV(half-swing)",
+  ...[HALF_SWING, HALF_SWING, HALF_SWING, HALF_SWING],
+];
+/** De-emphasis and preshoot, in dB. */
+const PRESETS = [
+  ...[["-6", "0"] as const, ["-3.5", "0"] as const, ["-4.4", "0"] as const, ["-2.5", "0"] as const],
+  ...[["0", "0"] as const, ["0", "1.9"] as const, ["0", "2.5"] as const],
+  ...[["-6.0", "3.5"] as const, ["-3.5", "3.5"] as const, ["0", "3.5"] as const],
+];
+const CROSSLINKS = ["unsupported", "Upstream Port", "Downstream Port", "incomplete"];
+const COMPONENTS: Readonly<Record<number, string>> = {
+  0: "Link Down - Not Determined",
+  1: "Link Down - Not Present",
+  2: "Link Down - Present",
+  4: "Link Up - Present",
+  5: "Link Up - Present and DRS Received",
+};
+
+/** Reads the second link registers. */
+export function decodeExpressLink2(view: CapabilityView): ExpressLink2 {
+  const capabilities = view.read32(0x2c);
+  const control = view.read16(0x30);
+  const status = view.read16(0x32);
+  return {
+    support: decodeFlags(SUPPORT, capabilities),
+    speeds: bitsOf(capabilities, 1, 7),
+    lowerSkipGeneration: bitsOf(capabilities, 9, 7),
+    lowerSkipReception: bitsOf(capabilities, 16, 7),
+    // A device that can do nothing but 2.5 GT/s may have 0 here.
+    targetSpeed: speedOf(bitsOf(control, 0, 4) || 1),
+    control: decodeFlags(CONTROL, control),
+    selectableDeemphasis: isSet(control, 6) ? -3.5 : -6,
+    transmitMargin: bitsOf(control, 7, 3),
+    compliancePreset: bitsOf(control, 12, 4),
+    status: decodeFlags(STATUS, status),
+    currentDeemphasis: isSet(status, 0) ? -3.5 : -6,
+    crosslink: bitsOf(status, 8, 2),
+    downstreamComponent: bitsOf(status, 12, 3),
+  };
+}
+
+/** @param decides whether this function decides for the link: of a device's functions only the first does. */
+export function describeExpressLink2(link: ExpressLink2, type: PortType, decides: boolean): string[] {
+  return [
+    ...(decides ? [...supportLine(link), ...controlLines(link, type)] : []),
+    ...statusLines(link, type, decides),
+  ];
+}
+
+function supportLine({ speeds, support, lowerSkipGeneration, lowerSkipReception }: ExpressLink2): string[] {
+  const isReserved =
+    speeds + lowerSkipGeneration + lowerSkipReception === 0 && !Object.values(support).includes(true);
+  if (isReserved) return [];
+  return [`\t\tLnkCap2: Supported Link Speeds: ${speedsText(speeds)}, ${flagText(SUPPORT, support)}`];
+}
+
+function controlLines(link: ExpressLink2, type: PortType): string[] {
+  const words = (...names: LinkControl2[]): string => flagText(CONTROL, link.control, names);
+  const preset = PRESETS[link.compliancePreset];
+  const deemphasis =
+    type === "downstream-port" ? `, Selectable De-emphasis: ${link.selectableDeemphasis}dB` : "";
+  return [
+    `\t\tLnkCtl2: Target Link Speed: ${speedText(link.targetSpeed, "Unknown")}, ` +
+      words("enterCompliance", "autonomousSpeedDisabled") +
+      deemphasis,
+    `\t\t\t Transmit Margin: ${MARGINS[link.transmitMargin] ?? "Unknown"}, ` +
+      words("enterModifiedCompliance", "complianceSkip"),
+    `\t\t\t Compliance Preset/De-emphasis: ` +
+      (preset === undefined ? "Unknown" : `${preset[0]}dB de-emphasis, ${preset[1]}dB preshoot`),
+  ];
+}
+
+function statusLines(link: ExpressLink2, type: PortType, decides: boolean): string[] {
+  const { status, support } = link;
+  const words = (...names: LinkStatus2[]): string => flagText(STATUS, status, names);
+  const hasReadiness = decides && leadsDown(type) && support.readiness;
+  return [
+    `\t\tLnkSta2: Current De-emphasis Level: ${link.currentDeemphasis}dB, ` +
+      words("equalizationComplete", "equalizationPhase1"),
+    `\t\t\t ${words("equalizationPhase2", "equalizationPhase3", "equalizationRequest")}`,
+    `\t\t\t ${words("retimer", "twoRetimers")} CrosslinkRes: ${CROSSLINKS[link.crosslink]}` +
+      (hasReadiness ? `, DRS${plusMinus(status.readinessReceived)}` : ""),
+    ...(hasReadiness ? [`\t\t\t DownstreamComp: ${COMPONENTS[link.downstreamComponent] ?? "Reserved"}`] : []),
+  ];
+}
+
+/** Every device can do 2.5 GT/s, and leaves out no speed up to its highest (PCI Express Base 5.0, section 8.2.1). */
+function speedsText(speeds: number): string {
+  if (speeds === 0) return "Unknown";
+  const highest = 31 - Math.clz32(speeds);
+  if (highest === 0) return "2.5GT/s";
+  return highest > 4 ? "RsvdP" : `2.5-${speedText(speedOf(highest + 1), "")}`;
+}

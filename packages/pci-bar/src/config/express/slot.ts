@@ -1,0 +1,132 @@
+import { bitsOf, decodeFlags, flagText, type BitFlags, type FlagTable } from "../bits.js";
+import type { CapabilityView } from "../capability-view.js";
+import { powerText, slotPower } from "./words.js";
+
+/** What a slot has (Slot Capabilities). */
+export type SlotSupport =
+  | "attentionButton"
+  | "powerController"
+  | "retentionLatch"
+  | "attentionIndicator"
+  | "powerIndicator"
+  | "hotPlug"
+  | "surpriseRemoval"
+  | "interlock"
+  | "noCommandCompleted";
+
+/** What interrupts, and what is switched (Slot Control). `powerOff`: the slot has no power. */
+export type SlotControl =
+  | "attentionButton"
+  | "powerFault"
+  | "retentionLatch"
+  | "presence"
+  | "commandCompleted"
+  | "hotPlugInterrupt"
+  | "linkState"
+  | "powerOff"
+  | "interlock";
+
+/** What is, and what changed (Slot Status). Those that end in `Changed` are cleared by writing 1. */
+export type SlotStatus =
+  | "attentionButton"
+  | "powerFault"
+  | "retentionLatch"
+  | "commandCompleted"
+  | "present"
+  | "interlock"
+  | "retentionLatchChanged"
+  | "presenceChanged"
+  | "linkStateChanged";
+
+/** How an indicator shines. */
+export type Indicator = "reserved" | "on" | "blink" | "off";
+
+/** The slot registers of PCI Express (PCI Express Base 3.0, sections 7.8.9 to 7.8.11). */
+export interface ExpressSlot {
+  /** The slot's number in this machine. */
+  readonly number: number;
+  /** What it gives a card, in watts. Infinity: more than 600 W. */
+  readonly powerLimit: number;
+  /** What it has. */
+  readonly support: BitFlags<SlotSupport>;
+  /** What is switched on. */
+  readonly control: BitFlags<SlotControl>;
+  /** The attention indicator. */
+  readonly attentionIndicator: Indicator;
+  /** The power indicator. */
+  readonly powerIndicator: Indicator;
+  /** What is, and what changed. */
+  readonly status: BitFlags<SlotStatus>;
+}
+
+const SUPPORT: FlagTable<SlotSupport> = {
+  attentionButton: [0, "AttnBtn"],
+  powerController: [1, "PwrCtrl"],
+  retentionLatch: [2, "MRL"],
+  attentionIndicator: [3, "AttnInd"],
+  powerIndicator: [4, "PwrInd"],
+  hotPlug: [6, "HotPlug"],
+  surpriseRemoval: [5, "Surprise"],
+  interlock: [17, "Interlock"],
+  noCommandCompleted: [18, "NoCompl"],
+};
+const CONTROL: FlagTable<SlotControl> = {
+  attentionButton: [0, "AttnBtn"],
+  powerFault: [1, "PwrFlt"],
+  retentionLatch: [2, "MRL"],
+  presence: [3, "PresDet"],
+  commandCompleted: [4, "CmdCplt"],
+  hotPlugInterrupt: [5, "HPIrq"],
+  linkState: [12, "LinkChg"],
+  powerOff: [10, "Power"],
+  interlock: [11, "Interlock"],
+};
+const STATUS: FlagTable<SlotStatus> = {
+  attentionButton: [0, "AttnBtn"],
+  powerFault: [1, "PowerFlt"],
+  retentionLatch: [5, "MRL"],
+  commandCompleted: [4, "CmdCplt"],
+  present: [6, "PresDet"],
+  interlock: [7, "Interlock"],
+  retentionLatchChanged: [2, "MRL"],
+  presenceChanged: [3, "PresDet"],
+  linkStateChanged: [8, "LinkState"],
+};
+const INDICATORS: readonly Indicator[] = ["reserved", "on", "blink", "off"];
+const INDICATOR_WORDS: Readonly<Record<Indicator, string>> = {
+  reserved: "Unknown",
+  on: "On",
+  blink: "Blink",
+  off: "Off",
+};
+
+/** Reads the slot registers. */
+export function decodeExpressSlot(view: CapabilityView): ExpressSlot {
+  const capabilities = view.read32(0x14);
+  const control = view.read16(0x18);
+  return {
+    number: bitsOf(capabilities, 19, 13),
+    powerLimit: slotPower(bitsOf(capabilities, 7, 8), bitsOf(capabilities, 15, 2)),
+    support: decodeFlags(SUPPORT, capabilities),
+    control: decodeFlags(CONTROL, control),
+    attentionIndicator: INDICATORS[bitsOf(control, 6, 2)] ?? "reserved",
+    powerIndicator: INDICATORS[bitsOf(control, 8, 2)] ?? "reserved",
+    status: decodeFlags(STATUS, view.read16(0x1a)),
+  };
+}
+
+export function describeExpressSlot(slot: ExpressSlot): string[] {
+  const support = flagText(SUPPORT, slot.support).split(" ");
+  const control = flagText(CONTROL, slot.control).split(" ");
+  const status = flagText(STATUS, slot.status).split(" ");
+  const attention = INDICATOR_WORDS[slot.attentionIndicator];
+  const power = INDICATOR_WORDS[slot.powerIndicator];
+  return [
+    `\t\tSltCap:\t${support.slice(0, 7).join(" ")}`,
+    `\t\t\tSlot #${slot.number}, PowerLimit ${powerText(slot.powerLimit)}; ${support.slice(7).join(" ")}`,
+    `\t\tSltCtl:\tEnable: ${control.slice(0, 7).join(" ")}`,
+    `\t\t\tControl: AttnInd ${attention}, PwrInd ${power}, ${control.slice(7).join(" ")}`,
+    `\t\tSltSta:\tStatus: ${status.slice(0, 6).join(" ")}`,
+    `\t\t\tChanged: ${status.slice(6).join(" ")}`,
+  ];
+}

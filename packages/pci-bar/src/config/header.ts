@@ -1,0 +1,208 @@
+import { decodeBars, type BaseAddress } from "./bars.js";
+import { bitsOf, decodeFlags, isSet, type BitFlags } from "./bits.js";
+import {
+  decodeBridgeControl,
+  decodeBuses,
+  decodeWindows,
+  type BridgeBuses,
+  type BridgeControlFlag,
+  type BridgeWindows,
+} from "./bridge.js";
+import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
+import {
+  COMMAND,
+  deviceSelectOf,
+  SECONDARY_STATUS,
+  STATUS,
+  type CommandFlag,
+  type DeviceSelect,
+  type SecondaryStatusFlag,
+  type StatusFlag,
+} from "./command-status.js";
+import type { ConfigReader } from "./config-reader.js";
+
+/** What a function is for (PCI Local Bus 3.0, appendix D). */
+export interface ClassCode {
+  /** The base class: 0x01 is storage, 0x02 network, 0x06 a bridge. */
+  readonly base: number;
+  /** The class within it. */
+  readonly sub: number;
+  /** The programming interface. */
+  readonly programmingInterface: number;
+}
+
+/** The built-in self test. */
+export interface SelfTest {
+  /** There is one. */
+  readonly capable: boolean;
+  /** It runs. */
+  readonly running: boolean;
+  /** How the last one ended: 0 is well. */
+  readonly code: number;
+}
+
+/** The expansion ROM's base address register. */
+export interface RomBase {
+  /** Where it is on the bus, 0 where nobody has assigned an address. */
+  readonly address: bigint;
+  /** The ROM answers, if the memory space is on. */
+  readonly enabled: boolean;
+}
+
+/** What every header has (PCI Local Bus 3.0, section 6.1). */
+export interface HeaderBase {
+  /** The maker. 0xffff: nobody answers. */
+  readonly vendorId: number;
+  /** The maker's number of the device. */
+  readonly deviceId: number;
+  /** The maker's revision. */
+  readonly revision: number;
+  /** What it is for. */
+  readonly class: ClassCode;
+  /** The layout of the rest: 0 a device, 1 a bridge, 2 a CardBus bridge. */
+  readonly headerType: number;
+  /** There are other functions at its address. */
+  readonly multiFunction: boolean;
+  /** The command register. */
+  readonly command: BitFlags<CommandFlag>;
+  /** The status register. */
+  readonly status: BitFlags<StatusFlag>;
+  /** When it answers that it is meant. */
+  readonly deviceSelect: DeviceSelect;
+  /** The cache line it was told of, in bytes. */
+  readonly cacheLineBytes: number;
+  /** How long it may keep the bus, in bus clocks. */
+  readonly latencyTimer: number;
+  /** The built-in self test. */
+  readonly selfTest: SelfTest;
+  /** What the firmware noted of its interrupt. The kernel's own number may differ. */
+  readonly interruptLine: number;
+  /** Its INTx pin: 1 is INTA#, 4 INTD#, 0 none. */
+  readonly interruptPin: number;
+}
+
+/** The header of an ordinary device, type 0. */
+export interface DeviceHeader extends HeaderBase {
+  /** A device. */
+  readonly kind: "device";
+  /** Its base address registers, up to six. */
+  readonly bars: readonly BaseAddress[];
+  /** Its ROM, or `undefined` if the register reads 0. */
+  readonly rom: RomBase | undefined;
+  /** The board maker's ids. A vendor id of 0 or 0xffff: there are none. */
+  readonly subsystem: SubsystemIds;
+  /** Where its CardBus card information is, 0 for nowhere. */
+  readonly cardbusPointer: number;
+  /** How long a burst it wants, in units of 250 ns. */
+  readonly minGrant: number;
+  /** How soon it wants the bus, in units of 250 ns. */
+  readonly maxLatency: number;
+}
+
+/** The header of a PCI-to-PCI bridge, type 1: also of root ports and switch ports. */
+export interface BridgeHeader extends HeaderBase {
+  /** A bridge. */
+  readonly kind: "bridge";
+  /** Its base address registers, up to two. */
+  readonly bars: readonly BaseAddress[];
+  /** Its ROM, or `undefined` if the register reads 0. */
+  readonly rom: RomBase | undefined;
+  /** The buses at its sides. */
+  readonly buses: BridgeBuses;
+  /** What it lets through. */
+  readonly windows: BridgeWindows;
+  /** The status of its secondary side. */
+  readonly secondaryStatus: BitFlags<SecondaryStatusFlag>;
+  /** When the secondary side answers. */
+  readonly secondaryDeviceSelect: DeviceSelect;
+  /** The bridge control register. */
+  readonly control: BitFlags<BridgeControlFlag>;
+}
+
+/** The header of a CardBus bridge, type 2. Its windows are not decoded. */
+export interface CardbusHeader extends HeaderBase {
+  /** A CardBus bridge. */
+  readonly kind: "cardbus";
+  /** Its one base address register. */
+  readonly bars: readonly BaseAddress[];
+  /** The buses at its sides. */
+  readonly buses: BridgeBuses;
+}
+
+/** A header of a type that no specification knows: only what every header has is decoded. */
+export interface UnknownHeader extends HeaderBase {
+  /** Not known. */
+  readonly kind: "unknown";
+}
+
+/** A decoded header; `kind` tells which. */
+export type PciHeader = DeviceHeader | BridgeHeader | CardbusHeader | UnknownHeader;
+
+/**
+ * Decodes the first 64 bytes of a config space. Pure: it needs no device, and takes whatever the bytes say.
+ * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` if there are fewer than 64 bytes.
+ */
+export function decodeHeader(config: ConfigReader): PciHeader {
+  const base = decodeBase(config);
+  if (base.headerType === 0) return deviceHeader(base, config);
+  if (base.headerType === 1) return bridgeHeader(base, config);
+  if (base.headerType !== 2) return { ...base, kind: "unknown" };
+  return { ...base, kind: "cardbus", bars: barsOf(config, 1), buses: decodeBuses(config) };
+}
+
+function decodeBase(config: ConfigReader): HeaderBase {
+  const [status, headerType, selfTest] = [config.read16(0x06), config.read8(0x0e), config.read8(0x0f)];
+  return {
+    vendorId: config.read16(0x00),
+    deviceId: config.read16(0x02),
+    revision: config.read8(0x08),
+    class: { base: config.read8(0x0b), sub: config.read8(0x0a), programmingInterface: config.read8(0x09) },
+    headerType: bitsOf(headerType, 0, 7),
+    multiFunction: isSet(headerType, 7),
+    command: decodeFlags(COMMAND, config.read16(0x04)),
+    status: decodeFlags(STATUS, status),
+    deviceSelect: deviceSelectOf(status),
+    cacheLineBytes: config.read8(0x0c) * 4,
+    latencyTimer: config.read8(0x0d),
+    selfTest: { capable: isSet(selfTest, 7), running: isSet(selfTest, 6), code: bitsOf(selfTest, 0, 4) },
+    interruptLine: config.read8(0x3c),
+    interruptPin: config.read8(0x3d),
+  };
+}
+
+function deviceHeader(base: HeaderBase, config: ConfigReader): DeviceHeader {
+  return {
+    ...base,
+    kind: "device",
+    bars: barsOf(config, 6),
+    rom: romOf(config.read32(0x30)),
+    subsystem: { vendorId: config.read16(0x2c), deviceId: config.read16(0x2e) },
+    cardbusPointer: config.read32(0x28),
+    minGrant: config.read8(0x3e),
+    maxLatency: config.read8(0x3f),
+  };
+}
+
+function bridgeHeader(base: HeaderBase, config: ConfigReader): BridgeHeader {
+  const status = config.read16(0x1e);
+  return {
+    ...base,
+    kind: "bridge",
+    bars: barsOf(config, 2),
+    rom: romOf(config.read32(0x38)),
+    buses: decodeBuses(config),
+    windows: decodeWindows(config),
+    secondaryStatus: decodeFlags(SECONDARY_STATUS, status),
+    secondaryDeviceSelect: deviceSelectOf(status),
+    control: decodeBridgeControl(config),
+  };
+}
+
+function barsOf(config: ConfigReader, count: number): BaseAddress[] {
+  return decodeBars(Array.from({ length: count }, (_, index) => config.read32(0x10 + 4 * index)));
+}
+
+function romOf(register: number): RomBase | undefined {
+  if (register === 0) return undefined;
+  return { address: BigInt(register - bitsOf(register, 0, 11)), enabled: isSet(register, 0) };
+}

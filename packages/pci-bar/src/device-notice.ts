@@ -1,0 +1,94 @@
+import {
+  errnoOf,
+  runAll,
+  tryIoctl,
+  vfioConstants,
+  VfioError,
+  vfioIoctls,
+  vfioStructs,
+  VfioSystemError,
+} from "@vfio/ioctl-native";
+import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
+import { IrqControl } from "./irq-control.js";
+import { nameOf, type VfioDevice } from "./vfio-device.js";
+
+/** What the kernel can tell about a device, beside the device's own interrupts. */
+export type NoticeKind = "error" | "removal request";
+
+const NOTICE_INDEX: Record<NoticeKind, number> = {
+  error: vfioConstants.VFIO_PCI_ERR_IRQ_INDEX,
+  "removal request": vfioConstants.VFIO_PCI_REQ_IRQ_INDEX,
+};
+
+/**
+ * One of the two interrupts that the kernel itself raises: ERR and REQ. They are independent of the device's own
+ * type, and outlive a reset.
+ */
+export class DeviceNotice implements Disposable {
+  readonly #control: IrqControl;
+  readonly #vector: InterruptVector;
+  readonly #hold: Disposable | undefined;
+  readonly #closeListeners: (() => void)[] = [];
+  #closed = false;
+
+  /** @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel has no such notice for the device. */
+  constructor(device: VfioDevice, kind: NoticeKind) {
+    checkAvailable(device, kind);
+    const name = `the ${kind} interrupt of ${nameOf(device)}`;
+    this.#control = new IrqControl(device, NOTICE_INDEX[kind], name);
+    this.#vector = new InterruptVector(0, name);
+    try {
+      this.#control.enable(0, [this.#vector]);
+      this.#hold = device.hold?.(`its ${kind} interrupt`);
+    } catch (error) {
+      this.#vector.close();
+      throw error;
+    }
+  }
+
+  /** Calls back with each notice, until disposed of. */
+  listen(listener: InterruptListener, { keepAlive = false }: ListenOptions = {}): Disposable {
+    return this.#vector.onInterrupt(listener, { keepAlive });
+  }
+
+  /** Nothing is told any more. Closing twice does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    runAll([
+      () => this.#control.disable(),
+      () => this.#vector.close(),
+      () => this.#hold?.[Symbol.dispose](),
+      ...this.#closeListeners.splice(0),
+    ]);
+  }
+
+  /** Calls back when this notice is closed. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** For a device without PCI Express the kernel answers EINVAL when it is asked about ERR. */
+function checkAvailable(device: VfioDevice, kind: NoticeKind): void {
+  const struct = vfioStructs.vfio_irq_info;
+  const buffer = struct.encode({ argsz: struct.bytes, index: NOTICE_INDEX[kind] });
+  const result = tryIoctl(device, vfioIoctls.VFIO_DEVICE_GET_IRQ_INFO, buffer);
+  if (result >= 0 && struct.decode(buffer).count > 0) return;
+  const message = `${nameOf(device)} has no ${kind} interrupt`;
+  if (result < 0 && result !== errnoOf("EINVAL")) {
+    throw new VfioSystemError(result, {
+      syscall: "ioctl",
+      ioctl: vfioIoctls.VFIO_DEVICE_GET_IRQ_INFO.name,
+      what: message,
+    });
+  }
+  throw new VfioError("ERR_VFIO_NO_INTERRUPT", message, {
+    hint: "Only PCI Express devices report errors (AER)",
+  });
+}

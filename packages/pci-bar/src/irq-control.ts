@@ -1,0 +1,105 @@
+import {
+  ioctl,
+  unsafeIoctl,
+  vfioConstants,
+  VfioRangeError,
+  vfioIoctls,
+  vfioStructs,
+  type HasFd,
+} from "@vfio/ioctl-native";
+
+const {
+  VFIO_IRQ_SET_ACTION_MASK: MASK,
+  VFIO_IRQ_SET_ACTION_TRIGGER: TRIGGER,
+  VFIO_IRQ_SET_ACTION_UNMASK: UNMASK,
+  VFIO_IRQ_SET_DATA_BOOL: DATA_BOOL,
+  VFIO_IRQ_SET_DATA_EVENTFD: DATA_EVENTFD,
+  VFIO_IRQ_SET_DATA_NONE: DATA_NONE,
+} = vfioConstants;
+
+const NO_DATA = new Uint8Array();
+const [START] = vfioStructs.vfio_irq_set.fields.start;
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** One of a device's interrupt indexes, as `VFIO_DEVICE_SET_IRQS` steers it (drivers/vfio/pci/vfio_pci_intrs.c). */
+export class IrqControl {
+  readonly #device: HasFd;
+  readonly #index: number;
+  readonly #name: string;
+  readonly #fireBuffer: Uint8Array;
+  readonly #fireView: DataView;
+
+  /**
+   * @param index `VFIO_PCI_…_IRQ_INDEX`.
+   * @param name for error messages: "the msi interrupts of 0000:00:10.0".
+   */
+  constructor(device: HasFd, index: number, name: string) {
+    this.#device = device;
+    this.#index = index;
+    this.#name = name;
+    const argsz = vfioStructs.vfio_irq_set.bytes;
+    this.#fireBuffer = vfioStructs.vfio_irq_set.encode({
+      argsz,
+      flags: DATA_NONE | TRIGGER,
+      index,
+      count: 1,
+    });
+    this.#fireView = new DataView(this.#fireBuffer.buffer);
+  }
+
+  /**
+   * Lets vectors from `start` on raise eventfds. The first call enables the index.
+   * @throws VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS` if the machine has fewer vectors left.
+   */
+  enable(start: number, eventFds: readonly HasFd[]): void {
+    const fds = new Uint8Array(new Int32Array(eventFds.map(({ fd }) => fd)).buffer);
+    const available = this.#set("enable", DATA_EVENTFD | TRIGGER, start, eventFds.length, fds);
+    // pci_alloc_irq_vectors() got fewer than were asked for: vfio-pci gave them back and returns how many there were.
+    if (available > 0) throw shortageError(this.#name, start + eventFds.length, available);
+  }
+
+  /** Takes all triggers away. DATA_NONE with a count above 0 would fire the vectors instead. */
+  disable(): void {
+    this.#set("disable", DATA_NONE | TRIGGER, 0, 0);
+  }
+
+  /** Raises the eventfd of each vector from `start` on whose byte is not 0, as the device would. */
+  fire(start: number, which: Uint8Array): void {
+    this.#set("trigger", DATA_BOOL | TRIGGER, start, which.length, which);
+  }
+
+  /** As {@link fire}, for one vector. It is called in loops, so it encodes nothing. */
+  fireOne(number: number): void {
+    this.#fireView.setUint32(START, number, LITTLE_ENDIAN);
+    const result = unsafeIoctl(this.#device, vfioIoctls.VFIO_DEVICE_SET_IRQS.number, this.#fireBuffer);
+    if (result < 0) this.fire(number, Uint8Array.of(1));
+  }
+
+  /** Holds vector 0 back (INTx). */
+  mask(): void {
+    this.#set("mask", DATA_NONE | MASK, 0, 1);
+  }
+
+  /** Lets vector 0 through again (INTx). */
+  unmask(): void {
+    this.#set("unmask", DATA_NONE | UNMASK, 0, 1);
+  }
+
+  #set(verb: string, flags: number, start: number, count: number, data: Uint8Array = NO_DATA): number {
+    const struct = vfioStructs.vfio_irq_set;
+    const argsz = struct.bytes + data.length;
+    const buffer = struct.encode({ argsz, flags, index: this.#index, start, count }, argsz);
+    buffer.set(data, struct.bytes);
+    return ioctl(this.#device, vfioIoctls.VFIO_DEVICE_SET_IRQS, buffer, () => ({
+      what: `cannot ${verb} ${this.#name}`,
+    }));
+  }
+}
+
+function shortageError(name: string, wanted: number, available: number): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_INTERRUPT_VECTORS",
+    `the kernel has ${available} vectors left for ${name}, not ${wanted}`,
+    { hint: "Set up fewer" },
+  );
+}

@@ -1,0 +1,239 @@
+import { closedError, Mapping, runAll, type RegisterArray, type RegisterFunctions } from "@vfio/ioctl-native";
+import { pollMask, pollMaskSync, pollTarget, type PollOptions, type PollSyncOptions } from "./poll-mask.js";
+import { readOnly } from "./read-only.js";
+import type { BulkAccess, MappedWindow, RegionBackend } from "./region-backend.js";
+import { backendOf, type RegionParts, type SharedRegion } from "./region-parts.js";
+
+/**
+ * A region that can be reached: mapped, by `pread` and `pwrite`, or partly so; a driver need not care. Every accessor
+ * call is exactly one access of exactly its width, in order. An offset outside the region or not a multiple of the
+ * width is a RangeError `ERR_VFIO_REGISTER_OFFSET`, one that is not mapped and cannot be reached otherwise a RangeError
+ * `ERR_VFIO_REGION_HOLE`; a write to a ROM is `ERR_VFIO_READ_ONLY`, and any use after close `ERR_VFIO_CLOSED`.
+ *
+ * Of what is mapped, values are the device's bytes in the machine's byte order; on a little-endian machine that is
+ * PCI's own. Of what is not mapped, each access is a system call that can fail (VfioSystemError; EIO: the device's
+ * memory space is switched off), and 64 bits are no single access (`ERR_VFIO_REGISTER_WIDTH`).
+ */
+export class OpenRegion implements RegisterFunctions, Disposable {
+  /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
+  readonly index: number;
+  /** What messages call it: "BAR0 of 0000:00:10.0". */
+  readonly name: string;
+  /** Its length. */
+  readonly bytes: number;
+  /** What is mapped of it, in order: one window with all of it, several, or none. */
+  readonly windows: readonly MappedWindow[];
+  /** One 8-bit load at a byte offset. */
+  readonly read8: RegisterFunctions["read8"];
+  /** One 16-bit load at a multiple of 2. */
+  readonly read16: RegisterFunctions["read16"];
+  /** One 32-bit load at a multiple of 4. The value is not negative. */
+  readonly read32: RegisterFunctions["read32"];
+  /** One 64-bit load; the value is a bigint. */
+  readonly read64: RegisterFunctions["read64"];
+  /** One 8-bit store at a byte offset. */
+  readonly write8: RegisterFunctions["write8"];
+  /** One 16-bit store at a multiple of 2. */
+  readonly write16: RegisterFunctions["write16"];
+  /** One 32-bit store at a multiple of 4. */
+  readonly write32: RegisterFunctions["write32"];
+  /** One 64-bit store of a bigint. */
+  readonly write64: RegisterFunctions["write64"];
+  readonly #parts: RegionParts;
+  readonly #backend: RegionBackend;
+  readonly #closeListeners: (() => void)[] = [];
+  #closed = false;
+
+  /** Programs call `pci.bar(index).map()` or `open()`. The mappings and the hold now belong to this object. */
+  constructor(parts: RegionParts) {
+    this.#parts = parts;
+    this.index = parts.index;
+    this.name = parts.name;
+    this.bytes = parts.bytes;
+    this.windows = parts.windows.map(({ offset, mapping: { bytes, handle } }) => ({ offset, bytes, handle }));
+    this.#backend = backendOf(parts, () => this.#checkOpen());
+    // Own properties that hold the native functions themselves: a method around each would double its cost.
+    const { registers } = this.#backend;
+    const { read8, read16, read32, read64 } = registers;
+    const { write8, write16, write32, write64 } = parts.writable ? registers : readOnly(registers, this.name);
+    this.read8 = read8;
+    this.read16 = read16;
+    this.read32 = read32;
+    this.read64 = read64;
+    this.write8 = write8;
+    this.write16 = write16;
+    this.write32 = write32;
+    this.write64 = write64;
+  }
+
+  /**
+   * A region that another thread of this process has open, for this thread. Close it before the device is closed. Closing
+   * it unmaps nothing: of a region mapped in one piece, `read8` to `write64` go on until the thread that opened it closes
+   * it; then every access here is `ERR_VFIO_CLOSED`, too.
+   * @param shared what the other thread's {@link share} gave.
+   * @throws VfioSystemError EBADF if it is closed already.
+   */
+  static fromShared({ windows, file, ...shape }: SharedRegion): OpenRegion {
+    return new OpenRegion({
+      ...shape,
+      windows: windows.map(({ offset, handle }) => ({
+        offset,
+        mapping: Mapping.fromHandle(handle, shape.name),
+      })),
+      file: file === undefined ? undefined : { device: { fd: file.fd }, offset: file.offset },
+    });
+  }
+
+  /** What another thread needs for {@link fromShared}: plain data for `postMessage` or `workerData`. */
+  share(): SharedRegion {
+    this.#checkOpen();
+    const { index, name, bytes, writable, file } = this.#parts;
+    const where = file === undefined ? undefined : { fd: file.device.fd, offset: file.offset };
+    return { index, name, bytes, writable, windows: this.windows, file: where };
+  }
+
+  /**
+   * Reads neighbouring registers, one access of the element's width for each element, in order.
+   * @param offset of the first, in bytes; a multiple of the element's width.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE` for another kind of array; the errors of a single access, and then
+   * nothing was read, unless a system call failed on the way.
+   */
+  readBlock(offset: number, target: RegisterArray): void {
+    this.#bulk.readBlock(offset, target);
+  }
+
+  /** Writes neighbouring registers, one access for each element, in order. Throws as {@link readBlock}. */
+  writeBlock(offset: number, source: RegisterArray): void {
+    this.#bulk.writeBlock(offset, source);
+  }
+
+  /** Reads the same register once for each element: a FIFO's data register. Throws as {@link readBlock}. */
+  readFifo(offset: number, target: RegisterArray): void {
+    this.#bulk.readFifo(offset, target);
+  }
+
+  /** Writes the same register once for each element. Throws as {@link readBlock}. */
+  writeFifo(offset: number, source: RegisterArray): void {
+    this.#bulk.writeFifo(offset, source);
+  }
+
+  /**
+   * One 64-bit load without a bigint: `halves[0]` becomes the lower half, `halves[1]` the upper.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE` for anything but a Uint32Array of 2 or more; as {@link read64}.
+   */
+  readHalves(offset: number, halves: Uint32Array): void {
+    this.#bulk.readHalves(offset, halves);
+  }
+
+  /** One 64-bit store of a lower and an upper half, without a bigint. Throws as {@link write64}. */
+  writeHalves(offset: number, low: number, high: number): void {
+    this.#bulk.writeHalves(offset, low, high);
+  }
+
+  /**
+   * Writes 8 bits, and reads back: a write on its way through bridges is posted, and a read from the same device comes
+   * after it.
+   * @param readBack the register that is read. Default: the same; name another one if reading it does something.
+   * @returns what was read.
+   */
+  writeFlush8(offset: number, value: number, readBack = offset): number {
+    this.write8(offset, value);
+    return this.read8(readBack);
+  }
+
+  /** As {@link writeFlush8}, for 16 bits. */
+  writeFlush16(offset: number, value: number, readBack = offset): number {
+    this.write16(offset, value);
+    return this.read16(readBack);
+  }
+
+  /** As {@link writeFlush8}, for 32 bits. */
+  writeFlush32(offset: number, value: number, readBack = offset): number {
+    this.write32(offset, value);
+    return this.read32(readBack);
+  }
+
+  /** As {@link writeFlush8}, for 64 bits. */
+  writeFlush64(offset: number, value: bigint, readBack = offset): bigint {
+    this.write64(offset, value);
+    return this.read64(readBack);
+  }
+
+  /**
+   * Waits until the bits under a mask have a value, without keeping the event loop: looks of up to 50 µs each, and time
+   * for others between them. The register is read at least once.
+   * @param mask the bits that are looked at; with bigints, the register has 64 bits.
+   * @param value what they are to become, at their places in the register.
+   * @returns the whole register as it was then.
+   * @throws VfioError `ERR_VFIO_TIMEOUT` with the last value; the signal's reason when aborted, or `ERR_VFIO_ABORTED` if
+   * that is no Error; VfioRangeError `ERR_VFIO_POLL_TARGET` for a mask and value that can never match,
+   * `ERR_VFIO_WAIT_ARGUMENT` for a time that is none; the errors of a read.
+   */
+  pollMask(offset: number, mask: number, value: number, options?: PollOptions): Promise<number>;
+  /** The same for 64 bits. */
+  pollMask(
+    offset: number,
+    mask: bigint,
+    value: bigint,
+    options?: Omit<PollOptions, "width">,
+  ): Promise<bigint>;
+  async pollMask(
+    offset: number,
+    mask: number | bigint,
+    value: number | bigint,
+    options: PollOptions = {},
+  ): Promise<number | bigint> {
+    const target = pollTarget(offset, mask, value, options.width);
+    return pollMask(this.#bulk, target, options);
+  }
+
+  /**
+   * As {@link pollMask}, but nothing else happens in this thread meanwhile: for what takes microseconds.
+   * Default timeout: 10 ms.
+   */
+  pollMaskSync(offset: number, mask: number, value: number, options?: PollSyncOptions): number;
+  /** The same for 64 bits. */
+  pollMaskSync(offset: number, mask: bigint, value: bigint, options?: Omit<PollSyncOptions, "width">): bigint;
+  pollMaskSync(
+    offset: number,
+    mask: number | bigint,
+    value: number | bigint,
+    { width, timeoutMs }: PollSyncOptions = {},
+  ): number | bigint {
+    return pollMaskSync(this.#bulk, pollTarget(offset, mask, value, width), timeoutMs);
+  }
+
+  /** Calls back when this region is closed. */
+  onClose(listener: () => void): void {
+    this.#closeListeners.push(listener);
+  }
+
+  /** Closing twice does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    runAll([
+      ...this.#parts.windows.map(
+        ({ mapping }) =>
+          () =>
+            mapping.close(),
+      ),
+      () => this.#parts.hold?.[Symbol.dispose](),
+      ...this.#closeListeners.splice(0),
+    ]);
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  get #bulk(): BulkAccess {
+    this.#checkOpen();
+    return this.#backend.bulk;
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError(this.name);
+  }
+}

@@ -1,0 +1,119 @@
+import { checkWaitLimits, VfioError, VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
+import type { BulkAccess } from "./region-backend.js";
+
+/** How long a look at the register may keep the event loop: then others have their turn. */
+const SLICE_MICROSECONDS = 50;
+const LONGEST_MICROSECONDS = 2 ** 40;
+
+/** A register, the bits of it that are looked at, and what they are to become. Bigints mean 64 bits. */
+export interface PollTarget {
+  readonly offset: number;
+  readonly width: RegisterWidth;
+  readonly mask: number | bigint;
+  readonly wanted: number | bigint;
+}
+
+/** How to poll in one go. */
+export interface PollSyncOptions {
+  /** Of the register, in bits. Default 32. */
+  readonly width?: 8 | 16 | 32 | undefined;
+  /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** How to poll without keeping the event loop. */
+export interface PollOptions extends PollSyncOptions {
+  /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0; Infinity for no limit. Default 1000. */
+  readonly timeoutMs?: number | undefined;
+  /** Ends the wait; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds between two looks of 50 µs each. Default 1. With 0, a look in every turn of the event loop. */
+  readonly intervalMs?: number | undefined;
+}
+
+/** Looks at a register until its bits are as wanted, and lets the event loop run between the looks. */
+export async function pollMask(
+  bulk: BulkAccess,
+  target: PollTarget,
+  options: PollOptions,
+): Promise<number | bigint> {
+  const { timeoutMs = 1000, signal, intervalMs = 1 } = options;
+  checkWaitLimits({ timeoutMs: intervalMs });
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    checkWaitLimits({ signal, timeoutMs });
+    const last = look(bulk, target, SLICE_MICROSECONDS);
+    if (isReached(last, target)) return last;
+    const left = end - performance.now();
+    if (left <= 0) throw timeoutError(last, target, timeoutMs);
+    await pause(Math.min(intervalMs, left), signal);
+  }
+}
+
+/** The same without the event loop: nothing else happens in this thread meanwhile. */
+export function pollMaskSync(bulk: BulkAccess, target: PollTarget, timeoutMs = 10): number | bigint {
+  checkWaitLimits({ timeoutMs });
+  const last = look(bulk, target, Math.min(Math.ceil(timeoutMs * 1000), LONGEST_MICROSECONDS));
+  if (isReached(last, target)) return last;
+  throw timeoutError(last, target, timeoutMs);
+}
+
+function look(
+  bulk: BulkAccess,
+  { offset, width, mask, wanted }: PollTarget,
+  microseconds: number,
+): number | bigint {
+  if (width === 64) return bulk.poll(offset, width, BigInt(mask), BigInt(wanted), microseconds);
+  return bulk.poll(offset, width, Number(mask), Number(wanted), microseconds);
+}
+
+function isReached(last: number | bigint, { mask, wanted }: PollTarget): boolean {
+  return (BigInt(last) & BigInt(mask)) === BigInt(wanted);
+}
+
+/** An abort ends the pause; whoever pauses looks at the signal next. */
+async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  if (milliseconds === 0) return nextTurn();
+  await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+}
+
+/**
+ * Checks what is to be waited for. JavaScript's bit operators give signed numbers, so -1 is accepted for all bits.
+ * @throws VfioRangeError `ERR_VFIO_POLL_TARGET`.
+ */
+export function pollTarget(
+  offset: number,
+  mask: number | bigint,
+  value: number | bigint,
+  bits: 8 | 16 | 32 = 32,
+): PollTarget {
+  if (![8, 16, 32].includes(bits))
+    throw targetError(`registers have 8, 16, 32 or 64 bits, not ${String(bits)}`);
+  const width: RegisterWidth = typeof mask === "bigint" ? 64 : bits;
+  const target = { offset, width, mask: pattern(mask, width), wanted: pattern(value, width) };
+  if ((BigInt(target.wanted) & ~BigInt(target.mask)) === 0n) return target;
+  throw targetError(`the value 0x${value.toString(16)} has bits outside its mask 0x${mask.toString(16)}`);
+}
+
+function pattern(value: unknown, width: RegisterWidth): number | bigint {
+  if (width === 64 && typeof value === "bigint" && BigInt.asUintN(64, value) === value) return value;
+  const isWhole = width !== 64 && typeof value === "number" && Number.isInteger(value);
+  if (isWhole && value >= -(2 ** (width - 1)) && value < 2 ** width)
+    return value < 0 ? value + 2 ** width : value;
+  const kind = width === 64 ? "bigints of 64 bits" : `integers of ${width} bits`;
+  throw targetError(`mask and value must be ${kind}, not ${String(value)}`);
+}
+
+function targetError(problem: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_POLL_TARGET", `this cannot be waited for: ${problem}`);
+}
+
+function timeoutError(last: number | bigint, target: PollTarget, timeoutMs: number): VfioError {
+  const { offset, mask, wanted } = target;
+  const [at, bits, want, is] = [offset, mask, wanted, last].map((value) => `0x${value.toString(16)}`);
+  return new VfioError(
+    "ERR_VFIO_TIMEOUT",
+    `the register at ${at ?? ""} did not become ${want ?? ""} under the mask ${bits ?? ""} within ${timeoutMs} ms: it is ${is ?? ""}`,
+  );
+}

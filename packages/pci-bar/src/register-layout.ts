@@ -1,0 +1,156 @@
+import { VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
+import type {
+  FieldAccess,
+  FieldDeclaration,
+  RegisterAccess,
+  RegisterDeclaration,
+  RegisterDeclarations,
+} from "./register-declaration.js";
+
+/** A declared field, checked, with nothing left to default. */
+export interface FieldLayout {
+  /** Its name. */
+  readonly name: string;
+  /** Its highest bit. */
+  readonly high: number;
+  /** Its lowest bit. */
+  readonly low: number;
+  /** How its values are given. */
+  readonly kind: "flag" | "number" | "named" | "wide";
+  /** What may be done to it. */
+  readonly access: FieldAccess;
+  /** Names of its values. */
+  readonly values: ReadonlyMap<number, string>;
+  /** What it is. */
+  readonly text: string;
+}
+
+/** A declared register, checked, with nothing left to default. */
+export interface RegisterLayout {
+  /** Its name. */
+  readonly name: string;
+  /** Of the first, in bytes. */
+  readonly offset: number;
+  /** In bits. */
+  readonly width: RegisterWidth;
+  /** What may be done to it. */
+  readonly access: RegisterAccess;
+  /** The value after a reset, if the declaration has one. */
+  readonly reset: bigint | undefined;
+  /** Its fields, from the lowest. */
+  readonly fields: readonly FieldLayout[];
+  /** How many there are, if it is an array. */
+  readonly count: number | undefined;
+  /** From one to the next, in bytes. */
+  readonly stride: number;
+  /** What it is. */
+  readonly text: string;
+}
+
+const WIDTHS: readonly number[] = [8, 16, 32, 64];
+const REGISTER_ACCESS: readonly string[] = ["rw", "ro", "wo", "w1c", "rc"];
+const FIELD_ACCESS: Readonly<Record<RegisterAccess, readonly FieldAccess[]>> = {
+  rw: ["rw", "ro", "wo", "w1c"],
+  ro: ["ro"],
+  wo: ["wo"],
+  w1c: ["w1c", "ro"],
+  rc: ["ro"],
+};
+const LONGEST_NUMBER = 53;
+const REGISTER_KEYS = ["offset", "width", "access", "reset", "text", "fields", "count", "stride"];
+const FIELD_KEYS = ["bit", "bits", "values", "wide", "access", "text"];
+
+/**
+ * Checks a declaration, so that a mistake in it is found before any register is touched.
+ * @throws VfioRangeError `ERR_VFIO_REGISTER_TABLE` that names register and field.
+ */
+export function layOut(declarations: RegisterDeclarations): RegisterLayout[] {
+  return Object.entries(declarations).map(([name, declaration]) => layOutRegister(name, declaration));
+}
+
+function layOutRegister(name: string, declaration: RegisterDeclaration): RegisterLayout {
+  const { offset, width = 32, access = "rw", reset, fields = {}, count, text = "" } = declaration;
+  const { stride = width / 8 } = declaration;
+  const demand = demandFor(`register ${name}`);
+  demandKnown(declaration, REGISTER_KEYS, demand);
+  demand(WIDTHS.includes(width), `its width must be 8, 16, 32 or 64, not ${String(width)}`);
+  demand(REGISTER_ACCESS.includes(access), `its access must be ${REGISTER_ACCESS.join(", ")}`);
+  const isAligned = (value: number): boolean => Number.isSafeInteger(value) && value % (width / 8) === 0;
+  demand(isAligned(offset) && offset >= 0, `its offset must be a multiple of ${width / 8} from 0`);
+  demand(count === undefined || (Number.isSafeInteger(count) && count > 0), "its count must be 1 or more");
+  demand(isAligned(stride) && stride > 0, `its stride must be a multiple of ${width / 8} above 0`);
+  const resetBits = reset === undefined ? undefined : bitsOf(reset);
+  demand(resetBits === undefined || isWithin(resetBits, width), `its reset value must have ${width} bits`);
+  const laidOut = Object.entries(fields).map(([field, each]) =>
+    layOutField(field, each, name, width, access),
+  );
+  laidOut.sort((a, b) => a.low - b.low);
+  laidOut.slice(1).forEach((field, index) => {
+    const former = laidOut[index];
+    demand(
+      former === undefined || former.high < field.low,
+      `${former?.name ?? ""} and ${field.name} overlap`,
+    );
+  });
+  return { name, offset, width, access, reset: resetBits, fields: laidOut, count, stride, text };
+}
+
+function layOutField(
+  name: string,
+  declaration: FieldDeclaration,
+  register: string,
+  width: number,
+  registerAccess: RegisterAccess,
+): FieldLayout {
+  const demand = demandFor(`field ${name} of register ${register}`);
+  demandKnown(declaration, FIELD_KEYS, demand);
+  const [high, low] = "bit" in declaration ? [declaration.bit, declaration.bit] : declaration.bits;
+  const isSpan = Number.isInteger(high) && Number.isInteger(low) && low >= 0 && high >= low && high < width;
+  demand(isSpan, `its bits must be [high, low] within ${width} bits, not [${String(high)}, ${String(low)}]`);
+  const allowed = FIELD_ACCESS[registerAccess];
+  const access = declaration.access ?? (registerAccess === "rc" ? "ro" : registerAccess);
+  demand(
+    allowed.includes(access),
+    `its access must be ${allowed.join(", ")} in a register that is ${registerAccess}`,
+  );
+  const kind = kindOf(declaration);
+  const bits = high - low + 1;
+  demand(kind === "wide" || bits <= LONGEST_NUMBER, `with ${bits} bits it must be declared wide: true`);
+  const values = Object.entries("values" in declaration ? declaration.values : {});
+  for (const [valueName, value] of values)
+    demand(
+      Number.isSafeInteger(value) && isWithin(BigInt(value), bits),
+      `${valueName} does not fit ${bits} bits`,
+    );
+  const names = new Map(values.map(([valueName, value]) => [value, valueName]));
+  demand(names.size === values.length, "two of its values are the same");
+  return { name, high, low, kind, access, values: names, text: declaration.text ?? "" };
+}
+
+function kindOf(declaration: FieldDeclaration): FieldLayout["kind"] {
+  if ("bit" in declaration) return "flag";
+  if ("values" in declaration) return "named";
+  return "wide" in declaration ? "wide" : "number";
+}
+
+function bitsOf(value: number | bigint): bigint {
+  return typeof value === "bigint" || Number.isSafeInteger(value) ? BigInt(value) : -1n;
+}
+
+function isWithin(value: bigint, bits: number): boolean {
+  return BigInt.asUintN(bits, value) === value;
+}
+
+type Demand = (condition: boolean, problem: string) => void;
+
+/** A misspelled key would be a default that nobody meant. */
+function demandKnown(declaration: object, known: readonly string[], demand: Demand): void {
+  for (const key of Object.keys(declaration))
+    demand(known.includes(key), `it has ${key}, and may have ${known.join(", ")}`);
+}
+
+function demandFor(thing: string): Demand {
+  return (condition, problem) => {
+    if (!condition) throw new VfioRangeError("ERR_VFIO_REGISTER_TABLE", `${thing}: ${problem}`);
+  };
+}

@@ -1,0 +1,118 @@
+import {
+  errnoOf,
+  ioctl,
+  runAll,
+  vfioConstants,
+  VfioError,
+  vfioIoctls,
+  vfioStructs,
+} from "@vfio/ioctl-native";
+import { commandBit, setCommandBit } from "./command.js";
+import type { ConfigSpace } from "./config-space.js";
+import type { Interrupts } from "./interrupts.js";
+import { bringToD0 } from "./power-state.js";
+import { nameOf, type VfioDevice } from "./vfio-device.js";
+
+/** What comes back after a reset. The device's own registers have their reset values in any case. */
+export interface ResetOptions {
+  /** Memory and I/O space are enabled if they were. Default true; with false they are off: do not touch mapped BARs. */
+  readonly restoreMemorySpace?: boolean;
+  /** Bus mastering is on if it was. Default true; with false it is off, and the device starts no DMA. */
+  readonly restoreBusMaster?: boolean;
+  /** Enabled interrupts are enabled again. Default true; with false they are as after `interrupts.disable()`. */
+  readonly restoreInterrupts?: boolean;
+}
+
+/** What is reset, and what of it the caller's process uses. */
+export interface ResetTarget {
+  readonly device: VfioDevice;
+  readonly config: ConfigSpace;
+  readonly interrupts: Interrupts | undefined;
+}
+
+const IO_SPACE = 1 << 0;
+const MEMORY_SPACE = 1 << 1;
+const BUS_MASTER = 1 << 2;
+const CLASS_AND_REVISION = 0x08;
+
+/** True if the device can be reset alone (`VFIO_DEVICE_FLAGS_RESET`). */
+export function canReset(device: VfioDevice): boolean {
+  const struct = vfioStructs.vfio_device_info;
+  const buffer = struct.encode({ argsz: struct.bytes });
+  ioctl(device, vfioIoctls.VFIO_DEVICE_GET_INFO, buffer, () => ({
+    what: `cannot read the device info of ${nameOf(device)}`,
+  }));
+  return (struct.decode(buffer).flags & vfioConstants.VFIO_DEVICE_FLAGS_RESET) !== 0;
+}
+
+/**
+ * Makes ready to reset one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, as the kernel chooses).
+ * @returns what does it.
+ * @throws VfioError `ERR_VFIO_NO_RESET`.
+ */
+export function planReset(device: VfioDevice): () => void {
+  if (!canReset(device)) throw noResetError(device);
+  return () => {
+    ioctl(device, vfioIoctls.VFIO_DEVICE_RESET, 0, (errno) => ({
+      what: `cannot reset ${nameOf(device)}`,
+      ...(errno === errnoOf("EAGAIN") ? { hint: "The kernel is busy with the device: try again" } : {}),
+    }));
+  };
+}
+
+/**
+ * Resets, and brings back what was asked for. The kernel's own reset keeps the command register and the triggers of
+ * interrupts (Linux 6.12); other ways to reset do not, so nothing here relies on it: interrupts are disabled before
+ * and enabled anew.
+ */
+export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: () => void): void {
+  const { config, interrupts } = target;
+  const name = nameOf(target.device);
+  checkPresent(config, name);
+  const wanted = wantedBits(config, options);
+  const enabled = interrupts?.enabled === true;
+  interrupts?.disable();
+  try {
+    reset();
+  } catch (error) {
+    const rethrow = (): never => {
+      throw error;
+    };
+    runAll([() => enabled && interrupts.enable(), rethrow]);
+  }
+  checkPresent(config, name);
+  bringToD0(config, name);
+  for (const [bit, on] of wanted) if (commandBit(config, bit) !== on) setCommandBit(config, bit, on, name);
+  if (enabled && options.restoreInterrupts !== false) interrupts.enable();
+}
+
+function wantedBits(config: ConfigSpace, options: ResetOptions): [bit: number, on: boolean][] {
+  const { restoreMemorySpace = true, restoreBusMaster = true } = options;
+  return [
+    [IO_SPACE, restoreMemorySpace && commandBit(config, IO_SPACE)],
+    [MEMORY_SPACE, restoreMemorySpace && commandBit(config, MEMORY_SPACE)],
+    [BUS_MASTER, restoreBusMaster && commandBit(config, BUS_MASTER)],
+  ];
+}
+
+/**
+ * False if the device does not answer: pulled out, or without power. What is behind a bridge then reads as all ones.
+ * Not the vendor id: vfio-pci answers that one from memory.
+ */
+export function isPresent(config: ConfigSpace): boolean {
+  return config.read32(CLASS_AND_REVISION) !== 0xffff_ffff;
+}
+
+/** @throws VfioError `ERR_VFIO_DEVICE_GONE` if the device does not answer. */
+export function checkPresent(config: ConfigSpace, name: string): void {
+  if (isPresent(config)) return;
+  throw new VfioError("ERR_VFIO_DEVICE_GONE", `${name} does not answer: its config space reads as all ones`, {
+    hint: "It was pulled out or lost its power: close what you have of it",
+  });
+}
+
+function noResetError(device: VfioDevice): VfioError {
+  return new VfioError("ERR_VFIO_NO_RESET", `${nameOf(device)} cannot be reset alone`, {
+    hint: "Set its registers anew, or reset all that is on its bus: pci.hotReset(groups)",
+  });
+}

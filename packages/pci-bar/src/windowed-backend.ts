@@ -1,0 +1,148 @@
+import type { RegisterArray, RegisterFunctions, RegisterWidth } from "@vfio/ioctl-native";
+import { holeError } from "./hole.js";
+import type { BulkAccess, RegionBackend, RegionShape } from "./region-backend.js";
+import { checkBlock, checkSpan } from "./register-array.js";
+
+/** A part of a region, and how it is reached. */
+export interface Window extends RegionBackend {
+  /** Where it begins in the region. */
+  readonly offset: number;
+  /** Its length. */
+  readonly bytes: number;
+}
+
+interface Piece {
+  readonly window: Window;
+  /** Where it begins in its window. */
+  readonly offset: number;
+  /** Which elements of the block it holds. */
+  readonly from: number;
+  readonly to: number;
+}
+
+/** A region of which only windows are mapped. What lies in none of them is another backend's business. */
+export class WindowedBackend implements RegionBackend, BulkAccess {
+  readonly registers: RegisterFunctions;
+  readonly bulk = this;
+  readonly #shape: RegionShape;
+  readonly #windows: readonly Window[];
+  readonly #rest: Window | undefined;
+
+  /** @param rest reaches what lies in no window; without it, that is a `ERR_VFIO_REGION_HOLE`. */
+  constructor(shape: RegionShape, windows: readonly Window[], rest?: RegionBackend) {
+    this.#shape = shape;
+    this.#windows = windows;
+    this.#rest = rest && { offset: 0, bytes: shape.bytes, registers: rest.registers, bulk: rest.bulk };
+    this.registers = this.#routed();
+  }
+
+  readBlock(offset: number, target: RegisterArray): void {
+    for (const { window, offset: start, from, to } of this.#pieces(offset, target))
+      window.bulk.readBlock(start, target.subarray(from, to));
+  }
+
+  writeBlock(offset: number, source: RegisterArray): void {
+    for (const { window, offset: start, from, to } of this.#pieces(offset, source))
+      window.bulk.writeBlock(start, source.subarray(from, to));
+  }
+
+  readFifo(offset: number, target: RegisterArray): void {
+    const window = this.#find(offset, checkBlock(offset, target, true, this.#shape).width);
+    window.bulk.readFifo(offset - window.offset, target);
+  }
+
+  writeFifo(offset: number, source: RegisterArray): void {
+    const window = this.#find(offset, checkBlock(offset, source, true, this.#shape).width);
+    window.bulk.writeFifo(offset - window.offset, source);
+  }
+
+  readHalves(offset: number, halves: Uint32Array): void {
+    const window = this.#find(offset, 8);
+    window.bulk.readHalves(offset - window.offset, halves);
+  }
+
+  writeHalves(offset: number, low: number, high: number): void {
+    const window = this.#find(offset, 8);
+    window.bulk.writeHalves(offset - window.offset, low, high);
+  }
+
+  poll(offset: number, width: 8 | 16 | 32, mask: number, wanted: number, microseconds: number): number;
+  poll(offset: number, width: 64, mask: bigint, wanted: bigint, microseconds: number): bigint;
+  poll(
+    offset: number,
+    width: RegisterWidth,
+    mask: number | bigint,
+    wanted: number | bigint,
+    microseconds: number,
+  ): number | bigint {
+    const window = this.#find(offset, width / 8);
+    return window.bulk.poll(
+      offset - window.offset,
+      width as 32,
+      mask as number,
+      wanted as number,
+      microseconds,
+    );
+  }
+
+  #routed(): RegisterFunctions {
+    const find = (offset: number, width: number): Window => this.#find(offset, width);
+    return {
+      read8(offset) {
+        const window = find(offset, 1);
+        return window.registers.read8(offset - window.offset);
+      },
+      read16(offset) {
+        const window = find(offset, 2);
+        return window.registers.read16(offset - window.offset);
+      },
+      read32(offset) {
+        const window = find(offset, 4);
+        return window.registers.read32(offset - window.offset);
+      },
+      read64(offset) {
+        const window = find(offset, 8);
+        return window.registers.read64(offset - window.offset);
+      },
+      write8(offset, value) {
+        const window = find(offset, 1);
+        window.registers.write8(offset - window.offset, value);
+      },
+      write16(offset, value) {
+        const window = find(offset, 2);
+        window.registers.write16(offset - window.offset, value);
+      },
+      write32(offset, value) {
+        const window = find(offset, 4);
+        window.registers.write32(offset - window.offset, value);
+      },
+      write64(offset, value) {
+        const window = find(offset, 8);
+        window.registers.write64(offset - window.offset, value);
+      },
+    };
+  }
+
+  #find(offset: number, width: number): Window {
+    checkSpan(offset, width, 1, this.#shape);
+    for (const window of this.#windows) {
+      if (offset >= window.offset && offset + width <= window.offset + window.bytes) return window;
+    }
+    if (this.#rest === undefined) throw holeError(offset, this.#windows, this.#shape.name);
+    return this.#rest;
+  }
+
+  /** All pieces are found before any is accessed: a hole must not leave a block half done. */
+  #pieces(offset: number, block: RegisterArray): Piece[] {
+    const { width, count } = checkBlock(offset, block, false, this.#shape);
+    const pieces: Piece[] = [];
+    for (let from = 0; from < count;) {
+      const window = this.#find(offset + from * width, width);
+      let to = from + 1;
+      while (to < count && this.#find(offset + to * width, width) === window) to++;
+      pieces.push({ window, offset: offset + from * width - window.offset, from, to });
+      from = to;
+    }
+    return pieces;
+  }
+}

@@ -1,0 +1,400 @@
+import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
+import { defineRegisters, formatDump, type OpenRegion } from "../src/index.js";
+import { MemoryDevice } from "./memory-device.js";
+
+leavesNothingBehind();
+
+const TABLE = defineRegisters({
+  id: { offset: 0x00, access: "ro", reset: 0x010000ed, text: "Version | magic" },
+  status: {
+    offset: 0x04,
+    access: "ro",
+    fields: { ready: { bit: 0 }, mode: { bits: [3, 2], values: { idle: 0, run: 1, fault: 3 } } },
+  },
+  control: {
+    offset: 0x08,
+    reset: 0x8000_0f00,
+    fields: {
+      enable: { bit: 0, text: "Starts it" },
+      mode: { bits: [5, 4], values: { slow: 0, fast: 2 } },
+      done: { bit: 6, access: "w1c" },
+      depth: { bits: [15, 8] },
+      version: { bits: [23, 16], access: "ro" },
+      kick: { bit: 24, access: "wo" },
+    },
+  },
+  events: { offset: 0x0c, access: "w1c", fields: { rx: { bit: 0 }, tx: { bit: 1 } } },
+  errors: { offset: 0x10, width: 16, access: "rc", fields: { crc: { bits: [7, 0] } } },
+  command: { offset: 0x12, width: 8, access: "wo", fields: { go: { bit: 0 }, slot: { bits: [7, 4] } } },
+  queue: {
+    offset: 0x20,
+    width: 64,
+    fields: { address: { bits: [63, 12], wide: true }, size: { bits: [11, 0] } },
+  },
+  limits: {
+    offset: 0x28,
+    width: 64,
+    access: "ro",
+    fields: { across: { bits: [35, 28] }, high: { bits: [47, 40] }, top: { bit: 63 } },
+  },
+  doorbell: { offset: 0x40, access: "wo", count: 4, stride: 8, text: "One for each queue" },
+});
+
+let device: MemoryDevice;
+let bar: OpenRegion;
+const bind = () => TABLE.on(bar);
+let regs: ReturnType<typeof bind>;
+beforeEach(() => {
+  device = new MemoryDevice({ 0: { bytes: 0x1000, mappable: true } });
+  bar = device.pci.bar(0).map();
+  regs = bind();
+});
+afterEach(() => device[Symbol.dispose]());
+
+describe("given a declared register", () => {
+  it("without fields it is one value, raw or not", () => {
+    bar.write32(0, 0xfedcba98);
+
+    expect([regs.id.read(), regs.id.readRaw()]).toEqual([0xfedcba98, 0xfedcba98]);
+    expect(regs.id).toMatchObject({ name: "id", offset: 0 });
+  });
+
+  it("its fields are read by name: flags, numbers, names, and values that have no name", () => {
+    bar.write32(4, 0b0101);
+    expect(regs.status.read()).toEqual({ ready: true, mode: "run" });
+    bar.write32(4, 0b1000);
+    expect(regs.status.read()).toEqual({ ready: false, mode: 2 });
+    expect([regs.status.fields.ready.read(), regs.status.fields.mode.read()]).toEqual([false, 2]);
+  });
+
+  it("writing it gives what is not named its value after a reset, and clears no write-1-to-clear bit", () => {
+    bar.write32(8, 0xffffffff);
+
+    regs.control.write({ mode: "fast", depth: 3 });
+    expect(bar.read32(8)).toBe(0x8000_0320);
+    regs.control.write({});
+    expect(bar.read32(8)).toBe(0x8000_0f00);
+    regs.control.write({ done: true, mode: 1 });
+    expect(bar.read32(8)).toBe(0x8000_0f50);
+  });
+
+  it("modifying it keeps the rest, but for bits that ones would clear", () => {
+    bar.write32(8, 0x80aa_ff41);
+
+    regs.control.modify({ depth: 0x12, enable: false });
+    expect(bar.read32(8)).toBe(0x80aa_1200);
+
+    bar.write32(8, 0x40);
+    regs.control.fields.mode.write("fast");
+    expect(bar.read32(8)).toBe(0x20);
+    regs.control.modify({ done: true });
+    expect(bar.read32(8)).toBe(0x60);
+  });
+
+  it("one whose bits all clear by ones is written with nothing but what is named", () => {
+    bar.write32(0x0c, 0xffffffff);
+
+    regs.events.modify({ tx: true });
+    expect(bar.read32(0x0c)).toBe(2);
+    bar.write32(0x0c, 0xffffffff);
+    regs.events.write({ rx: true });
+    expect(bar.read32(0x0c)).toBe(1);
+  });
+
+  it("with 8 or 16 bits it is accessed at its width: its neighbours keep their value", () => {
+    bar.write32(0x10, 0xffff_1234);
+
+    expect(regs.errors.read()).toEqual({ crc: 0x34 });
+    regs.command.write({ go: true, slot: 5 });
+    expect(bar.read32(0x10)).toBe(0xff51_1234);
+    regs.command.writeRaw(7);
+    expect(bar.read32(0x10)).toBe(0xff07_1234);
+  });
+
+  it("with 64 bits, fields lie in either half or across, and wide ones are bigints", () => {
+    regs.queue.write({ address: 0xf_ffff_ffff_ffffn, size: 0xabc });
+    expect(bar.read64(0x20)).toBe(0xffff_ffff_ffff_fabcn);
+    regs.queue.modify({ address: 1n });
+    expect(regs.queue.read()).toEqual({ address: 1n, size: 0xabc });
+    expect(regs.queue.readRaw()).toBe(0x1abcn);
+
+    bar.write64(0x28, 0x8000_5a0c_3000_0000n);
+    expect(regs.limits.read()).toEqual({ across: 0xc3, high: 0x5a, top: true });
+  });
+
+  it("an array of them has one at each stride", () => {
+    regs.doorbell.at(3).writeRaw(9);
+
+    expect(bar.read32(0x58)).toBe(9);
+    expect([...regs.doorbell].map(({ name, offset }) => [name, offset])).toEqual([
+      ["doorbell[0]", 0x40],
+      ["doorbell[1]", 0x48],
+      ["doorbell[2]", 0x50],
+      ["doorbell[3]", 0x58],
+    ]);
+    for (const index of [4, -1, 0.5, NaN]) {
+      const error = errorOf(() => regs.doorbell.at(index));
+      expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+      expect(error.message).toContain(`there is no doorbell[${index}]: it has 4`);
+    }
+  });
+
+  it("what its access forbids is not there", () => {
+    expect(Object.keys(regs.status)).toEqual(["name", "offset", "readRaw", "read", "fields"]);
+    expect(Object.keys(regs.command)).toEqual(["name", "offset", "writeRaw", "write", "fields"]);
+    expect(Object.keys(regs.errors)).not.toContain("write");
+    expect(Object.keys(regs.control.fields.version)).toEqual(["read"]);
+    expect(Object.keys(regs.control.fields.kick)).toEqual(["write"]);
+    expect(regs.control.read()).not.toHaveProperty("kick");
+  });
+
+  it("after the region's close it says so", () => {
+    bar.close();
+
+    for (const use of [() => regs.id.read(), () => regs.control.modify({}), () => regs.queue.read()])
+      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+});
+
+describe("given values that a field cannot hold", () => {
+  it("each is a RangeError that names the field and what it takes; nothing is written", () => {
+    bar.write32(8, 0x55);
+    const control = regs.control as unknown as { modify(values: object): void; write(values: object): void };
+    for (const [values, words] of [
+      [{ depth: 256 }, "the field depth cannot be 256: it takes a number of 8 bits"],
+      [{ depth: -1 }, "depth cannot be -1"],
+      [{ depth: 0.5 }, "depth cannot be 0.5"],
+      [{ depth: true }, "depth cannot be true"],
+      [{ depth: "1" }, "depth cannot be 1"],
+      [{ depth: undefined }, "depth cannot be undefined"],
+      [{ enable: 1 }, "enable cannot be 1: it takes true or false"],
+      [{ mode: "quick" }, "mode cannot be quick: it takes slow, fast, or a number of 2 bits"],
+      [
+        { version: 1 },
+        "the register control has no field version that can be written; it has enable, mode, done",
+      ],
+      [{ enabled: true }, "has no field enabled"],
+    ] as const) {
+      for (const use of [() => control.modify(values), () => control.write(values)]) {
+        const error = errorOf(use);
+        expect(error).toBeInstanceOf(RangeError);
+        expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
+        expect(error.message).toContain(words);
+      }
+    }
+    expect(errorOf(() => regs.queue.write({ address: 1n << 52n }))).toMatchObject({
+      code: "ERR_VFIO_REGISTER_FIELD",
+    });
+    expect(errorOf(() => regs.queue.write({ address: 1 as never })).message).toContain("a bigint of 52 bits");
+    expect(bar.read32(8)).toBe(0x55);
+  });
+
+  it("a raw value that does not fit is the accessor's error", () => {
+    expect(errorOf(() => regs.control.writeRaw(2 ** 32))).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
+  });
+});
+
+describe("given any layout of fields", () => {
+  /** Cuts a register of so many bits into fields at some places. */
+  const layout = fc.constantFrom(8, 16, 32, 64).chain((width) =>
+    fc.record({
+      width: fc.constant(width),
+      cuts: fc.uniqueArray(fc.integer({ min: 1, max: width - 1 }), { maxLength: 6 }),
+      raw: fc.bigInt(0n, (1n << BigInt(width)) - 1n),
+    }),
+  );
+
+  it("what is written field by field is read so, and lies where the bits say", () => {
+    fc.assert(
+      fc.property(layout, ({ width, cuts, raw }) => {
+        const edges = [0, ...cuts.sort((a, b) => a - b), width];
+        const spans = edges.slice(1).map((end, index) => ({ low: edges[index]!, bits: end - edges[index]! }));
+        const valueOf = ({ low, bits }: { low: number; bits: number }) => {
+          const value = BigInt.asUintN(bits, raw >> BigInt(low));
+          return bits > 53 ? value : Number(value);
+        };
+        const fields = Object.fromEntries(
+          spans.map(({ low, bits }) => [
+            `f${low}`,
+            { bits: [low + bits - 1, low] as const, ...(bits > 53 && { wide: true as const }) },
+          ]),
+        );
+        const { r } = defineRegisters({ r: { offset: 0x100, width, fields } }).on(bar);
+        const register = r as unknown as {
+          write(values: object): void;
+          modify(values: object): void;
+          read(): object;
+        };
+        const values = Object.fromEntries(spans.map((span) => [`f${span.low}`, valueOf(span)]));
+
+        register.write(values);
+        expect(register.read()).toEqual(values);
+        expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
+        for (const [name, value] of Object.entries(values)) register.modify({ [name]: value });
+        expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
+      }),
+    );
+  });
+});
+
+describe("given a mistake in a declaration", () => {
+  it.each([
+    [{ offset: 2 }, "register r: its offset must be a multiple of 4"],
+    [{ offset: -4 }, "its offset must be"],
+    [{ offset: 0, width: 24 }, "its width must be 8, 16, 32 or 64, not 24"],
+    [{ offset: 0, access: "read" }, "its access must be rw, ro, wo, w1c, rc"],
+    [{ offset: 0, reset: 2 ** 32 }, "its reset value must have 32 bits"],
+    [{ offset: 0, reset: 0.5 }, "its reset value must have 32 bits"],
+    [{ offset: 0, acess: "ro" }, "register r: it has acess, and may have offset, width, access"],
+    [{ offset: 0, fields: { f: { bit: 0, value: {} } } }, "field f of register r: it has value"],
+    [{ offset: 0, count: 0 }, "its count must be 1 or more"],
+    [{ offset: 0, count: 2, stride: 2 }, "its stride must be a multiple of 4"],
+    [
+      { offset: 0, fields: { f: { bit: 32 } } },
+      "field f of register r: its bits must be [high, low] within 32 bits",
+    ],
+    [{ offset: 0, fields: { f: { bits: [0, 4] } } }, "not [0, 4]"],
+    [{ offset: 0, fields: { f: { bits: [4, 0] }, g: { bit: 4 } } }, "register r: f and g overlap"],
+    [
+      { offset: 0, access: "ro", fields: { f: { bit: 0, access: "rw" } } },
+      "its access must be ro in a register that is ro",
+    ],
+    [
+      { offset: 0, width: 64, fields: { f: { bits: [53, 0] } } },
+      "with 54 bits it must be declared wide: true",
+    ],
+    [{ offset: 0, fields: { f: { bits: [1, 0], values: { a: 4 } } } }, "a does not fit 2 bits"],
+    [
+      { offset: 0, fields: { f: { bits: [1, 0], values: { a: 1, b: 1 } } } },
+      "two of its values are the same",
+    ],
+  ])("%o is refused before any register is touched", (declaration, words) => {
+    const error = errorOf(() => defineRegisters({ r: declaration as never }));
+
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_TABLE" });
+    expect(error.message).toContain(words);
+  });
+
+  it("a register that the region does not have is found when the table is laid on it", () => {
+    const table = defineRegisters({ far: { offset: 0xff8, count: 3 } });
+
+    const error = errorOf(() => table.on(bar));
+    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+    expect(error.message).toContain("BAR0 of 0000:00:1f.0 (4096 bytes)");
+    expect(errorOf(() => table.dump(bar))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+  });
+});
+
+describe("given a dump", () => {
+  it("what cannot be read, and what reading would clear, is not read unless asked", () => {
+    const touched: number[] = [];
+    const { read64, write8, write16, write32, write64 } = bar;
+    const spied = {
+      ...{ read64, write8, write16, write32, write64 },
+      name: bar.name,
+      bytes: bar.bytes,
+      read8: (offset: number) => (touched.push(offset), bar.read8(offset)),
+      read16: (offset: number) => (touched.push(offset), bar.read16(offset)),
+      read32: (offset: number) => (touched.push(offset), bar.read32(offset)),
+      readHalves: (offset: number, halves: Uint32Array) => (
+        touched.push(offset),
+        bar.readHalves(offset, halves)
+      ),
+      writeHalves: () => expect.fail("a dump writes nothing"),
+    };
+    const dump = TABLE.dump(spied);
+    expect(touched).toEqual([0x00, 0x04, 0x08, 0x0c, 0x20, 0x28]);
+    expect(dump.find(({ name }) => name === "errors")).toEqual({
+      name: "errors",
+      offset: 0x10,
+      width: 16,
+      raw: undefined,
+      fields: {},
+      skipped: "reading clears it",
+    });
+
+    touched.length = 0;
+    TABLE.dump(spied, { readClearing: true });
+    expect(touched).toContain(0x10);
+  });
+
+  it("it is data first, and text from that", () => {
+    bar.write32(0, 0x010000ed);
+    bar.write32(4, 0b101);
+    bar.write64(0x20, 0x1abcn);
+    const dump = TABLE.dump(bar);
+
+    expect(dump.slice(0, 2)).toEqual([
+      { name: "id", offset: 0, width: 32, raw: 0x010000ed, fields: {} },
+      { name: "status", offset: 4, width: 32, raw: 5, fields: { ready: true, mode: "run" } },
+    ]);
+    const text = formatDump(dump);
+    expect(text).toContain("0x0000  id           0x010000ed\n");
+    expect(text).toContain("0x0004  status       0x00000005 ready=1 mode=run\n");
+    expect(text).toContain("0x0010  errors       (reading clears it)\n");
+    expect(text).toContain("0x0020  queue        0x0000000000001abc size=0xabc address=0x1\n");
+    expect(text).toContain("0x0058  doorbell[3]  (write only)\n");
+    expect(formatDump([])).toBe("");
+  });
+});
+
+describe("given the documentation of a table", () => {
+  it("it has every register, and every field from the highest bit", () => {
+    const lines = TABLE.markdown().split("\n");
+
+    expect(lines[0]).toBe("| Offset | Register | Bits | Access | After reset | What it is |");
+    expect(lines).toContain("| 0x0 | `id` | 32 | read only | 0x10000ed | Version \\| magic |");
+    expect(lines).toContain(
+      "| 0x40 | `doorbell[4]`, every 8 bytes | 32 | write only |  | One for each queue |",
+    );
+    const control = lines.indexOf("### `control` at 0x8");
+    expect(lines.slice(control + 4, control + 10)).toEqual([
+      "| 24 | `kick` | write only |  |  |",
+      "| 23:16 | `version` | read only |  |  |",
+      "| 15:8 | `depth` | read/write |  |  |",
+      "| 6 | `done` | write 1 to clear |  |  |",
+      "| 5:4 | `mode` | read/write | 0: slow, 2: fast |  |",
+      "| 0 | `enable` | read/write |  | Starts it |",
+    ]);
+  });
+});
+
+describe("given the types that follow from a declaration", () => {
+  it("values are what the fields are declared as", () => {
+    expectTypeOf(regs.status.read()).toEqualTypeOf<{
+      readonly ready: boolean;
+      readonly mode: "idle" | "run" | "fault" | number;
+    }>();
+    expectTypeOf(regs.queue.read()).toEqualTypeOf<{ readonly address: bigint; readonly size: number }>();
+    expectTypeOf(regs.id.read).returns.toEqualTypeOf<number>();
+    expectTypeOf(regs.queue.readRaw).returns.toEqualTypeOf<bigint>();
+    expectTypeOf(regs.control.read()).not.toHaveProperty("kick");
+    expectTypeOf(regs.control.modify).parameter(0).toEqualTypeOf<{
+      readonly enable?: boolean;
+      readonly mode?: "slow" | "fast" | number;
+      readonly done?: boolean;
+      readonly depth?: number;
+      readonly kick?: boolean;
+    }>();
+    expectTypeOf(regs.control.fields.depth.write).parameter(0).toEqualTypeOf<number>();
+  });
+
+  it("what cannot be written or read has no function for it", () => {
+    expectTypeOf(regs.status).not.toHaveProperty("write");
+    expectTypeOf(regs.status).not.toHaveProperty("writeRaw");
+    expectTypeOf(regs.status).not.toHaveProperty("modify");
+    expectTypeOf(regs.errors).not.toHaveProperty("modify");
+    expectTypeOf(regs.errors).toHaveProperty("read");
+    expectTypeOf(regs.command).not.toHaveProperty("read");
+    expectTypeOf(regs.command).not.toHaveProperty("modify");
+    expectTypeOf(regs.command.fields.go).not.toHaveProperty("write");
+    expectTypeOf(regs.status.fields.ready).not.toHaveProperty("write");
+    expectTypeOf(regs.control.fields.version).not.toHaveProperty("write");
+    expectTypeOf(regs.control.fields.kick).not.toHaveProperty("read");
+    expectTypeOf(regs.doorbell.at(0)).not.toHaveProperty("readRaw");
+    expectTypeOf(regs).not.toHaveProperty("nothing");
+  });
+});

@@ -1,0 +1,205 @@
+import { errnoOf, useKernel } from "@vfio/ioctl-native";
+import { errorOf } from "@vfio/test-support";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { PciDevice } from "../src/index.js";
+import { FakeDevice } from "./fake-device.js";
+
+let fake: FakeDevice;
+let undo: Disposable;
+let pci: PciDevice;
+beforeEach(() => {
+  fake = new FakeDevice();
+  undo = useKernel(fake.kernel);
+  pci = new PciDevice(fake.device);
+});
+afterEach(() => undo[Symbol.dispose]());
+
+const MEMORY_SPACE = 1 << 1;
+const BUS_MASTER = 1 << 2;
+
+describe("given a device whose reset clears the command register, which the kernel of today does not let happen", () => {
+  beforeEach(() => {
+    fake.command = MEMORY_SPACE | BUS_MASTER;
+    fake.onReset = () => (fake.command = 0);
+  });
+
+  it("all comes back that was there", () => {
+    const interrupts = pci.setUpInterrupts();
+    interrupts.enable();
+
+    pci.reset();
+
+    expect(fake.command).toBe(MEMORY_SPACE | BUS_MASTER);
+    expect(interrupts.enabled).toBe(true);
+    expect(fake.calls).toEqual(["enable", "disable", "reset", "enable"]);
+  });
+
+  it("what is not wanted back stays off", () => {
+    const interrupts = pci.setUpInterrupts();
+    interrupts.enable();
+
+    pci.reset({ restoreBusMaster: false, restoreInterrupts: false });
+
+    expect(fake.command).toBe(MEMORY_SPACE);
+    expect(interrupts.enabled).toBe(false);
+    pci.reset({ restoreMemorySpace: false });
+    expect(fake.command).toBe(0);
+  });
+
+  it("what was off before stays off, and disabled interrupts stay disabled", () => {
+    fake.command = MEMORY_SPACE;
+    const interrupts = pci.setUpInterrupts();
+
+    pci.reset();
+
+    expect(fake.command).toBe(MEMORY_SPACE);
+    expect(interrupts.enabled).toBe(false);
+    expect(fake.calls).toEqual(["reset"]);
+  });
+});
+
+describe("given a reset that does not come about", () => {
+  it("a device that the kernel cannot reset alone: the error names it and another way, and nothing is touched", () => {
+    fake.canReset = false;
+    pci.setUpInterrupts().enable();
+
+    const error = errorOf(() => pci.reset());
+
+    expect(pci.canReset).toBe(false);
+    expect(error).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
+    expect(error.message).toContain("0000:00:10.0 cannot be reset alone");
+    expect(error.hint).toContain("pci.hotReset");
+    expect(fake.calls).toEqual(["enable"]);
+  });
+
+  it("a kernel that refuses: interrupts are enabled as before", () => {
+    fake.refusals.reset = errnoOf("EAGAIN");
+    const interrupts = pci.setUpInterrupts();
+    interrupts.enable();
+
+    const error = errorOf(() => pci.reset());
+
+    expect(error).toMatchObject({ code: "EAGAIN", ioctl: "VFIO_DEVICE_RESET" });
+    expect(error.hint).toContain("try again");
+    expect(interrupts.enabled).toBe(true);
+    expect(fake.calls).toEqual(["enable", "disable", "reset", "enable"]);
+  });
+
+  it("a device that does not come back is said to be gone", () => {
+    fake.onReset = () => (fake.gone = true);
+
+    const error = errorOf(() => pci.reset());
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
+    expect(error.message).toContain("0000:00:10.0 does not answer");
+  });
+
+  it("a device that is gone is not reset, and gets no interrupts", () => {
+    fake.gone = true;
+
+    expect(pci.present).toBe(false);
+    for (const call of [() => pci.reset(), () => pci.hotReset([]), () => pci.setUpInterrupts()])
+      expect(errorOf(call)).toMatchObject({ code: expect.stringMatching(/GONE|NO_RESET/) as string });
+    expect(errorOf(() => pci.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
+    expect(fake.calls).toEqual([]);
+  });
+
+  it("after close it says so", () => {
+    pci.close();
+
+    expect(errorOf(() => pci.reset())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(errorOf(() => pci.hotReset([]))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(errorOf(() => pci.onRemovalRequested(() => undefined))).toMatchObject({
+      code: "ERR_VFIO_CLOSED",
+    });
+  });
+});
+
+describe("given a bus with devices in two groups", () => {
+  beforeEach(() => {
+    fake.bus = [
+      { bdf: "0000:00:10.0", group: 0 },
+      { bdf: "0000:00:10.7", group: 0 },
+      { bdf: "0001:ff:1f.2", group: 4 },
+    ];
+  });
+
+  it("they are listed as data, with group 0 like any other", () => {
+    expect(pci.hotResetDevices).toEqual(fake.bus);
+  });
+
+  it("without a group's fd the error names the group and the device, and nothing is touched", () => {
+    pci.setUpInterrupts().enable();
+
+    const error = errorOf(() => pci.hotReset([fake.group(0)]));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_HOT_RESET_GROUPS" });
+    expect(error.message).toContain("without group 4 of 0001:ff:1f.2");
+    expect(error.message).not.toContain("group 0");
+    expect(error.hint).toContain("pass them all");
+    expect(fake.calls).toEqual(["enable"]);
+  });
+
+  it("each group's fd is passed once, whatever else is given", () => {
+    pci.hotReset([fake.group(9), fake.group(4), fake.group(0), fake.group(0)]);
+
+    expect(fake.calls).toEqual(["hot reset with groups 0,4"]);
+  });
+
+  it("what is no group is refused", () => {
+    const error = errorOf(() => pci.hotReset([{ fd: 3 }]));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_HOT_RESET_GROUPS" });
+    expect(error.message).toContain("fd 3 is no VFIO group");
+  });
+
+  it("when the kernel refuses, every device is named with its driver", () => {
+    fake.refusals.reset = errnoOf("EINVAL");
+
+    const error = errorOf(() => pci.hotReset([fake.group(0), fake.group(4)]));
+
+    expect(error).toMatchObject({ code: "EINVAL", ioctl: "VFIO_DEVICE_PCI_HOT_RESET" });
+    expect(error.message).toContain("cannot hot reset 0000:00:10.0");
+    expect(error.hint).toContain("0001:ff:1f.2 (no driver)");
+  });
+
+  it("a bus that grows between two questions is asked again", () => {
+    fake.busGrows = 3;
+
+    expect(pci.hotResetDevices).toHaveLength(6);
+  });
+});
+
+describe("given a device on a root bus", () => {
+  it("a hot reset says that there is none", () => {
+    const error = errorOf(() => pci.hotResetDevices);
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
+    expect(error.message).toContain("0000:00:10.0 cannot be hot reset");
+    expect(errorOf(() => pci.hotReset([]))).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
+  });
+});
+
+describe("given a device with power management", () => {
+  beforeEach(() => fake.addPowerManagement());
+
+  it("its state is told, and D0 is reached, without acknowledging a wake-up event", () => {
+    fake.power = 0x8103;
+    expect(pci.powerState).toBe("D3hot");
+
+    pci.bringToD0();
+
+    expect(fake.power).toBe(0x0100);
+    expect(pci.powerState).toBe("D0");
+  });
+
+  it("one that does not wake up is named, with its state", () => {
+    fake.power = 0x0002;
+    fake.keepsPower = true;
+
+    const error = errorOf(() => pci.bringToD0());
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_POWER_STATE" });
+    expect(error.message).toContain("0000:00:10.0 stays in power state D2");
+  });
+});

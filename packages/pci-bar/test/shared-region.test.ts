@@ -1,0 +1,113 @@
+import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { once } from "node:events";
+import path from "node:path";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { OpenRegion, type SharedRegion } from "../src/index.js";
+import { MemoryDevice } from "./memory-device.js";
+
+leavesNothingBehind();
+
+/** The built package: a worker has a module graph of its own. */
+const BUILT = pathToFileURL(path.join(import.meta.dirname, "../dist/index.js")).href;
+const TABLE = { bar: 0, offset: 0x2000, vectors: 65 };
+
+let device: MemoryDevice;
+let worker: Worker | undefined;
+beforeEach(() => {
+  device = new MemoryDevice({ 0: { bytes: 0x4000, mappable: true, msixMappable: true } }, { msix: TABLE });
+});
+afterEach(async () => {
+  await worker?.terminate();
+  device[Symbol.dispose]();
+});
+
+/** Runs code in a worker that has the region; `port` leads to the test. */
+function startWorker(code: string, shared: SharedRegion): Worker {
+  const program = `
+    const { parentPort: port, workerData } = require("node:worker_threads");
+    const { once } = require("node:events");
+    const codeOf = (use) => { try { use(); return "nothing"; } catch (error) { return error.code; } };
+    import(${JSON.stringify(BUILT)}).then(async ({ OpenRegion, defineRegisters }) => {
+      const region = OpenRegion.fromShared(workerData);
+      ${code}
+    });`;
+  return new Worker(program, { eval: true, workerData: shared, execArgv: [] });
+}
+
+async function nextMessage(from: Worker): Promise<unknown> {
+  const [message] = (await once(from, "message")) as [unknown];
+  return message;
+}
+
+describe("given a region that another thread has got by share()", () => {
+  it("it reaches the same registers: windows that are mapped, and the rest by pread and pwrite", async () => {
+    const region = device.pci.bar(0).open();
+    region.write32(0, 1);
+    region.write32(0x2000, 2);
+    worker = startWorker(
+      `const seen = [region.read32(0), region.read32(0x2000), region.bytes, region.name];
+       region.write32(4, 3);
+       region.write32(0x2004, 4);
+       const { doorbell } = defineRegisters({ doorbell: { offset: 0x3000 } }).on(region);
+       doorbell.writeRaw(5);
+       region.close();
+       port.postMessage([...seen, codeOf(() => region.read32(0x2000)), codeOf(() => region.readBlock(0, new Uint8Array(1)))]);`,
+      region.share(),
+    );
+
+    expect(await nextMessage(worker)).toEqual([
+      1,
+      2,
+      0x4000,
+      "BAR0 of 0000:00:1f.0",
+      "ERR_VFIO_CLOSED",
+      "ERR_VFIO_CLOSED",
+    ]);
+    expect([region.read32(4), region.read32(0x2004), region.read32(0x3000)]).toEqual([3, 4, 5]);
+  });
+
+  it("one mapped in one piece is polled there while this thread writes", async () => {
+    const region = device.pci.bar(0).map({ msixTable: "include" });
+    worker = startWorker(
+      `port.postMessage("ready");
+       const last = region.pollMaskSync(0x2000, 0xff, 0x2a, { timeoutMs: 20_000 });
+       region.write32(8, last);
+       port.postMessage(last);`,
+      region.share(),
+    );
+    await nextMessage(worker);
+
+    region.write32(0x2000, 0x12a);
+
+    expect(await nextMessage(worker)).toBe(0x12a);
+    expect(region.read32(8)).toBe(0x12a);
+  });
+
+  it("after the first thread's close, every access there says so, and nobody dies", async () => {
+    const region = device.pci.bar(0).map({ msixTable: "include" });
+    worker = startWorker(
+      `const { read32 } = region;
+       port.postMessage(read32(0));
+       await once(port, "message");
+       port.postMessage([() => read32(0), () => region.write8(0, 1), () => region.readFifo(0, new Uint8Array(1))].map(codeOf));`,
+      region.share(),
+    );
+    expect(await nextMessage(worker)).toBe(0);
+    region.close();
+    worker.postMessage("closed");
+
+    expect(await nextMessage(worker)).toEqual(["ERR_VFIO_CLOSED", "ERR_VFIO_CLOSED", "ERR_VFIO_CLOSED"]);
+  });
+
+  it("one that is closed already cannot be had", () => {
+    const region = device.pci.bar(0).open();
+    const shared = region.share();
+    region.close();
+
+    const error = errorOf(() => OpenRegion.fromShared(shared));
+    expect(error).toMatchObject({ code: "EBADF" });
+    expect(error.message).toContain("BAR0 of 0000:00:1f.0");
+  });
+});
