@@ -43,7 +43,13 @@ export type Expected = "request" | "group number" | "protocol version" | "lease"
  * ```ts
  * import { Exchange, mpProtocol } from "@vfio/mp-sync";
  *
- * const exchange = new Exchange({ groupState: () => "unknown", memories: [] });
+ * const exchange = new Exchange({
+ *   groupState: () => "unknown",
+ *   memories: [],
+ *   iommuType: 3,
+ *   devices: [],
+ *   grantsLeases: false,
+ * });
  * const request = mpProtocol.encodeInt(mpProtocol.REQ_CONTAINER);
  * const actions = exchange.feed({ bytes: request, fds: 0, truncated: false });
  * console.log(actions.map(({ type }) => type).join()); // reply,close

@@ -3,7 +3,7 @@
  * compiled against the packages' sources, and those that need nothing special are run with what was built.
  *
  * A first line `// needs a device` (or anything else after "needs") says that an example cannot run everywhere. It is
- * compiled all the same, with the names of given.d.ts.
+ * compiled all the same, with the names of given.d.ts. So is one without an import: it is a part of a program.
  * `console.log(…); // text` says what is printed.
  *
  * @typedef {{ name: string, code: string, needs: string | undefined }} Example
@@ -113,7 +113,9 @@ export function promisedOutput({ code }) {
  * @returns {Example}
  */
 function example(name, code) {
-  return { name, code, needs: NEEDS.exec(code)?.[1] };
+  // Without an import it is a part of a program, with names from the text around it.
+  const part = /^import /m.test(code) ? undefined : "the rest of its program";
+  return { name, code, needs: NEEDS.exec(code)?.[1] ?? part };
 }
 
 /** @param {readonly { type: string, content: string }[]} tokens @param {number} index */

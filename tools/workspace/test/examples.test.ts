@@ -114,7 +114,7 @@ describe("given a source with an example in its TSDoc", () => {
       "export class A {}",
     ];
     expect(examplesOfSource("a.ts", source.join("\n"))).toEqual([
-      { name: "a.ts:3", code: "a();\nb();\n", needs: undefined },
+      { name: "a.ts:3", code: "a();\nb();\n", needs: "the rest of its program" },
     ]);
   });
 });
