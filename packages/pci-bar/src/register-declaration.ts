@@ -98,12 +98,16 @@ export type FieldValue<F> = F extends FlagField
       : number;
 
 /** A register's access, `rw` if it does not say. */
-export type AccessOf<R> = R extends { /** As declared. */ readonly access: infer A extends RegisterAccess }
+export type AccessOf<R> = R extends {
+  /** As declared. */
+  readonly access: infer A extends RegisterAccess;
+}
   ? A
   : "rw";
 /** A field's access: its own, or its register's. */
 export type FieldAccessOf<F, R> = F extends {
-  /** As declared. */ readonly access: infer A extends FieldAccess;
+  /** As declared. */
+  readonly access: infer A extends FieldAccess;
 }
   ? A
   : AccessOf<R>;
