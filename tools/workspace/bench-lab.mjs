@@ -5,6 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { runInLab } from "@vfio/lab";
 import { root } from "./bootstrap.mjs";
@@ -14,12 +15,13 @@ const files = readdirSync(bench).sort();
 mkdirSync(path.join(bench, "build"), { recursive: true });
 for (const file of files.filter((name) => name.endsWith(".c"))) compile(file);
 
+const HOST = { name: "host", kernel: os.release(), emulated: false };
 const rows = [];
 const named = (ending) => files.filter((name) => name.endsWith(ending)).map((name) => path.join(bench, name));
 const onHost = named(".host.bench.mjs");
 const inLab = named(".bench.mjs").filter((program) => !onHost.includes(program));
 for (const program of onHost)
-  take(execFileSync(process.execPath, ["--expose-gc", program], { encoding: "utf8" }));
+  take(execFileSync(process.execPath, ["--expose-gc", program], { encoding: "utf8" }), HOST);
 let exitCode = 0;
 if (inLab.length > 0) {
   const script = inLab.map((program) => `"$0" --expose-gc ${JSON.stringify(program)}`).join(" && ");
@@ -33,7 +35,7 @@ if (inLab.length > 0) {
     onStderr,
     machine,
   });
-  take(result.stdout);
+  take(result.stdout, { name: "lab", kernel: result.kernel, emulated: result.accelerator === "tcg" });
   exitCode = result.exitCode;
 }
 
@@ -59,9 +61,11 @@ function compile(file) {
   });
 }
 
-function take(output) {
+/** Each row tells where it was measured. */
+function take(output, place) {
   for (const line of output.split("\n").filter(Boolean)) {
-    if (line.startsWith("{")) rows.push(JSON.parse(line));
+    if (line.startsWith("{"))
+      rows.push({ package: path.basename(process.cwd()), place, ...JSON.parse(line) });
     else process.stderr.write(`${line}\n`);
   }
 }

@@ -1,6 +1,10 @@
-/** `npm run bench [-- --json]`: every package's benchmarks, as one table and as .results/bench.json. */
+/**
+ * `npm run bench [-- --json]`: every package's benchmarks, as one table and, with the machine they ran on, as
+ * .results/bench.json. `npm run bench:publish` makes the documentation's page of that file.
+ */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { bootstrap, root, tool } from "./bootstrap.mjs";
 
@@ -16,9 +20,20 @@ const { status } = spawnSync(tool("nx"), ["run-many", "-t", "bench", "--parallel
 const rows = readdirSync(folder)
   .sort()
   .flatMap((file) => JSON.parse(readFileSync(path.join(folder, file), "utf8")));
-writeFileSync(path.join(root, ".results/bench.json"), `${JSON.stringify(rows, null, 2)}\n`);
-process.stdout.write(json ? `${JSON.stringify(rows, null, 2)}\n` : `${await table(rows)}\n`);
+const report = `${JSON.stringify({ machine: machine(), rows }, null, 2)}\n`;
+writeFileSync(path.join(root, ".results/bench.json"), report);
+process.stdout.write(json ? report : `${await table(rows)}\n`);
 process.exitCode = status === 0 ? 0 : 1;
+
+function machine() {
+  return {
+    processor: os.cpus()[0]?.model ?? "unknown",
+    processors: os.cpus().length,
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    node: process.version,
+    date: new Date().toISOString().slice(0, 10),
+  };
+}
 
 /** Imported only here: before the set-up there are no packages. */
 async function table(all) {

@@ -7,6 +7,8 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { bootstrap, root, stop } from "./bootstrap.mjs";
 
+/** A changelog's own heading is no more than the package's name. */
+const CHANGELOG = "Changes in ";
 const HEADING = /^# (.+)\n/;
 const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md"];
 
@@ -35,6 +37,7 @@ function refreshPage(page) {
 async function write(project) {
   takeNameFromReadme(project);
   for (const document of project.documents ?? []) takeTitleFromHeading(document);
+  guidesFirst(project);
   application.validate(project);
   await application.generateOutputs(project);
   const { errorCount, warningCount } = application.logger;
@@ -48,7 +51,19 @@ async function write(project) {
  * @param {import("typedoc").DocumentReflection} document
  */
 function takeTitleFromHeading(document) {
-  document.name = headingOf(document.content) ?? document.name;
+  const heading = headingOf(document.content) ?? document.name;
+  document.name = document.name.endsWith("/CHANGELOG") ? `${CHANGELOG}${heading}` : heading;
+}
+
+/**
+ * In the navigation, what is to be read comes before what is to be looked up; the changelogs come last.
+ * @param {import("typedoc").ProjectReflection} project
+ */
+function guidesFirst(project) {
+  const documents = project.documents ?? [];
+  const changelogs = documents.filter(({ name }) => name.startsWith(CHANGELOG));
+  const guides = documents.filter((document) => !changelogs.includes(document));
+  project.childrenIncludingDocuments = [...guides, ...(project.children ?? []), ...changelogs];
 }
 
 /**

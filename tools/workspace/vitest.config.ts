@@ -1,3 +1,4 @@
+import { mergeConfig } from "vitest/config";
 import { testsOf } from "../../vitest.shared.js";
 
-export default testsOf("workspace");
+export default mergeConfig(testsOf("workspace"), { test: { globalSetup: ["test/build-site.ts"] } });

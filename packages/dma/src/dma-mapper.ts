@@ -61,6 +61,19 @@ interface TellsOfGroups {
  * Memory may be mapped before the container has a group: it waits until one joins. When the last group leaves, the
  * kernel forgets all mappings; they come back with the next group, at the same addresses (but for `physical` with
  * ordinary pages, which may have moved meanwhile).
+ * @example
+ * ```ts
+ * // needs a device
+ * import { DmaMapper, HugepageMemory } from "@vfio/dma";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using memory = HugepageMemory.allocate({ bytes: 4 << 20 });
+ * using dma = new DmaMapper(container, { iova: "allocate" });
+ * const mapping = dma.map(memory);
+ * console.log(mapping.iovaOf(0, 4096)); // what the device is told
+ * ```
  */
 export class DmaMapper implements Disposable {
   /** How device addresses are chosen. */

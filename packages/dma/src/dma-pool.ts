@@ -4,6 +4,21 @@ import type { DmaBuffer } from "./dma-buffer.js";
 /**
  * Many DMA blocks of one size, for rings and packets. A block is a small number, its index: taking one and giving it
  * back are two array accesses each and make no garbage. Freeing a block twice is an error, not a corrupted ring.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { DmaMapper } from "@vfio/dma";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using dma = new DmaMapper(container, { iova: "allocate" });
+ * using pool = dma.pool({ count: 256, bytes: 2048 });
+ * const block = pool.alloc(); // an index, or -1 when all are taken
+ * pool.view(block).fill(0);
+ * console.log(pool.iovaLow(block), pool.iovaHigh(block)); // for the descriptor: no BigInt
+ * pool.free(block);
+ * ```
  */
 export class DmaPool implements Disposable {
   /** How many blocks there are. */

@@ -23,6 +23,16 @@ export interface AllocateOptions {
  *
  * The memory has an fd, so another process can {@link HugepageMemory.attach} the same pages. Nothing is left behind
  * when the last process that has it ends, however it ends.
+ * @example
+ * ```ts
+ * import { HugepageMemory } from "@vfio/dma";
+ *
+ * // Ordinary pages here; without pageBytes, hugepages of 2 MiB.
+ * using memory = HugepageMemory.allocate({ bytes: 10_000, pageBytes: 4096 });
+ * const words = new Uint32Array(memory.buffer);
+ * words[0] = 7;
+ * console.log(memory.bytes, words[0]); // 12288 7
+ * ```
  */
 export class HugepageMemory implements HasFd, Disposable {
   /** The size of its pages: 2 MiB, 1 GiB or 4096. */

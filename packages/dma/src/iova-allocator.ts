@@ -15,6 +15,19 @@ export interface IovaAllocatorOptions {
 /**
  * Chooses IOVAs within the ranges of an IOMMU and the reach of a device. Freed space is used again and joined with
  * its neighbours; the lowest place that fits is taken, so the same calls give the same addresses.
+ * @example
+ * ```ts
+ * import { IovaAllocator } from "@vfio/dma";
+ *
+ * const allocator = new IovaAllocator({
+ *   ranges: [{ start: 0n, end: 0xfedf_ffffn }],
+ *   reserved: [{ start: 0n, end: 0xffffn }],
+ *   addressBits: 32,
+ * });
+ * const iova = allocator.allocate(2 << 20, 2 << 20);
+ * console.log(iova.toString(16)); // 200000
+ * allocator.release(iova);
+ * ```
  */
 export class IovaAllocator {
   /** How many address bits the device drives: nothing beyond them is given out. */

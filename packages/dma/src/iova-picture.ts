@@ -27,6 +27,18 @@ const MANY = 4;
 /**
  * Draws an IOVA space as text, lowest address first, one line for each stretch: `#` mapped, `·` free, `x` reserved
  * by the allocator's owner, `-` out of the device's reach, and a blank where the IOMMU maps nothing.
+ * @example
+ * ```ts
+ * import { drawIovaSpace } from "@vfio/dma";
+ *
+ * const picture = drawIovaSpace({
+ *   ranges: [{ start: 0n, end: 0xffff_ffffn }],
+ *   mapped: [{ offset: 0, iova: 0x20_0000n, bytes: 2 << 20 }],
+ *   reserved: [],
+ *   addressBits: 32,
+ * });
+ * console.log(picture.includes("mapped")); // true
+ * ```
  */
 export function drawIovaSpace(space: IovaSpace): string {
   if (space.ranges === undefined) return "IOVA space: unknown until the container has a group";

@@ -20,6 +20,17 @@ const LARGEST_GRANULE = 1n << 30n;
  *
  * For hot loops there are the halves, {@link iovaLow} and {@link iovaHigh}: they take a table look-up and make no
  * BigInt. Where segments follow each other without a hole in the device's addresses, they count as one.
+ * @example
+ * ```ts
+ * import { IovaTable } from "@vfio/dma";
+ *
+ * const table = new IovaTable([
+ *   { offset: 0, iova: 0x1_0000_0000n, bytes: 4096 },
+ *   { offset: 4096, iova: 0x2_0000_0000n, bytes: 4096 },
+ * ]);
+ * console.log(table.iovaHigh(4100), table.iovaLow(4100)); // 2 4
+ * console.log(table.offsetOf(0x1_0000_0010n)); // 16
+ * ```
  */
 export class IovaTable {
   /** What it was made of. */

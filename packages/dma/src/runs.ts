@@ -13,6 +13,13 @@ export interface Run {
  * limited number of mappings.
  * @param addresses the address of every page, in the memory's order.
  * @param pageBytes the size of each page.
+ * @example
+ * ```ts
+ * import { contiguousRuns } from "@vfio/dma";
+ *
+ * const runs = contiguousRuns([0x1000n, 0x2000n, 0x8000n], 4096);
+ * console.log(runs.length); // 2
+ * ```
  */
 export function contiguousRuns(addresses: readonly bigint[], pageBytes: number): Run[] {
   const runs: Run[] = [];

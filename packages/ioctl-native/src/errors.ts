@@ -83,7 +83,20 @@ export class VfioSystemError extends VfioError {
   }
 }
 
-/** True for every error this library makes, whichever copy of the library made it. */
+/**
+ * True for every error this library makes, whichever copy of the library made it.
+ * @example
+ * ```ts
+ * import { isVfioError, openFile } from "@vfio/ioctl-native";
+ *
+ * try {
+ *   openFile("/dev/vfio/no-such-group");
+ * } catch (error) {
+ *   if (!isVfioError(error)) throw error;
+ *   console.log(error.code); // ENOENT
+ * }
+ * ```
+ */
 export function isVfioError(error: unknown): error is VfioError | VfioRangeError {
   return typeof error === "object" && error !== null && BRAND in error;
 }

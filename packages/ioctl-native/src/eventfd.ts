@@ -2,7 +2,18 @@ import { check, VfioRangeError } from "./errors.js";
 import { Fd, type HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 
-/** A counter that the kernel or another process can raise and an event loop can wait for (`eventfd(2)`). */
+/**
+ * A counter that the kernel or another process can raise and an event loop can wait for (`eventfd(2)`).
+ * @example
+ * ```ts
+ * import { EventFd, waitForFd } from "@vfio/ioctl-native";
+ *
+ * using event = EventFd.create();
+ * event.signal(3);
+ * await waitForFd(event, { timeoutMs: 1000 });
+ * console.log(event.read()); // 3
+ * ```
+ */
 export class EventFd implements HasFd, Disposable {
   readonly #fd: Fd;
 

@@ -13,6 +13,14 @@ const MAX_FD = 2 ** 31 - 1;
 /**
  * The owner of one file descriptor. fd 0 is a value like any other.
  * Closing twice does nothing; using it after its close throws `ERR_VFIO_CLOSED`.
+ * @example
+ * ```ts
+ * import { Fd, openFile } from "@vfio/ioctl-native";
+ *
+ * using zero = openFile("/dev/zero", { flags: 0 });
+ * using copy: Fd = zero.duplicate();
+ * console.log(copy.fd !== zero.fd); // true
+ * ```
  */
 export class Fd implements HasFd, Disposable {
   readonly #name: string;

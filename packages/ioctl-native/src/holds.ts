@@ -1,4 +1,14 @@
-/** Who relies on a resource, which must not be closed meanwhile. */
+/**
+ * Who relies on a resource, which must not be closed meanwhile.
+ * @example
+ * ```ts
+ * import { Holds } from "@vfio/ioctl-native";
+ *
+ * const holds = new Holds();
+ * using hold = holds.add("a DMA mapping");
+ * console.log(holds.reasons.join()); // a DMA mapping
+ * ```
+ */
 export class Holds {
   readonly #holds = new Set<Hold>();
 

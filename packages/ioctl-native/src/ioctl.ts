@@ -23,7 +23,21 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
     ? string
     : Uint8Array;
 
-/** Declares an ioctl as data; see `uapi/ioctls.ts` for VFIO's. */
+/**
+ * Declares an ioctl as data; see `uapi/ioctls.ts` for VFIO's.
+ * @example
+ * ```ts
+ * import { defineIoctl, ioctl, openFile, Struct } from "@vfio/ioctl-native";
+ *
+ * const count = new Struct("count", 4, { bits: [0, "s32"] });
+ * const RNDGETENTCNT = defineIoctl("RNDGETENTCNT", 0x80045200, count);
+ *
+ * using random = openFile("/dev/urandom", { flags: 0 });
+ * const answer = count.encode();
+ * ioctl(random, RNDGETENTCNT, answer);
+ * console.log(count.decode(answer).bits >= 0); // true
+ * ```
+ */
 export function defineIoctl<A extends IoctlArgument>(name: string, number: number, argument: A): Ioctl<A> {
   return { name, number, argument };
 }

@@ -44,6 +44,15 @@ export interface MapOptions {
  *
  * Closing detaches this thread's view and takes the file's pages away at once; harmless zero memory stays in the
  * range until the last view in any thread is gone, so a stale view never ends the process with a SIGSEGV.
+ * @example
+ * ```ts
+ * import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
+ *
+ * using file = createMemoryFile({ bytes: 8192, pageBytes: 4096 });
+ * using mapping = Mapping.map({ file, bytes: 8192, name: "ring" });
+ * mapping.registers.write32(0x10, 0xcafe); // one store of exactly 32 bits
+ * console.log(new Uint32Array(mapping.buffer)[4]); // 51966
+ * ```
  */
 export class Mapping implements Disposable {
   /** The mapping's number in this process: another thread's {@link Mapping.fromHandle} takes it. */

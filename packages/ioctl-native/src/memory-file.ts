@@ -27,6 +27,14 @@ export interface MemoryFileOptions {
  * Its size is final: nobody who gets the fd can shrink an anonymous file under a mapping.
  * @throws VfioSystemError if there is no such memory; VfioRangeError `ERR_VFIO_MEMORY_SIZE`; VfioError
  * `ERR_VFIO_NOT_HUGETLBFS` if the directory is not a hugetlbfs of that page size.
+ * @example
+ * ```ts
+ * import { createMemoryFile, readAt, writeAt } from "@vfio/ioctl-native";
+ *
+ * using file = createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+ * writeAt(file, 100, new Uint8Array([1, 2, 3]), "the memory");
+ * console.log(readAt(file, 100, 3, "the memory").join()); // 1,2,3
+ * ```
  */
 export function createMemoryFile(options: MemoryFileOptions): Fd {
   const { bytes, pageBytes, directory } = options;

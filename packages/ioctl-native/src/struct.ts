@@ -17,6 +17,14 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 /**
  * A struct of the kernel's uAPI, declared as data: encoder, decoder and TypeScript type derive from the one table,
  * and a test holds every offset and size against the kernel's own header.
+ * @example
+ * ```ts
+ * import { Struct } from "@vfio/ioctl-native";
+ *
+ * const range = new Struct("range", 16, { start: [0, "u64"], bytes: [8, "u32"] });
+ * const encoded = range.encode({ start: 0x1000n, bytes: 4096 });
+ * console.log(encoded.length, range.decode(encoded).start); // 16 4096n
+ * ```
  */
 export class Struct<F extends Record<string, Field>> {
   /**

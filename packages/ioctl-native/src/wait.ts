@@ -59,6 +59,15 @@ export interface WaitOptions extends WaitLimits {
  * Waits until an fd is readable or writable, without blocking anything else.
  * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that
  * is no number from 0; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
+ * @example
+ * ```ts
+ * import { EventFd, waitForFd } from "@vfio/ioctl-native";
+ *
+ * using event = EventFd.create();
+ * setTimeout(() => event.signal(), 10);
+ * await waitForFd(event, { timeoutMs: 1000, what: "the signal" });
+ * console.log(event.read()); // 1
+ * ```
  */
 export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise<void> {
   const { forWriting = false, what = `fd ${file.fd}` } = options;

@@ -216,6 +216,16 @@ export class PrimaryPeer implements Disposable {
  *   `ERR_VFIO_CONTAINER_REFUSED`, `ERR_VFIO_WRONG_FD`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`,
  *   `ERR_VFIO_TIMEOUT`; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`,
  *   `ERR_VFIO_TIMEOUT_RANGE`; the signal's reason.
+ * @example
+ * ```ts
+ * // needs a primary
+ * import { connectToPrimary } from "@vfio/mp-sync";
+ * import { Group } from "@vfio/vfio-core";
+ *
+ * using peer = await connectToPrimary({ timeoutMs: 2000 });
+ * using group = Group.from(await peer.group(4));
+ * using device = group.openDevice("0000:00:10.0");
+ * ```
  */
 export async function connectToPrimary(options: ConnectOptions = {}): Promise<PrimaryPeer> {
   const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;

@@ -39,6 +39,21 @@ export type Expected = "request" | "group number" | "protocol version" | "lease"
 /**
  * The primary's side of one connection, as a pure state machine: packets in, actions out; no fd, no clock.
  * One connection serves one request.
+ * @example
+ * ```ts
+ * import { Exchange, mpProtocol } from "@vfio/mp-sync";
+ *
+ * const exchange = new Exchange({
+ *   groupState: () => "unknown",
+ *   memories: [],
+ *   iommuType: 3,
+ *   devices: [],
+ *   grantsLeases: false,
+ * });
+ * const request = mpProtocol.encodeInt(mpProtocol.REQ_CONTAINER);
+ * const actions = exchange.feed({ bytes: request, fds: 0, truncated: false });
+ * console.log(actions.map(({ type }) => type).join()); // reply,close
+ * ```
  */
 export class Exchange {
   readonly #offer: ExchangeOffer;

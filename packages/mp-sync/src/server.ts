@@ -19,6 +19,18 @@ import { socketPath } from "./socket-path.js";
  * them on a local socket (mode 0600), and maps memory for them as long as they are there. It never waits for a
  * client, and one that hangs costs the others nothing. A listening server keeps the process alive; the socket file goes when the server or the
  * process ends, by a signal too.
+ * @example
+ * ```ts
+ * import { openFile } from "@vfio/ioctl-native";
+ * import { connectToPrimary, FdServer } from "@vfio/mp-sync";
+ *
+ * // Any fd shows how it goes; in earnest it is a container's, and nobody passes `verify`.
+ * using container = openFile("/dev/null");
+ * const path = `/tmp/fd-server-${process.pid}.sock`;
+ * await using server = await FdServer.listen({ path, container, groups: [] });
+ * using peer = await connectToPrimary({ path, verify: () => undefined });
+ * console.log(peer.container.fd !== container.fd); // true
+ * ```
  */
 export class FdServer implements AsyncDisposable, Disposable {
   readonly #shared: Shared;

@@ -27,6 +27,12 @@ export interface SocketPathUser {
  * The socket's absolute path, by the rule of the first DPDK with VFIO: `/var/run/.<prefix>_mp_socket` for
  * root, otherwise `$HOME/.<prefix>_mp_socket` (`/var/run` if HOME is not set).
  * @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`.
+ * @example
+ * ```ts
+ * import { socketPath } from "@vfio/mp-sync";
+ *
+ * console.log(socketPath({ path: "/run/my.sock" })); // /run/my.sock
+ * ```
  */
 export function socketPath(options: SocketPathOptions = {}, user: SocketPathUser = currentUser()): string {
   const file = options.path ?? pathOfPrefix(options.prefix ?? DEFAULT_PREFIX, user);

@@ -28,6 +28,23 @@ export interface MsixTable {
 /**
  * Walks the standard capability list. A list that leaves its area or comes back to itself ends there: broken
  * devices have such lists, and what was found before is still true. `walkStandardCapabilities` says what was wrong.
+ * @example
+ * ```ts
+ * import { listCapabilities } from "@vfio/pci-bar";
+ *
+ * // A picture of a config space: one capability, MSI (5), at 0x40.
+ * const space = new Uint8Array(256);
+ * space.set([0x10], 0x06); // the status register: there is a list
+ * space.set([0x40], 0x34);
+ * space.set([0x05, 0x00], 0x40);
+ * const view = new DataView(space.buffer);
+ * const config = {
+ *   read8: (offset: number) => view.getUint8(offset),
+ *   read16: (offset: number) => view.getUint16(offset, true),
+ *   read32: (offset: number) => view.getUint32(offset, true),
+ * };
+ * console.log(listCapabilities(config).length); // 1
+ * ```
  */
 export function listCapabilities(config: ConfigReader): PciCapability[] {
   return walkStandardCapabilities(config).found.map(({ id, offset }) => ({ id, offset }));

@@ -19,7 +19,24 @@ export interface InterruptOptions {
   readonly start?: number;
 }
 
-/** A device's interrupts: chosen and wired to eventfds by set-up, delivered only between enable and disable. */
+/**
+ * A device's interrupts: chosen and wired to eventfds by set-up, delivered only between enable and disable.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ * const interrupts = pci.setUpInterrupts({ vectors: 1 }); // wired, not enabled yet
+ * interrupts.enable();
+ * const count = await interrupts.vector(0).wait({ timeoutMs: 1000 });
+ * console.log(`${count} since the last time`);
+ * ```
+ */
 export class Interrupts implements Disposable {
   /** The chosen type, as the kernel described it. */
   readonly info: InterruptInfo;

@@ -35,6 +35,19 @@ const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 /**
  * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
  * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ * console.log(pci.config.read16(0x00).toString(16)); // the vendor
+ * pci.busMaster = true; // the device may do DMA from here on
+ * ```
  */
 export class PciDevice implements Disposable {
   /** Its configuration space, through the kernel. */

@@ -6,6 +6,12 @@ const BDF = /^(?:(?<domain>[0-9a-f]{4,8}):)?(?<rest>[0-9a-f]{2}:[01][0-9a-f]\.[0
  * The full, lower-case form of a PCI address ("BDF": domain, bus, device, function), as sysfs spells it.
  * @param text `0000:00:10.0`, or without its domain `00:10.0` (then domain 0000).
  * @throws VfioRangeError `ERR_VFIO_BAD_BDF` for anything else.
+ * @example
+ * ```ts
+ * import { normalizeBdf } from "@vfio/vfio-core";
+ *
+ * console.log(normalizeBdf("03:00.0")); // 0000:03:00.0
+ * ```
  */
 export function normalizeBdf(text: string): string {
   const match = BDF.exec(text);

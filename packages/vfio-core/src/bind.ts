@@ -8,6 +8,15 @@ import { describePciDevice } from "./topology.js";
  * stops whatever used the device.
  * @returns the driver it had before, to be given back later with the same function; after a failure it has it again.
  * @throws VfioError `ERR_VFIO_BIND_FAILED` if the driver did not take it; VfioSystemError without the rights.
+ * @example
+ * ```ts
+ * // needs a device, and root
+ * import { bindDriver } from "@vfio/vfio-core";
+ *
+ * const former = bindDriver("0000:03:00.0", "vfio-pci");
+ * // …
+ * bindDriver("0000:03:00.0", former);
+ * ```
  */
 export function bindDriver(address: string, driver: string | undefined): string | undefined {
   const device = describePciDevice(address);

@@ -33,6 +33,15 @@ export interface ContainerOptions {
  * A VFIO container: devices whose groups it holds share one set of IOMMU mappings.
  *
  * The kernel forgets the IOMMU type and all mappings when the last group leaves; the next group sets it anew.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * console.log(container.iommuInfo().iovaRanges); // what can be mapped
+ * ```
  */
 export class Container implements HasFd, Disposable {
   /** The IOMMU type that this container sets, or has set, for its groups. */

@@ -25,7 +25,20 @@ export interface GroupStatus {
   readonly inContainer: boolean;
 }
 
-/** An open IOMMU group: the smallest set of devices that the IOMMU can keep apart from all others. */
+/**
+ * An open IOMMU group: the smallest set of devices that the IOMMU can keep apart from all others.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { Container, Group } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = Group.open(4);
+ * group.checkViable(); // the error names the device that is in the way
+ * container.attach(group);
+ * using device = group.openDevice("0000:00:10.0");
+ * ```
+ */
 export class Group implements HasFd, Disposable {
   /** Its number in `/dev/vfio` and sysfs. 0 is a number like any other. */
   readonly number: number;

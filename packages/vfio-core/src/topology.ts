@@ -47,7 +47,15 @@ export function describePciDevice(address: string): PciDeviceInfo {
   };
 }
 
-/** All PCI devices of the machine, by address. */
+/**
+ * All PCI devices of the machine, by address.
+ * @example
+ * ```ts
+ * import { listPciDevices } from "@vfio/vfio-core";
+ *
+ * for (const { bdf, driver, iommuGroup } of listPciDevices()) console.log(bdf, driver, iommuGroup);
+ * ```
+ */
 export function listPciDevices(): PciDeviceInfo[] {
   return listFolder(PCI_DEVICES).map(describePciDevice);
 }

@@ -12,7 +12,7 @@ const FILES = ["package.json", "package-lock.json", ".npmrc"];
 
 /**
  * Where the packages of a set lie; they are installed if they are not there yet.
- * @param {"nodes" | "node-arm64" | "bun-musl" | "toolbox"} set
+ * @param {"nodes" | "node-arm64" | "bun-musl" | "plots" | "toolbox"} set
  * @returns {string} its node_modules folder.
  * @throws {Error} with npm's own words, if they cannot be installed.
  */

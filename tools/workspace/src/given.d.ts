@@ -1,0 +1,33 @@
+/** What the examples in the pages take as given: what a reader has from elsewhere, or from the text above. */
+import type { Fd } from "@vfio/ioctl-native";
+import type { PrimaryPeer } from "@vfio/mp-sync";
+import type { DmaMapping, HugepageMemory } from "@vfio/dma";
+import type { PciDevice } from "@vfio/pci-bar";
+import type { Container, Device, Group } from "@vfio/vfio-core";
+
+declare global {
+  /** From another library, or opened by hand. */
+  const containerFd: number;
+  const container: Container;
+  const group: Group;
+  const otherGroup: Group;
+  const device: Device;
+  const memory: HugepageMemory;
+  const mapping: DmaMapping;
+  const peer: PrimaryPeer;
+  const pci: PciDevice;
+  const bar0: ReturnType<ReturnType<PciDevice["bar"]>["map"]>;
+  /** A memory file. */
+  const file: Fd;
+  const signal: AbortSignal;
+  const packet: Uint32Array;
+  const halves: Uint32Array;
+  /** What the reader's program does. */
+  function serve(count: number): void;
+  function serveUntil(signal: AbortSignal): Promise<void>;
+  function stopTheDevice(): void;
+  /** A device's descriptor in memory. */
+  const descriptor: { low: number; high: number };
+  /** What came over a socket. */
+  const fd: Fd;
+}
