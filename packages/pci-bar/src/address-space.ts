@@ -3,6 +3,7 @@ import { COMMAND, CommandBit, commandBit } from "./command.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { OpenRegion } from "./open-region.js";
 import type { PciRegion } from "./pci-region.js";
+import { putsIntoD3hot, readPowerState } from "./power-state.js";
 
 const FIRST_BAR = 0x10;
 const IO_SPACE_INDICATOR = 1;
@@ -23,6 +24,13 @@ export function spaceOf(index: number, config: ConfigSpace): "memory" | "io" | u
  */
 export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace): void {
   const space = spaceOf(index, config);
+  if (space === "memory" && readPowerState(config) === "D3hot") {
+    throw new VfioError(
+      "ERR_VFIO_MEMORY_SPACE_DISABLED",
+      `cannot open ${name}: the device is in power state D3hot, in which its memory does not answer`,
+      { hint: "Switch it on: pci.bringToD0()" },
+    );
+  }
   if (space === "memory" && !commandBit(config, CommandBit.memorySpace)) {
     throw new VfioError(
       "ERR_VFIO_MEMORY_SPACE_DISABLED",
@@ -42,8 +50,9 @@ export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace): v
 }
 
 /**
- * The kernel takes the pages of mapped memory BARs away when the memory space is switched off, and the next touch is a
- * SIGBUS. So a write to the config space that does this is refused while something is mapped.
+ * The kernel takes the pages of mapped memory BARs away when the memory space is switched off, or the device put into
+ * D3hot, and the next touch is a SIGBUS. So a write to the config space that does this is refused while something is
+ * mapped.
  * @throws VfioError `ERR_VFIO_MEMORY_SPACE_IN_USE`.
  */
 export function checkMemoryStays(
@@ -52,12 +61,29 @@ export function checkMemoryStays(
   regions: readonly OpenRegion[],
   device: string,
 ): void {
-  if (write.offset !== COMMAND || (write.value & CommandBit.memorySpace) !== 0) return;
-  const mapped = regions.filter(({ windows }) => windows.length > 0).map(({ name }) => name);
-  if (mapped.length === 0 || !commandBit(config, CommandBit.memorySpace)) return;
+  if (regions.some(isMapped) && switchesMemoryOff(config, write)) checkNothingMapped(regions, device);
+}
+
+/** @throws VfioError `ERR_VFIO_MEMORY_SPACE_IN_USE` if one of the regions is mapped. */
+export function checkNothingMapped(regions: readonly OpenRegion[], device: string): void {
+  const mapped = regions.filter(isMapped).map(({ name }) => name);
+  if (mapped.length === 0) return;
   throw new VfioError(
     "ERR_VFIO_MEMORY_SPACE_IN_USE",
     `cannot switch off the memory space of ${device}: mapped are ${mapped.join(", ")}`,
     { hint: "Close them first: the next access would end the process with a SIGBUS" },
   );
+}
+
+function isMapped({ windows }: OpenRegion): boolean {
+  return windows.length > 0;
+}
+
+function switchesMemoryOff(
+  config: ConfigSpace,
+  { offset, value }: { offset: number; value: number },
+): boolean {
+  if (offset === COMMAND)
+    return (value & CommandBit.memorySpace) === 0 && commandBit(config, CommandBit.memorySpace);
+  return putsIntoD3hot(config, offset, value);
 }

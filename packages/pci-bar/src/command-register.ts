@@ -1,9 +1,7 @@
-import { commandBit, setCommandBit } from "./command.js";
+import { COMMAND as OFFSET, commandBit, setCommandBit } from "./command.js";
 import { decodeFlags, type BitFlags } from "./config/bits.js";
 import { COMMAND, type CommandFlag } from "./config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
-
-const OFFSET = 0x04;
 
 /** The command bits that can be switched here: `pci.memorySpace` looks after mapped BARs, too. */
 export type SwitchableCommandFlag = Exclude<CommandFlag, "memorySpace">;

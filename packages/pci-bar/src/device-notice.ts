@@ -36,12 +36,11 @@ export class DeviceNotice implements Disposable {
     checkAvailable(device, kind);
     const name = `the ${kind} interrupt of ${nameOf(device)}`;
     this.#control = new IrqControl(device, NOTICE_INDEX[kind], name);
-    this.#vector = new InterruptVector(0, name);
+    this.#hold = device.hold?.(`its ${kind} interrupt`);
     try {
-      this.#control.enable(0, [this.#vector]);
-      this.#hold = device.hold?.(`its ${kind} interrupt`);
+      this.#vector = enabledVector(this.#control, name);
     } catch (error) {
-      this.#vector.close();
+      this.#hold?.[Symbol.dispose]();
       throw error;
     }
   }
@@ -74,6 +73,22 @@ export class DeviceNotice implements Disposable {
   }
 }
 
+function enabledVector(control: IrqControl, name: string): InterruptVector {
+  const vector = new InterruptVector(0, name);
+  try {
+    control.enable(0, [vector]);
+    return vector;
+  } catch (error) {
+    vector.close();
+    throw error;
+  }
+}
+
+const HINT: Record<NoticeKind, string> = {
+  error: "Only PCI Express devices report errors (AER)",
+  "removal request": "This kernel's driver for the device does not ask for it back",
+};
+
 /** For a device without PCI Express the kernel answers EINVAL when it is asked about ERR. */
 function checkAvailable(device: VfioDevice, kind: NoticeKind): void {
   const struct = vfioStructs.vfio_irq_info;
@@ -89,6 +104,6 @@ function checkAvailable(device: VfioDevice, kind: NoticeKind): void {
     });
   }
   throw new VfioError("ERR_VFIO_NO_INTERRUPT", message, {
-    hint: "Only PCI Express devices report errors (AER)",
+    hint: HINT[kind],
   });
 }

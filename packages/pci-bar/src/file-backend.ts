@@ -118,10 +118,15 @@ export class FileBackend implements RegionBackend, BulkAccess {
 
   #refuse64(): never {
     this.#checkOpen();
-    throw new VfioRangeError(
-      "ERR_VFIO_REGISTER_WIDTH",
-      `${this.#shape.name} has no 64-bit access here: it is reached by pread and pwrite, of which the kernel may make two`,
-      { hint: "Use two 32-bit accesses, in the order that the device wants" },
-    );
+    throw registerWidthError(this.#shape.name);
   }
+}
+
+/** What is reached by `pread` and `pwrite` has no access of 64 bits. */
+export function registerWidthError(name: string): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_REGISTER_WIDTH",
+    `${name} has no 64-bit access here: it is reached by pread and pwrite, of which the kernel may make two`,
+    { hint: "Use two 32-bit accesses, in the order that the device wants" },
+  );
 }

@@ -56,8 +56,13 @@ export class Interrupts implements Disposable {
     this.#start = start;
     this.#name = `the ${info.type} interrupts of ${nameOf(device)}`;
     this.#control = new IrqControl(device, INTERRUPT_INDEX[info.type], this.#name);
-    this.#vectors = createVectors(device, info, start, vectors);
     this.#hold = device.hold?.(`its ${info.type} interrupts`);
+    try {
+      this.#vectors = createVectors(device, info, start, vectors);
+    } catch (error) {
+      this.#hold?.[Symbol.dispose]();
+      throw error;
+    }
   }
 
   /** Chooses the type and creates the eventfds. Nothing is enabled. Programs call `pci.setUpInterrupts()`. */

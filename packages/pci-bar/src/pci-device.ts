@@ -241,8 +241,11 @@ export class PciDevice implements Disposable {
   /**
    * Resets this function alone, and brings back what was asked for. Afterwards it is in power state D0. Counts of
    * interrupts from before can still be read.
-   * @throws VfioError `ERR_VFIO_NO_RESET` if the kernel knows no way; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`;
-   * VfioSystemError. Nothing was reset then, and interrupts are as before.
+   * @throws before anything is reset, with interrupts as they were: VfioError `ERR_VFIO_NO_RESET` if the kernel knows
+   * no way; `ERR_VFIO_MEMORY_SPACE_IN_USE` if memory space shall stay off and something is mapped;
+   * `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`; VfioSystemError of the reset itself. After the reset, with interrupts
+   * disabled: `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_POWER_STATE`, `ERR_VFIO_COMMAND_REGISTER`, and what
+   * `interrupts.enable()` throws.
    */
   reset(options: ResetOptions = {}): void {
     this.#checkOpen();
@@ -261,7 +264,7 @@ export class PciDevice implements Disposable {
    * Resets everything on the device's slot or bus, and brings back of this device what was asked for.
    * @param groups the open groups of all {@link hotResetDevices}: the proof that they are yours.
    * @throws VfioError `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing; `ERR_VFIO_NO_RESET`;
-   * `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of them is not bound to vfio-pci.
+   * `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of them is not bound to vfio-pci; and as {@link reset}.
    */
   hotReset(groups: readonly HasFd[], options: ResetOptions = {}): void {
     this.#checkOpen();
@@ -298,7 +301,8 @@ export class PciDevice implements Disposable {
   }
 
   get #resetTarget(): ResetTarget {
-    return { device: this.#device, config: this.config, interrupts: this.#interrupts };
+    const { config } = this;
+    return { device: this.#device, config, interrupts: this.#interrupts, regions: this.#openRegions };
   }
 
   #own(resource: OpenRegion | Interrupts | DeviceNotice): void {

@@ -1,4 +1,4 @@
-import { Mapping, VfioError } from "@vfio/ioctl-native";
+import { Mapping, vfioConstants, VfioError } from "@vfio/ioctl-native";
 import type { MsixTable } from "./capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
@@ -68,7 +68,7 @@ export class PciRegion {
   obstacleTo({ msixTable = "refuse" }: MapRegionOptions): string | undefined {
     if (this.bytes === 0) return "the device does not have it";
     if (!this.info.mappable)
-      return "the kernel offers no mmap of it: it is an I/O-port BAR, or smaller than a page";
+      return "the kernel offers no mmap of it: it is an I/O-port BAR, or too small for a page of its own";
     if (this.#table === undefined) return undefined;
     if (msixTable === "refuse") return "it holds the MSI-X table, which belongs to the kernel";
     if (msixTable === "include" && !this.info.msixMappable)
@@ -93,7 +93,7 @@ export class PciRegion {
 
   /**
    * Opens the region whatever it is: mapped where that is possible, all but the MSI-X table's pages, and the rest by
-   * `pread` and `pwrite`. Of the MSI-X table itself the kernel then gives all ones, and drops what is written.
+   * `pread` and `pwrite`. The config space is read-only here: `pci.config` writes it. Of the MSI-X table itself the kernel then gives all ones, and drops what is written.
    * @throws VfioError `ERR_VFIO_REGION_ABSENT` if the device does not have it; `ERR_VFIO_MEMORY_SPACE_DISABLED` or
    * `ERR_VFIO_IO_SPACE_DISABLED` if it does not answer; `ERR_VFIO_CLOSED` after `pci.close()`.
    */
@@ -120,7 +120,9 @@ export class PciRegion {
   /** All of it, or nothing: when one window fails, those before it are unmapped again. */
   #open(areas: readonly MappableArea[], file: RegionParts["file"]): OpenRegion {
     const { index, name, bytes } = this;
-    const { fileOffset, writable } = this.info;
+    const { fileOffset } = this.info;
+    // pci.config writes it, and knows which writes would take mapped memory away.
+    const writable = this.info.writable && index !== vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
     const { device } = this.#context;
     const hold = device.hold?.(areas.length === 0 ? `the use of ${name}` : `the mapping of ${name}`);
     const windows: { offset: number; mapping: Mapping }[] = [];

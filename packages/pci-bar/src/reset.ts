@@ -7,15 +7,17 @@ import {
   vfioIoctls,
   vfioStructs,
 } from "@vfio/ioctl-native";
-import { commandBit, setCommandBit } from "./command.js";
+import { CommandBit, commandBit, setCommandBit } from "./command.js";
+import { checkNothingMapped } from "./address-space.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { Interrupts } from "./interrupts.js";
+import type { OpenRegion } from "./open-region.js";
 import { bringToD0 } from "./power-state.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** What comes back after a reset. The device's own registers have their reset values in any case. */
 export interface ResetOptions {
-  /** Memory and I/O space are enabled if they were. Default true; with false they are off: do not touch mapped BARs. */
+  /** Memory and I/O space are enabled if they were. Default true; with false they are off, and nothing may be mapped. */
   readonly restoreMemorySpace?: boolean;
   /** Bus mastering is on if it was. Default true; with false it is off, and the device starts no DMA. */
   readonly restoreBusMaster?: boolean;
@@ -28,11 +30,9 @@ export interface ResetTarget {
   readonly device: VfioDevice;
   readonly config: ConfigSpace;
   readonly interrupts: Interrupts | undefined;
+  readonly regions: readonly OpenRegion[];
 }
 
-const IO_SPACE = 1 << 0;
-const MEMORY_SPACE = 1 << 1;
-const BUS_MASTER = 1 << 2;
 const CLASS_AND_REVISION = 0x08;
 
 /** True if the device can be reset alone (`VFIO_DEVICE_FLAGS_RESET`). */
@@ -69,6 +69,7 @@ export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: 
   const { config, interrupts } = target;
   const name = nameOf(target.device);
   checkPresent(config, name);
+  if (options.restoreMemorySpace === false) checkNothingMapped(target.regions, name);
   const wanted = wantedBits(config, options);
   const enabled = interrupts?.enabled === true;
   interrupts?.disable();
@@ -89,9 +90,9 @@ export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: 
 function wantedBits(config: ConfigSpace, options: ResetOptions): [bit: number, on: boolean][] {
   const { restoreMemorySpace = true, restoreBusMaster = true } = options;
   return [
-    [IO_SPACE, restoreMemorySpace && commandBit(config, IO_SPACE)],
-    [MEMORY_SPACE, restoreMemorySpace && commandBit(config, MEMORY_SPACE)],
-    [BUS_MASTER, restoreBusMaster && commandBit(config, BUS_MASTER)],
+    [CommandBit.busMaster, restoreBusMaster && commandBit(config, CommandBit.busMaster)],
+    [CommandBit.ioSpace, restoreMemorySpace && commandBit(config, CommandBit.ioSpace)],
+    [CommandBit.memorySpace, restoreMemorySpace && commandBit(config, CommandBit.memorySpace)],
   ];
 }
 

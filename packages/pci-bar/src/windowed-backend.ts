@@ -1,4 +1,5 @@
 import type { RegisterArray, RegisterFunctions, RegisterWidth } from "@vfio/ioctl-native";
+import { registerWidthError } from "./file-backend.js";
 import { holeError } from "./hole.js";
 import type { BulkAccess, RegionBackend, RegionShape } from "./region-backend.js";
 import { checkBlock, checkSpan } from "./register-array.js";
@@ -132,12 +133,13 @@ export class WindowedBackend implements RegionBackend, BulkAccess {
     return this.#rest;
   }
 
-  /** All pieces are found before any is accessed: a hole must not leave a block half done. */
+  /** All pieces are found before any is accessed: a hole, or 64 bits where there are none, must not leave a block half done. */
   #pieces(offset: number, block: RegisterArray): Piece[] {
     const { width, count } = checkBlock(offset, block, false, this.#shape);
     const pieces: Piece[] = [];
     for (let from = 0; from < count;) {
       const window = this.#find(offset + from * width, width);
+      if (window === this.#rest && width === 8) throw registerWidthError(this.#shape.name);
       let to = from + 1;
       while (to < count && this.#find(offset + to * width, width) === window) to++;
       pieces.push({ window, offset: offset + from * width - window.offset, from, to });

@@ -405,6 +405,8 @@ describe("given a device whose memory or I/O space is switched off", () => {
     }
     device.pci.busMaster = true;
     device.pci.config.write8(0x0c, 0);
+    const config = device.pci.region(7).open();
+    expect(errorOf(() => config.write16(0x04, 0))).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
 
     mapped.close();
     device.pci.memorySpace = false;

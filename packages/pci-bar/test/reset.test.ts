@@ -46,6 +46,18 @@ describe("given a device whose reset clears the command register, which the kern
     expect(fake.command).toBe(0);
   });
 
+  it("memory space cannot stay off under mapped memory: that is said before anything is reset", () => {
+    const interrupts = pci.setUpInterrupts();
+    interrupts.enable();
+    using _mapped = pci.bar(0).map();
+
+    const error = errorOf(() => pci.reset({ restoreMemorySpace: false }));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_IN_USE" });
+    expect(interrupts.enabled).toBe(true);
+    expect(fake.calls).toEqual(["enable"]);
+  });
+
   it("what was off before stays off, and disabled interrupts stay disabled", () => {
     fake.command = MEMORY_SPACE;
     const interrupts = pci.setUpInterrupts();
@@ -182,6 +194,26 @@ describe("given a device on a root bus", () => {
 
 describe("given a device with power management", () => {
   beforeEach(() => fake.addPowerManagement());
+
+  it("it is not put into D3hot while something is mapped, and in D3hot nothing is mapped: both would be a SIGBUS", () => {
+    const PMCSR = 0x44;
+    const mapped = pci.bar(0).map();
+    expect(errorOf(() => pci.config.write16(PMCSR, 3))).toMatchObject({
+      code: "ERR_VFIO_MEMORY_SPACE_IN_USE",
+    });
+    expect(pci.powerState).toBe("D0");
+
+    mapped.close();
+    pci.config.write16(PMCSR, 3);
+
+    expect(pci.powerState).toBe("D3hot");
+    const error = errorOf(() => pci.bar(0).map());
+    expect(error).toMatchObject({
+      code: "ERR_VFIO_MEMORY_SPACE_DISABLED",
+      hint: "Switch it on: pci.bringToD0()",
+    });
+    expect(error.message).toContain("is in power state D3hot");
+  });
 
   it("its state is told, and D0 is reached, without acknowledging a wake-up event", () => {
     fake.power = 0x8103;

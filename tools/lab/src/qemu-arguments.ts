@@ -1,4 +1,5 @@
 import { labDevices } from "./devices.js";
+import { LabError } from "./lab-error.js";
 import { DEFAULT_HUGEPAGES_2M, kernelArguments } from "./kernel-arguments.js";
 import type { Accelerator, MachineOptions } from "./lab-options.js";
 import type { GuestPortName, PortName } from "./ports.js";
@@ -55,8 +56,16 @@ function memoryOf(machine: MachineOptions): string {
 
 function numaNodes(machine: MachineOptions): string[] {
   if (machine.numaNodes !== 2) return [];
-  const [, size, unit] = /^(\d+)([A-Z]?)$/.exec(memoryOf(machine)) ?? [];
-  const half = unit === "G" ? `${Number(size) * 512}M` : `${Number(size) / 2}${unit ?? ""}`;
+  const memory = memoryOf(machine);
+  const [, size, unit = ""] = /^(\d+)([MG])$/i.exec(memory) ?? [];
+  if (size === undefined) {
+    throw new LabError({
+      code: "ERR_LAB_BAD_ARGUMENT",
+      message: `${memory} cannot be halved for two NUMA nodes`,
+      hint: 'Give the memory in whole M or G, such as "4G".',
+    });
+  }
+  const half = `${Number(size) * (unit.toUpperCase() === "G" ? 512 : 0.5)}M`;
   return [0, 1].flatMap((node) => [
     ...["-object", `memory-backend-ram,id=node${node},size=${half}`],
     ...["-numa", `node,nodeid=${node},cpus=${node},memdev=node${node}`],

@@ -88,6 +88,8 @@ describe("QEMU's command line", () => {
     expect(line({ machine: { memory: "5G", numaNodes: 2 } })).toMatch(
       /memory-backend-ram,id=node1,size=2560M -numa node,nodeid=1,cpus=1,memdev=node1/,
     );
+    expect(line({ machine: { memory: "4g", numaNodes: 2 } })).toContain("id=node0,size=2048M");
+    expect(() => line({ machine: { memory: "1.5G", numaNodes: 2 } })).toThrow("1.5G cannot be halved");
     expect(line({ machine: { accessLog: "/s/a.log" } })).toContain(
       "-D /s/a.log -trace memory_region_ops_read",
     );

@@ -14,12 +14,14 @@ export async function copyRepository(copy, signal) {
   const git = (/** @type {string[]} */ ...args) =>
     run("git", args, { cwd: root, ...(signal === undefined ? {} : { signal }) });
   await git("clone", "--quiet", "--shared", root, copy);
-  const list = async (/** @type {string[]} */ ...args) =>
-    (await git("ls-files", "-z", ...args)).split("\0").filter(Boolean);
-  const deleted = await list("--deleted");
-  for (const file of deleted) rmSync(path.join(copy, file), { force: true });
-  const changed = await list("--modified", "--others", "--exclude-standard");
-  for (const file of changed.filter((each) => !deleted.includes(each)))
+  const list = async (/** @type {string[]} */ ...args) => (await git(...args)).split("\0").filter(Boolean);
+  // Against HEAD, which the clone has: what is staged counts too.
+  const changes = ["diff", "--name-only", "--no-renames", "-z", "HEAD"];
+  for (const file of await list(...changes, "--diff-filter=D"))
+    rmSync(path.join(copy, file), { force: true });
+  const changed = await list(...changes, "--diff-filter=d");
+  const added = await list("ls-files", "-z", "--others", "--exclude-standard");
+  for (const file of [...changed, ...added])
     cpSync(path.join(root, file), path.join(copy, file), { recursive: true });
   linkNodeModules(copy);
 }
