@@ -63,7 +63,11 @@ export async function plugIn(): Promise<void> {
   execFileSync("/run/vfio-lab/hotplug", ["plug", "hotplugEdu"]);
   await until(() => isThere(HOTPLUG_EDU));
   writeFileSync(`/sys/bus/pci/devices/${HOTPLUG_EDU}/driver_override`, "vfio-pci");
-  writeFileSync("/sys/bus/pci/drivers_probe", HOTPLUG_EDU);
+  // The device is in sysfs a moment before the kernel lets a driver have it; until then a probe does nothing.
+  await until(() => {
+    writeFileSync("/sys/bus/pci/drivers_probe", HOTPLUG_EDU);
+    return existsSync(`/sys/bus/pci/devices/${HOTPLUG_EDU}/driver`);
+  });
 }
 
 export function isThere(bdf: string): boolean {
