@@ -11,11 +11,15 @@ export const E1000E = "0000:00:12.0";
 export const TEST_DEVICE = "0000:00:14.0";
 export const EDU_NARROW = "0000:00:15.0";
 export const SRIOV_NVME = "0000:00:17.0";
+export const VGA = "0000:00:19.0";
 /** Two edu share its bus and its group; the other has no driver. */
 export const BRIDGED_EDU = "0000:01:01.0";
 /** An edu in a slot behind {@link SLOT}. */
 export const HOTPLUG_EDU = "0000:02:00.0";
 export const SLOT = "0000:00:16.0";
+/** A virtio entropy device behind a root port with AER; it has an expansion ROM, whose file is {@link ROM_FILE}. */
+export const ERROR_RNG = "0000:03:00.0";
+export const ROM_FILE = "/run/vfio-lab/option.rom";
 
 export interface OpenDevice extends Disposable {
   readonly device: VfioDevice & { close(): void };
@@ -64,6 +68,11 @@ export async function plugIn(): Promise<void> {
   await until(() => isThere(HOTPLUG_EDU));
   writeFileSync(`/sys/bus/pci/devices/${HOTPLUG_EDU}/driver_override`, "vfio-pci");
   writeFileSync("/sys/bus/pci/drivers_probe", HOTPLUG_EDU);
+}
+
+/** Has {@link ERROR_RNG} report an uncorrectable error to its root port. */
+export function reportError(severity: "nonfatal" | "fatal"): void {
+  execFileSync("/run/vfio-lab/hotplug", [`${severity}-error`, "errorRng"]);
 }
 
 export function isThere(bdf: string): boolean {
