@@ -115,7 +115,7 @@ export const LAB_DEVICES = {
     id: "1af4:1044",
     description: "virtio entropy device that can be made to report errors (AER), with an expansion ROM",
     driver: "vfio-pci",
-    // QEMU's other devices with AER have no bits to enable the reports, so the root port never hears of them.
+    // Not e1000e: in QEMU 7.2 that has AER, but no bits that enable the reports, so its root port never hears of them.
     qemu: "virtio-rng-pci,id=errorRng,bus=errorPort,aer=on",
     reportsErrors: true,
     rom: true,

@@ -1,6 +1,6 @@
 import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { ERROR_RNG, openDevice, reportError, until } from "./machine.js";
+import { ERROR_RNG, openDevice, reportError, until, type OpenDevice } from "./machine.js";
 
 leavesNothingBehind();
 
@@ -22,6 +22,19 @@ function atWork() {
   return { ...rng, registers, interrupts, waiting, [Symbol.dispose]: () => rng[Symbol.dispose]() };
 }
 
+/** Reports a poisoned TLP, and waits until the kernel has dealt with it: the next one would be lost before that. */
+async function reportNonfatalError({ pci }: Pick<OpenDevice, "pci">): Promise<void> {
+  reportError("nonfatal");
+  const status = () => pci.config.decode().capability("error-reporting")?.uncorrectableStatus;
+  await until(() => status()?.poisonedTlp === false);
+}
+
+/** The kernel resets the link after it has told us; meanwhile it lets nobody at the config space. */
+async function reportFatalError({ pci }: Pick<OpenDevice, "pci">): Promise<void> {
+  reportError("fatal");
+  await until(() => !pci.memorySpace);
+}
+
 function expectItWorks({ registers, interrupts }: ReturnType<typeof atWork>): void {
   expect(registers.read8(DEVICE_STATUS)).toBe(ACKNOWLEDGE);
   interrupts.trigger(1);
@@ -32,11 +45,9 @@ describe("given a device behind a root port, which reports an uncorrectable erro
   it("not fatal: the program hears of it; the kernel has cleared the status, and the device is as it was", async () => {
     using rng = atWork();
 
-    reportError("nonfatal");
+    await reportNonfatalError(rng);
 
     expect((await rng.waiting).message).toBe("the device failed");
-    const status = () => rng.pci.config.decode().capability("error-reporting")?.uncorrectableStatus;
-    await until(() => status()?.poisonedTlp === false);
     expect([rng.pci.present, rng.pci.memorySpace, rng.pci.busMaster]).toEqual([true, true, true]);
     expectItWorks(rng);
   });
@@ -47,10 +58,10 @@ describe("given a device behind a root port, which reports an uncorrectable erro
     const first = rng.pci.onDeviceError(() => heard.push("first"));
     rng.pci.onDeviceError(() => heard.push("second"));
 
-    reportError("nonfatal");
+    await reportNonfatalError(rng);
     await until(() => heard.length >= 2);
     first[Symbol.dispose]();
-    reportError("nonfatal");
+    await reportNonfatalError(rng);
     await until(() => heard.length >= 3);
 
     expect(heard).toEqual(["first", "second", "second"]);
@@ -61,10 +72,10 @@ describe("given a device behind a root port, which reports an uncorrectable erro
   it("fatal: the kernel resets the link, and the device has neither addresses nor state; opened anew it works", async () => {
     {
       using rng = atWork();
-      reportError("fatal");
-      expect((await rng.waiting).message).toBe("the device failed");
 
-      await until(() => !rng.pci.memorySpace);
+      await reportFatalError(rng);
+
+      expect((await rng.waiting).message).toBe("the device failed");
       expect([rng.pci.present, rng.pci.busMaster]).toEqual([true, false]);
       expect(errorOf(() => rng.pci.bar(4).open())).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_DISABLED" });
       expect(rng.registers.read8(DEVICE_STATUS)).not.toBe(ACKNOWLEDGE);
@@ -72,15 +83,14 @@ describe("given a device behind a root port, which reports an uncorrectable erro
 
     using again = atWork();
     expectItWorks(again);
-    reportError("nonfatal");
+    await reportNonfatalError(again);
     expect((await again.waiting).message).toBe("the device failed");
   });
 
   it("fatal, and kept open: with memory space and interrupts switched on again it works, from reset values on", async () => {
     using rng = atWork();
-    reportError("fatal");
+    await reportFatalError(rng);
     await rng.waiting;
-    await until(() => !rng.pci.memorySpace);
 
     rng.pci.memorySpace = true;
     rng.interrupts.disable();

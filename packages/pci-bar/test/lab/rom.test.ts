@@ -21,9 +21,12 @@ describe("given a device with an expansion ROM", () => {
     using rom = device.pci.rom!.open();
 
     expect([rom.bytes, rom.windows]).toEqual([BAR_BYTES, []]);
-    for (let at = 0; at < BAR_BYTES; at += 1) expect(rom.read8(at)).toBe(file[at]);
-    for (let at = 0; at < BAR_BYTES; at += 2) expect(rom.read16(at)).toBe(file.readUInt16LE(at));
-    for (let at = 0; at < BAR_BYTES; at += 4) expect(rom.read32(at)).toBe(file.readUInt32LE(at));
+    // The kernel maps the ROM for every single read, so each width has a few: the header, the image's end, the BAR's end.
+    for (const at of [0, 0x18, 0x1c, 0x40, 1532, 1536, 2044]) {
+      expect(rom.read8(at + 3)).toBe(file[at + 3]);
+      expect(rom.read16(at + 2)).toBe(file.readUInt16LE(at + 2));
+      expect(rom.read32(at)).toBe(file.readUInt32LE(at));
+    }
     for (const block of [Uint8Array, Uint16Array, Uint32Array].map(
       (Type) => new Type(BAR_BYTES / Type.BYTES_PER_ELEMENT),
     )) {

@@ -47,14 +47,14 @@ describe("given a VGA card", () => {
     expect(vga.read32(MEMORY + 8)).toBe(0xcafef00d);
   });
 
-  it.each([0, 0x3af, 0x3bc, 0x3e0, 0x9ffff])(
-    "0x%x is none of its addresses: an error of the kernel",
+  it.each(["0x0", "0x3af", "0x3bc", "0x3e0", "0x9ffff"])(
+    "%s is none of its addresses: an error of the kernel",
     (at) => {
       using card = openDevice(VGA);
       using vga = card.pci.vga!.open();
 
-      expect(errorOf(() => vga.read8(at))).toMatchObject({ code: "EINVAL", syscall: "pread" });
-      expect(errorOf(() => vga.write8(at, 0))).toMatchObject({ code: "EINVAL", syscall: "pwrite" });
+      expect(errorOf(() => vga.read8(Number(at)))).toMatchObject({ code: "EINVAL", syscall: "pread" });
+      expect(errorOf(() => vga.write8(Number(at), 0))).toMatchObject({ code: "EINVAL", syscall: "pwrite" });
     },
   );
 
