@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, readlinkSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Fd, ioctl, openFile, vfioConstants, vfioIoctls } from "@vfio/ioctl-native";
@@ -29,9 +29,7 @@ export interface OpenDevice extends Disposable {
 
 /** An open device of the lab, made with plain ioctls: this package must work with whatever fd it is given. */
 export function openDevice(bdf: string): OpenDevice {
-  const group = openFile(
-    `/dev/vfio/${path.basename(readlinkSync(`/sys/bus/pci/devices/${bdf}/iommu_group`))}`,
-  );
+  const group = openFile(groupFile(bdf));
   const container = openFile("/dev/vfio/vfio");
   ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, container.fd);
   ioctl(container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
@@ -57,6 +55,10 @@ export function openDevice(bdf: string): OpenDevice {
   };
 }
 
+function groupFile(bdf: string): string {
+  return `/dev/vfio/${path.basename(readlinkSync(`/sys/bus/pci/devices/${bdf}/iommu_group`))}`;
+}
+
 /** Asks the host to pull the device out of its slot; the guest's kernel then asks its user to give it back. */
 export function unplug(): void {
   execFileSync("/run/vfio-lab/hotplug", ["unplug", "hotplugEdu"]);
@@ -65,9 +67,14 @@ export function unplug(): void {
 /** Puts it back into its slot, and binds it to vfio-pci as before. */
 export async function plugIn(): Promise<void> {
   execFileSync("/run/vfio-lab/hotplug", ["plug", "hotplugEdu"]);
-  await until(() => isThere(HOTPLUG_EDU));
-  writeFileSync(`/sys/bus/pci/devices/${HOTPLUG_EDU}/driver_override`, "vfio-pci");
+  const folder = `/sys/bus/pci/devices/${HOTPLUG_EDU}`;
+  await until(() => existsSync(`${folder}/iommu_group`));
+  writeFileSync(`${folder}/driver_override`, "vfio-pci");
   writeFileSync("/sys/bus/pci/drivers_probe", HOTPLUG_EDU);
+  // A device that is not yet started is not bound by that, but a moment later, when the kernel starts it.
+  await until(() => existsSync(groupFile(HOTPLUG_EDU)));
+  // Read under the lock that the kernel holds while it binds.
+  readFileSync(`${folder}/driver_override`);
 }
 
 /** Has {@link ERROR_RNG} report an uncorrectable error to its root port. */
