@@ -210,7 +210,10 @@ export class PciDevice implements Disposable {
 
   /**
    * Calls back when a PCI Express device reported an uncorrectable error (AER; `VFIO_PCI_ERR_IRQ_INDEX`,
-   * vfio_pci_core_aer_err_detected). What it does from then on is undefined until it was reset.
+   * vfio_pci_core_aer_err_detected). What the device does from then on is undefined until it was reset. After a fatal
+   * error the kernel resets the link itself, once it has told: accesses to the config space wait for that, and then
+   * memory space, bus mastering and the device's interrupts are off, and its registers have their reset values. Closed
+   * and opened again, the device is as after any opening.
    * Parameters and result as with {@link onRemovalRequested}.
    * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it is no PCI Express device; `ERR_VFIO_CLOSED`.
    */

@@ -3,9 +3,12 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
-/** What lspci takes from the kernel and not from the config space. */
+/**
+ * What lspci takes from the kernel and not from the config space. The last is the copy of a video card's ROM that the
+ * firmware has in memory, where PCs have it.
+ */
 const FROM_THE_KERNEL =
-  /^\t(IOMMU group|Kernel driver in use|Kernel modules|Physical Slot|NUMA node|DeviceName):/;
+  /^\t((IOMMU group|Kernel driver in use|Kernel modules|Physical Slot|NUMA node|DeviceName):|Expansion ROM at 000c0000 \[virtual\])/;
 
 /** One device as lspci reads it: what is in its config space, and what is the kernel's. */
 export interface LspciDevice {

@@ -75,13 +75,15 @@ hostname vfio-lab
 
 for device in $LAB_VFIO_DEVICES; do
   echo vfio-pci > "/sys/bus/pci/devices/$device/driver_override" || fail "no PCI device $device"
+  # A virtio device has its driver already: that is part of the kernel.
+  [ ! -e "/sys/bus/pci/devices/$device/driver" ] || echo "$device" > "/sys/bus/pci/devices/$device/driver/unbind"
   echo "$device" > /sys/bus/pci/drivers_probe
   [ -e "/sys/bus/pci/drivers/vfio-pci/$device" ] || fail "vfio-pci did not take $device"
 done
 
 mkdir -p /root/run/vfio-lab
 cp /hotplug.sh /root/run/vfio-lab/hotplug
-cp /bin/busybox /run.sh /job/settings.sh /job/command.sh /root/run/vfio-lab/
+cp /bin/busybox /run.sh /job/settings.sh /job/command.sh /job/option.rom /root/run/vfio-lab/
 umount /job
 for folder in proc sys dev; do mount --move "/$folder" "/root/$folder"; done
 exec switch_root /root /run/vfio-lab/busybox sh /run/vfio-lab/run.sh

@@ -12,6 +12,10 @@ export interface LabDevice {
   readonly qemu: string;
   /** It can be pulled out and put back while the machine runs; its QEMU id is its name here. */
   readonly hotplug?: true;
+  /** The host can have it report an uncorrectable error (AER); its QEMU id is its name here. */
+  readonly reportsErrors?: true;
+  /** It has an expansion ROM: that of `optionRom`. */
+  readonly rom?: true;
 }
 
 /**
@@ -98,6 +102,30 @@ export const LAB_DEVICES = {
     driver: "vfio-pci",
     qemu: "edu,id=hotplugEdu,bus=hotplugPort",
     hotplug: true,
+  },
+  errorPort: {
+    bdf: "0000:00:18.0",
+    id: "1b36:000c",
+    description: "PCI Express root port that takes the error reports (AER) of the device behind it",
+    driver: "pcieport",
+    qemu: "pcie-root-port,id=errorPort,addr=18.0,chassis=2,slot=2,hotplug=off",
+  },
+  errorRng: {
+    bdf: "0000:03:00.0",
+    id: "1af4:1044",
+    description: "virtio entropy device that can be made to report errors (AER), with an expansion ROM",
+    driver: "vfio-pci",
+    // Not e1000e: in QEMU 7.2 that has AER, but no bits that enable the reports, so its root port never hears of them.
+    qemu: "virtio-rng-pci,id=errorRng,bus=errorPort,aer=on",
+    reportsErrors: true,
+    rom: true,
+  },
+  vga: {
+    bdf: "0000:00:19.0",
+    id: "1234:1111",
+    description: "VGA card: the legacy VGA addresses",
+    driver: "vfio-pci",
+    qemu: "VGA,addr=19.0,romfile=,vgamem_mb=1",
   },
 } as const satisfies Record<string, LabDevice>;
 

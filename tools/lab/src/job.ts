@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { devicesForVfio } from "./devices.js";
+import { OPTION_ROM_FILE, optionRom } from "./option-rom.js";
 import { shellCommand, shellQuote } from "./shell-quote.js";
 
 /** What the guest is told to do. */
@@ -43,11 +44,12 @@ export function guestEnvironment(
   };
 }
 
-/** Writes the two files the guest reads: settings.sh for its init, command.sh for the command. */
+/** Writes the files the guest reads: settings.sh for its init, command.sh for the command, the ROM that a device has. */
 export async function writeJob(directory: string, job: Job): Promise<void> {
   await mkdir(directory, { recursive: true });
   await writeFile(path.join(directory, "settings.sh"), settingsScript(job));
   await writeFile(path.join(directory, "command.sh"), commandScript(job));
+  await writeFile(path.join(directory, OPTION_ROM_FILE), optionRom());
 }
 
 /** Shell variables the init reads. */

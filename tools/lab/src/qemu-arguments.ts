@@ -1,7 +1,9 @@
-import { labDevices } from "./devices.js";
+import path from "node:path";
+import { labDevices, type LabDevice } from "./devices.js";
 import { LabError } from "./lab-error.js";
 import { DEFAULT_HUGEPAGES_2M, kernelArguments } from "./kernel-arguments.js";
 import type { Accelerator, MachineOptions } from "./lab-options.js";
+import { OPTION_ROM_FILE } from "./option-rom.js";
 import type { GuestPortName, PortName } from "./ports.js";
 
 /** Everything QEMU's command line depends on. */
@@ -10,7 +12,7 @@ export interface QemuPlan {
   readonly accelerator: Accelerator;
   readonly kernelImage: string;
   readonly initrd: string;
-  /** Folder with the settings and the command, read-only in the guest. */
+  /** Folder with the settings, the command and the expansion ROM, read-only in the guest. */
   readonly jobDirectory: string;
   readonly outputDirectory?: string | undefined;
   /** Unix sockets QEMU connects to. */
@@ -33,7 +35,7 @@ export function qemuArguments(plan: QemuPlan): string[] {
     ...["-kernel", plan.kernelImage, "-initrd", plan.initrd, "-append", kernelArguments(plan.machine)],
     ...sharedFolders(plan),
     ...ports(plan.sockets),
-    ...pciDevices(plan.machine),
+    ...pciDevices(plan),
     ...accessLog(plan.machine),
   ];
 }
@@ -116,15 +118,20 @@ function guestPort(name: GuestPortName): string[] {
   return ["-device", `${driver},chardev=${name},nr=${PORT_NUMBERS[name]}`];
 }
 
-function pciDevices({ extraDevices = [] }: MachineOptions): string[] {
+function pciDevices({ machine: { extraDevices = [] }, jobDirectory }: QemuPlan): string[] {
   return [
     ...["-blockdev", "driver=null-co,node-name=disk,size=1073741824,read-zeroes=on"],
     // An NVMe controller has virtual functions only as part of a subsystem.
     ...["-device", "nvme-subsys,id=subsystem"],
     // A hub with one port: the card has a link and reaches nothing.
     ...["-netdev", "hubport,id=net,hubid=0"],
-    ...[...labDevices().map(({ qemu }) => qemu), ...extraDevices].flatMap((device) => ["-device", device]),
+    ...labDevices().flatMap((device) => ["-device", device.qemu + romOf(device, jobDirectory)]),
+    ...extraDevices.flatMap((device) => ["-device", device]),
   ];
+}
+
+function romOf({ rom }: LabDevice, jobDirectory: string): string {
+  return rom ? `,romfile=${escapeValue(path.join(jobDirectory, OPTION_ROM_FILE))}` : "";
 }
 
 /** What QEMU's own code for a device is called with: each access once, at its width, however the guest came by it. */

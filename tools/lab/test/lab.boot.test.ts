@@ -45,6 +45,9 @@ const GUEST_REPORT = `
   $hotplug unplug hotplugEdu && until [ ! -e $edu ]; do sleep 0.1; done && echo pulled out
   $hotplug plug hotplugEdu && until [ -e $edu ]; do sleep 0.1; done && echo put back
   touch /usr/written-in-guest && echo result > $LAB_OUTPUT/file
+  $hotplug fatal-error edu; echo "fatal error of edu: $?"
+  $hotplug nonfatal-error errorRng && until dmesg | grep -o "Uncorrectable (Non-Fatal) error message"; do sleep 0.1; done
+  od -An -tx1 -N2 /run/vfio-lab/option.rom
   head -c 3000000 /dev/zero
   echo complaint >&2
   sleep 1000 &
@@ -62,13 +65,17 @@ test(
       outputDirectory,
       env: { ODD: "a'b" },
     });
-    const stderr = 'hotplug: cannot do "unplug edu"\ncomplaint\n';
+    const refused = ["unplug edu", "fatal-error edu"].map((line) => `hotplug: cannot do "${line}"\n`);
+    const stderr = `${refused.join("")}complaint\n`;
     expect(result).toMatchObject({ exitCode: 130, stderr });
     expect(result.stdout).toContain(`args: ${words.map((word) => `<${word}>`).join("")}`);
     expect(result.stdout).toContain(`where: ${cwd}, 1, a'b`);
     expect(result.stdout).toMatch(/HugePages_Total: +256\n/);
     expect(result.stdout).toContain(`modprobe works\nnode ${process.version}\n`);
     expect(result.stdout).toContain("unplug edu: 1\npulled out\nput back\n");
+    expect(result.stdout).toContain(
+      "fatal error of edu: 1\nUncorrectable (Non-Fatal) error message\n 55 aa\n",
+    );
     expect(result.stdout.match(/\0/g)).toHaveLength(3_000_000);
     expect(readFileSync(path.join(outputDirectory, "file"), "utf8")).toBe("result\n");
     expect(readdirSync("/usr")).not.toContain("written-in-guest");

@@ -11,6 +11,7 @@ import { kernelArguments } from "../src/kernel-arguments.js";
 import { compressedKernel } from "../src/kernel-image.js";
 import { chooseKernelPackage, compareVersions, releaseOfPackage } from "../src/kernel-package.js";
 import { parseShowDepends } from "../src/modules.js";
+import { optionRom } from "../src/option-rom.js";
 import { qemuArguments } from "../src/qemu-arguments.js";
 import { shellCommand, shellQuote } from "../src/shell-quote.js";
 
@@ -72,7 +73,10 @@ describe("QEMU's command line", () => {
     expect(text).not.toContain("virtserialport,chardev=monitor");
   });
 
-  test("doubles commas in paths", () => expect(line()).toContain("path=/s/job,,1,"));
+  test("doubles commas in paths", () => {
+    expect(line()).toContain("path=/s/job,,1,");
+    expect(line()).toMatch(/virtio-rng-pci,\S+,romfile=\/s\/job,,1\/option\.rom /);
+  });
 
   test("follows the machine's options", () => {
     const machine = {
@@ -198,10 +202,41 @@ describe("control lines", () => {
 });
 
 describe("hotplug", () => {
-  test.each(["plug edu", "unplug nothing", "unplug toString", "unplug", "device_del hotplugEdu", ""])(
-    "cannot be asked for: %s",
-    (line) => expect(parseHotplugLine(line)).toBeUndefined(),
-  );
+  test.each([
+    ...[
+      "plug edu",
+      "unplug nothing",
+      "unplug toString",
+      "toString errorRng",
+      "unplug",
+      "device_del hotplugEdu",
+      "",
+    ],
+    ...["fatal-error e1000e", "nonfatal-error hotplugEdu", "unplug errorRng", "fatal-error errorRng DLP"],
+  ])("cannot be asked for: %s", (line) => expect(parseHotplugLine(line)).toBeUndefined());
+
+  test.each([
+    ["nonfatal-error", "POISON_TLP"],
+    ["fatal-error", "MALF_TLP"],
+  ])("%s is one of PCI Express's errors, for the monitor", (verb, error) => {
+    expect(qmpCommand(parseHotplugLine(`${verb} errorRng`)!)).toEqual({
+      execute: "human-monitor-command",
+      arguments: { "command-line": `pcie_aer_inject_error errorRng ${error}` },
+    });
+  });
+
+  test("what the monitor prints for people is an error unless it says OK", () => {
+    const sent: string[] = [];
+    const hotplug = new Hotplug((_, text) => sent.push(text));
+    for (const answer of [
+      "OK id: errorRng root bus: pcie.0, bus: 3 devfn: 0.0\r\n",
+      "no such device\r\nand more",
+      "",
+    ])
+      hotplug.fromMonitor(Buffer.from(`${JSON.stringify({ return: answer, id: "guest" })}\r\n`));
+
+    expect(sent).toEqual(["ok\n", "error no such device\n", "error \n"]);
+  });
 
   test("what is unplugged goes by its name; what is plugged is as on QEMU's command line", () => {
     const command = (line: string) => qmpCommand(parseHotplugLine(line)!);
@@ -233,6 +268,22 @@ describe("hotplug", () => {
       "hotplug ok",
       "hotplug error why",
     ]);
+  });
+});
+
+describe("the expansion ROM", () => {
+  test("has header, data structure and checksum, and its words differ", () => {
+    const rom = Buffer.from(optionRom());
+    const structure = rom.subarray(rom.readUInt16LE(0x18));
+
+    expect(rom.readUInt16LE(0)).toBe(0xaa55);
+    expect([rom[2]! * 512, structure.readUInt16LE(0x10) * 512]).toEqual([rom.length, rom.length]);
+    expect(structure.toString("latin1", 0, 4)).toBe("PCIR");
+    expect(structure.toString("hex", 4, 8)).toBe("f41a4410");
+    expect(structure[0x15]).toBe(0x80);
+    expect(rom.reduce((sum, byte) => sum + byte, 0) % 256).toBe(0);
+    const words = new Uint32Array(optionRom().buffer).subarray(13);
+    expect(new Set(words).size).toBe(words.length);
   });
 });
 

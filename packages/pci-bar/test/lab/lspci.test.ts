@@ -10,10 +10,12 @@ import {
   E1000E,
   EDU,
   EDU_NARROW,
+  ERROR_RNG,
   NVME,
   openDevice,
   SRIOV_NVME,
   TEST_DEVICE,
+  VGA,
 } from "./machine.js";
 
 leavesNothingBehind();
@@ -178,6 +180,8 @@ describe.each([
   { device: "edu with a narrow mask", bdf: EDU_NARROW },
   { device: "edu behind a bridge", bdf: BRIDGED_EDU },
   { device: "nvme with SR-IOV", bdf: SRIOV_NVME },
+  { device: "a virtio device with AER and a ROM", bdf: ERROR_RNG },
+  { device: "a VGA card", bdf: VGA },
 ])("given $device, opened through VFIO", ({ bdf }) => {
   it("its bytes are those of sysfs, and its text is lspci's, sizes included", () => {
     using open = openDevice(bdf);
