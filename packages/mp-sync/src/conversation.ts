@@ -120,10 +120,11 @@ export class Conversation {
     for (const file of files) this.#received.delete(file);
   }
 
-  /** Takes the connection itself out of this conversation's care. */
-  keepConnection(): SeqpacketSocket {
+  /** Takes the connection itself out of this conversation's care, unless its new owner fails to be made. */
+  handOver<T>(makeOwner: (socket: SeqpacketSocket) => T): T {
+    const owner = makeOwner(this.#socket);
     this.#isKept = true;
-    return this.#socket;
+    return owner;
   }
 
   #take(maxBytes: number): ReceivedPacket | undefined {

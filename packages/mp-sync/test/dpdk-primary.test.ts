@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { DatagramSocket, kernel, realKernel, useKernel, VfioError } from "@vfio/ioctl-native";
 import { NOBODY } from "@vfio/test-support";
@@ -199,12 +199,30 @@ describe("the socket for the reply", () => {
 
   it("is removed when its owner cannot be changed", async () => {
     await using fake = await FakeDpdkPrimary.start({ owner: NOBODY });
-    using _refused = useKernel({ ...realKernel(), chown: () => -1 });
+    using _refused = useKernel({ ...realKernel(), lchown: () => -1 });
     using primary = await join(fake);
     const error = await errorOf(() => primary.container());
     expect(error.code).toBe("EPERM");
     expect(error.message).toContain(`to the primary's user ${NOBODY}`);
     expect(fake.socketsLeft()).toEqual([]);
+  });
+
+  it("is given away without following a link that the primary's user has put in its place", async () => {
+    await using fake = await FakeDpdkPrimary.start({ owner: NOBODY });
+    const victim = freshPath();
+    writeFileSync(victim, "");
+    const real = kernel();
+    using _attacked = useKernel({
+      ...real,
+      datagramBind: (file) => {
+        const fd = real.datagramBind(file);
+        unlinkSync(file);
+        symlinkSync(victim, file);
+        return fd;
+      },
+    });
+    using _socket = PrivateSocket.bind(fake.directory, { mode: 0o600, uid: NOBODY, gid: NOBODY, inode: 1 });
+    expect(statSync(victim).uid).toBe(process.getuid?.());
   });
 
   it.each(["SIGTERM", "SIGINT"] as const)("of a process ended by %s is gone", async (signal) => {
