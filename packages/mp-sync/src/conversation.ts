@@ -85,9 +85,9 @@ export class Conversation {
     try {
       this.#socket.send(bytes, fds);
     } catch (error) {
-      // A primary that refused and left has left its answer behind: receive() finds it, or that there is
-      // none.
-      if (!hasCode(error, "EPIPE")) throw error;
+      // A primary that refused and left has left its answer behind: receive() finds it, or that there is none.
+      // ECONNRESET is the same of one that left something unread.
+      if (!hasCode(error, "EPIPE") && !hasCode(error, "ECONNRESET")) throw error;
     }
   }
 

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import { existsSync, readdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import path from "node:path";
-import { DatagramSocket, kernel, realKernel, useKernel, VfioError } from "@vfio/ioctl-native";
+import { DatagramSocket, kernel, realKernel, useKernel, VfioError, type Kernel } from "@vfio/ioctl-native";
 import { NOBODY } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { PrivateSocket } from "../src/dpdk/private-socket.js";
@@ -185,6 +186,39 @@ describe("the death of a primary", () => {
     holder.pid += 1;
     expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
     expect(fake.asked).toEqual([]);
+  });
+});
+
+describe("a new primary, which might be of another version, in the middle of a request", () => {
+  it.each<[string, string[], number, (kernel: Kernel, onFirst: () => void) => Partial<Kernel>]>([
+    [
+      "while the first one's queue is full",
+      ["answer"],
+      0,
+      (_real, onFirst) => ({ datagramSend: () => (onFirst(), -constants.errno.EAGAIN) }),
+    ],
+    [
+      "after the first one was not ready",
+      ["not ready", "answer"],
+      1,
+      (real, onFirst) => ({
+        datagramReceive: (...args) => {
+          const datagram = real.datagramReceive(...args);
+          if (typeof datagram !== "number") onFirst();
+          return datagram;
+        },
+      }),
+    ],
+  ])("%s is sent nothing", async (_name, behaviours, sent, change) => {
+    await using fake = await FakeDpdkPrimary.start({ behaviours });
+    const holder = { locked: true, pid: fake.pid };
+    const real = kernel();
+    const isReplaced = (): void => void (holder.pid = fake.pid + 1);
+    using _changed = useKernel({ ...real, lockHolder: () => holder, ...change(real, isReplaced) });
+    using primary = await join(fake);
+    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await fake.told(1 + sent);
+    expect(fake.asked).toHaveLength(sent);
   });
 });
 
