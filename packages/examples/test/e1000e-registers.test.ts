@@ -1,5 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { linkStatus, macAddress, receiveRing, transmitRing } from "../src/dpdk/e1000e-registers.js";
+import {
+  linkStatus,
+  macAddress,
+  receiveRing,
+  transmitRing,
+  waitForLink,
+} from "../src/dpdk/e1000e-registers.js";
 
 /** A card whose registers are those of the list, and which refuses to have any other read. */
 function card(registers: Readonly<Record<number, number>>) {
@@ -25,6 +31,22 @@ describe("given the registers of an 82574L", () => {
     [0x800000c3, "up, 1000 Mbit/s, full duplex"],
   ])("a status of 0x%s is a link that is %s", (status, text) => {
     expect(linkStatus(card({ 0x8: status }))).toBe(text);
+  });
+
+  it.each([
+    ["is up", [0x2]],
+    ["comes up", [0x0, 0x0, 0x2]],
+  ])("a link that %s is waited for, and not longer", async (_name, states) => {
+    const left = [...states];
+    await waitForLink({ read32: () => left.shift()! }, new AbortController().signal);
+    expect(left).toEqual([]);
+  });
+
+  it("a link that stays down is no longer waited for when the program is to end", async () => {
+    const ending = new AbortController();
+    const waiting = waitForLink(card({ 0x8: 0 }), ending.signal);
+    ending.abort();
+    await expect(waiting).rejects.toMatchObject({ name: "AbortError" });
   });
 
   it("each ring has its length in bytes, 16 for each descriptor, its head and its tail", () => {

@@ -1,7 +1,7 @@
 import {
-  chownSync,
   closeSync,
   constants,
+  lchownSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -223,8 +223,8 @@ export interface Kernel {
   unlink(path: string): number;
   /** `rename(2)`. */
   rename(from: string, to: string): number;
-  /** `chown(2)`. */
-  chown(path: string, uid: number, gid: number): number;
+  /** `lchown(2)`: of a symbolic link the link itself. */
+  lchown(path: string, uid: number, gid: number): number;
   /** `stat(2)`, or `-errno`. */
   stat(path: string): FileStatus | number;
   /** `statfs(2)` of the filesystem that a path lies on, or `-errno`. */
@@ -232,7 +232,7 @@ export interface Kernel {
 }
 
 type PlainFiles =
-  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "chown" | "stat" | "filesystem";
+  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "lchown" | "stat" | "filesystem";
 type Addon = Omit<Kernel, PlainFiles>;
 
 let current: Kernel | undefined;
@@ -267,7 +267,7 @@ export function realKernel(): Kernel {
     list: (path) => orErrno(() => readdirSync(path)),
     unlink: (path) => orErrno(() => (unlinkSync(path), 0)),
     rename: (from, to) => orErrno(() => (renameSync(from, to), 0)),
-    chown: (path, uid, gid) => orErrno(() => (chownSync(path, uid, gid), 0)),
+    lchown: (path, uid, gid) => orErrno(() => (lchownSync(path, uid, gid), 0)),
     stat: (path) =>
       orErrno(() => {
         const { mode, uid, gid, ino } = statSync(path);

@@ -1,4 +1,4 @@
-import { closedError, Fd } from "@vfio/ioctl-native";
+import { closedError, Fd, runAll } from "@vfio/ioctl-native";
 import type { Inquiry } from "./conversation.js";
 import type { Deadline } from "./deadline.js";
 import { checkTimeout } from "./limits.js";
@@ -160,7 +160,7 @@ export class PrimaryPeer implements Disposable {
     if (this.closed) return;
     this.#closed = true;
     for (const request of this.#underWay) request.end(this.#closedError());
-    for (const file of this.#files) file.close();
+    runAll([...this.#files].map((file) => () => file.close()));
   }
 
   /** As {@link close}. */

@@ -85,9 +85,9 @@ export class Conversation {
     try {
       this.#socket.send(bytes, fds);
     } catch (error) {
-      // A primary that refused and left has left its answer behind: receive() finds it, or that there is
-      // none.
-      if (!hasCode(error, "EPIPE")) throw error;
+      // A primary that refused and left has left its answer behind: receive() finds it, or that there is none.
+      // ECONNRESET is the same of one that left something unread.
+      if (!hasCode(error, "EPIPE") && !hasCode(error, "ECONNRESET")) throw error;
     }
   }
 
@@ -120,10 +120,11 @@ export class Conversation {
     for (const file of files) this.#received.delete(file);
   }
 
-  /** Takes the connection itself out of this conversation's care. */
-  keepConnection(): SeqpacketSocket {
+  /** Takes the connection itself out of this conversation's care, unless its new owner fails to be made. */
+  handOver<T>(makeOwner: (socket: SeqpacketSocket) => T): T {
+    const owner = makeOwner(this.#socket);
     this.#isKept = true;
-    return this.#socket;
+    return owner;
   }
 
   #take(maxBytes: number): ReceivedPacket | undefined {

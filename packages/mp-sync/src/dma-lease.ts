@@ -49,6 +49,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
   readonly #socket: SeqpacketSocket;
   readonly #lost = new AbortController();
   readonly #watcher: FdWatcher;
+  #releasing: Promise<void> | undefined;
 
   private constructor(path: string, { iova, bytes }: LeaseTerms, socket: SeqpacketSocket) {
     this.iova = iova;
@@ -70,7 +71,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
       const packet = await conversation.receive(VERDICT_BYTES);
       const verdict = decodeVerdict(readBytes(packet, 0, "the verdict on a lease"));
       if (verdict.errno !== 0) throw refusedError(inquiry.path, terms, verdict);
-      return new DmaLease(inquiry.path, terms, conversation.keepConnection());
+      return conversation.handOver((socket) => new DmaLease(inquiry.path, terms, socket));
     });
   }
 
@@ -88,27 +89,15 @@ export class DmaLease implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Gives the lease back, and waits until the primary has unmapped the memory.
-   * @throws VfioError `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PROTOCOL`.
+   * Gives the lease back, and waits until the primary has unmapped the memory. Called again meanwhile, it waits for the
+   * same.
+   * @throws VfioError `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_LEASE_REFUSED` (the
+   *   primary failed to unmap it; its events have the errno), `ERR_VFIO_CLOSED` ({@link close} came meanwhile);
+   *   VfioSystemError (EMFILE, …).
    */
   async release(timeoutMs = 5000): Promise<void> {
     if (this.closed) return;
-    this.#watcher.stop();
-    try {
-      this.#socket.send(encodeInt(RELEASE));
-      await waitForFd(this.#socket, {
-        timeoutMs,
-        what: `the primary at ${this.#path} to unmap ${rangeText(this)}`,
-      });
-      const packet = this.#socket.receive(INT_BYTES);
-      if (packet === undefined || packet.bytes.length === 0) throw this.#goneError();
-      const answer = readAnswer({ ...packet, fds: 0 }, 0);
-      if (answer !== "OK") throw unmapError(this.#path, this);
-    } catch (error) {
-      throw error instanceof VfioSystemError ? this.#goneError() : error;
-    } finally {
-      this.#socket.close();
-    }
+    await (this.#releasing ??= this.#giveBack(timeoutMs));
   }
 
   /** Ends the lease without waiting: the primary unmaps the memory when it sees the end of the connection. */
@@ -125,6 +114,25 @@ export class DmaLease implements Disposable, AsyncDisposable {
   /** As {@link release}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
+  }
+
+  async #giveBack(timeoutMs: number): Promise<void> {
+    this.#watcher.stop();
+    try {
+      this.#socket.send(encodeInt(RELEASE));
+      await waitForFd(this.#socket, {
+        timeoutMs,
+        what: `the primary at ${this.#path} to unmap ${rangeText(this)}`,
+      });
+      const packet = this.#socket.receive(INT_BYTES);
+      if (packet === undefined || packet.bytes.length === 0) throw this.#goneError();
+      const answer = readAnswer({ ...packet, fds: 0 }, 0);
+      if (answer !== "OK") throw unmapError(this.#path, this);
+    } catch (error) {
+      throw hasLeft(error) ? this.#goneError() : error;
+    } finally {
+      this.#socket.close();
+    }
   }
 
   #onLost(): void {
@@ -183,6 +191,10 @@ function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
   );
 }
 
+function hasLeft(error: unknown): boolean {
+  return error instanceof VfioSystemError && (error.code === "EPIPE" || error.code === "ECONNRESET");
+}
+
 const HINTS = new Map<number, string>([
   [errnoOf("ERANGE"), "Choose an IOVA inside the window that the primary gives to leases"],
   [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
@@ -191,6 +203,10 @@ const HINTS = new Map<number, string>([
   [
     errnoOf("EINVAL"),
     "IOVA, bytes and offset must be multiples of the page size, and the container must have a group",
+  ],
+  [
+    errnoOf("ENODEV"),
+    "The primary has closed its container: it ends, or must start its server with a new one",
   ],
   [errnoOf("ENXIO"), "The range reaches beyond the end of the memory's file"],
   [errnoOf("ENOMEM"), "The primary's limit of locked memory (ulimit -l) is too low, or memory is short"],

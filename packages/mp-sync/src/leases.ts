@@ -80,7 +80,8 @@ export class Leases {
 
   /**
    * Undoes a lease's mapping.
-   * @throws VfioSystemError if the kernel refuses; the memory then stays mapped in this process.
+   * @throws VfioSystemError if the kernel refuses; the memory then stays mapped in this process. VfioError
+   *   `ERR_VFIO_LEASE_LOST` if the container had not all of it any more.
    */
   release(lease: Lease): void {
     const mapping = this.#leases.get(lease);
@@ -92,6 +93,9 @@ export class Leases {
       what: `cannot unmap the lease of process ${lease.pid}: ${rangeText(lease)}`,
     }));
     mapping.close();
+    // The kernel writes back how much there was.
+    const { size } = unmap.decode(request);
+    if (size < BigInt(lease.bytes)) throw lostError(lease, size);
   }
 
   /** Undoes all mappings, as far as the kernel lets it: for the end of the process. */
@@ -139,6 +143,16 @@ export class Leases {
   }
 }
 
+function lostError(lease: Lease, unmapped: bigint): VfioError {
+  return new VfioError(
+    "ERR_VFIO_LEASE_LOST",
+    `of the lease of process ${lease.pid} only ${unmapped} of ${lease.bytes} bytes were still mapped: ${rangeText(lease)}`,
+    {
+      hint: "Somebody unmapped it, or the container's last group left, and the kernel forgot all mappings: keep a group while leases run",
+    },
+  );
+}
+
 /** "IOVA 0x1000 to 0x1fff". */
 export function rangeText(range: { readonly iova: bigint; readonly bytes: number }): string {
   return `IOVA 0x${range.iova.toString(16)} to 0x${lastOf(range).toString(16)}`;
@@ -156,8 +170,13 @@ function isAnonymousMemory({ fd }: HasFd): boolean {
 }
 
 function errnoIn(error: unknown): number {
-  if (error instanceof VfioSystemError) return error.errno;
-  return error instanceof VfioError ? errnoOf("EBADF") : errnoOf("EINVAL");
+  if (error instanceof VfioSystemError) return isOfContainer(error) ? errnoOf("ENODEV") : error.errno;
+  return error instanceof VfioError ? errnoOf("ENODEV") : errnoOf("EINVAL");
+}
+
+// The container has been closed. EBADF of mmap is the file's.
+function isOfContainer({ code, syscall }: VfioSystemError): boolean {
+  return code === "EBADF" && syscall === "ioctl";
 }
 
 function checkLimit(name: string, value: number): void {

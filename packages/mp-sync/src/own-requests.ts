@@ -97,9 +97,9 @@ export async function takeOk(
 function lacksRequest(answer: string, request: string, path: string): VfioError {
   return new VfioError(
     "ERR_VFIO_PRIMARY_LACKS_REQUEST",
-    `the primary at ${path} answers ${answer} to ${request}: it does not serve this request`,
+    `the primary at ${path} answers ${answer} to ${request}: it does not serve this request, or failed`,
     {
-      hint: "A primary of the 2014 protocol only knows those for container and groups; FdServer of @vfio/mp-sync knows all but what its options switch off. Or it does not allow this user",
+      hint: "A primary of the 2014 protocol only knows those for container and groups; FdServer of @vfio/mp-sync knows all but what its options switch off. Or it does not allow this user, or it failed: its events say why",
     },
   );
 }

@@ -41,6 +41,7 @@ export class ServedClient {
   #mayStay = false;
   #watcher: FdWatcher | undefined;
   #watchesWriting = false;
+  #referenced = true;
   #timer: NodeJS.Timeout | undefined;
   #ended = false;
 
@@ -55,6 +56,13 @@ export class ServedClient {
   start(): void {
     this.#advance();
     if (!this.#ended && !this.#mayStay) this.#limitTime();
+  }
+
+  /** Whether it keeps this process alive while it waits for the client. */
+  setReferenced(referenced: boolean): void {
+    this.#referenced = referenced;
+    if (referenced) this.#watcher?.ref();
+    else this.#watcher?.unref();
   }
 
   drop(reason: DropReason, detail: string, error?: unknown): void {
@@ -120,6 +128,7 @@ export class ServedClient {
     this.#watcher?.stop();
     this.#watchesWriting = forWriting;
     this.#watcher = watchFd(this.#socket, this.#advance, forWriting);
+    if (!this.#referenced) this.#watcher.unref();
     return false;
   }
 
@@ -143,6 +152,7 @@ export class ServedClient {
   #onTimeout(): void {
     this.#advance();
     const { expected } = this.#exchange;
+    if (this.#mayStay && expected === "release") return;
     const fault = expected === "nothing" ? "did not read its reply" : `sent no ${expected}`;
     this.drop("timeout", `${fault} within ${this.#service.timeoutMs} ms`);
   }

@@ -43,6 +43,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   readonly #leaseholders = new Set<ServedClient>();
   readonly #forgetExit: () => void;
   readonly #waitingForIdle: (() => void)[] = [];
+  #referenced = true;
   #closed = false;
 
   private constructor(shared: Shared, leases: Leases, socketFile: SocketFile, options: FdServerOptions) {
@@ -170,14 +171,14 @@ export class FdServer implements AsyncDisposable, Disposable {
     return this.#open().removeDevice(bdf);
   }
 
-  /** Lets the process end although the server listens. */
+  /** Lets the process end although the server listens and leases run; these are then ended first. */
   unref(): void {
-    this.#reception.setReferenced(false);
+    this.#setReferenced(false);
   }
 
   /** Undoes {@link unref}. */
   ref(): void {
-    this.#reception.setReferenced(true);
+    this.#setReferenced(true);
   }
 
   /** Removes the socket file, stops listening, drops the clients being served and ends all leases, all at once. */
@@ -186,6 +187,7 @@ export class FdServer implements AsyncDisposable, Disposable {
     for (const client of [...this.#clients, ...this.#leaseholders]) {
       client.drop("closed", "the server was closed");
     }
+    this.#forgetExit();
   }
 
   /** As {@link close}. */
@@ -203,6 +205,12 @@ export class FdServer implements AsyncDisposable, Disposable {
     this.close();
   }
 
+  #setReferenced(referenced: boolean): void {
+    this.#referenced = referenced;
+    this.#reception.setReferenced(referenced);
+    for (const client of this.#leaseholders) client.setReferenced(referenced);
+  }
+
   #open(): Shared {
     if (this.#closed) throw closedError(`the server on ${this.path}`);
     return this.#shared;
@@ -211,7 +219,6 @@ export class FdServer implements AsyncDisposable, Disposable {
   #stopListening(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#forgetExit();
     this.#reception.close();
     this.#socketFile.close();
   }
@@ -230,6 +237,7 @@ export class FdServer implements AsyncDisposable, Disposable {
 
   #letStay(client: ServedClient, outcome: ClientOutcome): void {
     this.#leaseholders.add(client);
+    client.setReferenced(this.#referenced);
     this.#makeRoom(client, outcome);
   }
 

@@ -1,4 +1,5 @@
 import { readFileSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import { kernel, SeqpacketListener, useKernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { connectToPrimary, type PrimaryPeer } from "../src/index.js";
@@ -80,6 +81,27 @@ describe("our secondary and our primary", () => {
     expect(unknown.message).toContain("knows no group 9999");
     expect(unknown.hint).toContain("/sys/kernel/iommu_groups");
   });
+
+  it.each(["EPIPE", "ECONNRESET"] as const)(
+    "given a primary that refuses and leaves before the group number (%s): its answer counts",
+    async (errno) => {
+      const path = freshPath();
+      using container = someFile();
+      await using _primary = new ScriptedPrimary(
+        path,
+        { takes: 1, sends: [{ bytes: int(0), fds: [container] }] },
+        { takes: 1, sends: [{ bytes: int(0xff) }] },
+      );
+      using peer = await connect(path);
+      const real = kernel();
+      using _left = useKernel({
+        ...real,
+        socketSend: (fd, bytes, fds) =>
+          Buffer.from(bytes).equals(int(77)) ? -constants.errno[errno] : real.socketSend(fd, bytes, fds),
+      });
+      expect((await errorOf(() => peer.group(77))).code).toBe("ERR_VFIO_GROUP_REFUSED");
+    },
+  );
 
   it.each([-1, 1.5, 2 ** 31])("refuses %d as a group number without asking", async (number) => {
     using primary = await TestPrimary.start();

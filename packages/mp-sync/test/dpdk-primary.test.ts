@@ -1,7 +1,8 @@
 import { once } from "node:events";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, statSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { constants } from "node:os";
 import path from "node:path";
-import { DatagramSocket, kernel, realKernel, useKernel, VfioError } from "@vfio/ioctl-native";
+import { DatagramSocket, kernel, realKernel, useKernel, VfioError, type Kernel } from "@vfio/ioctl-native";
 import { NOBODY } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { PrivateSocket } from "../src/dpdk/private-socket.js";
@@ -188,6 +189,39 @@ describe("the death of a primary", () => {
   });
 });
 
+describe("a new primary, which might be of another version, in the middle of a request", () => {
+  it.each<[string, string[], number, (kernel: Kernel, onFirst: () => void) => Partial<Kernel>]>([
+    [
+      "while the first one's queue is full",
+      ["answer"],
+      0,
+      (_real, onFirst) => ({ datagramSend: () => (onFirst(), -constants.errno.EAGAIN) }),
+    ],
+    [
+      "after the first one was not ready",
+      ["not ready", "answer"],
+      1,
+      (real, onFirst) => ({
+        datagramReceive: (...args) => {
+          const datagram = real.datagramReceive(...args);
+          if (typeof datagram !== "number") onFirst();
+          return datagram;
+        },
+      }),
+    ],
+  ])("%s is sent nothing", async (_name, behaviours, sent, change) => {
+    await using fake = await FakeDpdkPrimary.start({ behaviours });
+    const holder = { locked: true, pid: fake.pid };
+    const real = kernel();
+    const isReplaced = (): void => void (holder.pid = fake.pid + 1);
+    using _changed = useKernel({ ...real, lockHolder: () => holder, ...change(real, isReplaced) });
+    using primary = await join(fake);
+    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await fake.told(1 + sent);
+    expect(fake.asked).toHaveLength(sent);
+  });
+});
+
 describe("the socket for the reply", () => {
   it("is given to the primary's user, who must be able to answer", async () => {
     await using fake = await FakeDpdkPrimary.start({ owner: NOBODY });
@@ -199,12 +233,30 @@ describe("the socket for the reply", () => {
 
   it("is removed when its owner cannot be changed", async () => {
     await using fake = await FakeDpdkPrimary.start({ owner: NOBODY });
-    using _refused = useKernel({ ...realKernel(), chown: () => -1 });
+    using _refused = useKernel({ ...realKernel(), lchown: () => -1 });
     using primary = await join(fake);
     const error = await errorOf(() => primary.container());
     expect(error.code).toBe("EPERM");
     expect(error.message).toContain(`to the primary's user ${NOBODY}`);
     expect(fake.socketsLeft()).toEqual([]);
+  });
+
+  it("is given away without following a link that the primary's user has put in its place", async () => {
+    await using fake = await FakeDpdkPrimary.start({ owner: NOBODY });
+    const victim = freshPath();
+    writeFileSync(victim, "");
+    const real = kernel();
+    using _attacked = useKernel({
+      ...real,
+      datagramBind: (file) => {
+        const fd = real.datagramBind(file);
+        unlinkSync(file);
+        symlinkSync(victim, file);
+        return fd;
+      },
+    });
+    using _socket = PrivateSocket.bind(fake.directory, { mode: 0o600, uid: NOBODY, gid: NOBODY, inode: 1 });
+    expect(statSync(victim).uid).toBe(process.getuid?.());
   });
 
   it.each(["SIGTERM", "SIGINT"] as const)("of a process ended by %s is gone", async (signal) => {

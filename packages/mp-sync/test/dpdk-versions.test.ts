@@ -85,6 +85,8 @@ describe("given a version that nobody knows yet", () => {
     ["the next of Debian 12's line", version(22, 11, 12)],
     ["the next of 23.11", version(23, 11, 8)],
     ["the next of 24.11", version(24, 11, 7)],
+    ["the first stable one of 25.11", version(25, 11, 1)],
+    ["the first stable one of 26.07", version(26, 7, 1)],
     ["26.11", version(26, 11)],
     ["something far off", 0xffffffff],
   ])("%s: it is refused, and nothing was sent", async (_name, number) => {

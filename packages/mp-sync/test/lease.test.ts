@@ -1,5 +1,6 @@
 import { openSync } from "node:fs";
-import { Fd } from "@vfio/ioctl-native";
+import { constants } from "node:os";
+import { Fd, kernel, SeqpacketSocket, useKernel } from "@vfio/ioctl-native";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   connectToPrimary,
@@ -8,12 +9,13 @@ import {
   type FdServerOptions,
   type PrimaryPeer,
 } from "../src/index.js";
+import { encodeTerms } from "../src/lease-messages.js";
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
-import { WatchedKernel } from "./support/kernel.js";
+import { ReferencedWatches, WatchedKernel } from "./support/kernel.js";
 import { TestPrimary } from "./support/primary.js";
-import { int, ScriptedPrimary, type ScriptedReply } from "./support/wire.js";
+import { int, next, ScriptedPrimary, spell, type ScriptedReply } from "./support/wire.js";
 
 useFolder();
 expectNoFdLeft();
@@ -31,6 +33,7 @@ afterEach(() => {
 });
 
 const verify = (): void => undefined;
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const connect = (path: string): Promise<PrimaryPeer> => connectToPrimary({ path, verify });
 const request = (more: Partial<DmaRequest> = {}): DmaRequest => ({
   file: memory,
@@ -204,6 +207,126 @@ describe("a DMA lease", () => {
     expect(error.message).toContain("failed to unmap IOVA 0x10000 to 0x10fff");
     expect((await primary.told(3)).at(-1)).toBe("lease ended: failed");
     expect(primary.events[2]).toMatchObject({ error: { code: "EIO" } });
+  });
+});
+
+describe("a primary that is busy, ends, or has trouble of its own", () => {
+  it("finds the terms only when their time is up: the lease is granted, and stays", async () => {
+    using primary = await TestPrimary.start({ timeoutMs: 50 });
+    using socket = SeqpacketSocket.connect(primary.path);
+    socket.send(int(0x10004));
+    while (primary.server.clients === 0) await nextTurn();
+    socket.send(encodeTerms({ iova: 0x10000n, bytes: 4096, offset: 0, access: "read-write" }), [memory.fd]);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    expect(spell(await next(socket))).toBe("00000000+0fd");
+    expect(spell(await next(socket, 24))).toBe(`${"00".repeat(24)}+0fd`);
+    await nextTurn();
+    expect(primary.server.leases).toHaveLength(1);
+    expect(await primary.told(1)).toEqual(["lease: OK"]);
+  });
+
+  it("unmaps the leases, too, when the process ends while the server waits for its last clients", async () => {
+    const before = process.listeners("exit");
+    using primary = await TestPrimary.start();
+    const [atExit] = process.listeners("exit").filter((listener) => !before.includes(listener));
+    using peer = await connect(primary.path);
+    await peer.mapDma(request());
+    using hanging = SeqpacketSocket.connect(primary.path);
+    while (primary.server.clients === 0) await nextTurn();
+    const closing = primary.server[Symbol.asyncDispose]();
+    expect(watched.mapped.size).toBe(1);
+    atExit?.(0);
+    expect([...watched.mapped]).toEqual([]);
+    hanging.close();
+    await closing;
+    expect(process.listeners("exit")).toEqual(before);
+  });
+
+  it("keeps the process alive for the listener and the leaseholders, and unref'd for neither", async () => {
+    using alive = new ReferencedWatches();
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    await using _before = await peer.mapDma(request());
+    expect(alive.count).toBe(2);
+    primary.server.unref();
+    expect(alive.count).toBe(0);
+    await using _after = await peer.mapDma(request({ iova: 0x20000n }));
+    expect(alive.count).toBe(0);
+    primary.server.ref();
+    expect(alive.count).toBe(3);
+  });
+
+  it("has no mapping any more when the lease is given back: both are told", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    watched.mapped.clear();
+    expect((await errorOf(() => lease.release())).code).toBe("ERR_VFIO_LEASE_REFUSED");
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: failed");
+    const { error } = primary.events[2] as { error?: unknown };
+    expect(error).toMatchObject({ code: "ERR_VFIO_LEASE_LOST" });
+    expect(String(error)).toContain("only 0 of 4096 bytes were still mapped: IOVA 0x10000 to 0x10fff");
+  });
+
+  it("has closed its container: a lease is refused, and the error says so", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    primary.container.close();
+    const error = await errorOf(() => peer.mapDma(request()));
+    expect(error.code).toBe("ERR_VFIO_LEASE_REFUSED");
+    expect(error.message).toContain("for DMA: ENODEV");
+    expect(error.hint).toContain("closed its container");
+  });
+
+  it("has a container whose bare fd was closed: the same", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    watched.refuses = -constants.errno.EBADF;
+    const error = await errorOf(() => peer.mapDma(request()));
+    watched.refuses = undefined;
+    expect(error.message).toContain("for DMA: ENODEV");
+  });
+});
+
+describe("a secondary", () => {
+  it("that gives its lease back twice at once waits for the same", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    await Promise.all([lease.release(), lease.release()]);
+    expect(await primary.told(3)).toEqual(["container: OK", "lease: OK", "lease ended: released"]);
+  });
+
+  it("whose system has no more watches has no lease and no connection, and the primary unmaps", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const real = kernel();
+    let verdictIsHere = false;
+    using _full = useKernel({
+      ...real,
+      socketReceive: (fd, maxBytes, maxFds) => {
+        const packet = real.socketReceive(fd, maxBytes, maxFds);
+        verdictIsHere = typeof packet !== "number" && packet.bytes.length === 24;
+        return packet;
+      },
+      watch: (fd, forWriting, callback) =>
+        verdictIsHere ? -constants.errno.ENOSPC : real.watch(fd, forWriting, callback),
+    });
+    expect((await errorOf(() => peer.mapDma(request()))).code).toBe("ENOSPC");
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: left");
+  });
+
+  it("whose system cannot wait while it gives its lease back is told of that, and not that the primary is gone", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    const real = kernel();
+    const full = useKernel({ ...real, watch: () => -constants.errno.ENOSPC });
+    const releasing = errorOf(() => lease.release());
+    full[Symbol.dispose]();
+    expect((await releasing).code).toBe("ENOSPC");
+    expect(lease.closed).toBe(true);
+    await primary.told(3);
   });
 });
 

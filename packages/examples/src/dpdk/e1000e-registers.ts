@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { RegisterFunctions } from "@vfio/ioctl-native";
 
 /** Intel 82574L datasheet, chapter 10. None of these changes by being read; the statistics registers would. */
@@ -12,6 +13,10 @@ const DESCRIPTOR_BYTES = 16;
 const FULL_DUPLEX = 1 << 0;
 const LINK_UP = 1 << 1;
 const SPEEDS = [10, 100, 1000, 1000];
+
+/** Between two looks at the link, and how many there are: 5 s in all. */
+const LINK_MS = 50;
+const LINK_LOOKS = 100;
 
 /** What is read, and nothing written. */
 export type Registers = Pick<RegisterFunctions, "read32">;
@@ -36,6 +41,14 @@ export function linkStatus(registers: Registers): string {
   const status = registers.read32(STATUS);
   if ((status & LINK_UP) === 0) return "down";
   return `up, ${SPEEDS[(status >>> 6) & 3]} Mbit/s, ${(status & FULL_DUPLEX) === 0 ? "half" : "full"} duplex`;
+}
+
+/** Waits until the link is up, for a few seconds: it comes a moment after its driver has started it. */
+export async function waitForLink(registers: Registers, signal: AbortSignal): Promise<void> {
+  for (let looks = 0; looks < LINK_LOOKS; looks++) {
+    if ((registers.read32(STATUS) & LINK_UP) !== 0) return;
+    await sleep(LINK_MS, undefined, { signal });
+  }
 }
 
 /** The first receive ring. */

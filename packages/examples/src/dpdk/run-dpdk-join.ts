@@ -1,5 +1,6 @@
 import type { PipelineEvent } from "../pipeline/events.js";
 import { Reporter } from "../pipeline/reporter.js";
+import { waitForLink } from "./e1000e-registers.js";
 import { joinDpdk, registerFacts } from "./join.js";
 import { Testpmd } from "./testpmd.js";
 
@@ -27,7 +28,10 @@ export async function runDpdkJoin({ bdf, prefix, signal, onEvent }: DpdkJoinOpti
   await joinDpdk({ bdf, prefix, signal }, guest, async (registers) => {
     await guest.task(
       "read the card's registers",
-      () => registerFacts(registers),
+      async () => {
+        await waitForLink(registers, signal);
+        return registerFacts(registers);
+      },
       (read) => read,
     );
     await dpdk.task("let DPDK send a burst, and poll the port from then on", () =>

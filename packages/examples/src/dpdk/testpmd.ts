@@ -61,10 +61,15 @@ export class Testpmd implements AsyncDisposable {
     return this.#prompt(line);
   }
 
-  /** Asks it to end. Returns its exit status, or the signal that ended it. */
+  /** Asks it to end, and ends it if it does not. Returns its exit status, or the signal that ended it. */
   async quit(): Promise<number | string> {
+    const timer = setTimeout(() => this.#child.kill("SIGKILL"), LIMIT_MS);
     this.#child.stdin?.write("quit\n");
-    return this.#ended;
+    try {
+      return await this.#ended;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Ends it at once. */
@@ -122,7 +127,8 @@ function argumentsFor(bdf: string, prefix: string): string[] {
 
 function endOf(child: ChildProcess): Promise<number | string> {
   return new Promise((resolve) => {
-    child.once("error", (error) => resolve(error.message));
+    // An abort is an error, too, but that process has not ended yet.
+    child.on("error", (error) => child.pid === undefined && resolve(error.message));
     child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown"));
   });
 }

@@ -37,6 +37,8 @@ export interface DpdkInquiry {
   readonly timeoutMs: number;
   /** Each of them ends the asking. */
   readonly signals: readonly AbortSignal[];
+  /** Looks whether it is still the same primary, and throws if not: a new one might be of another version. */
+  readonly checkAlive: () => void;
   /** Looks at a received fd, and throws if it is the wrong one. */
   readonly verify: (file: Fd) => void;
 }
@@ -52,7 +54,7 @@ export interface DpdkAnswer {
 /**
  * Asks a DPDK primary, again if it is not ready, over a fresh socket each time: so no late reply can be taken for another.
  * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_DPDK_NO_PRIMARY`, the question's refusal;
- *   VfioSystemError EACCES; a signal's reason.
+ *   VfioSystemError EACCES; what `checkAlive` throws; a signal's reason.
  */
 export async function askDpdk(inquiry: DpdkInquiry, question: Question): Promise<DpdkAnswer> {
   const progress = { notReady: 0 };
@@ -95,12 +97,13 @@ async function askOnce(
 
 async function send(
   socket: DatagramSocket,
-  { socketPath, dialect }: DpdkInquiry,
+  { socketPath, dialect, checkAlive }: DpdkInquiry,
   { req, group = 0 }: Question,
   signal: AbortSignal,
 ): Promise<void> {
   const message = encodeRequest(dialect.layout, req, group);
   for (;;) {
+    checkAlive();
     try {
       // Connected, it takes datagrams from the primary alone: the kernel refuses everybody else's.
       socket.connect(socketPath, connectHint);
@@ -159,14 +162,4 @@ function timeoutError(
   return new VfioError("ERR_VFIO_TIMEOUT", message, {
     hint: "It is stopped or still starting, its IPC thread has ended, or it runs without VFIO (then its log says 'Cannot find action'): look at its state, or allow more time (timeoutMs)",
   });
-}
-
-/** The error of a primary that has died. */
-export function primaryGoneError(directory: string, pid: number | undefined): VfioError {
-  const who = pid === undefined ? "" : ` (process ${pid})`;
-  return new VfioError(
-    "ERR_VFIO_PRIMARY_GONE",
-    `the DPDK primary in ${directory}${who} has ended: nobody holds the lock on its config any more`,
-    { hint: "Close what came from it: the device stays busy until then. If it runs again, join it again" },
-  );
 }

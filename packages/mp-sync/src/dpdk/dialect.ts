@@ -17,7 +17,10 @@ const SINCE_18_11: RteMpDialect = { layout: LAYOUT_332, container: 0x400, iommuT
 const ONLY_22_11_11: RteMpDialect = { layout: LAYOUT_332, container: 0x100, iommuType: 0x400 };
 const SINCE_25_11: RteMpDialect = { layout: LAYOUT_340, container: 0x100, iommuType: 0x400 };
 
-/** The last release that is known of each line that is still maintained: the next one may have other codes. */
+/**
+ * The last release that is known of each line after 22.11 that has had stable ones: the next one may have other codes.
+ * Of all others after 22.11 only the first is known; those before it have ended.
+ */
 const LAST_KNOWN_MINOR = new Map([
   [2311, 7],
   [2411, 6],
@@ -29,7 +32,7 @@ export function dialectOf(version: DpdkVersion): RteMpDialect | undefined {
   if (version.year === 0) return SINCE_18_11;
   const line = version.year * 100 + version.month;
   if (line === 2211) return dialectOf2211(version.minor);
-  if (version.minor > (LAST_KNOWN_MINOR.get(line) ?? Infinity)) return undefined;
+  if (line > 2211 && version.minor > (LAST_KNOWN_MINOR.get(line) ?? 0)) return undefined;
   if (line >= 1908 && line <= 2507) return SINCE_18_11;
   if (line >= 2511 && line <= 2607) return SINCE_25_11;
   return undefined;

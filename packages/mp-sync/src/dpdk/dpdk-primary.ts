@@ -168,6 +168,7 @@ export class DpdkPrimary implements Disposable {
       dialect,
       timeoutMs: checkTimeout(timeoutMs),
       signals: [this.#closing.signal, this.gone, ...(signal === undefined ? [] : [signal])],
+      checkAlive: () => this.#checkAlive(),
       verify: (file) => expected && verify(file, expected),
     };
     return askDpdk(inquiry, question);
@@ -186,6 +187,10 @@ export class DpdkPrimary implements Disposable {
 
   #checkUsable(): void {
     this.#checkOpen();
+    this.#checkAlive();
+  }
+
+  #checkAlive(): void {
     this.#watch.look();
     this.gone.throwIfAborted();
   }

@@ -1,5 +1,4 @@
-import type { VfioError } from "@vfio/ioctl-native";
-import { primaryGoneError } from "./ask.js";
+import { VfioError } from "@vfio/ioctl-native";
 import type { PrimaryConfig } from "./primary-config.js";
 
 /** A datagram socket is not told that its peer has ended, so the lock is looked at this often, in milliseconds. */
@@ -40,4 +39,13 @@ export class PrimaryWatch implements Disposable {
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
+}
+
+function primaryGoneError(directory: string, pid: number | undefined): VfioError {
+  const who = pid === undefined ? "" : ` (process ${pid})`;
+  return new VfioError(
+    "ERR_VFIO_PRIMARY_GONE",
+    `the DPDK primary in ${directory}${who} has ended: nobody holds the lock on its config any more`,
+    { hint: "Close what came from it: the device stays busy until then. If it runs again, join it again" },
+  );
 }

@@ -31,8 +31,8 @@ export class PrivateSocket implements Disposable {
     checkLength(file);
     const socket = new PrivateSocket(DatagramSocket.bind(file, () => "The directory must be writable"));
     try {
-      removeStaleSockets(directory, socket.socket);
       socket.#giveTo(owner);
+      removeStaleSockets(directory, socket.socket);
       return socket;
     } catch (error) {
       socket[Symbol.dispose]();
@@ -51,8 +51,9 @@ export class PrivateSocket implements Disposable {
   #giveTo({ uid, gid }: FileStatus): void {
     if (uid === process.getuid?.()) return;
     const file = this.socket.path;
-    check(kernel().chown(file, uid, gid), () => ({
-      syscall: "chown",
+    // The directory is the primary's user's, who may put a link to another file in its place: so never follow one.
+    check(kernel().lchown(file, uid, gid), () => ({
+      syscall: "lchown",
       what: `cannot give ${file} to the primary's user ${uid}`,
       path: file,
     }));

@@ -48,7 +48,7 @@ export class WatchedKernel implements Disposable {
       case vfioIoctls.VFIO_IOMMU_MAP_DMA.number:
         return refusal ?? this.#map(vfioStructs.vfio_iommu_type1_dma_map.decode(argument));
       case vfioIoctls.VFIO_IOMMU_UNMAP_DMA.number:
-        return refusal ?? this.#unmap(vfioStructs.vfio_iommu_type1_dma_unmap.decode(argument));
+        return refusal ?? this.#unmap(argument);
       default:
         return undefined;
     }
@@ -61,9 +61,53 @@ export class WatchedKernel implements Disposable {
     return 0;
   }
 
-  #unmap({ iova }: { iova: bigint }): number {
-    this.mapped.delete(iova);
+  /** As the kernel does, it writes back how much there was. */
+  #unmap(argument: Uint8Array): number {
+    const { vfio_iommu_type1_dma_unmap: unmap } = vfioStructs;
+    const request = unmap.decode(argument);
+    const size = (this.mapped.get(request.iova) ?? request.iova) - request.iova;
+    argument.set(unmap.encode({ ...request, size }));
+    this.mapped.delete(request.iova);
     return 0;
+  }
+
+  [Symbol.dispose](): void {
+    this.#inUse[Symbol.dispose]();
+  }
+}
+
+/** The real kernel, with a count of the watches that keep this process alive. */
+export class ReferencedWatches implements Disposable {
+  readonly #referenced = new Set<unknown>();
+  readonly #inUse: Disposable;
+
+  constructor() {
+    const real = kernel();
+    const referenced = this.#referenced;
+    this.#inUse = useKernel({
+      ...real,
+      watch: (fd, forWriting, callback) => {
+        const watcher = real.watch(fd, forWriting, callback);
+        referenced.add(watcher);
+        return watcher;
+      },
+      unwatch: (watcher) => {
+        referenced.delete(watcher);
+        real.unwatch(watcher);
+      },
+      watchRef: (watcher) => {
+        referenced.add(watcher);
+        real.watchRef(watcher);
+      },
+      watchUnref: (watcher) => {
+        referenced.delete(watcher);
+        real.watchUnref(watcher);
+      },
+    });
+  }
+
+  get count(): number {
+    return this.#referenced.size;
   }
 
   [Symbol.dispose](): void {
