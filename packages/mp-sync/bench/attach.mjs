@@ -19,4 +19,5 @@ async function attach() {
 for (let round = 0; round < 3000; round++) await attach();
 const took = new Float64Array(Number(rounds));
 for (let round = 0; round < took.length; round++) took[round] = await attach();
-console.log(took.sort()[took.length >> 1]);
+// Not console.log, which colours numbers where it is told to.
+process.stdout.write(String(took.sort()[took.length >> 1]));
