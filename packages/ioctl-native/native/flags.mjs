@@ -15,6 +15,9 @@ const LANGUAGE = [
   "-fvisibility=hidden",
   "-fno-exceptions",
   "-fno-rtti",
+  // Without exceptions nobody unwinds; the tables would be a tenth of the file.
+  "-fno-asynchronous-unwind-tables",
+  "-fno-unwind-tables",
   "-ffunction-sections",
   "-fdata-sections",
 ];

@@ -40,7 +40,8 @@ describe("given the published benchmarks", () => {
       const svg = read(`benchmarks/${name}.svg`);
       const bars = plotsOf(published().rows)[name]!.bars;
       expect(bars.length).toBeGreaterThan(0);
-      for (const { value, goal } of bars) expect(svg).toContain(`>${value.toFixed(2)} (≤ ${goal ?? ""})<`);
+      for (const { value, goal } of bars)
+        expect(svg).toContain(`>${value.toFixed(2)}${goal === undefined ? "" : ` (≤ ${goal})`}<`);
       expect(svg).toContain("prefers-color-scheme: dark");
     },
   );

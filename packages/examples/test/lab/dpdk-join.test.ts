@@ -101,7 +101,10 @@ describe("given a running dpdk-testpmd", () => {
   let testpmd: Testpmd;
   const report = new Reporter("secondary", () => undefined);
   const goesOn = async (): Promise<void> => {
-    expect(await testpmd.command("show port info 0")).toMatch(/Link status: up/);
+    // The card's link comes up some time after testpmd has started it; on a busy machine, later than we get here.
+    await expect
+      .poll(() => testpmd.command("show port info 0"), { timeout: 30_000 })
+      .toMatch(/Link status: up/);
   };
 
   beforeAll(async () => {
