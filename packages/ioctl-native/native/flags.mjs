@@ -39,8 +39,8 @@ export const LINK_FLAGS = [
   `-Wl,--version-script=${path.join(native, "exports.map")}`,
 ];
 
-/** Compiled for speed: the register accessors, one by one and in blocks. All the rest is a third of the size when it is compiled for that. */
-const HOT = ["registers.cc", "bulk-registers.cc"];
+/** Compiled for speed: what hot loops call. All the rest is a third of the size when it is compiled for that. */
+const HOT = ["registers.cc", "bulk-registers.cc", "eventfds.cc"];
 
 /** The flags of a source file, in every build. */
 export function compileFlags(source) {

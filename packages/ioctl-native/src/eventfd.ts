@@ -1,6 +1,10 @@
 import { check, VfioRangeError } from "./errors.js";
 import { Fd, type HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
+import { checkWaitLimits } from "./wait-limits.js";
+
+/** Nearly 13 days: as good as no limit. */
+const LONGEST_MICROSECONDS = 2 ** 40;
 
 /**
  * A counter that the kernel or another process can raise and an event loop can wait for (`eventfd(2)`).
@@ -36,6 +40,20 @@ export class EventFd implements HasFd, Disposable {
   read(): number {
     const count = kernel().eventfdRead(this.#fd.fd);
     // Busy polling comes here in a loop: nothing is allocated unless it failed.
+    return count >= 0 ? count : check(count, () => ({ syscall: "read", what: "cannot read an eventfd" }));
+  }
+
+  /**
+   * As {@link read}, but looks again and again (busy polling) until there is something to take, or the time is up. The
+   * thread does nothing else meanwhile.
+   * @param timeoutMs milliseconds from 0; fractions count. It looks at least once.
+   * @returns the value taken; 0 when the time was up.
+   * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
+   */
+  spin(timeoutMs: number): number {
+    checkWaitLimits({ timeoutMs });
+    const microseconds = Math.min(Math.ceil(timeoutMs * 1000), LONGEST_MICROSECONDS);
+    const count = kernel().eventfdSpin(this.#fd.fd, microseconds);
     return count >= 0 ? count : check(count, () => ({ syscall: "read", what: "cannot read an eventfd" }));
   }
 

@@ -36,6 +36,7 @@ export { readAt, readStrided, writeAt } from "./file-io.js";
 export {
   defineIoctl,
   ioctl,
+  ioctlEach,
   tryIoctl,
   unsafeIoctl,
   type Ioctl,
@@ -55,7 +56,7 @@ export {
 export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
 export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
-export { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
+export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./wait-limits.js";
 export { DatagramSocket } from "./datagram.js";
 export { lockHolder } from "./file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";

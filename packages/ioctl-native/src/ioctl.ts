@@ -73,6 +73,27 @@ export function tryIoctl<A extends IoctlArgument>(
 }
 
 /**
+ * Performs a declared ioctl on each of the structs that lie one behind the other in a buffer, with one call for all:
+ * between two ioctls the kernel is not left for longer than C would. It stops at the first that fails.
+ * @param structs whole structs of the declared size; their `argsz`, if they have it, is that size.
+ * @param context what could not be done if the first one fails; called only then, with `-errno`.
+ * @returns how many succeeded, at least 1. If they are fewer than there are structs, then the next one failed:
+ * {@link ioctl} with that one tells why.
+ * @throws VfioSystemError if the first one fails; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
+ */
+export function ioctlEach(
+  file: HasFd,
+  request: Ioctl<Struct<Record<string, Field>>>,
+  structs: Uint8Array,
+  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+): number {
+  const { bytes } = request.argument;
+  checkStructs(request, structs);
+  const done = kernel().ioctlEach(file.fd, request.number, structs, bytes);
+  return check(done, () => ({ syscall: "ioctl", ioctl: request.name, ...context(done) }));
+}
+
+/**
  * Any ioctl with any argument, unchecked. The kernel may read and write memory behind a buffer that is too small:
  * that corrupts this process. Declare the ioctl with {@link defineIoctl} and use {@link ioctl} instead where you can.
  * @returns what the kernel returned, or `-errno`.
@@ -107,6 +128,30 @@ function describe(value: unknown): string {
   return typeof value === "number" || typeof value === "string" ? JSON.stringify(value) : typeof value;
 }
 
+function checkStructs(request: Ioctl<Struct<Record<string, Field>>>, structs: Uint8Array): void {
+  const struct = request.argument;
+  if (!(structs instanceof Uint8Array) || structs.length === 0 || structs.length % struct.bytes !== 0) {
+    throw argumentError(
+      request,
+      `needs one struct ${struct.name} or several as a Uint8Array, ${struct.bytes} bytes each`,
+    );
+  }
+  checkUnshared(request, struct, structs);
+  const argsz = struct.fields["argsz"];
+  if (argsz === undefined) return;
+  const view = new DataView(structs.buffer, structs.byteOffset, structs.byteLength);
+  for (let at = argsz[0]; at < structs.length; at += struct.bytes) {
+    const size = view.getUint32(at, true);
+    if (size !== struct.bytes) throw argumentError(request, `has argsz ${size} instead of ${struct.bytes}`);
+  }
+}
+
+/** Another thread could change argsz between our check and the call. */
+function checkUnshared(request: Ioctl, struct: { readonly name: string }, value: Uint8Array): void {
+  if (!(value.buffer instanceof SharedArrayBuffer)) return;
+  throw argumentError(request, `cannot take struct ${struct.name} from a SharedArrayBuffer`);
+}
+
 function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, value: unknown): Uint8Array {
   if (!(value instanceof Uint8Array) || value.length < struct.bytes) {
     throw argumentError(
@@ -114,10 +159,7 @@ function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, va
       `needs struct ${struct.name} as a Uint8Array of at least ${struct.bytes} bytes`,
     );
   }
-  // Another thread could change argsz between this check and the call.
-  if (value.buffer instanceof SharedArrayBuffer) {
-    throw argumentError(request, `cannot take struct ${struct.name} from a SharedArrayBuffer`);
-  }
+  checkUnshared(request, struct, value);
   if (!("argsz" in struct.fields)) return value;
   const argsz = Number(struct.read(value, "argsz"));
   if (argsz < struct.bytes || argsz > value.length) {

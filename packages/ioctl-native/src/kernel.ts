@@ -130,6 +130,8 @@ export interface Kernel {
   dup(fd: number): number;
   /** `ioctl(2)`. A number is passed as it is, bytes by their address. */
   ioctl(fd: number, request: number, argument: number | Uint8Array): number;
+  /** `ioctl(2)` on each `stride` bytes in turn, until one fails: how many succeeded, or `-errno` if the first failed. */
+  ioctlEach(fd: number, request: number, bytes: Uint8Array, stride: number): number;
   /** `pread(2)` into `bytes`. */
   pread(fd: number, bytes: Uint8Array, offset: number): number;
   /** Many reads of `width` bytes, `stride` apart, into one buffer: how many were complete, or `-errno`. */
@@ -151,6 +153,8 @@ export interface Kernel {
   eventfd(): number;
   /** The counter's value, which becomes 0; 0 if nothing was signalled. */
   eventfdRead(fd: number): number;
+  /** As `eventfdRead`, again and again until it brings something or the time is up. */
+  eventfdSpin(fd: number, microseconds: number): number;
   /** Adds to the counter. */
   eventfdWrite(fd: number, count: number): number;
 

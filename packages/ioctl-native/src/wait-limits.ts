@@ -85,6 +85,10 @@ function reasonOf(signal: AbortSignal): Error {
   return reason instanceof Error ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${String(reason)}`);
 }
 
-function timeoutError(what: string, timeoutMs: number): VfioError {
+/**
+ * The error of a wait whose time is up.
+ * @param what what was waited for.
+ */
+export function timeoutError(what: string, timeoutMs: number): VfioError {
   return new VfioError("ERR_VFIO_TIMEOUT", `no answer within ${timeoutMs} ms while waiting for ${what}`);
 }

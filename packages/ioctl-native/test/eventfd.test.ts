@@ -38,6 +38,34 @@ describe("an eventfd", () => {
     expect(event.read()).toBe(0);
   });
 
+  it("busy-polled, it gives what is there, or 0 when the time is up", () => {
+    using event = EventFd.create();
+    expect([event.spin(0), event.spin(0.5)]).toEqual([0, 0]);
+    event.signal(3);
+    expect([event.spin(1000), event.spin(0)]).toEqual([3, 0]);
+  });
+
+  it("busy-polled, it meets what another thread signals meanwhile", async () => {
+    using event = EventFd.create();
+    const worker = startWorker(
+      `port.postMessage("ready");
+       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+       vfio.kernel().eventfdWrite(workerData, 5);`,
+      event.fd,
+    );
+    await nextMessage(worker);
+
+    expect(event.spin(60_000)).toBe(5);
+    await worker.terminate();
+  });
+
+  it.each([-1, NaN, "1", null])("can't be busy-polled for %s milliseconds", (timeoutMs) => {
+    using event = EventFd.create();
+    event.signal();
+    expect(errorOf(() => event.spin(timeoutMs as never))).toMatchObject({ code: "ERR_VFIO_WAIT_ARGUMENT" });
+    expect(event.read()).toBe(1);
+  });
+
   it("says so when its 64 bits are full", () => {
     using event = EventFd.create();
     for (let i = 0; i < 2047; i++) event.signal(2 ** 53 - 1);
@@ -59,7 +87,7 @@ describe("an eventfd", () => {
     const event = EventFd.create();
     event.close();
     event.close();
-    for (const use of [() => event.fd, () => event.read(), () => event.signal()]) {
+    for (const use of [() => event.fd, () => event.read(), () => event.spin(1), () => event.signal()]) {
       expect(errorOf(use).message).toContain("eventfd is closed");
     }
   });

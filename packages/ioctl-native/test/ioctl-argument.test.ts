@@ -1,5 +1,14 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { defineIoctl, ioctl, Struct, tryIoctl, vfioIoctls, vfioStructs, type Ioctl } from "../src/index.js";
+import {
+  defineIoctl,
+  ioctl,
+  ioctlEach,
+  Struct,
+  tryIoctl,
+  vfioIoctls,
+  vfioStructs,
+  type Ioctl,
+} from "../src/index.js";
 import { errorOf } from "./support/errors.js";
 import { withKernel } from "./support/fake-kernel.js";
 
@@ -13,6 +22,10 @@ beforeEach(() => {
   calls = [];
 });
 withKernel({
+  ioctlEach: (fd, request, structs) => {
+    calls.push([fd, request, structs]);
+    return 1;
+  },
   ioctl: (fd, request, argument) => {
     calls.push([fd, request, argument]);
     return 5;
@@ -50,10 +63,18 @@ describe("what the kernel gets", () => {
     expect(calls).toHaveLength(3);
   });
 
+  it("several structs as one buffer, and how many the kernel took comes back", () => {
+    const structs = new Uint8Array(24);
+    for (const at of [0, 8, 16]) status.write(structs, { argsz: 8 }, at);
+    expect(ioctlEach(file, VFIO_GROUP_GET_STATUS, structs)).toBe(1);
+    expect(calls).toEqual([[0, VFIO_GROUP_GET_STATUS.number, structs]]);
+  });
+
   it("a struct without argsz is only measured", () => {
     const request = defineIoctl("PLAIN", 1, new Struct("plain", 4, { value: [0, "u32"] }));
     ioctl(file, request, new Uint8Array(4));
-    expect(calls).toHaveLength(1);
+    ioctlEach(file, request, new Uint8Array(12));
+    expect(calls).toHaveLength(2);
   });
 });
 
@@ -87,6 +108,29 @@ describe("what is wrong with an argument is said before the kernel sees it", () 
     expect(error.code).toBe("ERR_VFIO_IOCTL_ARGUMENT");
     expect(error.message).toMatch(message);
     expect(error.message.startsWith(request.name)).toBe(true);
+    expect(calls).toEqual([]);
+  });
+});
+
+describe("what is wrong with one of several structs is said before the kernel sees any", () => {
+  const second = new Uint8Array(16);
+  status.write(second, { argsz: 8 }, 0);
+  status.write(second, { argsz: 16 }, 8);
+
+  it.each<[string, unknown, RegExp]>([
+    ["none at all", new Uint8Array(0), /one struct vfio_group_status or several .* 8 bytes each/],
+    ["a part of one", new Uint8Array(12), /one struct vfio_group_status or several/],
+    ["an argsz that reaches into the next", second, /argsz 16 instead of 8/],
+    ["argsz forgotten", new Uint8Array(8), /argsz 0 instead of 8/],
+    ["memory that another thread may change", shared, /SharedArrayBuffer/],
+    ["a detached buffer", detached, /one struct vfio_group_status or several/],
+    ["another array", new Uint32Array(8), /as a Uint8Array/],
+    ["nothing", undefined, /as a Uint8Array/],
+  ])("%s", (_, structs, message) => {
+    const error = errorOf(() => ioctlEach(file, VFIO_GROUP_GET_STATUS, structs as never));
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error.code).toBe("ERR_VFIO_IOCTL_ARGUMENT");
+    expect(error.message).toMatch(message);
     expect(calls).toEqual([]);
   });
 });

@@ -35,6 +35,7 @@ const NATIVE = [
     "bulk-registers.cc",
     "common.h",
     "datagrams.cc",
+    "eventfds.cc",
     "files.cc",
     "mapping.cc",
     "mapping.h",

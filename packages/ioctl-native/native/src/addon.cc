@@ -2,6 +2,7 @@
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitDatagrams(env, exports);
+  InitEventfds(env, exports);
   InitFiles(env, exports);
   InitMappings(env, exports);
   InitRegisters(env, exports);

@@ -79,7 +79,15 @@ inline std::optional<Bytes> BytesOf(const Napi::Value& value) {
 
 inline std::optional<Bytes> BytesArg(const Napi::CallbackInfo& info, size_t index) { return BytesOf(info[index]); }
 
+// A function that takes its arguments from Node-API itself: a call costs less than one of Napi::Function.
+inline Napi::Value PlainFunction(napi_env env, const char* name, napi_callback callback) {
+  napi_value function;
+  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
+  return Napi::Value(env, function);
+}
+
 void InitDatagrams(Napi::Env env, Napi::Object exports);
+void InitEventfds(Napi::Env env, Napi::Object exports);
 void InitFiles(Napi::Env env, Napi::Object exports);
 void InitMappings(Napi::Env env, Napi::Object exports);
 void InitRegisters(Napi::Env env, Napi::Object exports);

@@ -1,6 +1,5 @@
-// File descriptors: open, close, dup, ioctl, pread, pwrite, memfd, eventfd.
+// File descriptors: open, close, dup, ioctl, pread, pwrite, memfd.
 #include <fcntl.h>
-#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -41,6 +40,26 @@ static napi_value Ioctl(napi_env env, napi_callback_info info) {
   auto value = WholeNumber(argument, -kMaxSafeInteger, kMaxSafeInteger);
   if (!value) return Failed(env, EINVAL);
   return Result(env, ioctl(fd, number, static_cast<long>(*value)));
+}
+
+// ioctlEach(fd, request, bytes, stride) → how many calls succeeded, one for each `stride` bytes in turn, up to the first
+// that fails; or -errno if the first one fails.
+static napi_value IoctlEach(napi_env env, napi_callback_info info) {
+  size_t length = 4;
+  napi_value arguments[4];
+  napi_get_cb_info(env, info, &length, arguments, nullptr, nullptr);
+  int fd = FdOf(Napi::Value(env, arguments[0]));
+  auto request = WholeNumber(Napi::Value(env, arguments[1]), std::numeric_limits<int32_t>::min(),
+                             std::numeric_limits<uint32_t>::max());
+  auto stride = WholeNumber(Napi::Value(env, arguments[3]), 1, kMaxSafeInteger);
+  auto bytes = BytesOf(Napi::Value(env, arguments[2]));
+  if (!request || !stride || !bytes) return Failed(env, EINVAL);
+  size_t count = bytes->length / static_cast<size_t>(*stride);
+  for (size_t done = 0; done < count; done++) {
+    if (ioctl(fd, static_cast<uint32_t>(*request), bytes->data + done * *stride) >= 0) continue;
+    return done == 0 ? Result(env, -1) : Napi::Number::New(env, static_cast<double>(done));
+  }
+  return Napi::Number::New(env, static_cast<double>(count));
 }
 
 static Napi::Value Pread(const Napi::CallbackInfo& info) {
@@ -99,30 +118,6 @@ static Napi::Value SealSize(const Napi::CallbackInfo& info) {
   return Result(info.Env(), fcntl(FdArg(info, 0), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
 }
 
-static Napi::Value Eventfd(const Napi::CallbackInfo& info) {
-  return Result(info.Env(), eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-}
-
-// The counter (> 0), 0 when nothing was signalled, or -errno.
-// Busy polling calls it in a loop, so it is a plain Node-API function, which costs less than a wrapped one.
-static napi_value EventfdRead(napi_env env, napi_callback_info info) {
-  size_t length = 1;
-  napi_value argument, result;
-  napi_get_cb_info(env, info, &length, &argument, nullptr, nullptr);
-  uint64_t count = 0;
-  ssize_t got = read(FdOf(Napi::Value(env, argument)), &count, sizeof count);
-  double value = got >= 0 ? static_cast<double>(count) : errno == EAGAIN ? 0 : -errno;
-  napi_create_double(env, value, &result);
-  return result;
-}
-
-static Napi::Value EventfdWrite(const Napi::CallbackInfo& info) {
-  auto added = OffsetArg(info, 1);
-  if (!added) return Failed(info.Env(), EINVAL);
-  auto count = static_cast<uint64_t>(*added);
-  return Result(info.Env(), write(FdArg(info, 0), &count, sizeof count));
-}
-
 // lockHolder(fd) → { locked, pid }: whether another process has a POSIX lock on any part of the file that excludes a
 // write lock. The pid is 0 for a process of a namespace that this one does not see, and -1 for a lock of an open file.
 static Napi::Value LockHolder(const Napi::CallbackInfo& info) {
@@ -149,26 +144,18 @@ static Napi::Value MemlockLimit(const Napi::CallbackInfo& info) {
   return result;
 }
 
-static Napi::Value PlainFunction(napi_env env, const char* name, napi_callback callback) {
-  napi_value function;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, nullptr, &function);
-  return Napi::Value(env, function);
-}
-
 void InitFiles(Napi::Env env, Napi::Object exports) {
   exports["open"] = Napi::Function::New<Open>(env);
   exports["close"] = Napi::Function::New<Close>(env);
   exports["dup"] = Napi::Function::New<Dup>(env);
   exports["ioctl"] = PlainFunction(env, "ioctl", Ioctl);
+  exports["ioctlEach"] = PlainFunction(env, "ioctlEach", IoctlEach);
   exports["pread"] = Napi::Function::New<Pread>(env);
   exports["preadStrided"] = Napi::Function::New<PreadStrided>(env);
   exports["pwrite"] = Napi::Function::New<Pwrite>(env);
   exports["truncate"] = Napi::Function::New<Truncate>(env);
   exports["memfdCreate"] = Napi::Function::New<Memfd>(env);
   exports["sealSize"] = Napi::Function::New<SealSize>(env);
-  exports["eventfd"] = Napi::Function::New<Eventfd>(env);
-  exports["eventfdRead"] = PlainFunction(env, "eventfdRead", EventfdRead);
-  exports["eventfdWrite"] = Napi::Function::New<EventfdWrite>(env);
   exports["lockHolder"] = Napi::Function::New<LockHolder>(env);
   exports["memlockLimit"] = Napi::Function::New<MemlockLimit>(env);
 }
