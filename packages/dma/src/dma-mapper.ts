@@ -7,9 +7,10 @@ import { formatAddress } from "./format.js";
 import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
+import type { DmaSegment } from "./iova-table.js";
+import { joined } from "./joined.js";
 import { MappingInstaller } from "./mapping-installer.js";
 import { checkPiece, wholeSegments } from "./plan-segments.js";
-
 import { Type1Iommu } from "./type1-iommu.js";
 
 const TWO_MIB = 2 * 1024 * 1024;
@@ -146,7 +147,7 @@ export class DmaMapper implements Disposable {
   unmap(mapping: DmaMapping): void {
     const hold = this.#mappings.get(mapping);
     if (hold === undefined) return;
-    const shortfall = this.#installer.takeBack(mapping.segments);
+    const shortfall = this.#installer.takeBack(mapping.stretches);
     this.#installer.releaseIova(mapping);
     this.#mappings.delete(mapping);
     mapping.end();
@@ -163,11 +164,9 @@ export class DmaMapper implements Disposable {
    */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
     const part = wholeSegments(mapping.segments, offset, bytes);
-    const rest = mapping.segments.filter((segment) => !part.includes(segment));
-    if (rest.length === 0) return this.unmap(mapping);
-    const shortfall = this.#installer.takeBack(part);
+    if (part.length === mapping.segments.length) return this.unmap(mapping);
+    const shortfall = this.#installer.takeBack(joined(part));
     mapping.withdraw({ offset, bytes });
-    mapping.setSegments(rest);
     if (shortfall !== undefined) throw shortfall;
   }
 
@@ -212,7 +211,7 @@ export class DmaMapper implements Disposable {
   toString(): string {
     return drawIovaSpace({
       ranges: this.#installer.knownInfo?.iovaRanges,
-      mapped: this.#installer.ranges.all,
+      mapped: this.mappings.flatMap((mapping) => mapping.segments).sort(byIova),
       reserved: this.#allocator.reserved,
       addressBits: this.addressBits,
     });
@@ -241,8 +240,8 @@ export class DmaMapper implements Disposable {
   }
 
   #installAnew(mapping: DmaMapping): void {
-    this.#installer.forget(mapping.segments);
-    mapping.setSegments([]);
+    this.#installer.forget(mapping.stretches);
+    mapping.setStretches([]);
     this.#installer.install(mapping);
   }
 
@@ -253,6 +252,10 @@ export class DmaMapper implements Disposable {
 
 function tellsOfGroups(container: object): container is TellsOfGroups {
   return "onGroupAdded" in container && typeof container.onGroupAdded === "function";
+}
+
+function byIova(one: DmaSegment, other: DmaSegment): number {
+  return one.iova < other.iova ? -1 : 1;
 }
 
 function samePlan(one: MappingPlan, other: MappingPlan): boolean {

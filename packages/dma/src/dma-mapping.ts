@@ -2,7 +2,7 @@ import { closedError, VfioError } from "@vfio/ioctl-native";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 import type { DmaAccess } from "./iommu.js";
 import { encodeMemoryDescription } from "./memory-description.js";
-import type { MemoryPart } from "./plan-segments.js";
+import { cutStretch, without, type MemoryPart } from "./plan-segments.js";
 
 /** The memory behind a mapping, as far as the mapper cares: {@link HugepageMemory}, {@link UserMemory}, or your own. */
 export interface MappableMemory {
@@ -43,7 +43,8 @@ export class DmaMapping implements Disposable {
   /** As it was asked for. */
   readonly plan: MappingPlan;
   readonly #owner: MappingOwner;
-  #segments: readonly DmaSegment[] = [];
+  #stretches: readonly DmaSegment[] = [];
+  #segments: readonly DmaSegment[] | undefined;
   #table: IovaTable | undefined;
   #withdrawn: readonly MemoryPart[] = [];
   #ended = false;
@@ -57,12 +58,12 @@ export class DmaMapping implements Disposable {
 
   /** False while the mapping waits for the container's first group, and after unmap. */
   get mapped(): boolean {
-    return this.#segments.length > 0;
+    return this.#stretches.length > 0;
   }
 
   /** The pieces in which the memory is mapped, in the memory's order: one ioctl each. */
   get segments(): readonly DmaSegment[] {
-    return this.#segments;
+    return (this.#segments ??= this.#stretches.flatMap((each) => cutStretch(each, this.plan)));
   }
 
   /**
@@ -70,7 +71,7 @@ export class DmaMapping implements Disposable {
    * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group, `ERR_VFIO_CLOSED` after unmap.
    */
   get table(): IovaTable {
-    if (this.mapped) return (this.#table ??= new IovaTable(this.#segments));
+    if (this.mapped) return (this.#table ??= new IovaTable(this.segments));
     if (this.#ended) throw closedError("this DMA mapping");
     throw new VfioError(
       "ERR_VFIO_MAPPING_PENDING",
@@ -119,20 +120,27 @@ export class DmaMapping implements Disposable {
     return this.#withdrawn;
   }
 
+  /** The same joined: what is one piece for the device, in however many it was mapped. */
+  get stretches(): readonly DmaSegment[] {
+    return this.#stretches;
+  }
+
   /** For the mapper: a part was unmapped for good. */
   withdraw(part: MemoryPart): void {
     this.#withdrawn = [...this.#withdrawn, part];
+    this.setStretches(without(this.#stretches, [part]));
   }
 
   /** For the mapper: all of it was unmapped for good. */
   end(): void {
     this.#ended = true;
-    this.setSegments([]);
+    this.setStretches([]);
   }
 
   /** For the mapper: what is mapped now. */
-  setSegments(segments: readonly DmaSegment[]): void {
-    this.#segments = segments;
+  setStretches(stretches: readonly DmaSegment[]): void {
+    this.#stretches = stretches;
+    this.#segments = undefined;
     this.#table = undefined;
   }
 }

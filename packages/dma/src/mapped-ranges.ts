@@ -6,31 +6,31 @@ import type { DmaSegment } from "./iova-table.js";
 export class MappedRanges {
   readonly #sorted: DmaSegment[] = [];
 
-  get all(): readonly DmaSegment[] {
-    return this.#sorted;
-  }
-
   /** @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way. */
   checkFree(segment: DmaSegment): void {
     const at = this.#indexOf(segment.iova);
-    const end = segment.iova + BigInt(segment.bytes);
     const before = this.#sorted[at - 1];
     const after = this.#sorted[at];
-    if (before !== undefined && before.iova + BigInt(before.bytes) > segment.iova)
-      throw overlapError(segment, before);
-    if (after !== undefined && after.iova < end) throw overlapError(segment, after);
+    if (before !== undefined && endOf(before) > segment.iova) throw overlapError(segment, before);
+    if (after !== undefined && after.iova < endOf(segment)) throw overlapError(segment, after);
   }
 
-  /** @param pieces follow each other in ascending order, with nothing of ours between them. */
-  add(pieces: readonly DmaSegment[]): void {
-    const [first] = pieces;
-    if (first !== undefined) this.#sorted.splice(this.#indexOf(first.iova), 0, ...pieces);
+  /** @param segment is free, as {@link checkFree} says. */
+  add(segment: DmaSegment): void {
+    this.#sorted.splice(this.#indexOf(segment.iova), 0, segment);
   }
 
-  /** Removes every range that begins within a stretch. */
+  /** Removes a stretch; what reaches beyond it is cut off there. */
   remove({ iova, bytes }: DmaSegment): void {
-    const from = this.#indexOf(iova);
-    this.#sorted.splice(from, this.#indexOf(iova + BigInt(bytes)) - from);
+    let from = this.#indexOf(iova);
+    const same = this.#sorted[from];
+    if (same?.iova === iova && same.bytes === bytes) return void this.#sorted.splice(from, 1);
+    const end = iova + BigInt(bytes);
+    const before = this.#sorted[from - 1];
+    if (before !== undefined && endOf(before) > iova) from--;
+    const touched = this.#sorted.slice(from, this.#indexOf(end));
+    const left = touched.flatMap((range) => outside(range, iova, end));
+    this.#sorted.splice(from, touched.length, ...left);
   }
 
   /** The index of the first range at or above an address. */
@@ -45,6 +45,18 @@ export class MappedRanges {
     }
     return low;
   }
+}
+
+function endOf({ iova, bytes }: DmaSegment): bigint {
+  return iova + BigInt(bytes);
+}
+
+/** What of a range lies below `start` and from `end` on. */
+function outside(range: DmaSegment, start: bigint, end: bigint): DmaSegment[] {
+  const below = { ...range, bytes: Number(start - range.iova) };
+  const skipped = Number(end - range.iova);
+  const above = { offset: range.offset + skipped, iova: end, bytes: range.bytes - skipped };
+  return [below, above].filter((each) => each.bytes > 0);
 }
 
 function overlapError(segment: DmaSegment, other: DmaSegment): VfioRangeError {

@@ -9,7 +9,7 @@ import { joined } from "./joined.js";
 import { checkSegment } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
-import { cutStretch, planStretches, without, type IovaSource } from "./plan-segments.js";
+import { planStretches, without, type IovaSource } from "./plan-segments.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
@@ -22,7 +22,7 @@ export interface InstallerOptions {
 
 /** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
 export class MappingInstaller {
-  readonly ranges = new MappedRanges();
+  readonly #ranges = new MappedRanges();
   readonly #iommu: Iommu;
   readonly #options: InstallerOptions;
   /** The IOVA that each mapping has from the allocator. */
@@ -74,20 +74,20 @@ export class MappingInstaller {
     }
   }
 
-  /** Takes pieces of a mapping back. Returns what is wrong if the kernel took back less than it should have. */
-  takeBack(segments: readonly DmaSegment[]): VfioError | undefined {
+  /** Takes parts of a mapping back. Returns what is wrong if the kernel took back less than it should have. */
+  takeBack(stretches: readonly DmaSegment[]): VfioError | undefined {
     try {
-      return this.#unmap(segments);
+      return this.#unmap(stretches);
     } catch (error) {
       if (!this.#hasForgotten(error)) throw error;
-      this.forget(segments);
+      this.forget(stretches);
       return undefined;
     }
   }
 
-  /** Strikes pieces from the list of what is mapped. */
-  forget(segments: readonly DmaSegment[]): void {
-    this.#strike(joined(segments));
+  /** Strikes parts from the list of what is mapped. */
+  forget(stretches: readonly DmaSegment[]): void {
+    for (const stretch of stretches) this.#ranges.remove(stretch);
   }
 
   /** Gives a mapping's IOVAs back to the allocator. */
@@ -102,7 +102,12 @@ export class MappingInstaller {
     const [first] = mapping.segments;
     if (first === undefined) return false;
     try {
-      this.#iommu.map(addressOf(mapping, first), first.iova, first.bytes, mapping.plan.access);
+      this.#iommu.map(
+        mapping.memory.address + BigInt(first.offset),
+        first.iova,
+        first.bytes,
+        mapping.plan.access,
+      );
     } catch (error) {
       // For any other reason the mapping cannot be made anew either, and that attempt tells why.
       return isErrno(error, "EEXIST");
@@ -119,18 +124,14 @@ export class MappingInstaller {
       const stretches = without(planStretches(mapping.memory, source), mapping.withdrawn);
       for (const stretch of stretches) {
         checkSegment(stretch, info, this.#options.addressBits);
-        this.ranges.checkFree(stretch);
+        this.#ranges.checkFree(stretch);
       }
       for (const stretch of stretches) {
-        const pieces = cutStretch(stretch, mapping.plan);
-        for (const piece of pieces) {
-          this.#iommu.map(addressOf(mapping, piece), piece.iova, piece.bytes, mapping.plan.access);
-          done.push(piece);
-        }
-        this.ranges.add(pieces);
+        this.#mapStretch(mapping, stretch, done);
+        this.#ranges.add(stretch);
       }
       if (source === "physical") checkPagesStayed(mapping.memory, stretches);
-      mapping.setSegments(done);
+      mapping.setStretches(stretches);
     } catch (error) {
       const shortfall = this.#undo(mapping, done, error);
       if (shortfall === undefined) throw error;
@@ -141,11 +142,33 @@ export class MappingInstaller {
     }
   }
 
+  /** Notes each part in `done` as soon as it is mapped: what comes before a failure has to be undone. */
+  #mapStretch(mapping: DmaMapping, stretch: DmaSegment, done: DmaSegment[]): void {
+    let rest = stretch;
+    while (rest.bytes > 0) {
+      const bytes = this.#mapSome(mapping, rest);
+      done.push({ offset: rest.offset, iova: rest.iova, bytes });
+      rest = { offset: rest.offset + bytes, iova: rest.iova + BigInt(bytes), bytes: rest.bytes - bytes };
+    }
+  }
+
+  /** Maps one piece at least, and returns how many bytes it were. */
+  #mapSome(mapping: DmaMapping, { offset, iova, bytes }: DmaSegment): number {
+    const { access, pieceBytes = bytes } = mapping.plan;
+    const address = mapping.memory.address + BigInt(offset);
+    if (bytes > pieceBytes && this.#iommu.mapPieces !== undefined) {
+      return this.#iommu.mapPieces(address, iova, bytes, access, pieceBytes);
+    }
+    const piece = Math.min(bytes, pieceBytes);
+    this.#iommu.map(address, iova, piece, access);
+    return piece;
+  }
+
   /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped. */
   #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): VfioError | undefined {
     let shortfall: VfioError | undefined;
     try {
-      shortfall = this.takeBack(done);
+      shortfall = this.takeBack(joined(done));
     } catch (error) {
       const causes = new AggregateError([cause, error], "the failure, and that of undoing");
       throw new VfioError(
@@ -184,19 +207,14 @@ export class MappingInstaller {
   }
 
   /** Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it. */
-  #unmap(segments: readonly DmaSegment[]): VfioError | undefined {
+  #unmap(stretches: readonly DmaSegment[]): VfioError | undefined {
     let shortfall: VfioError | undefined;
-    const stretches = joined(segments);
     for (const stretch of stretches) {
       const unmapped = this.#iommu.unmap(stretch.iova, stretch.bytes);
       if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
     }
-    this.#strike(stretches);
+    this.forget(stretches);
     return shortfall;
-  }
-
-  #strike(stretches: readonly DmaSegment[]): void {
-    for (const stretch of stretches) this.ranges.remove(stretch);
   }
 }
 
@@ -217,10 +235,6 @@ function describe(error: unknown): string {
 /** The number of mappings left, which changes all the time, is no rule. */
 function sameRules(one: IommuInfo, other: IommuInfo): boolean {
   return one.smallestPage === other.smallestPage && sameRanges(one.iovaRanges ?? [], other.iovaRanges ?? []);
-}
-
-function addressOf({ memory }: DmaMapping, { offset }: DmaSegment): bigint {
-  return memory.address + BigInt(offset);
 }
 
 function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {

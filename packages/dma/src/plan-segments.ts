@@ -22,7 +22,10 @@ export interface MemoryPart {
 }
 
 /** What is left of stretches without some parts of the memory. */
-export function without(stretches: DmaSegment[], parts: readonly MemoryPart[]): DmaSegment[] {
+export function without(
+  stretches: readonly DmaSegment[],
+  parts: readonly MemoryPart[],
+): readonly DmaSegment[] {
   return parts.reduce((left, part) => left.flatMap((stretch) => cutOut(stretch, part)), stretches);
 }
 

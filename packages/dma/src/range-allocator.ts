@@ -36,10 +36,12 @@ export class RangeAllocator {
    * @param alignment a power of two.
    */
   allocate(bytes: bigint, alignment: bigint): bigint | undefined {
-    for (const { start, end } of this.#free) {
-      const aligned = (start + alignment - 1n) & -alignment;
-      if (aligned + bytes > end) continue;
-      this.take(aligned, bytes);
+    for (const stretch of this.#free) {
+      const aligned = (stretch.start + alignment - 1n) & -alignment;
+      const end = aligned + bytes;
+      if (end > stretch.end) continue;
+      if (aligned === stretch.start && end < stretch.end) stretch.start = end;
+      else this.take(aligned, bytes);
       return aligned;
     }
     return undefined;
@@ -48,16 +50,15 @@ export class RangeAllocator {
   /** Adds a range to what is free, and joins it with its neighbours. Parts of it may be free already. */
   give(start: bigint, bytes: bigint): void {
     const added = { start, end: start + bytes };
-    let index = this.#firstReaching(start);
-    while (index < this.#free.length) {
-      const other = this.#free[index];
+    const first = this.#firstReaching(start);
+    let behind = first;
+    for (; behind < this.#free.length; behind++) {
+      const other = this.#free[behind];
       if (other === undefined || other.start > added.end) break;
       if (other.start < added.start) added.start = other.start;
       if (other.end > added.end) added.end = other.end;
-      this.#free.splice(index, 1);
     }
-    index = this.#firstReaching(added.start);
-    this.#free.splice(index, 0, added);
+    this.#free.splice(first, behind - first, added);
   }
 
   /** Takes a range out of what is free. Parts of it need not be free. */

@@ -1,15 +1,18 @@
 import {
   ioctl,
+  ioctlEach,
   readIommuInfo,
   vfioConstants,
   vfioIoctls,
   vfioStructs,
   type HasFd,
   type IommuInfo,
+  type IoctlContext,
 } from "@vfio/ioctl-native";
 import type { DmaAccess, Iommu } from "./iommu.js";
 import { explainMapFailure } from "./map-failure.js";
 import { formatRange } from "./format.js";
+import { ReusedStructs } from "./reused-structs.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
 const FLAGS: Record<DmaAccess, number> = {
@@ -18,11 +21,14 @@ const FLAGS: Record<DmaAccess, number> = {
   "write-only": WRITE,
 };
 
+/** How many pieces go with one call: as many structs as fit two pages. */
+const MANY = 256;
+
 /** The IOMMU of a VFIO container (type1 or type1v2): anybody's container, known only by its fd. */
 export class Type1Iommu implements Iommu {
   readonly #container: HasFd;
-  readonly #map = new ReusedStruct(vfioStructs.vfio_iommu_type1_dma_map);
-  readonly #unmap = new ReusedStruct(vfioStructs.vfio_iommu_type1_dma_unmap);
+  readonly #maps = new ReusedStructs(vfioStructs.vfio_iommu_type1_dma_map, MANY);
+  readonly #unmap = new ReusedStructs(vfioStructs.vfio_iommu_type1_dma_unmap, 1);
 
   constructor(container: HasFd) {
     this.#container = container;
@@ -35,32 +41,60 @@ export class Type1Iommu implements Iommu {
 
   /** See {@link Iommu.map}. Throws VfioSystemError with the errno explained. */
   map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
-    const { bytes: buffer, words, quads } = this.#map;
-    words[MAP.flags] = FLAGS[access];
-    quads[MAP.vaddr] = address;
-    quads[MAP.iova] = iova;
-    quads[MAP.size] = BigInt(bytes);
-    ioctl(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, buffer, (errno) => ({
-      what: `cannot map IOVA ${formatRange(iova, bytes)} for DMA`,
-      ...explainMapFailure(errno, bytes, () => this.info()),
-    }));
+    this.mapPieces(address, iova, bytes, access, bytes);
+  }
+
+  /** See {@link Iommu.mapPieces}. Throws VfioSystemError for the first piece, with the errno explained. */
+  mapPieces(address: bigint, iova: bigint, bytes: number, access: DmaAccess, pieceBytes: number): number {
+    const count = Math.min(Math.ceil(bytes / pieceBytes), MANY);
+    this.#fill(count, address, iova, pieceBytes, access);
+    const lastBytes = Math.min(bytes - (count - 1) * pieceBytes, pieceBytes);
+    this.#maps.quads[(count - 1) * MAP.quads + MAP.size] = BigInt(lastBytes);
+    const done = ioctlEach(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, this.#maps.first(count), (errno) =>
+      this.#mapFailure(errno, iova, Math.min(pieceBytes, bytes)),
+    );
+    return Math.min(done * pieceBytes, bytes);
   }
 
   /** See {@link Iommu.unmap}. */
   unmap(iova: bigint, bytes: number): number {
-    const { bytes: buffer, quads } = this.#unmap;
+    const { quads } = this.#unmap;
     quads[UNMAP.iova] = iova;
     quads[UNMAP.size] = BigInt(bytes);
-    ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, buffer, () => ({
+    ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, this.#unmap.first(1), () => ({
       what: `cannot unmap IOVA ${formatRange(iova, bytes)}`,
     }));
     // The kernel writes into the struct how much it really took back.
     return Number(quads[UNMAP.size]);
   }
+
+  /** The structs for `count` pieces of the same size. */
+  #fill(count: number, address: bigint, iova: bigint, pieceBytes: number, access: DmaAccess): void {
+    const { words, quads } = this.#maps;
+    const flags = FLAGS[access];
+    const size = BigInt(pieceBytes);
+    let [from, to] = [address, iova];
+    for (let at = 0; at < count * MAP.quads; at += MAP.quads) {
+      words[2 * at + MAP.flags] = flags;
+      quads[at + MAP.vaddr] = from;
+      quads[at + MAP.iova] = to;
+      quads[at + MAP.size] = size;
+      from += size;
+      to += size;
+    }
+  }
+
+  #mapFailure(errno: number, iova: bigint, bytes: number): IoctlContext {
+    return {
+      what: `cannot map IOVA ${formatRange(iova, bytes)} for DMA`,
+      ...explainMapFailure(errno, bytes, () => this.info()),
+    };
+  }
 }
 
 /** Where each field lies, counted in its own size. */
 const MAP = {
+  quads: vfioStructs.vfio_iommu_type1_dma_map.bytes / 8,
   flags: vfioStructs.vfio_iommu_type1_dma_map.fields.flags[0] / 4,
   vaddr: vfioStructs.vfio_iommu_type1_dma_map.fields.vaddr[0] / 8,
   iova: vfioStructs.vfio_iommu_type1_dma_map.fields.iova[0] / 8,
@@ -70,16 +104,3 @@ const UNMAP = {
   iova: vfioStructs.vfio_iommu_type1_dma_unmap.fields.iova[0] / 8,
   size: vfioStructs.vfio_iommu_type1_dma_unmap.fields.size[0] / 8,
 };
-
-/** One buffer for all calls: a large memory in small pieces takes thousands. */
-class ReusedStruct {
-  readonly bytes: Uint8Array;
-  readonly words: Uint32Array;
-  readonly quads: BigUint64Array;
-
-  constructor(struct: { readonly bytes: number; encode(values: { argsz: number }): Uint8Array }) {
-    this.bytes = struct.encode({ argsz: struct.bytes });
-    this.words = new Uint32Array(this.bytes.buffer);
-    this.quads = new BigUint64Array(this.bytes.buffer);
-  }
-}

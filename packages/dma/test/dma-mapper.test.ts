@@ -2,7 +2,7 @@ import { errorOf } from "@vfio/test-support";
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, IovaAllocator } from "../src/index.js";
-import { FakeIommu, memoryAt } from "./fake-iommu.js";
+import { FakeIommu, ManyAtOnce, memoryAt } from "./fake-iommu.js";
 
 const SCATTERED = [0x1000n, 0x2000n, 0x9000n];
 
@@ -184,6 +184,49 @@ describe("given memory mapped in pieces", () => {
     mapping.unmapPart(12288, 4096);
     expect([mapping.mapped, memory.holds.size, iommu.mapped.size]).toEqual([false, 0, 0]);
     expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0n);
+  });
+
+  it("an IOMMU that maps many pieces with one call is asked for the rest until all are mapped", () => {
+    const iommu = new ManyAtOnce(3);
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+
+    const mapping = mapper.map(memoryAt([0n, 0n, 0n, 0n, 0n, 0n, 0n]), { pieceBytes: 8192 });
+
+    expect(iommu.asked).toEqual(["0 28672"]);
+    expect(mapping.segments.map(({ offset, iova, bytes }) => [offset, iova, bytes])).toEqual([
+      [0, 0n, 8192],
+      [8192, 0x2000n, 8192],
+      [16384, 0x4000n, 8192],
+      [24576, 0x6000n, 4096],
+    ]);
+    expect([...iommu.mapped]).toEqual(mapping.segments.map(({ iova, bytes }) => [iova, bytes]));
+    mapping.unmap();
+    expect(iommu.mapped.size).toBe(0);
+  });
+
+  it("when one of the many fails, its own error is told, and those before it are unmapped again", () => {
+    const iommu = new ManyAtOnce(3);
+    iommu.failAt = 0x4000n;
+    const memory = memoryAt([0n, 0n, 0n, 0n, 0n, 0n, 0n]);
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+
+    const error = errorOf(() => mapper.map(memory, { pieceBytes: 4096 }));
+
+    expect(error.message).toBe("the IOMMU refuses");
+    expect(iommu.asked).toEqual(["0 28672", "3000 16384", "4000 12288"]);
+    expect([iommu.mapped.size, memory.holds.size, mapper.mappings.length]).toEqual([0, 0, 0]);
+  });
+
+  it("parts of it are free for others once they are unmapped, and the rest is not", () => {
+    const mapper = new DmaMapper(new FakeIommu());
+    const at = (iova: bigint) => mapper.map(memoryAt([0n]), { iova });
+    const mapping = mapper.map(memoryAt([0n, 0n, 0n, 0n]), { iova: 0x4000n, pieceBytes: 4096 });
+
+    mapping.unmapPart(4096, 8192);
+
+    expect([at(0x5000n).iovaOf(0), at(0x6000n).iovaOf(0)]).toEqual([0x5000n, 0x6000n]);
+    for (const taken of [0x4000n, 0x7000n])
+      expect(errorOf(() => at(taken))).toMatchObject({ code: "ERR_VFIO_DMA_OVERLAP" });
   });
 
   it.each([

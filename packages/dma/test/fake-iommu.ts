@@ -71,6 +71,29 @@ export class FakeIommu implements Iommu {
   }
 }
 
+/** An IOMMU that maps up to so many pieces with one call. */
+export class ManyAtOnce extends FakeIommu {
+  readonly asked: string[] = [];
+
+  constructor(readonly most: number) {
+    super();
+  }
+
+  mapPieces(address: bigint, iova: bigint, bytes: number, access: DmaAccess, pieceBytes: number): number {
+    this.asked.push(`${iova.toString(16)} ${bytes}`);
+    const end = Math.min(bytes, this.most * pieceBytes);
+    for (let at = 0; at < end; at += pieceBytes) {
+      try {
+        this.map(address + BigInt(at), iova + BigInt(at), Math.min(pieceBytes, bytes - at), access);
+      } catch (error) {
+        if (at === 0) throw error;
+        return at;
+      }
+    }
+    return end;
+  }
+}
+
 function refusal(name: "EINVAL" | "EEXIST" | "EIO"): VfioSystemError {
   return new VfioSystemError(errnoOf(name), { syscall: "ioctl", what: "the fake IOMMU refuses" });
 }

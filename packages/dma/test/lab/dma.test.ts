@@ -218,12 +218,17 @@ describe("given the limits of a container", () => {
     using _ = useKernel({
       ...real,
       ioctl: (fd, request, argument) => (calls.push(request), real.ioctl(fd, request, argument)),
+      ioctlEach(fd, request, structs, stride) {
+        for (let at = 0; at < structs.length; at += stride) calls.push(request);
+        return real.ioctlEach(fd, request, structs, stride);
+      },
     });
 
     mapper.map(memory);
 
     const maps = calls.filter((request) => request === vfioIoctls.VFIO_IOMMU_MAP_DMA.number);
     expect(maps).toHaveLength(memory.runs().length);
+    expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65535 - maps.length);
   });
 
   it("mappings used up: ENOSPC tells how many are left, the limit, and how to raise it; what was mapped is undone", () => {
@@ -243,6 +248,33 @@ describe("given the limits of a container", () => {
       expect(readIommuInfo(foreign.container).mappingsLeft).toBe(8);
       expect(processState().locked).toBe("0 kB");
       expect(mapper.map(memory).segments).toHaveLength(1);
+    } finally {
+      writeFileSync(limit, former);
+    }
+  });
+
+  it("hundreds of pieces are as many mappings, each of which can be unmapped alone; one too many undoes them all", () => {
+    const limit = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
+    const former = readFileSync(limit, "utf8");
+    writeFileSync(limit, "600");
+    try {
+      using foreign = foreignContainer();
+      using memory = HugepageMemory.allocate({ bytes: 600 * 4096, pageBytes: 4096 });
+      using larger = HugepageMemory.allocate({ bytes: 601 * 4096, pageBytes: 4096 });
+      using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+      const left = (): number | undefined => readIommuInfo(foreign.container).mappingsLeft;
+
+      const error = errorOf(() => mapper.map(larger, { pieceBytes: 4096 }));
+      expect(error).toMatchObject({ code: "ENOSPC", ioctl: "VFIO_IOMMU_MAP_DMA" });
+      expect(error.message).toContain("cannot map IOVA [0x258000, 0x258fff]");
+      expect([left(), processState().locked]).toEqual([600, "0 kB"]);
+
+      const mapping = mapper.map(memory, { pieceBytes: 4096 });
+      expect([left(), mapping.segments.length]).toEqual([0, 600]);
+      mapping.unmapPart(300 * 4096, 2 * 4096);
+      expect([left(), mapping.segments.length]).toEqual([2, 598]);
+      mapping.unmap();
+      expect([left(), processState().locked]).toEqual([600, "0 kB"]);
     } finally {
       writeFileSync(limit, former);
     }
