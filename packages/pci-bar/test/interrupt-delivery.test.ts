@@ -84,6 +84,23 @@ describe("given interrupts that nobody waits for", () => {
   });
 });
 
+describe("given busy polling", () => {
+  it("what came is there at once; a timeout names the vector, and the process can go on", () => {
+    interrupt(2);
+
+    expect(vector.waitSync()).toBe(2);
+    const error = errorOf(() => vector.waitSync({ timeoutMs: 1 }));
+    expect(error).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+    expect(error.message).toContain("within 1 ms while waiting for vector 0 of a device");
+  });
+
+  it("after close it says that the vector is closed", () => {
+    vector.close();
+
+    expect(errorOf(() => vector.waitSync())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+});
+
 describe("given listeners", () => {
   it("each hears every count, until it is disposed of", async () => {
     const heard: string[] = [];
@@ -143,6 +160,9 @@ describe("given limits that a wait cannot keep", () => {
 
     expect(error).toMatchObject({ code: "ERR_VFIO_WAIT_ARGUMENT" });
     interrupt();
+    expect(errorOf(() => vector.waitSync({ timeoutMs: timeoutMs as number }))).toMatchObject({
+      code: "ERR_VFIO_WAIT_ARGUMENT",
+    });
     expect(vector.poll()).toBe(1);
   });
 

@@ -77,6 +77,10 @@ describe.each<InterruptType>(["msi", "intx"])("given edu's %s, set up", (type) =
     raise(bar);
     expect(await vector.wait({ timeoutMs: 5000 })).toBe(1);
     acknowledge(bar);
+    if (type === "intx") interrupts.unmask();
+    raise(bar);
+    expect(vector.waitSync({ timeoutMs: 5000 })).toBe(1);
+    acknowledge(bar);
 
     interrupts.disable();
     raise(bar);
