@@ -1,10 +1,9 @@
 /** Mapping and unmapping hugepage memory, against the same ioctls in C; and reading physical addresses. */
-import { execFileSync } from "node:child_process";
 import { readlinkSync } from "node:fs";
 import path from "node:path";
 import { DmaMapper, HugepageMemory } from "@vfio/dma";
 import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
-import { comparePairs, nanosecondsPerCall, runC } from "../../../tools/workspace/src/pairs.js";
+import { compareAsyncPairs, medianNanoseconds, startC } from "../../../tools/workspace/src/pairs.js";
 
 const MIB = 1 << 20;
 const OUR_DEVICE = "0000:00:10.0";
@@ -23,43 +22,45 @@ for (let round = 0; round < 5000; round++) mapper.map(warmUp, { pieceBytes: 2 * 
 warmUp.close();
 
 for (const [bytes, rounds] of [
-  [64 * MIB, 20],
-  [512 * MIB, 5],
+  [64 * MIB, 11],
+  [512 * MIB, 3],
 ]) {
   const memory = HugepageMemory.allocate({ bytes });
   for (const [pieces, pieceBytes] of [
     ["in one piece", bytes],
     ["in 2 MiB pieces", 2 * MIB],
   ]) {
-    comparePairs({
+    // C maps the very same pages: what a map costs depends on where they lie.
+    const c = startC(
+      import.meta.dirname,
+      "map",
+      [bytes, pieceBytes, rounds, groupNode(C_DEVICE)],
+      [memory.fd],
+    );
+    await compareAsyncPairs({
       what: `map + unmap ${bytes / MIB} MiB ${pieces}`,
       unit: "ns",
       goal: 1.15,
-      ours: () => nanosecondsPerCall(rounds, () => mapper.map(memory, { pieceBytes }).unmap()),
-      c: () => runCOn(memory, bytes, pieceBytes, rounds),
+      rounds: 21,
+      ours: () => medianNanoseconds(rounds, { event: () => mapper.map(memory, { pieceBytes }).unmap() }),
+      c: () => c.measure(),
     });
+    await c.stop();
   }
   memory.close();
 }
 
 const memory = HugepageMemory.allocate({ bytes: 1024 * MIB });
-comparePairs({
+const c = startC(import.meta.dirname, "pagemap", [memory.bytes, 11], [memory.fd]);
+await compareAsyncPairs({
   what: "physical addresses of 1 GiB in 2 MiB pages",
   unit: "ns",
   goal: 2,
-  ours: () => nanosecondsPerCall(20, () => memory.physicalAddresses()),
-  c: () => runC(import.meta.dirname, "pagemap", 1024 * MIB, 20),
+  rounds: 21,
+  ours: () => medianNanoseconds(11, { event: () => memory.physicalAddresses() }),
+  c: () => c.measure(),
 });
-
-/** C maps the very same pages: what a map costs depends on where they lie. */
-function runCOn(memory, ...args) {
-  return Number(
-    execFileSync(path.join(import.meta.dirname, "build/map"), [...args, groupNode(C_DEVICE)].map(String), {
-      encoding: "utf8",
-      stdio: ["ignore", "pipe", "inherit", memory.fd],
-    }),
-  );
-}
+await c.stop();
 
 function groupNode(bdf) {
   return `/dev/vfio/${path.basename(readlinkSync(`/sys/bus/pci/devices/${bdf}/iommu_group`))}`;

@@ -1,4 +1,5 @@
-// Maps and unmaps hugepage memory for DMA in a VFIO container, in pieces. Prints nanoseconds for one round.
+// Maps and unmaps hugepage memory for DMA in a VFIO container, in pieces. For each line of its standard
+// input it prints the median of some rounds, in nanoseconds.
 // The memory is the file that it inherits as fd 3: what a map costs depends on where the pages lie.
 //   map <bytes> <piece bytes> <rounds> <group node>
 #define _GNU_SOURCE
@@ -17,6 +18,17 @@ static int die(const char* what) {
   return 1;
 }
 
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1e9 + time.tv_nsec;
+}
+
+static int ascending(const void* one, const void* other) {
+  double difference = *(const double*)one - *(const double*)other;
+  return (difference > 0) - (difference < 0);
+}
+
 int main(int argc, char** argv) {
   if (argc != 5) return 2;
   uint64_t bytes = strtoull(argv[1], NULL, 0), piece = strtoull(argv[2], NULL, 0);
@@ -28,23 +40,27 @@ int main(int argc, char** argv) {
   char* at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, 3, 0);
   if (at == MAP_FAILED) return die("mmap");
 
-  struct timespec start, end;
-  clock_gettime(CLOCK_MONOTONIC, &start);
-  for (int round = 0; round < rounds; round++) {
-    for (uint64_t offset = 0; offset < bytes; offset += piece) {
-      struct vfio_iommu_type1_dma_map map = {.argsz = sizeof map,
-                                             .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-                                             .vaddr = (uintptr_t)at + offset,
-                                             .iova = offset,
-                                             .size = piece};
-      if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map)) return die("map");
+  double* times = calloc(rounds, sizeof *times);
+  while (getchar() != EOF) {
+    for (int round = 0; round < rounds; round++) {
+      double started = now();
+      for (uint64_t offset = 0; offset < bytes; offset += piece) {
+        struct vfio_iommu_type1_dma_map map = {.argsz = sizeof map,
+                                               .flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
+                                               .vaddr = (uintptr_t)at + offset,
+                                               .iova = offset,
+                                               .size = piece};
+        if (ioctl(container, VFIO_IOMMU_MAP_DMA, &map)) return die("map");
+      }
+      for (uint64_t offset = 0; offset < bytes; offset += piece) {
+        struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof unmap, .iova = offset, .size = piece};
+        if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) || unmap.size != piece) return die("unmap");
+      }
+      times[round] = now() - started;
     }
-    for (uint64_t offset = 0; offset < bytes; offset += piece) {
-      struct vfio_iommu_type1_dma_unmap unmap = {.argsz = sizeof unmap, .iova = offset, .size = piece};
-      if (ioctl(container, VFIO_IOMMU_UNMAP_DMA, &unmap) || unmap.size != piece) return die("unmap");
-    }
+    qsort(times, rounds, sizeof *times, ascending);
+    printf("%f\n", times[rounds / 2]);
+    fflush(stdout);
   }
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  printf("%f\n", ((end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec)) / rounds);
   return 0;
 }

@@ -1,4 +1,5 @@
-// Reads the physical address of every 2 MiB page of hugepage memory from pagemap. Prints nanoseconds for one round.
+// Reads the physical address of every 2 MiB page of hugepage memory from pagemap. For each line of its standard input it
+// prints the median of some rounds, in nanoseconds. The memory is the file that it inherits as fd 3.
 //   pagemap <bytes> <rounds>
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -9,29 +10,42 @@
 #include <time.h>
 #include <unistd.h>
 
+static double now(void) {
+  struct timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * 1e9 + time.tv_nsec;
+}
+
+static int ascending(const void* one, const void* other) {
+  double difference = *(const double*)one - *(const double*)other;
+  return (difference > 0) - (difference < 0);
+}
+
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   uint64_t bytes = strtoull(argv[1], NULL, 0), page = 2 << 20;
   int rounds = atoi(argv[2]);
-  int memory = memfd_create("bench", MFD_CLOEXEC | MFD_HUGETLB | (21u << 26));
-  if (memory < 0 || ftruncate(memory, bytes)) return perror("memfd"), 1;
-  char* at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, memory, 0);
+  char* at = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, 3, 0);
   if (at == MAP_FAILED) return perror("mmap"), 1;
   uint64_t* physical = calloc(bytes / page, sizeof *physical);
 
-  struct timespec start, end;
-  clock_gettime(CLOCK_MONOTONIC, &start);
-  for (int round = 0; round < rounds; round++) {
-    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    for (uint64_t i = 0; i < bytes / page; i++) {
-      uint64_t entry = 0;
-      off_t offset = ((uintptr_t)at + i * page) / 4096 * sizeof entry;
-      if (pread(pagemap, &entry, sizeof entry, offset) != sizeof entry || !(entry >> 63)) return 1;
-      physical[i] = (entry & ((1ull << 55) - 1)) * 4096;
+  double* times = calloc(rounds, sizeof *times);
+  while (getchar() != EOF) {
+    for (int round = 0; round < rounds; round++) {
+      double started = now();
+      int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+      for (uint64_t i = 0; i < bytes / page; i++) {
+        uint64_t entry = 0;
+        off_t offset = ((uintptr_t)at + i * page) / 4096 * sizeof entry;
+        if (pread(pagemap, &entry, sizeof entry, offset) != sizeof entry || !(entry >> 63)) return 1;
+        physical[i] = (entry & ((1ull << 55) - 1)) * 4096;
+      }
+      close(pagemap);
+      times[round] = now() - started;
     }
-    close(pagemap);
+    qsort(times, rounds, sizeof *times, ascending);
+    printf("%f\n", times[rounds / 2]);
+    fflush(stdout);
   }
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  printf("%f\n", ((end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec)) / rounds);
   return physical[0] == 0;
 }

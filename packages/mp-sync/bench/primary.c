@@ -29,7 +29,7 @@ static void reply(int client, int answer, int fd) {
     header->cmsg_len = CMSG_LEN(sizeof fd);
     memcpy(CMSG_DATA(header), &fd, sizeof fd);
   }
-  (void)sendmsg(client, &message, MSG_NOSIGNAL);
+  if (sendmsg(client, &message, MSG_NOSIGNAL) < 0) perror("primary: sendmsg");
 }
 
 static void serve(int client, int container, int group) {

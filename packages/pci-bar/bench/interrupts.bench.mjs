@@ -2,26 +2,34 @@
  * An interrupt's round trip: from its trigger to the program that waited for it, against the same in C. The goals are
  * for what a device raises. The software trigger is no interrupt: the kernel writes the eventfd within the ioctl, so
  * these rows show what our calls cost beside their system calls, which an emulated processor makes dear.
+ *
+ * Each interrupt is timed for itself, and comes 100 microseconds after the last was served. One right behind the other,
+ * the two sides would meet the emulator in different states, each always in its own: the quicker one finds the other
+ * processor still awake, the slower one meets it just as it ends the last interrupt, and waits for the emulator's lock.
  */
 import { execFileSync } from "node:child_process";
 import { readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
 import { PciDevice } from "@vfio/pci-bar";
-import { compareAsyncPairs, nanosecondsPerAwait, runC } from "../../../tools/workspace/src/pairs.js";
+import {
+  compareAsyncPairs,
+  medianNanoseconds,
+  pauseBusily,
+  startC,
+} from "../../../tools/workspace/src/pairs.js";
 
 const OUR_DEVICE = "0000:00:10.0";
 /** A group opens only once, so C has a device of its own. */
 const C_DEVICE = "0000:00:15.0";
-/** Few in a pair and many pairs: the emulator's speed changes from one second to the next. */
-const ROUND_TRIPS = 1000;
-const PAIRS = 21;
+const INTERRUPTS = 200;
+const PAUSE = 100_000;
+const PAIRS = 41;
 const RAISE = 0x60;
 const ACKNOWLEDGE = 0x64;
 
 // Interrupts go to processor 0, this program and the one in C run on processor 1, as busy polling is done. Left to the
-// kernel, either may sit on the interrupt's own processor, and then takes half the time. Processor 0 does not sleep
-// meanwhile (idle=poll, in machine.json): to wake an emulated one takes longer than all the rest.
+// kernel, either may sit on the interrupt's own processor, and then takes half the time.
 writeFileSync("/proc/irq/default_smp_affinity", "1");
 execFileSync("taskset", ["-acp", "1", String(process.pid)]);
 
@@ -42,28 +50,28 @@ const triggers = {
 };
 const waits = {
   poll: { goal: 2.5, what: "through the event loop", take: () => vector.wait() },
-  spin: {
-    goal: 1.5,
-    what: "busy-polled",
-    take() {
-      while (vector.poll() === 0);
-    },
-  },
+  spin: { goal: 1.5, what: "busy-polled", take: () => vector.waitSync({ timeoutMs: 5000 }) },
 };
 
 for (const [way, { fire, serve }] of Object.entries(triggers)) {
   for (const [wait, { goal, what, take }] of Object.entries(waits)) {
-    const busyPolled = () => (fire(), take(), serve());
-    const awaited = async () => (fire(), await take(), serve());
-    const roundTrip = wait === "spin" ? busyPolled : awaited;
+    const steps = { before: () => pauseBusily(PAUSE), event: () => (fire(), take()), after: serve };
+    const c = startC(import.meta.dirname, "interrupts", [
+      way,
+      wait,
+      INTERRUPTS,
+      C_DEVICE,
+      groupNode(C_DEVICE),
+    ]);
     await compareAsyncPairs({
       what: `interrupt round trip ${what}, ${way === "device" ? "raised by the device" : "software trigger"}`,
       unit: "ns",
       ...(way === "device" ? { goal } : {}),
       rounds: PAIRS,
-      ours: () => nanosecondsPerAwait(ROUND_TRIPS, roundTrip),
-      c: () => runC(import.meta.dirname, "interrupts", way, wait, ROUND_TRIPS, C_DEVICE, groupNode(C_DEVICE)),
+      ours: () => medianNanoseconds(INTERRUPTS, steps),
+      c: () => c.measure(),
     });
+    await c.stop();
   }
 }
 

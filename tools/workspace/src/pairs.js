@@ -2,8 +2,10 @@
  * Benchmarks in pairs: ours and a C program's, one after the other, several times, because these machines' speed
  * drifts. What counts is the median of the ratios.
  */
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import path from "node:path";
+import { createInterface } from "node:readline";
 
 const ROUNDS = 7;
 /** Rounds before the counted ones, in which the JavaScript is compiled: a driver runs for hours. */
@@ -21,6 +23,31 @@ const WARM_UPS = 4;
  */
 
 /**
+ * How long each of many events took: the median, in nanoseconds, so that the few that something else got in the way of
+ * do not count. `event` is timed from its call until what it returns is there, `before` and `after` are not.
+ * @param {number} count
+ * @param {{ before?: () => void, event: () => unknown, after?: () => void }} steps
+ */
+export async function medianNanoseconds(count, { before, event, after }) {
+  const times = [];
+  for (let index = 0; index < count; index++) {
+    before?.();
+    const started = process.hrtime.bigint();
+    const result = event();
+    if (result instanceof Promise) await result;
+    times.push(Number(process.hrtime.bigint() - started));
+    after?.();
+  }
+  return median(times);
+}
+
+/** @param {number} nanoseconds */
+export function pauseBusily(nanoseconds) {
+  const end = process.hrtime.bigint() + BigInt(nanoseconds);
+  while (process.hrtime.bigint() < end);
+}
+
+/**
  * Measures both sides in pairs and prints the row as a line of JSON.
  * @param {{ what: string, unit: string, goal?: number, ours: () => number, c: () => number, rounds?: number }} benchmark
  */
@@ -32,12 +59,12 @@ export function comparePairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
 
 /**
  * As {@link comparePairs}, where ours goes through the event loop.
- * @param {{ what: string, unit: string, goal?: number, ours: () => Promise<number>, c: () => number, rounds?: number }} benchmark
+ * @param {{ what: string, unit: string, goal?: number, ours: () => Promise<number>, c: () => number | Promise<number>, rounds?: number }} benchmark
  */
 export async function compareAsyncPairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
   for (let round = 0; round < WARM_UPS; round++) await ours();
   const pairs = [];
-  for (let round = 0; round < rounds; round++) pairs.push({ ours: await ours(), c: c() });
+  for (let round = 0; round < rounds; round++) pairs.push({ ours: await ours(), c: await c() });
   print(compared({ what, unit, goal }, pairs));
 }
 
@@ -77,20 +104,6 @@ export function nanosecondsPerCall(count, call) {
 }
 
 /**
- * As {@link nanosecondsPerCall}; what is a promise is awaited, and nothing else.
- * @param {number} count
- * @param {(index: number) => unknown} call
- */
-export async function nanosecondsPerAwait(count, call) {
-  const started = process.hrtime.bigint();
-  for (let index = 0; index < count; index++) {
-    const result = call(index);
-    if (result instanceof Promise) await result;
-  }
-  return Number(process.hrtime.bigint() - started) / count;
-}
-
-/**
  * As {@link nanosecondsPerCall}, for what costs less than a call: the loop is the measured function's own.
  * @param {number} count
  * @param {(count: number) => unknown} loop
@@ -103,14 +116,23 @@ export function nanosecondsPerTurn(count, loop) {
 
 /**
  * How many bytes the JavaScript heap has grown by after many calls, with no collection in between: garbage shows.
- * Needs `node --expose-gc`.
+ * The least of three goes: what a call leaves behind is there every time, and what V8 does meanwhile for itself, such
+ * as compiling something anew, is not. Needs `node --expose-gc`.
  * @param {number} count
  * @param {(index: number) => unknown} call
  */
 export function heapGrowth(count, call) {
-  if (globalThis.gc === undefined) throw new Error("heapGrowth needs node --expose-gc");
   // Compiled before the heap is looked at, since code and feedback lie there too.
   for (let index = 0; index < 2_000_000; index++) call(index);
+  return Math.min(...[1, 2, 3].map(() => heapGrowthOnce(count, call)));
+}
+
+/**
+ * @param {number} count
+ * @param {(index: number) => unknown} call
+ */
+function heapGrowthOnce(count, call) {
+  if (globalThis.gc === undefined) throw new Error("heapGrowth needs node --expose-gc");
   globalThis.gc();
   const before = process.memoryUsage().heapUsed;
   for (let index = 0; index < count; index++) call(index);
@@ -125,6 +147,35 @@ export function heapGrowth(count, call) {
  */
 export function runC(folder, name, ...args) {
   return Number(execFileSync(path.join(folder, "build", name), args.map(String), { encoding: "utf8" }));
+}
+
+/**
+ * A compiled C program that stays and measures whenever it is asked: it prints one number for each line that it reads.
+ * For what is disturbed by the starting and ending of a process, which keep a kernel busy for some time.
+ * @param {string} folder
+ * @param {string} name
+ * @param {readonly (string | number)[]} args
+ * @param {readonly number[]} fds what the program inherits, from fd 3 on
+ */
+export function startC(folder, name, args, fds = []) {
+  const program = spawn(path.join(folder, "build", name), args.map(String), {
+    stdio: ["pipe", "pipe", "inherit", ...fds],
+  });
+  const lines = createInterface({ input: /** @type {import("node:stream").Readable} */ (program.stdout) });
+  const answers = lines[Symbol.asyncIterator]();
+  const ended = once(program, "close");
+  return {
+    async measure() {
+      program.stdin?.write("\n");
+      const answer = await answers.next();
+      if (answer.done === true) throw new Error(`${name} ended before it had measured`);
+      return Number(answer.value);
+    },
+    async stop() {
+      program.stdin?.end();
+      await ended;
+    },
+  };
 }
 
 /** @param {readonly number[]} values */
