@@ -1,5 +1,5 @@
 import { vfioConstants, VfioError } from "@vfio/ioctl-native";
-import { COMMAND, CommandBit, commandBit } from "./command.js";
+import { COMMAND_OFFSET, commandMask, isCommandSet } from "./command.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { OpenRegion } from "./open-region.js";
 import type { PciRegion } from "./pci-region.js";
@@ -31,14 +31,14 @@ export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace): v
       { hint: "Switch it on: pci.bringToD0()" },
     );
   }
-  if (space === "memory" && !commandBit(config, CommandBit.memorySpace)) {
+  if (space === "memory" && !isCommandSet(config, "memorySpace")) {
     throw new VfioError(
       "ERR_VFIO_MEMORY_SPACE_DISABLED",
       `cannot open ${name}: the device's memory space is switched off`,
       { hint: "Switch it on: pci.memorySpace = true" },
     );
   }
-  if (space === "io" && !commandBit(config, CommandBit.ioSpace)) {
+  if (space === "io" && !isCommandSet(config, "ioSpace")) {
     throw new VfioError(
       "ERR_VFIO_IO_SPACE_DISABLED",
       `cannot open ${name}: the device's I/O space is switched off`,
@@ -83,7 +83,7 @@ function switchesMemoryOff(
   config: ConfigSpace,
   { offset, value }: { offset: number; value: number },
 ): boolean {
-  if (offset === COMMAND)
-    return (value & CommandBit.memorySpace) === 0 && commandBit(config, CommandBit.memorySpace);
+  if (offset === COMMAND_OFFSET)
+    return (value & commandMask("memorySpace")) === 0 && isCommandSet(config, "memorySpace");
   return putsIntoD3hot(config, offset, value);
 }

@@ -1,4 +1,4 @@
-import { COMMAND as OFFSET, commandBit, setCommandBit } from "./command.js";
+import { COMMAND_OFFSET, isCommandSet, setCommand } from "./command.js";
 import { decodeFlags, type BitFlags } from "./config/bits.js";
 import { COMMAND, type CommandFlag } from "./config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
@@ -19,12 +19,12 @@ export class CommandRegister {
 
   /** All its bits, by name, at one moment. Throws as `pci.config.read16`. */
   read(): BitFlags<CommandFlag> {
-    return decodeFlags(COMMAND, this.#config.read16(OFFSET));
+    return decodeFlags(COMMAND, this.#config.read16(COMMAND_OFFSET));
   }
 
   /** One bit, read now. Throws as `pci.config.read16`. */
   isSet(flag: CommandFlag): boolean {
-    return commandBit(this.#config, maskOf(flag));
+    return isCommandSet(this.#config, flag);
   }
 
   /**
@@ -32,10 +32,6 @@ export class CommandRegister {
    * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it, as it may for what it does not have.
    */
   set(flag: SwitchableCommandFlag, on: boolean): void {
-    setCommandBit(this.#config, maskOf(flag), on, this.#device);
+    setCommand(this.#config, flag, on, this.#device);
   }
-}
-
-function maskOf(flag: CommandFlag): number {
-  return 1 << COMMAND[flag][0];
 }

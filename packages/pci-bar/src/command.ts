@@ -1,28 +1,32 @@
 import { VfioError } from "@vfio/ioctl-native";
+import { COMMAND, type CommandFlag } from "./config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
 
 /** Where the command register lies in the config space. */
-export const COMMAND = 0x04;
+export const COMMAND_OFFSET = 0x04;
 
-/** Bits of the command register (PCI 3.0, section 6.2.2). */
-export const CommandBit = { ioSpace: 1 << 0, memorySpace: 1 << 1, busMaster: 1 << 2 } as const;
+/** A bit of the command register, as a mask. */
+export function commandMask(flag: CommandFlag): number {
+  return 1 << COMMAND[flag][0];
+}
 
 /** True if a bit of the command register is set. */
-export function commandBit(config: ConfigSpace, bit: number): boolean {
-  return (config.read16(COMMAND) & bit) !== 0;
+export function isCommandSet(config: ConfigSpace, flag: CommandFlag): boolean {
+  return (config.read16(COMMAND_OFFSET) & commandMask(flag)) !== 0;
 }
 
 /**
  * Sets or clears a bit of the command register and reads it back.
  * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it.
  */
-export function setCommandBit(config: ConfigSpace, bit: number, on: boolean, device: string): void {
-  const command = config.read16(COMMAND);
-  config.write16(COMMAND, on ? command | bit : command & ~bit);
-  if (commandBit(config, bit) === on) return;
+export function setCommand(config: ConfigSpace, flag: CommandFlag, on: boolean, device: string): void {
+  const command = config.read16(COMMAND_OFFSET);
+  const mask = commandMask(flag);
+  config.write16(COMMAND_OFFSET, on ? command | mask : command & ~mask);
+  if (isCommandSet(config, flag) === on) return;
   throw new VfioError(
     "ERR_VFIO_COMMAND_REGISTER",
-    `${device} did not keep bit 0x${bit.toString(16)} of its command register ${on ? "set" : "clear"}`,
+    `${device} did not keep the bit ${flag} (0x${mask.toString(16)}) of its command register ${on ? "set" : "clear"}`,
     { hint: "It may be powered down, gone, or a virtual function whose physical function decides" },
   );
 }

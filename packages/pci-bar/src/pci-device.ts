@@ -8,7 +8,7 @@ import {
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "./address-space.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
-import { CommandBit, commandBit, setCommandBit } from "./command.js";
+import { isCommandSet, setCommand } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
 import { DeviceNotice, type NoticeKind } from "./device-notice.js";
 import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
@@ -165,17 +165,17 @@ export class PciDevice implements Disposable {
 
   /** The device may start DMA of its own. Setting it is verified by reading it back. */
   get busMaster(): boolean {
-    return commandBit(this.config, CommandBit.busMaster);
+    return isCommandSet(this.config, "busMaster");
   }
 
   /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
   set busMaster(on: boolean) {
-    setCommandBit(this.config, CommandBit.busMaster, on, nameOf(this.#device));
+    setCommand(this.config, "busMaster", on, nameOf(this.#device));
   }
 
   /** The device answers at its memory BARs. Setting it is verified by reading it back. */
   get memorySpace(): boolean {
-    return commandBit(this.config, CommandBit.memorySpace);
+    return isCommandSet(this.config, "memorySpace");
   }
 
   /**
@@ -183,17 +183,17 @@ export class PciDevice implements Disposable {
    * switching it off while regions are mapped.
    */
   set memorySpace(on: boolean) {
-    setCommandBit(this.config, CommandBit.memorySpace, on, nameOf(this.#device));
+    setCommand(this.config, "memorySpace", on, nameOf(this.#device));
   }
 
   /** The device answers at its I/O-port BARs. Setting it is verified by reading it back. */
   get ioSpace(): boolean {
-    return commandBit(this.config, CommandBit.ioSpace);
+    return isCommandSet(this.config, "ioSpace");
   }
 
   /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
   set ioSpace(on: boolean) {
-    setCommandBit(this.config, CommandBit.ioSpace, on, nameOf(this.#device));
+    setCommand(this.config, "ioSpace", on, nameOf(this.#device));
   }
 
   /**

@@ -7,7 +7,8 @@ import {
   vfioIoctls,
   vfioStructs,
 } from "@vfio/ioctl-native";
-import { CommandBit, commandBit, setCommandBit } from "./command.js";
+import { isCommandSet, setCommand } from "./command.js";
+import type { CommandFlag } from "./config/command-status.js";
 import { checkNothingMapped } from "./address-space.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { Interrupts } from "./interrupts.js";
@@ -83,16 +84,16 @@ export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: 
   }
   checkPresent(config, name);
   bringToD0(config, name);
-  for (const [bit, on] of wanted) if (commandBit(config, bit) !== on) setCommandBit(config, bit, on, name);
+  for (const [flag, on] of wanted) if (isCommandSet(config, flag) !== on) setCommand(config, flag, on, name);
   if (enabled && options.restoreInterrupts !== false) interrupts.enable();
 }
 
-function wantedBits(config: ConfigSpace, options: ResetOptions): [bit: number, on: boolean][] {
+function wantedBits(config: ConfigSpace, options: ResetOptions): [flag: CommandFlag, on: boolean][] {
   const { restoreMemorySpace = true, restoreBusMaster = true } = options;
   return [
-    [CommandBit.busMaster, restoreBusMaster && commandBit(config, CommandBit.busMaster)],
-    [CommandBit.ioSpace, restoreMemorySpace && commandBit(config, CommandBit.ioSpace)],
-    [CommandBit.memorySpace, restoreMemorySpace && commandBit(config, CommandBit.memorySpace)],
+    ["busMaster", restoreBusMaster && isCommandSet(config, "busMaster")],
+    ["ioSpace", restoreMemorySpace && isCommandSet(config, "ioSpace")],
+    ["memorySpace", restoreMemorySpace && isCommandSet(config, "memorySpace")],
   ];
 }
 
