@@ -21,7 +21,22 @@ export interface BufferPlace {
   release(): void;
 }
 
-/** A piece of DMA memory, contiguous for the device; made by `DmaMapper.alloc`. */
+/**
+ * A piece of DMA memory, contiguous for the device; made by `DmaMapper.alloc`.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { DmaMapper } from "@vfio/dma";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using dma = new DmaMapper(container, { iova: "allocate" });
+ * using buffer = dma.alloc({ bytes: 4096 });
+ * buffer.words[0] = 7; // what the device reads
+ * console.log(buffer.iova, buffer.iovaLow, buffer.iovaHigh); // where it reads it
+ * ```
+ */
 export class DmaBuffer implements Disposable {
   /** Its size in bytes. */
   readonly length: number;

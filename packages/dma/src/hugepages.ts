@@ -25,7 +25,16 @@ export interface NodeHugepageCount {
   readonly free: number;
 }
 
-/** The system's hugepages of one size (`/sys/kernel/mm/hugepages`), or `undefined` if it has none of that size. */
+/**
+ * The system's hugepages of one size (`/sys/kernel/mm/hugepages`), or `undefined` if it has none of that size.
+ * @example
+ * ```ts
+ * import { countHugepages } from "@vfio/dma";
+ *
+ * const count = countHugepages(2 << 20);
+ * console.log(count === undefined ? "no such pages here" : `${count.available} of ${count.reserved} are free`);
+ * ```
+ */
 export function countHugepages(pageBytes: number): HugepageCount | undefined {
   const folder = `${SYSTEM}/${poolName(pageBytes)}`;
   const reserved = readSysfs(`${folder}/nr_hugepages`);

@@ -50,6 +50,16 @@ export function encodeMemoryDescription(description: MemoryDescription): Uint8Ar
 /**
  * Decodes a description that came from another process.
  * @throws VfioError `ERR_VFIO_BAD_MEMORY_DESCRIPTION` if it is not one, or of another version.
+ * @example
+ * ```ts
+ * import { decodeMemoryDescription, encodeMemoryDescription, IovaTable } from "@vfio/dma";
+ *
+ * const table = new IovaTable([{ offset: 0, iova: 0x10_0000n, bytes: 8192 }]);
+ * const encoded = encodeMemoryDescription({ bytes: 8192, pageBytes: 4096, table });
+ *
+ * const arrived = decodeMemoryDescription(encoded); // in another process, with the memory's fd
+ * console.log(arrived.bytes, arrived.table.iovaOf(4096)); // 8192 1052672n
+ * ```
  */
 export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription {
   if (encoded.length < header.bytes) throw badDescription(`${encoded.length} bytes are too few`);

@@ -4,6 +4,16 @@ import { readPhysicalAddresses } from "./physical-addresses.js";
 /**
  * Memory that is mapped in this process already, ready to be mapped for DMA: any `Mapping` of a file. Its pages can
  * be moved by the kernel until a mapper has pinned them, so their physical addresses are read again afterwards.
+ * @example
+ * ```ts
+ * import { UserMemory } from "@vfio/dma";
+ * import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
+ *
+ * using file = createMemoryFile({ bytes: 8192, pageBytes: 4096 });
+ * using mapping = Mapping.map({ file, bytes: 8192, name: "my memory" });
+ * const memory = new UserMemory(mapping); // what DmaMapper.map takes
+ * console.log(memory.bytes, memory.pageBytes); // 8192 4096
+ * ```
  */
 export class UserMemory {
   readonly #mapping: Mapping;

@@ -26,6 +26,16 @@ const READ_ONLY = errnoOf("EACCES");
  * All methods throw VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for what is not in the mapping or not aligned to the
  * width, `ERR_VFIO_REGISTER_VALUE` for an argument of the wrong type or size; VfioError `ERR_VFIO_CLOSED`; and those
  * that write `ERR_VFIO_READ_ONLY`.
+ * @example
+ * ```ts
+ * import { BulkRegisters, createMemoryFile, Mapping } from "@vfio/ioctl-native";
+ *
+ * using file = createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+ * using mapping = Mapping.map({ file, bytes: 4096, name: "registers" });
+ * const bulk = new BulkRegisters(mapping);
+ * bulk.writeBlock(0x10, new Uint32Array([1, 2, 3]));
+ * console.log(bulk.poll(0x14, 32, 0xff, 2, 1000)); // 2
+ * ```
  */
 export class BulkRegisters {
   readonly #mapping: Mapping;

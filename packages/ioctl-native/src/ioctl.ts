@@ -80,6 +80,16 @@ export function tryIoctl<A extends IoctlArgument>(
  * @returns how many succeeded, at least 1. If they are fewer than there are structs, then the next one failed:
  * {@link ioctl} with that one tells why.
  * @throws VfioSystemError if the first one fails; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
+ * @example
+ * ```ts
+ * import { defineIoctl, ioctlEach, openFile, Struct } from "@vfio/ioctl-native";
+ *
+ * const count = new Struct("count", 4, { bits: [0, "s32"] });
+ * const RNDGETENTCNT = defineIoctl("RNDGETENTCNT", 0x80045200, count);
+ *
+ * using random = openFile("/dev/urandom", { flags: 0 });
+ * console.log(ioctlEach(random, RNDGETENTCNT, new Uint8Array(3 * count.bytes))); // 3
+ * ```
  */
 export function ioctlEach(
   file: HasFd,

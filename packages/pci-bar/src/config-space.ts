@@ -11,7 +11,25 @@ type Width = 1 | 2 | 4;
 
 const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
 
-/** A device's PCI configuration space; multi-byte registers are little-endian whatever the machine is. */
+/**
+ * A device's PCI configuration space; multi-byte registers are little-endian whatever the machine is.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ *
+ * console.log(pci.config.read16(0x00).toString(16)); // the vendor
+ * console.log(pci.config.decode().capability("pci-express")?.link?.current);
+ * console.log(pci.config.describe()); // as lspci -vv
+ * pci.config.command.set("intxDisabled", true);
+ * ```
+ */
 export class ConfigSpace {
   /** 256 bytes, or 4096 for PCI Express. */
   readonly bytes: number;

@@ -31,6 +31,23 @@ interface Waiter {
 /**
  * One interrupt vector. Interrupts are counted in the kernel, so none is lost between two waits: each wait gives
  * how many came since the last. Every count is given out once: to the wait that began first, or else to the listeners.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ *
+ * using interrupts = pci.setUpInterrupts({ vectors: 1 });
+ * interrupts.enable();
+ * const vector = interrupts.vector(0);
+ * console.log(await vector.wait({ timeoutMs: 1000 })); // how many came
+ * for await (const count of vector) console.log(count);
+ * ```
  */
 export class InterruptVector implements AsyncIterable<number>, Disposable {
   /** The vector's number, from 0. */

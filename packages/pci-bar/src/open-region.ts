@@ -13,6 +13,24 @@ import { backendOf, type RegionParts, type SharedRegion } from "./region-parts.j
  * Of what is mapped, values are the device's bytes in the machine's byte order; on a little-endian machine that is
  * PCI's own. Of what is not mapped, each access is a system call that can fail (VfioSystemError; EIO: the device's
  * memory space is switched off), and 64 bits are no single access (`ERR_VFIO_REGISTER_WIDTH`).
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ *
+ * using bar = pci.bar(0).map();
+ * bar.write32(0x14, 1); // one store of 32 bits
+ * bar.writeFlush32(0x18, 1, 0x1c); // and this one is there when the read of 0x1c is
+ * await bar.pollMask(0x1c, 1, 1, { timeoutMs: 500 }); // until bit 0 is set
+ * const block = new Uint32Array(64);
+ * bar.readBlock(0x100, block); // 64 loads of 32 bits, in order
+ * ```
  */
 export class OpenRegion implements RegisterFunctions, Disposable {
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */

@@ -36,7 +36,24 @@ export interface MapRegionOptions {
   readonly msixTable?: MsixTablePolicy;
 }
 
-/** A region of a device, not open yet: one of its BARs, its ROM, its config space, VGA. */
+/**
+ * A region of a device, not open yet: one of its BARs, its ROM, its config space, VGA.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ *
+ * for (const bar of pci.bars) console.log(bar.index, bar.name, bar.bytes, bar.obstacle ?? "can be mapped");
+ * using registers = pci.bar(0).map(); // "around" the MSI-X table, with { msixTable: "around" }
+ * using ports = pci.bar(2).open(); // whatever can be reached how: I/O ports, too
+ * ```
+ */
 export class PciRegion {
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;

@@ -49,8 +49,12 @@ export class RegisterTable<const D extends RegisterDeclarations> {
 
 /**
  * Declares a block of registers.
- *
+ * @throws VfioRangeError `ERR_VFIO_REGISTER_TABLE` for a mistake in it, with the register and the field.
+ * @example
  * ```ts
+ * // needs a device
+ * import { defineRegisters } from "@vfio/pci-bar";
+ *
  * const registers = defineRegisters({
  *   status: { offset: 0x08, access: "ro", fields: { ready: { bit: 0 }, mode: { bits: [3, 2], values: { idle: 0, run: 1 } } } },
  *   control: { offset: 0x0c, fields: { enable: { bit: 0 }, depth: { bits: [15, 8] } } },
@@ -60,7 +64,6 @@ export class RegisterTable<const D extends RegisterDeclarations> {
  * regs.control.modify({ enable: true });
  * if (regs.status.read().mode === "run") regs.doorbell.at(2).writeRaw(1);
  * ```
- * @throws VfioRangeError `ERR_VFIO_REGISTER_TABLE` for a mistake in it, with the register and the field.
  */
 export function defineRegisters<const D extends RegisterDeclarations>(declarations: D): RegisterTable<D> {
   return new RegisterTable(declarations);

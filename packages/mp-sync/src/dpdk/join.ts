@@ -26,6 +26,16 @@ export interface JoinDpdkOptions extends DpdkDirectoryOptions, RequestOptions {
  * @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` (no directory, or nobody who holds its lock), `ERR_VFIO_DPDK_VERSION`,
  *   `ERR_VFIO_TIMEOUT` (not initialised in time); VfioSystemError EACCES; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`,
  *   `ERR_VFIO_TIMEOUT_RANGE`; the signal's reason.
+ * @example
+ * ```ts
+ * // needs a DPDK primary
+ * import { joinDpdkPrimary } from "@vfio/mp-sync";
+ * import { Group, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using primary = await joinDpdkPrimary(); // its prefix is "rte"
+ * using group = Group.from(await primary.group(iommuGroupOf("0000:00:10.0")));
+ * using device = group.openDevice("0000:00:10.0"); // which DPDK drives
+ * ```
  */
 export async function joinDpdkPrimary(options: JoinDpdkOptions = {}): Promise<DpdkPrimary> {
   const { timeoutMs = DEFAULT_TIMEOUT_MS, verify = verifyVfioFd, signal } = options;
