@@ -58,6 +58,7 @@ export * from "./config/index.js";
 export { Interrupts, type InterruptOptions } from "./interrupts.js";
 export {
   InterruptVector,
+  type BusyWait,
   type InterruptListener,
   type InterruptWait,
   type ListenOptions,

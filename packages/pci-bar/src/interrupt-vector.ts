@@ -13,6 +13,12 @@ import {
 /** How long and until when to wait for an interrupt. */
 export type InterruptWait = WaitLimits;
 
+/** How long to poll busily for an interrupt. */
+export interface BusyWait {
+  /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0. Default 10. */
+  readonly timeoutMs?: number | undefined;
+}
+
 /** Called with how many interrupts came since the last count was given out, at least 1. */
 export type InterruptListener = (count: number) => void;
 
@@ -93,11 +99,10 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   /**
    * As {@link poll}, but looks again and again (busy polling) until an interrupt came: the quickest way to meet one, for
    * what takes microseconds. Nothing else happens in this thread meanwhile, and who waits otherwise comes second.
-   * @param options.timeoutMs milliseconds until `ERR_VFIO_TIMEOUT`, from 0. Default 10.
    * @returns how many came since the last count was given out, at least 1.
    * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
    */
-  waitSync({ timeoutMs = 10 }: { readonly timeoutMs?: number } = {}): number {
+  waitSync({ timeoutMs = 10 }: BusyWait = {}): number {
     const count = this.#eventFd.spin(timeoutMs);
     if (count === 0) throw timeoutError(this.#name, timeoutMs);
     return count;
