@@ -5,7 +5,7 @@ import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping
 import { DmaPool } from "./dma-pool.js";
 import { formatAddress } from "./format.js";
 import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
-import { IovaAllocator } from "./iova-allocator.js";
+import { checkedBits, IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
@@ -14,12 +14,13 @@ import { checkPiece, wholeSegments } from "./plan-segments.js";
 import { Type1Iommu } from "./type1-iommu.js";
 
 const TWO_MIB = 2 * 1024 * 1024;
+const IOVA_MODES = ["physical", "virtual", "allocate"] as const;
 
 /**
  * How device addresses are chosen: `physical`, equal to physical addresses (1:1); `virtual`, equal to this process's
  * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach.
  */
-export type IovaMode = "physical" | "virtual" | "allocate";
+export type IovaMode = (typeof IOVA_MODES)[number];
 
 /** Options of {@link DmaMapper}. */
 export interface DmaMapperOptions {
@@ -90,9 +91,10 @@ export class DmaMapper implements Disposable {
 
   /** @param container a VFIO container, or another {@link Iommu}. */
   constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
-    const { iova = "physical", addressBits = 64, pageBytes = TWO_MIB } = options;
-    this.mode = typeof iova === "string" ? iova : "allocate";
-    this.#allocator = typeof iova === "string" ? new IovaAllocator({ addressBits }) : iova;
+    const { iova = "physical", pageBytes = TWO_MIB } = options;
+    const addressBits = checkedBits(options.addressBits ?? 64);
+    this.mode = checkedMode(iova);
+    this.#allocator = iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
     this.#installer = new MappingInstaller("fd" in container ? new Type1Iommu(container) : container, {
       mode: this.mode,
@@ -110,7 +112,7 @@ export class DmaMapper implements Disposable {
 
   /**
    * Maps all of a memory. If one of its pieces fails, those before it are unmapped again. Mapping the same memory the
-   * same way once more returns the mapping that is there.
+   * same way once more returns the mapping that is there; one `unmap` ends it for all who have it.
    * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`,
    * `ERR_VFIO_DMA_OVERLAP`; VfioError `ERR_VFIO_IOVA_EXHAUSTED`, `ERR_VFIO_PAGES_MOVED`; VfioSystemError `ENOMEM`
    * (RLIMIT_MEMLOCK, explained), `ENOSPC` (mappings used up, explained), `EEXIST` (somebody else's mapping).
@@ -147,7 +149,7 @@ export class DmaMapper implements Disposable {
   unmap(mapping: DmaMapping): void {
     const hold = this.#mappings.get(mapping);
     if (hold === undefined) return;
-    const shortfall = this.#installer.takeBack(mapping.stretches);
+    const shortfall = this.#installer.takeBack(mapping, mapping.stretches);
     this.#installer.releaseIova(mapping);
     this.#mappings.delete(mapping);
     mapping.end();
@@ -165,7 +167,7 @@ export class DmaMapper implements Disposable {
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
     const part = wholeSegments(mapping.segments, offset, bytes);
     if (part.length === mapping.segments.length) return this.unmap(mapping);
-    const shortfall = this.#installer.takeBack(joined(part));
+    const shortfall = this.#installer.takeBack(mapping, joined(part));
     mapping.withdraw({ offset, bytes });
     if (shortfall !== undefined) throw shortfall;
   }
@@ -203,7 +205,12 @@ export class DmaMapper implements Disposable {
     this.#checkOpen();
     if (this.#installer.refresh() === undefined) return 0;
     const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
-    runAll(missing.map((mapping) => () => this.#installAnew(mapping)));
+    // All of them first: ordinary pages may have moved to where another's were.
+    for (const mapping of missing) this.#forget(mapping);
+    runAll(
+      missing.map((mapping) => () => this.#installer.install(mapping)),
+      "mappings could not be made anew",
+    );
     return missing.length;
   }
 
@@ -235,14 +242,13 @@ export class DmaMapper implements Disposable {
 
   #find(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
     for (const mapping of this.#mappings.keys())
-      if (mapping.memory === memory && samePlan(mapping.plan, plan)) return mapping;
+      if (sameMemory(mapping.memory, memory) && samePlan(mapping.plan, plan)) return mapping;
     return undefined;
   }
 
-  #installAnew(mapping: DmaMapping): void {
+  #forget(mapping: DmaMapping): void {
     this.#installer.forget(mapping.stretches);
     mapping.setStretches([]);
-    this.#installer.install(mapping);
   }
 
   #checkOpen(): void {
@@ -258,6 +264,12 @@ function byIova(one: DmaSegment, other: DmaSegment): number {
   return one.iova < other.iova ? -1 : 1;
 }
 
+/** Two objects may stand for the same memory, such as two `UserMemory` on one `Mapping`. */
+function sameMemory(one: MappableMemory, other: MappableMemory): boolean {
+  if (one === other) return true;
+  return one.address === other.address && one.bytes === other.bytes && one.pageBytes === other.pageBytes;
+}
+
 function samePlan(one: MappingPlan, other: MappingPlan): boolean {
   return one.access === other.access && one.iova === other.iova && one.pieceBytes === other.pieceBytes;
 }
@@ -266,8 +278,27 @@ function describePlan(mode: IovaMode, { iova }: MappingPlan): string {
   return iova === undefined ? `${mode} IOVAs` : `IOVA ${formatAddress(iova)}`;
 }
 
+function checkedMode(iova: unknown): IovaMode {
+  if (iova instanceof IovaAllocator) return "allocate";
+  const mode = IOVA_MODES.find((each) => each === iova);
+  if (mode !== undefined) return mode;
+  throw new VfioRangeError(
+    "ERR_VFIO_IOVA",
+    `device addresses are chosen by ${IOVA_MODES.join(", ")}, or an IovaAllocator; not by ${String(iova)}`,
+  );
+}
+
+function checkMemory({ address, bytes, pageBytes }: MappableMemory): void {
+  if (bytes > 0 && bytes % pageBytes === 0 && address % BigInt(pageBytes) === 0n) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_ALIGNMENT",
+    `memory of ${bytes} bytes at address ${formatAddress(address)} is not made of whole pages of ${pageBytes} bytes`,
+  );
+}
+
 /** What JavaScript callers can get wrong: before a mapping waits for a group with it. */
-function checkPlan({ pageBytes }: MappableMemory, { access, iova, pieceBytes }: MappingPlan): void {
+function checkPlan(memory: MappableMemory, { access, iova, pieceBytes }: MappingPlan): void {
+  checkMemory(memory);
   if (!DMA_ACCESSES.includes(access)) {
     throw new VfioRangeError(
       "ERR_VFIO_DMA_ACCESS",
@@ -280,5 +311,5 @@ function checkPlan({ pageBytes }: MappableMemory, { access, iova, pieceBytes }: 
       `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${String(iova)}`,
     );
   }
-  if (pieceBytes !== undefined) checkPiece(pieceBytes, pageBytes);
+  if (pieceBytes !== undefined) checkPiece(pieceBytes, memory.pageBytes);
 }

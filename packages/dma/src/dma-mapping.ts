@@ -48,6 +48,7 @@ export class DmaMapping implements Disposable {
   #table: IovaTable | undefined;
   #withdrawn: readonly MemoryPart[] = [];
   #ended = false;
+  #wasMapped = false;
 
   /** Programs call `DmaMapper.map` instead. */
   constructor(memory: MappableMemory, plan: MappingPlan, owner: MappingOwner) {
@@ -56,7 +57,10 @@ export class DmaMapping implements Disposable {
     this.#owner = owner;
   }
 
-  /** False while the mapping waits for the container's first group, and after unmap. */
+  /**
+   * False while the mapping waits for the container's first group, and after unmap. That the last group has left, and
+   * the kernel has forgotten the mapping, is not seen before `replay`.
+   */
   get mapped(): boolean {
     return this.#stretches.length > 0;
   }
@@ -125,10 +129,15 @@ export class DmaMapping implements Disposable {
     return this.#stretches;
   }
 
+  /** For the mapper: a part is not mapped any more. */
+  lose(part: MemoryPart): void {
+    this.setStretches(without(this.#stretches, [part]));
+  }
+
   /** For the mapper: a part was unmapped for good. */
   withdraw(part: MemoryPart): void {
     this.#withdrawn = [...this.#withdrawn, part];
-    this.setStretches(without(this.#stretches, [part]));
+    this.lose(part);
   }
 
   /** For the mapper: all of it was unmapped for good. */
@@ -137,9 +146,15 @@ export class DmaMapping implements Disposable {
     this.setStretches([]);
   }
 
+  /** For the mapper: true if it was mapped before, so that somebody may know its addresses. */
+  get wasMapped(): boolean {
+    return this.#wasMapped;
+  }
+
   /** For the mapper: what is mapped now. */
   setStretches(stretches: readonly DmaSegment[]): void {
     this.#stretches = stretches;
+    this.#wasMapped ||= stretches.length > 0;
     this.#segments = undefined;
     this.#table = undefined;
   }

@@ -1,5 +1,12 @@
 import type { Fd } from "@vfio/ioctl-native";
-import { closedError, createMemoryFile, Mapping, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import {
+  closedError,
+  createMemoryFile,
+  pageBytesOf,
+  Mapping,
+  VfioRangeError,
+  type HasFd,
+} from "@vfio/ioctl-native";
 import { hugepageHint, numaNodes } from "./hugepages.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 import { contiguousRuns, type Run } from "./runs.js";
@@ -75,10 +82,12 @@ export class HugepageMemory implements HasFd, Disposable {
 
   /**
    * Memory that another process allocated, from its fd.
-   * @param file the fd, which now belongs to the returned object.
+   * @param file the fd, which now belongs to the returned object; if this throws, it is closed.
    * @param bytes the memory's size, a multiple of `pageBytes`.
+   * @throws VfioRangeError `ERR_VFIO_MEMORY_SIZE` if its pages have another size; VfioSystemError ENXIO if it is shorter.
    */
   static attach(file: Fd, bytes: number, pageBytes: number): HugepageMemory {
+    checkPages(file, pageBytes);
     return HugepageMemory.#map(file, bytes, pageBytes);
   }
 
@@ -144,6 +153,20 @@ export class HugepageMemory implements HasFd, Disposable {
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+function checkPages(file: Fd, pageBytes: number): void {
+  try {
+    const actual = pageBytesOf(file);
+    if (actual === pageBytes) return;
+    throw new VfioRangeError(
+      "ERR_VFIO_MEMORY_SIZE",
+      `this memory has pages of ${actual} bytes, not of ${pageBytes}`,
+    );
+  } catch (error) {
+    file.close();
+    throw error;
   }
 }
 

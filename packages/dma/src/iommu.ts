@@ -13,14 +13,24 @@ export type DmaAccess = (typeof DMA_ACCESSES)[number];
 export interface Iommu {
   /** Page sizes and usable ranges, now: they change when groups come and go. */
   info(): IommuInfo;
-  /** Lets devices reach `bytes` bytes at virtual address `address` under the address `iova`. */
-  map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void;
+  /**
+   * Lets devices reach `bytes` bytes at virtual address `address` under the address `iova`.
+   * @param wanted how much of the memory is still to be mapped, this included: for the error of a memory limit.
+   */
+  map(address: bigint, iova: bigint, bytes: number, access: DmaAccess, wanted?: number): void;
   /**
    * The same in pieces of `pieceBytes`, the last one smaller if need be: as many as it likes to, with one call. Where
    * it is left out, {@link map} is called for each.
    * @returns how many bytes are mapped now, at least one piece. If one behind it fails, asking for the rest tells why.
    */
-  mapPieces?(address: bigint, iova: bigint, bytes: number, access: DmaAccess, pieceBytes: number): number;
+  mapPieces?(
+    address: bigint,
+    iova: bigint,
+    bytes: number,
+    access: DmaAccess,
+    pieceBytes: number,
+    wanted?: number,
+  ): number;
   /** Takes a mapping back, and returns how many bytes really were. */
   unmap(iova: bigint, bytes: number): number;
 }

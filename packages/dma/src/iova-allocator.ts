@@ -4,7 +4,7 @@ import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
 
 /** Options of {@link IovaAllocator}. */
 export interface IovaAllocatorOptions {
-  /** Where IOVAs may lie, ends included. Default: what the container's IOMMU reports when memory is mapped. */
+  /** Where IOVAs may lie, ends included, as far as the container's IOMMU can map there. Default: wherever it can. */
   readonly ranges?: readonly IovaRange[];
   /** How many address bits the device drives: 28 for a device that reaches 256 MiB. Default: as many as the IOMMU. */
   readonly addressBits?: number;
@@ -35,6 +35,10 @@ export class IovaAllocator {
   /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
   readonly #taken = new Map<bigint, bigint>();
+  /** What the owner wants; `undefined` for no wish. */
+  readonly #wanted: readonly IovaRange[] | undefined;
+  /** What was reported last. */
+  #reported: readonly IovaRange[] | undefined;
   #ranges: readonly IovaRange[];
   /** The ranges, as far as the device reaches. */
   #usable: readonly IovaRange[];
@@ -42,8 +46,9 @@ export class IovaAllocator {
 
   constructor(options: IovaAllocatorOptions = {}) {
     this.addressBits = checkedBits(options.addressBits ?? 64);
-    this.reserved = options.reserved ?? [];
-    this.#ranges = options.ranges ?? [];
+    this.reserved = checkedRanges(options.reserved ?? []);
+    this.#wanted = options.ranges && checkedRanges(options.ranges);
+    this.#ranges = this.#wanted ?? [];
     this.#usable = withinReach(this.#ranges, this.addressBits);
     this.#space = this.#freeSpace();
   }
@@ -58,11 +63,15 @@ export class IovaAllocator {
     return this.#space.free;
   }
 
-  /** Gives IOVAs from other ranges from now on: the kernel's change when groups come and go. What is taken stays taken. */
+  /**
+   * Keeps to what an IOMMU reports from now on: it changes when groups come and go. Of that, IOVAs come from the ranges
+   * that this allocator was made with, if it was. What is taken stays taken.
+   */
   useRanges(ranges: readonly IovaRange[]): void {
-    if (sameRanges(ranges, this.#ranges)) return;
-    this.#ranges = ranges;
-    this.#usable = withinReach(ranges, this.addressBits);
+    if (this.#reported !== undefined && sameRanges(ranges, this.#reported)) return;
+    this.#reported = ranges;
+    this.#ranges = this.#wanted === undefined ? ranges : commonRanges(this.#wanted, ranges);
+    this.#usable = withinReach(this.#ranges, this.addressBits);
     this.#space = this.#freeSpace();
   }
 
@@ -141,7 +150,34 @@ export class IovaAllocator {
   }
 }
 
-function checkedBits(bits: number): number {
+function checkedRanges(ranges: readonly IovaRange[]): readonly IovaRange[] {
+  for (const { start, end } of ranges) {
+    if (isAddress(start) && isAddress(end) && start <= end) continue;
+    throw new VfioRangeError(
+      "ERR_VFIO_IOVA",
+      `a range of IOVAs has a start and an end of 64 bits, itself included, not ${String(start)} to ${String(end)}`,
+    );
+  }
+  return ranges;
+}
+
+function isAddress(value: unknown): boolean {
+  return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
+}
+
+/** What lies in both of two lists of ranges. */
+function commonRanges(one: readonly IovaRange[], other: readonly IovaRange[]): IovaRange[] {
+  const common = one.flatMap((a) =>
+    other.map((b) => ({
+      start: a.start > b.start ? a.start : b.start,
+      end: a.end < b.end ? a.end : b.end,
+    })),
+  );
+  return common.filter(({ start, end }) => start <= end);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ADDRESS_BITS`. */
+export function checkedBits(bits: number): number {
   if (Number.isInteger(bits) && bits >= 12 && bits <= 64) return bits;
   throw new VfioRangeError("ERR_VFIO_ADDRESS_BITS", `a device drives 12 to 64 address bits, not ${bits}`);
 }

@@ -2,6 +2,9 @@ import { VfioRangeError, type IommuInfo } from "@vfio/ioctl-native";
 import { formatAddress, formatRange } from "./format.js";
 import type { DmaSegment } from "./iova-table.js";
 
+/** No IOMMU has smaller pages. */
+const SMALLEST_PAGE = 4096;
+
 /**
  * Holds a segment against the rules of IOMMU and device before the kernel does, whose EINVAL names none of them.
  * @param addressBits how many address bits the device drives.
@@ -10,6 +13,15 @@ import type { DmaSegment } from "./iova-table.js";
 export function checkSegment(segment: DmaSegment, info: IommuInfo, addressBits: number): void {
   checkAlignment(segment, info.smallestPage);
   checkRange(segment, info);
+  checkReach(segment, addressBits);
+}
+
+/**
+ * What is known of a segment before there is an IOMMU to ask.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_REACH`.
+ */
+export function checkWithoutIommu(segment: DmaSegment, addressBits: number): void {
+  checkAlignment(segment, SMALLEST_PAGE);
   checkReach(segment, addressBits);
 }
 

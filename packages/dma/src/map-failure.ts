@@ -4,16 +4,20 @@ const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
 /**
  * What a refused `VFIO_IOMMU_MAP_DMA` means, and the remedy, by errno.
- * @param bytes how much was to be mapped.
+ * @param wanted how many bytes were still to be mapped.
  */
-export function explainMapFailure(errno: number, bytes: number, info: () => IommuInfo): { hint?: string } {
+export function explainMapFailure(errno: number, wanted: number, info: () => IommuInfo): { hint?: string } {
   switch (errno) {
     case errnoOf("ENOMEM"):
-      return { hint: memlockHint(bytes) };
+      return { hint: memlockHint(wanted) };
     case errnoOf("ENOSPC"):
       return { hint: entryLimitHint(info) };
     case errnoOf("EEXIST"):
-      return { hint: "The range overlaps a mapping of this container that another process or library made" };
+      return {
+        hint:
+          "The range overlaps a mapping of this container that another process or library made: " +
+          "unmap that, or keep clear of it with an IovaAllocator that has it in `reserved`",
+      };
     case errnoOf("EINVAL"):
       return {
         hint: "The IOMMU may have changed since its ranges were read: a group joined or left",
@@ -26,12 +30,12 @@ export function explainMapFailure(errno: number, bytes: number, info: () => Iomm
 }
 
 /** VFIO counts the pages it pins, hugepages included, against RLIMIT_MEMLOCK; they show up in VmLck. */
-function memlockHint(bytes: number): string {
+function memlockHint(wanted: number): string {
   const limit = kernel().memlockLimit();
   const allowed = typeof limit === "number" ? "unknown" : kib(limit.current);
   const locked = /VmLck:\s*(\d+ kB)/.exec(readSysfs("/proc/self/status") ?? "")?.[1] ?? "unknown";
   return (
-    `RLIMIT_MEMLOCK is ${allowed}, in use ${locked}, asked for ${kib(bytes)} more. ` +
+    `RLIMIT_MEMLOCK is ${allowed}, in use ${locked}, needed ${kib(wanted)} more. ` +
     "Raise it: `ulimit -l unlimited`, LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), " +
     "or give the process CAP_IPC_LOCK"
   );

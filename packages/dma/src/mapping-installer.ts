@@ -6,7 +6,7 @@ import type { Iommu } from "./iommu.js";
 import { sameRanges, type IovaAllocator } from "./iova-allocator.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
-import { checkSegment } from "./map-checks.js";
+import { checkSegment, checkWithoutIommu } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
 import { planStretches, without, type IovaSource } from "./plan-segments.js";
@@ -27,6 +27,8 @@ export class MappingInstaller {
   readonly #options: InstallerOptions;
   /** The IOVA that each mapping has from the allocator. */
   readonly #allocated = new Map<DmaMapping, bigint>();
+  /** Where mappings that wait for a group are to go, if that is known already. */
+  readonly #promised = new Map<DmaMapping, DmaSegment>();
   /** What the IOMMU said last. */
   #info: IommuInfo | undefined;
 
@@ -61,23 +63,23 @@ export class MappingInstaller {
    */
   install(mapping: DmaMapping): void {
     const info = this.#info ?? this.refresh();
-    if (info === undefined) return;
+    if (info === undefined) return this.#promise(mapping);
     try {
       this.#installWithin(mapping, info);
     } catch (error) {
       // What the IOMMU can do is asked once and not for every mapping, so it may have changed with the groups.
       if (!mayBeOutdated(error)) throw error;
       const now = this.refresh();
-      if (now === undefined) return;
+      if (now === undefined) return this.#promise(mapping);
       if (sameRules(now, info)) throw error;
       this.#installWithin(mapping, now);
     }
   }
 
   /** Takes parts of a mapping back. Returns what is wrong if the kernel took back less than it should have. */
-  takeBack(stretches: readonly DmaSegment[]): VfioError | undefined {
+  takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
     try {
-      return this.#unmap(stretches);
+      return this.#unmap(mapping, stretches);
     } catch (error) {
       if (!this.#hasForgotten(error)) throw error;
       this.forget(stretches);
@@ -92,6 +94,7 @@ export class MappingInstaller {
 
   /** Gives a mapping's IOVAs back to the allocator. */
   releaseIova(mapping: DmaMapping): void {
+    this.#promised.delete(mapping);
     const iova = this.#allocated.get(mapping);
     if (iova !== undefined) this.#options.allocator.release(iova);
     this.#allocated.delete(mapping);
@@ -116,11 +119,25 @@ export class MappingInstaller {
     return false;
   }
 
+  /** What is wrong with a fixed IOVA is told to whoever asked for it, and not when a group joins. */
+  #promise(mapping: DmaMapping): void {
+    const { memory, plan } = mapping;
+    if (plan.iova === undefined) return;
+    const stretch = { offset: 0, iova: plan.iova, bytes: memory.bytes };
+    checkWithoutIommu(stretch, this.#options.addressBits);
+    this.#ranges.checkFree(stretch);
+    const promised = new MappedRanges();
+    for (const each of this.#promised.values()) promised.add(each);
+    promised.checkFree(stretch);
+    this.#promised.set(mapping, stretch);
+  }
+
   #installWithin(mapping: DmaMapping, info: IommuInfo): void {
+    this.#promised.delete(mapping);
     this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
     const done: DmaSegment[] = [];
     try {
-      const source = this.#iovaSource(mapping);
+      const source = this.#iovaSource(mapping, info);
       const stretches = without(planStretches(mapping.memory, source), mapping.withdrawn);
       for (const stretch of stretches) {
         checkSegment(stretch, info, this.#options.addressBits);
@@ -130,7 +147,7 @@ export class MappingInstaller {
         this.#mapStretch(mapping, stretch, done);
         this.#ranges.add(stretch);
       }
-      if (source === "physical") checkPagesStayed(mapping.memory, stretches);
+      if (source === "physical") checkPagesStayed(mapping, stretches);
       mapping.setStretches(stretches);
     } catch (error) {
       const shortfall = this.#undo(mapping, done, error);
@@ -156,11 +173,12 @@ export class MappingInstaller {
   #mapSome(mapping: DmaMapping, { offset, iova, bytes }: DmaSegment): number {
     const { access, pieceBytes = bytes } = mapping.plan;
     const address = mapping.memory.address + BigInt(offset);
+    const wanted = mapping.memory.bytes - offset;
     if (bytes > pieceBytes && this.#iommu.mapPieces !== undefined) {
-      return this.#iommu.mapPieces(address, iova, bytes, access, pieceBytes);
+      return this.#iommu.mapPieces(address, iova, bytes, access, pieceBytes, wanted);
     }
     const piece = Math.min(bytes, pieceBytes);
-    this.#iommu.map(address, iova, piece, access);
+    this.#iommu.map(address, iova, piece, access, wanted);
     return piece;
   }
 
@@ -168,7 +186,7 @@ export class MappingInstaller {
   #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): VfioError | undefined {
     let shortfall: VfioError | undefined;
     try {
-      shortfall = this.takeBack(joined(done));
+      shortfall = this.takeBack(mapping, joined(done));
     } catch (error) {
       const causes = new AggregateError([cause, error], "the failure, and that of undoing");
       throw new VfioError(
@@ -180,7 +198,8 @@ export class MappingInstaller {
         },
       );
     }
-    this.releaseIova(mapping);
+    // Who had it mapped before knows its addresses: they must not become somebody else's.
+    if (!mapping.wasMapped) this.releaseIova(mapping);
     return shortfall;
   }
 
@@ -189,36 +208,37 @@ export class MappingInstaller {
    * container cannot be asked, but what VFIO pinned stays out of anybody else's hands until it is unpinned.
    */
   #hasForgotten(error: unknown): boolean {
-    if (isVfioError(error) && error.code === "ERR_VFIO_CLOSED") return true;
+    if (isErrno(error, "EBADF") || (isVfioError(error) && error.code === "ERR_VFIO_CLOSED")) return true;
     return isErrno(error, "EINVAL") && this.refresh() === undefined;
   }
 
-  #iovaSource(mapping: DmaMapping): IovaSource {
+  #iovaSource(mapping: DmaMapping, { smallestPage }: IommuInfo): IovaSource {
     const { memory, plan } = mapping;
     const { mode, allocator } = this.#options;
     if (mode !== "allocate") return plan.iova ?? (mode === "physical" ? "physical" : memory.address);
     const known = this.#allocated.get(mapping);
     if (known !== undefined) return known;
     // Aligned to the memory's pages, so that the IOMMU can use pages as large.
-    const iova = plan.iova ?? allocator.allocate(memory.bytes, memory.pageBytes);
+    const iova = plan.iova ?? allocator.allocate(memory.bytes, Math.max(memory.pageBytes, smallestPage));
     if (plan.iova !== undefined) allocator.claim(plan.iova, memory.bytes);
     this.#allocated.set(mapping, iova);
     return iova;
   }
 
   /** Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it. */
-  #unmap(stretches: readonly DmaSegment[]): VfioError | undefined {
+  #unmap(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
     let shortfall: VfioError | undefined;
     for (const stretch of stretches) {
       const unmapped = this.#iommu.unmap(stretch.iova, stretch.bytes);
       if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
+      this.#ranges.remove(stretch);
+      mapping.lose(stretch);
     }
-    this.forget(stretches);
     return shortfall;
   }
 }
 
-function isErrno(error: unknown, name: "EINVAL" | "EEXIST"): boolean {
+function isErrno(error: unknown, name: "EINVAL" | "EEXIST" | "EBADF"): boolean {
   return error instanceof VfioSystemError && error.errno === errnoOf(name);
 }
 
@@ -241,6 +261,10 @@ function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioErr
   return new VfioError(
     "ERR_VFIO_UNMAP_INCOMPLETE",
     `the kernel unmapped ${unmapped} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
-    { hint: "Something else with this container's fd had unmapped it: devices may have faulted meanwhile" },
+    {
+      hint:
+        "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
+        "(after a group has joined, call mapper.replay()): devices may have faulted",
+    },
   );
 }

@@ -1,16 +1,25 @@
 import { VfioError } from "@vfio/ioctl-native";
 import type { MappableMemory } from "./dma-mapping.js";
 import type { DmaSegment } from "./iova-table.js";
-import { planStretches } from "./plan-segments.js";
+import { planStretches, without, type MemoryPart } from "./plan-segments.js";
+
+/** What was mapped: a memory but for some parts of it. */
+interface PinnedMemory {
+  readonly memory: MappableMemory;
+  readonly withdrawn: readonly MemoryPart[];
+}
 
 /**
  * Ordinary pages can move between the reading of their physical addresses and their pinning by the kernel; then the
  * IOVAs would not be physical addresses any more. Hugepages of a hugetlb file stay, so they are not read again.
  * @throws VfioError `ERR_VFIO_PAGES_MOVED`.
  */
-export function checkPagesStayed(memory: MappableMemory, stretches: readonly DmaSegment[]): void {
+export function checkPagesStayed(
+  { memory, withdrawn }: PinnedMemory,
+  stretches: readonly DmaSegment[],
+): void {
   if (memory.pageBytes > 4096) return;
-  const now = planStretches(memory, "physical");
+  const now = without(planStretches(memory, "physical"), withdrawn);
   const stayed = now.length === stretches.length && now.every((each, at) => sameSegment(each, stretches[at]));
   if (stayed) return;
   throw new VfioError(

@@ -40,18 +40,25 @@ export class Type1Iommu implements Iommu {
   }
 
   /** See {@link Iommu.map}. Throws VfioSystemError with the errno explained. */
-  map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
-    this.mapPieces(address, iova, bytes, access, bytes);
+  map(address: bigint, iova: bigint, bytes: number, access: DmaAccess, wanted = bytes): void {
+    this.mapPieces(address, iova, bytes, access, bytes, wanted);
   }
 
   /** See {@link Iommu.mapPieces}. Throws VfioSystemError for the first piece, with the errno explained. */
-  mapPieces(address: bigint, iova: bigint, bytes: number, access: DmaAccess, pieceBytes: number): number {
+  mapPieces(
+    address: bigint,
+    iova: bigint,
+    bytes: number,
+    access: DmaAccess,
+    pieceBytes: number,
+    wanted = bytes,
+  ): number {
     const count = Math.min(Math.ceil(bytes / pieceBytes), MANY);
     this.#fill(count, address, iova, pieceBytes, access);
     const lastBytes = Math.min(bytes - (count - 1) * pieceBytes, pieceBytes);
     this.#maps.quads[(count - 1) * MAP.quads + MAP.size] = BigInt(lastBytes);
     const done = ioctlEach(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, this.#maps.first(count), (errno) =>
-      this.#mapFailure(errno, iova, Math.min(pieceBytes, bytes)),
+      this.#mapFailure(errno, iova, Math.min(pieceBytes, bytes), wanted),
     );
     return Math.min(done * pieceBytes, bytes);
   }
@@ -84,10 +91,10 @@ export class Type1Iommu implements Iommu {
     }
   }
 
-  #mapFailure(errno: number, iova: bigint, bytes: number): IoctlContext {
+  #mapFailure(errno: number, iova: bigint, bytes: number, wanted: number): IoctlContext {
     return {
       what: `cannot map IOVA ${formatRange(iova, bytes)} for DMA`,
-      ...explainMapFailure(errno, bytes, () => this.info()),
+      ...explainMapFailure(errno, wanted, () => this.info()),
     };
   }
 }

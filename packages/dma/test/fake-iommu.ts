@@ -1,4 +1,5 @@
 import { closedError, errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import { beforeEach } from "vitest";
 import type { DmaAccess, Iommu, MappableMemory } from "../src/index.js";
 
 /** An IOMMU that remembers what is mapped, and can be told to fail. */
@@ -98,17 +99,25 @@ function refusal(name: "EINVAL" | "EEXIST" | "EIO"): VfioSystemError {
   return new VfioSystemError(errnoOf(name), { syscall: "ioctl", what: "the fake IOMMU refuses" });
 }
 
-/** Memory whose physical addresses are given. */
+const FIRST_ADDRESS = 0x7000_0000n;
+let nextAddress = FIRST_ADDRESS;
+beforeEach(() => {
+  nextAddress = FIRST_ADDRESS;
+});
+
+/** Memory whose physical addresses are given; each lies in a place of its own in the process. */
 export function memoryAt(
   physical: readonly bigint[],
   pageBytes = 4096,
 ): MappableMemory & { readonly holds: Set<string> } {
   const holds = new Set<string>();
+  const address = nextAddress;
+  nextAddress += BigInt((physical.length + 1) * pageBytes);
   return {
     holds,
     pageBytes,
     bytes: physical.length * pageBytes,
-    address: 0x7000_0000n,
+    address,
     physicalAddresses: () => [...physical],
     hold: (reason) => (holds.add(reason), { [Symbol.dispose]: () => void holds.delete(reason) }),
   };

@@ -53,7 +53,7 @@ export {
   type RegisterArray,
   type RegisterWidth,
 } from "./bulk-registers.js";
-export { createMemoryFile, type MemoryFileOptions } from "./memory-file.js";
+export { createMemoryFile, pageBytesOf, type MemoryFileOptions } from "./memory-file.js";
 export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
 export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./wait-limits.js";

@@ -1,12 +1,13 @@
 import { constants } from "node:fs";
 import path from "node:path";
 import { check, VfioError, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
-import { Fd, openFile } from "./fd.js";
+import { Fd, openFile, type HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 
 const MFD_HUGETLB = 4;
 const MFD_HUGE_SHIFT = 2 ** 26;
 const HUGETLBFS_MAGIC = 0x958458f6;
+const ORDINARY_PAGE = 4096;
 
 /** Options of {@link createMemoryFile}. */
 export interface MemoryFileOptions {
@@ -70,6 +71,21 @@ function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions
   if (unlinked < 0) opened.close();
   check(unlinked, () => ({ syscall: "unlink", what: `cannot unlink ${file}`, path: file }));
   return opened;
+}
+
+/**
+ * The size of the pages that a file's memory is made of: a hugetlbfs has its own, all else has ordinary ones.
+ * @throws VfioSystemError if that cannot be asked.
+ */
+export function pageBytesOf(file: HasFd): number {
+  const path = `/proc/self/fd/${file.fd}`;
+  const found = kernel().filesystem(path);
+  if (typeof found !== "number") return found.type === HUGETLBFS_MAGIC ? found.blockBytes : ORDINARY_PAGE;
+  throw new VfioSystemError(found, {
+    syscall: "statfs",
+    what: "cannot ask for the page size of a file",
+    path,
+  });
 }
 
 function checkHugetlbfs(directory: string, pageBytes: number): void {

@@ -93,7 +93,19 @@ describe("given an ordinary user to whom the group was given", () => {
     );
 
     expect(outcome.code).toBe("ENOMEM");
-    expect(outcome.message).toContain("RLIMIT_MEMLOCK is 64 kB, in use 0 kB, asked for 2048 kB more");
+    expect(outcome.message).toContain("RLIMIT_MEMLOCK is 64 kB, in use 0 kB, needed 2048 kB more");
     expect(outcome.message).toContain("ulimit -l unlimited");
+  });
+
+  it("when the limit is met in the middle of a memory, the error tells all that is still needed", () => {
+    const outcome = asNobody(
+      "ulimit -l 4096;",
+      `
+      const memory = HugepageMemory.allocate({ bytes: 16 << 20 });
+      new DmaMapper(container, { iova: "allocate" }).map(memory, { pieceBytes: 2 << 20 });`,
+    );
+
+    expect(outcome.code).toBe("ENOMEM");
+    expect(outcome.message).toContain("RLIMIT_MEMLOCK is 4096 kB, in use 4096 kB, needed 12288 kB more");
   });
 });

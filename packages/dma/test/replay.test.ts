@@ -1,0 +1,113 @@
+import { errorOf } from "@vfio/test-support";
+import { describe, expect, it } from "vitest";
+import { DmaMapper } from "../src/index.js";
+import { FakeIommu, memoryAt } from "./fake-iommu.js";
+
+describe("given a mapping whose addresses somebody knows", () => {
+  it("they stay its own while it cannot be made anew, and it comes back at them", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const ring = mapper.map(memoryAt([0n]));
+    const known = ring.iovaOf(0);
+    iommu.lastGroupLeaves();
+    iommu.failAt = known;
+    expect(errorOf(() => iommu.groupJoins()).message).toBe("the IOMMU refuses");
+
+    const other = mapper.map(memoryAt([0n]));
+    iommu.failAt = undefined;
+    mapper.replay();
+
+    expect(other.iovaOf(0)).not.toBe(known);
+    expect(ring.iovaOf(0)).toBe(known);
+  });
+
+  it("one that was never mapped gives its addresses back, and gets others when it is tried again", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    iommu.ready = false;
+    const waiting = mapper.map(memoryAt([0n]));
+    iommu.failAt = 0n;
+    expect(errorOf(() => iommu.groupJoins()).message).toBe("the IOMMU refuses");
+    iommu.failAt = undefined;
+
+    expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0n);
+    mapper.replay();
+    expect(waiting.iovaOf(0)).toBe(0x1000n);
+  });
+});
+
+describe("given ordinary pages at their physical addresses", () => {
+  it("a part that was unmapped stays so, and the rest comes back", () => {
+    const iommu = new FakeIommu();
+    const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n, 0x2000n, 0x3000n, 0x4000n]), {
+      pieceBytes: 4096,
+    });
+    mapping.unmapPart(4096, 8192);
+    iommu.lastGroupLeaves();
+
+    iommu.groupJoins();
+
+    expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
+  });
+
+  it("pages that have moved to where another memory's were are no overlap", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    const [first, second] = [memoryAt([0x1000n]), memoryAt([0x2000n])];
+    const mappings = [mapper.map(first), mapper.map(second)];
+    iommu.lastGroupLeaves();
+    first.physicalAddresses = () => [0x2000n];
+    second.physicalAddresses = () => [0x5000n];
+
+    iommu.groupJoins();
+
+    expect(mappings.map((mapping) => mapping.iovaOf(0))).toEqual([0x2000n, 0x5000n]);
+  });
+
+  it("several that cannot be made anew are told together, each with its own error", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    mapper.map(memoryAt([0x9000n]));
+    mapper.map(memoryAt([0xb000n]));
+    iommu.lastGroupLeaves();
+    iommu.lastAddress = 0x4fffn;
+
+    const error = errorOf(() => iommu.groupJoins()) as AggregateError;
+
+    expect(error.message).toBe("2 mappings could not be made anew");
+    expect(error.errors.map(({ code }: { code: string }) => code)).toEqual([
+      "ERR_VFIO_IOVA_OUT_OF_RANGE",
+      "ERR_VFIO_IOVA_OUT_OF_RANGE",
+    ]);
+  });
+});
+
+describe("given fixed IOVAs that wait for a group", () => {
+  const waitingMapper = (): DmaMapper => {
+    const iommu = new FakeIommu();
+    iommu.ready = false;
+    return new DmaMapper(iommu, { addressBits: 28 });
+  };
+
+  it.each([
+    ["not a multiple of any page", 0x1800n, "ERR_VFIO_DMA_ALIGNMENT"],
+    ["beyond the device's reach", 0x1000_0000n, "ERR_VFIO_IOVA_OUT_OF_REACH"],
+    ["over another one that waits", 0x8000n, "ERR_VFIO_DMA_OVERLAP"],
+  ])("one %s is refused at once, and nothing of it stays", (_what, iova, code) => {
+    const mapper = waitingMapper();
+    mapper.map(memoryAt([0n, 0n]), { iova: 0x7000n });
+    const memory = memoryAt([0n]);
+
+    const error = errorOf(() => mapper.map(memory, { iova }));
+
+    expect(error).toMatchObject({ code });
+    expect([memory.holds.size, mapper.mappings.length]).toEqual([0, 1]);
+  });
+
+  it("the place of one that was unmapped while it waited is free", () => {
+    const mapper = waitingMapper();
+    mapper.map(memoryAt([0n]), { iova: 0x7000n }).unmap();
+
+    expect(mapper.map(memoryAt([0n]), { iova: 0x7000n }).mapped).toBe(false);
+  });
+});
