@@ -14,11 +14,14 @@ import { checkPiece, wholeSegments } from "./plan-segments.js";
 import { Type1Iommu } from "./type1-iommu.js";
 
 const TWO_MIB = 2 * 1024 * 1024;
+/** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
+const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
 const IOVA_MODES = ["physical", "virtual", "allocate"] as const;
 
 /**
  * How device addresses are chosen: `physical`, equal to physical addresses (1:1); `virtual`, equal to this process's
- * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach.
+ * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach, but for
+ * the first page: address 0 is never given out.
  */
 export type IovaMode = (typeof IOVA_MODES)[number];
 
@@ -94,7 +97,8 @@ export class DmaMapper implements Disposable {
     const { iova = "physical", pageBytes = TWO_MIB } = options;
     const addressBits = checkedBits(options.addressBits ?? 64);
     this.mode = checkedMode(iova);
-    this.#allocator = iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits });
+    this.#allocator =
+      iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
     this.#installer = new MappingInstaller("fd" in container ? new Type1Iommu(container) : container, {
       mode: this.mode,
@@ -219,7 +223,7 @@ export class DmaMapper implements Disposable {
     return drawIovaSpace({
       ranges: this.#installer.knownInfo?.iovaRanges,
       mapped: this.mappings.flatMap((mapping) => mapping.segments).sort(byIova),
-      reserved: this.#allocator.reserved,
+      reserved: this.mode === "allocate" ? this.#allocator.reserved : [],
       addressBits: this.addressBits,
     });
   }

@@ -101,11 +101,11 @@ describe("given the IOVA mode allocate", () => {
     const second = mapper.map(memoryAt(SCATTERED));
 
     expect([first.segments, second.segments]).toEqual([
-      [{ offset: 0, iova: 0n, bytes: 12288 }],
-      [{ offset: 0, iova: 0x3000n, bytes: 12288 }],
+      [{ offset: 0, iova: 0x1000n, bytes: 12288 }],
+      [{ offset: 0, iova: 0x4000n, bytes: 12288 }],
     ]);
     first.unmap();
-    expect(mapper.map(memoryAt(SCATTERED)).iovaOf(0)).toBe(0n);
+    expect(mapper.map(memoryAt(SCATTERED)).iovaOf(0)).toBe(0x1000n);
   });
 
   it("a fixed IOVA beside allocated ones is kept free of them", () => {
@@ -118,11 +118,11 @@ describe("given the IOVA mode allocate", () => {
   it("a failed map gives its IOVA back", () => {
     const iommu = new FakeIommu();
     const mapper = new DmaMapper(iommu, { iova: "allocate" });
-    iommu.failAt = 0n;
+    iommu.failAt = 0x1000n;
     errorOf(() => mapper.map(memoryAt([0n])));
     iommu.failAt = undefined;
 
-    expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0n);
+    expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0x1000n);
   });
 
   it("an allocator can be shared by mappers, with windows of its own", () => {
@@ -177,13 +177,13 @@ describe("given memory mapped in pieces", () => {
 
     mapping.unmapPart(4096, 8192);
 
-    expect([...iommu.mapped.keys()]).toEqual([0n, 0x3000n]);
+    expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
     expect(errorOf(() => mapping.iovaOf(4096))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
-    expect([mapping.iovaOf(0), mapping.iovaOf(12288)]).toEqual([0n, 0x3000n]);
+    expect([mapping.iovaOf(0), mapping.iovaOf(12288)]).toEqual([0x1000n, 0x4000n]);
     mapping.unmapPart(0, 4096);
     mapping.unmapPart(12288, 4096);
     expect([mapping.mapped, memory.holds.size, iommu.mapped.size]).toEqual([false, 0, 0]);
-    expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0n);
+    expect(mapper.map(memoryAt([0n])).iovaOf(0)).toBe(0x1000n);
   });
 
   it("an IOMMU that maps many pieces with one call is asked for the rest until all are mapped", () => {
@@ -192,12 +192,12 @@ describe("given memory mapped in pieces", () => {
 
     const mapping = mapper.map(memoryAt([0n, 0n, 0n, 0n, 0n, 0n, 0n]), { pieceBytes: 8192 });
 
-    expect(iommu.asked).toEqual(["0 28672"]);
+    expect(iommu.asked).toEqual(["1000 28672"]);
     expect(mapping.segments.map(({ offset, iova, bytes }) => [offset, iova, bytes])).toEqual([
-      [0, 0n, 8192],
-      [8192, 0x2000n, 8192],
-      [16384, 0x4000n, 8192],
-      [24576, 0x6000n, 4096],
+      [0, 0x1000n, 8192],
+      [8192, 0x3000n, 8192],
+      [16384, 0x5000n, 8192],
+      [24576, 0x7000n, 4096],
     ]);
     expect([...iommu.mapped]).toEqual(mapping.segments.map(({ iova, bytes }) => [iova, bytes]));
     mapping.unmap();
@@ -206,14 +206,14 @@ describe("given memory mapped in pieces", () => {
 
   it("when one of the many fails, its own error is told, and those before it are unmapped again", () => {
     const iommu = new ManyAtOnce(3);
-    iommu.failAt = 0x4000n;
+    iommu.failAt = 0x5000n;
     const memory = memoryAt([0n, 0n, 0n, 0n, 0n, 0n, 0n]);
     const mapper = new DmaMapper(iommu, { iova: "allocate" });
 
     const error = errorOf(() => mapper.map(memory, { pieceBytes: 4096 }));
 
     expect(error.message).toBe("the IOMMU refuses");
-    expect(iommu.asked).toEqual(["0 28672", "3000 16384", "4000 12288"]);
+    expect(iommu.asked).toEqual(["1000 28672", "4000 16384", "5000 12288"]);
     expect([iommu.mapped.size, memory.holds.size, mapper.mappings.length]).toEqual([0, 0, 0]);
   });
 
@@ -266,7 +266,7 @@ describe("given a container that has no group yet", () => {
     expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
     iommu.groupJoins();
 
-    expect([mapping.mapped, mapping.iovaOf(0)]).toEqual([true, 0n]);
+    expect([mapping.mapped, mapping.iovaOf(0)]).toEqual([true, 0x1000n]);
   });
 
   it("a waiting mapping that is unmapped is forgotten, and its memory free", () => {
@@ -289,8 +289,8 @@ describe("given a container that has no group yet", () => {
     expect(iommu.mapped.size).toBe(0);
     iommu.groupJoins();
 
-    expect([...iommu.mapped.keys()]).toEqual([0n, 0x1000n]);
-    expect(second.iovaOf(0)).toBe(0x1000n);
+    expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x2000n]);
+    expect(second.iovaOf(0)).toBe(0x2000n);
     expect(mapper.replay()).toBe(0);
   });
 
@@ -416,7 +416,7 @@ describe("given a part that was unmapped", () => {
 
     iommu.groupJoins();
 
-    expect([...iommu.mapped.keys()]).toEqual([0n, 0x3000n]);
+    expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
     expect(errorOf(() => mapping.iovaOf(4096))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
   });
 });

@@ -266,7 +266,7 @@ describe("given the limits of a container", () => {
 
       const error = errorOf(() => mapper.map(larger, { pieceBytes: 4096 }));
       expect(error).toMatchObject({ code: "ENOSPC", ioctl: "VFIO_IOMMU_MAP_DMA" });
-      expect(error.message).toContain("cannot map IOVA [0x258000, 0x258fff]");
+      expect(error.message).toContain("cannot map IOVA [0x259000, 0x259fff]");
       expect([left(), processState().locked]).toEqual([600, "0 kB"]);
 
       const mapping = mapper.map(memory, { pieceBytes: 4096 });
