@@ -8,9 +8,8 @@ import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { checkedBits, IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
 import type { DmaSegment } from "./iova-table.js";
-import { joined } from "./joined.js";
 import { MappingInstaller } from "./mapping-installer.js";
-import { checkPiece, wholeSegments } from "./plan-segments.js";
+import { checkPiece, wholePieces, without } from "./plan-segments.js";
 import { Type1Iommu } from "./type1-iommu.js";
 
 const TWO_MIB = 2 * 1024 * 1024;
@@ -169,9 +168,9 @@ export class DmaMapper implements Disposable {
    * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces; VfioError `ERR_VFIO_UNMAP_INCOMPLETE`.
    */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
-    const part = wholeSegments(mapping.segments, offset, bytes);
-    if (part.length === mapping.segments.length) return this.unmap(mapping);
-    const shortfall = this.#installer.takeBack(mapping, joined(part));
+    const part = wholePieces(mapping.stretches, mapping.plan, { offset, bytes });
+    if (without(mapping.stretches, part).length === 0) return this.unmap(mapping);
+    const shortfall = this.#installer.takeBack(mapping, part);
     mapping.withdraw({ offset, bytes });
     if (shortfall !== undefined) throw shortfall;
   }

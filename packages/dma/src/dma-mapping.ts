@@ -46,7 +46,7 @@ export class DmaMapping implements Disposable {
   #stretches: readonly DmaSegment[] = [];
   #segments: readonly DmaSegment[] | undefined;
   #table: IovaTable | undefined;
-  #withdrawn: readonly MemoryPart[] = [];
+  readonly #withdrawn: MemoryPart[] = [];
   #ended = false;
   #wasMapped = false;
 
@@ -136,7 +136,11 @@ export class DmaMapping implements Disposable {
 
   /** For the mapper: a part was unmapped for good. */
   withdraw(part: MemoryPart): void {
-    this.#withdrawn = [...this.#withdrawn, part];
+    const last = this.#withdrawn.at(-1);
+    const follows = last !== undefined && last.offset + last.bytes === part.offset;
+    // Thousands of pieces are given back in their order: they stay one entry.
+    if (follows) this.#withdrawn.splice(-1, 1, { offset: last.offset, bytes: last.bytes + part.bytes });
+    else this.#withdrawn.push(part);
     this.lose(part);
   }
 

@@ -63,25 +63,44 @@ export function checkPiece(pieceBytes: number, pageBytes: number): void {
 }
 
 /**
- * The segments that make up a part of a memory, exactly.
- * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP` if the part begins or ends within one.
+ * The stretches that make up a part of a memory, exactly.
+ * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP` if the part begins or ends within a piece.
  */
-export function wholeSegments(segments: readonly DmaSegment[], offset: number, bytes: number): DmaSegment[] {
-  const inside = segments.filter(
-    (each) => each.offset >= offset && each.offset + each.bytes <= offset + bytes,
-  );
+export function wholePieces(
+  stretches: readonly DmaSegment[],
+  plan: MappingPlan,
+  part: MemoryPart,
+): DmaSegment[] {
+  const end = part.offset + part.bytes;
+  const touched = stretches.filter((each) => each.offset < end && each.offset + each.bytes > part.offset);
+  const inside = touched.map((each) => within(each, part));
   const covered = inside.reduce((sum, each) => sum + each.bytes, 0);
-  if (inside.length > 0 && covered === bytes && inside[0]?.offset === offset) return inside;
-  const touched = segments.filter(
-    (each) => each.offset < offset + bytes && each.offset + each.bytes > offset,
-  );
-  const pieces = touched.slice(0, 4).map((each) => `${each.offset}+${each.bytes}`);
+  const isWhole = touched.every((each) => isCut(each, part.offset, plan) && isCut(each, end, plan));
+  if (covered === part.bytes && covered > 0 && isWhole) return inside;
+  const pieces = touched
+    .flatMap((each) => cutStretch(each, plan))
+    .filter((each) => each.offset < end && each.offset + each.bytes > part.offset)
+    .slice(0, 4)
+    .map((each) => `${each.offset}+${each.bytes}`);
   throw new VfioRangeError(
     "ERR_VFIO_PARTIAL_UNMAP",
-    `${bytes} bytes at offset ${offset} cannot be unmapped: they are not made of whole pieces ` +
+    `${part.bytes} bytes at offset ${part.offset} cannot be unmapped: they are not made of whole pieces ` +
       `(${pieces.length === 0 ? "nothing is mapped there" : pieces.join(", ")})`,
     {
       hint: "The kernel takes back only what was mapped in one piece: map with { pieceBytes } to make smaller ones",
     },
   );
+}
+
+/** What of a stretch lies in a part of the memory. */
+function within({ offset, iova, bytes }: DmaSegment, part: MemoryPart): DmaSegment {
+  const from = Math.max(offset, part.offset);
+  const to = Math.min(offset + bytes, part.offset + part.bytes);
+  return { offset: from, iova: iova + BigInt(from - offset), bytes: to - from };
+}
+
+/** True if no piece of a stretch lies on both sides of a place in the memory. */
+function isCut({ offset, bytes }: DmaSegment, place: number, { pieceBytes = bytes }: MappingPlan): boolean {
+  if (place <= offset || place >= offset + bytes) return true;
+  return (place - offset) % pieceBytes === 0;
 }
