@@ -119,7 +119,7 @@ describe("given memory that is mapped with an access", () => {
     expect(await given.deviceHas()).toEqual(new Set([0x22]));
   });
 
-  // The kernel is asked for write alone. But since Linux 5.12 its driver for VT-d sets the read permission in every page
+  // The kernel is asked for write alone. But since Linux 5.13 (eea53c581688) its VT-d driver sets the read permission in every page
   // table entry, because first-level tables have no entry without it: what may be written may be read there as well.
   it.each(["write-only", "read-write"] as const)(
     "%s: a device's write arrives, and so does its read (VT-d has no mapping that can only be written)",
