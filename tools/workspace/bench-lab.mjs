@@ -54,6 +54,7 @@ function compile(file) {
     "-Wall",
     "-Wextra",
     "-Werror",
+    `-I${path.join(import.meta.dirname, "bench")}`,
     ...(isAddon ? ["-shared", "-fPIC", `-I${headers}`] : []),
   ];
   execFileSync("cc", [...flags, "-o", path.join(bench, "build", output), path.join(bench, file)], {

@@ -7,14 +7,12 @@
 #include <linux/vfio.h>
 #include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 
 #define PAUSE_NANOSECONDS 100000
 #define RAISE 0x60
@@ -25,21 +23,10 @@ static int die(const char* what) {
   return 1;
 }
 
-static double now(void) {
-  struct timespec time;
-  clock_gettime(CLOCK_MONOTONIC, &time);
-  return time.tv_sec * 1e9 + time.tv_nsec;
-}
-
 static void pause_busily(void) {
   double end = now() + PAUSE_NANOSECONDS;
   while (now() < end) {
   }
-}
-
-static int ascending(const void* one, const void* other) {
-  double difference = *(const double*)one - *(const double*)other;
-  return (difference > 0) - (difference < 0);
 }
 
 int main(int argc, char** argv) {
@@ -91,9 +78,7 @@ int main(int argc, char** argv) {
       times[round] = now() - started;
       if (!loopback) registers[ACKNOWLEDGE / 4] = 1;
     }
-    qsort(times, rounds, sizeof *times, ascending);
-    printf("%f\n", times[rounds / 2]);
-    fflush(stdout);
+    print_median(times, rounds);
   }
   return 0;
 }

@@ -1,4 +1,5 @@
 export { leavesNothingBehind, type Hooks } from "./leaves-nothing-behind.js";
 export { processState, type ProcessState } from "./process-state.js";
+export { KernelLog } from "./kernel-log.js";
 export { errorOf, rejectionOf } from "./errors.js";
 export { finished, NOBODY, runAsNobody, type Finished } from "./run.js";

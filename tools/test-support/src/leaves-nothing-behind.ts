@@ -9,7 +9,7 @@ export interface Hooks {
 
 /**
  * Every test of the file, or of the `describe` in which this is called, must leave the process's fds, mappings, locked
- * memory and the system's hugepages as they were. What one's own `afterEach` still gives back counts if it is
+ * and pinned memory and the system's hugepages as they were. What one's own `afterEach` still gives back counts if it is
  * registered after this call: Vitest runs the last one first.
  * @param hooks Default: Vitest's own.
  */

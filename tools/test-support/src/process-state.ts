@@ -6,8 +6,16 @@ export interface ProcessState {
   readonly fds: readonly string[];
   /** How many stretches of memory are mapped from VFIO devices, memory files and hugepages. */
   readonly mappings: number;
-  /** Pages pinned through VFIO count as locked memory: "0 kB". */
+  /**
+   * Memory charged as locked (`VmLck`), such as "0 kB". It is here that the kernel's VFIO type1 counts what it pins, and
+   * this that it holds against RLIMIT_MEMLOCK.
+   */
   readonly locked: string;
+  /**
+   * Memory charged as pinned (`VmPin`). Type1 leaves it at "0 kB" whatever is mapped; RDMA, io_uring and
+   * iommufd count here.
+   */
+  readonly pinned: string;
   /** Free hugepages of the system. */
   readonly freeHugepages: string;
 }
@@ -19,6 +27,7 @@ export function processState(): ProcessState {
     fds: openFiles(),
     mappings: maps.filter((line) => /vfio|memfd:|hugepage|huge/.test(line)).length,
     locked: field("/proc/self/status", "VmLck"),
+    pinned: field("/proc/self/status", "VmPin"),
     freeHugepages: field("/proc/meminfo", "HugePages_Free"),
   };
 }

@@ -1,8 +1,11 @@
-import { closeSync, openSync } from "node:fs";
+import { appendFileSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
 import {
   errorOf,
   finished,
+  KernelLog,
   leavesNothingBehind,
   NOBODY,
   processState,
@@ -20,6 +23,12 @@ describe("given the state of this process", () => {
 
     expect(during.fds).toEqual([...before.fds, "/dev/zero"].sort());
     expect(processState()).toEqual(before);
+  });
+
+  it("it has what the kernel counts as locked and as pinned, each in kB", () => {
+    const { locked, pinned } = processState();
+
+    expect([locked, pinned]).toEqual([expect.stringMatching(/^\d+ kB$/), expect.stringMatching(/^\d+ kB$/)]);
   });
 });
 
@@ -52,6 +61,25 @@ describe("given tests that must leave nothing behind", () => {
     closeSync(openSync("/dev/zero", "r"));
 
     expect(after).not.toThrow();
+  });
+});
+
+describe("given a kernel's log", () => {
+  it("only what comes from now on is told, each line once, without its time and what is said about the device", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "kernel-log-"));
+    const file = path.join(folder, "kmsg");
+    writeFileSync(file, "6,1,100,-;before\n");
+    try {
+      using log = new KernelLog(file);
+      expect(log.newLines()).toEqual([]);
+
+      appendFileSync(file, "3,2,200,-;DMAR: fault; again\n SUBSYSTEM=pci\n");
+
+      expect(log.newLines()).toEqual(["DMAR: fault; again"]);
+      expect(log.newLines()).toEqual([]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
 

@@ -1,34 +1,15 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { runInLab } from "@vfio/lab";
 import { prebuilds } from "@vfio/release/prebuilds";
-import { beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ANSWER, PROGRAMS } from "./consumer-programs.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
-/** Outside the workspace's node_modules tree, but where the lab's guest can see it. */
-const consumer = path.join(root, ".results/consumer");
-
-/** A program of somebody who has a container of their own, and of ours only @vfio/dma and what it depends on. */
-const PROGRAM = `
-import { readlinkSync } from "node:fs";
-import path from "node:path";
-import { DmaMapper, HugepageMemory } from "@vfio/dma";
-import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
-
-const group = openFile("/dev/vfio/" + path.basename(readlinkSync("/sys/bus/pci/devices/0000:00:10.0/iommu_group")));
-const container = openFile("/dev/vfio/vfio");
-ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, container.fd);
-ioctl(container, vfioIoctls.VFIO_SET_IOMMU, 3);
-
-const memory = HugepageMemory.allocate({ bytes: 4 << 20 });
-const dma = new DmaMapper({ fd: container.fd }, { iova: "allocate", addressBits: 32 });
-const mapping = dma.map(memory);
-const buffer = dma.alloc({ bytes: 1000 });
-console.log(JSON.stringify({ bytes: memory.bytes, iova: String(mapping.iovaOf(0)), buffer: String(buffer.iova) }));
-dma.close();
-memory.close();
-`;
+/** Not below the repository, where Node.js would find what the packages forgot to declare in the workspace. */
+let consumer: string;
 
 function run(command: string, ...args: string[]): string {
   return execFileSync(command, args, {
@@ -38,29 +19,49 @@ function run(command: string, ...args: string[]): string {
   });
 }
 
+function pack(name: string): string {
+  execFileSync("npm", ["pack", "--pack-destination", consumer], {
+    cwd: path.join(root, "packages", name),
+    stdio: "ignore",
+  });
+  return `./${readdirSync(consumer).find((file) => file.startsWith(`vfio-${name}-`)) ?? ""}`;
+}
+
+/** Only the compiler and the types of Node.js come from the workspace. */
+function compile(file: string): void {
+  const types = ["--typeRoots", path.join(root, "node_modules/@types"), "--types", "node"];
+  const language = ["--strict", "--target", "es2022", "--lib", "es2023,esnext.disposable"];
+  const tsc = path.join(root, "node_modules/typescript/bin/tsc");
+  run(process.execPath, tsc, ...language, "--module", "nodenext", ...types, file);
+}
+
 // Everything that needs no kernel with VFIO is shown by the rehearsal of a release.
 beforeAll(() => {
   prebuilds();
-  rmSync(consumer, { recursive: true, force: true });
-  mkdirSync(consumer, { recursive: true });
+  consumer = mkdtempSync(path.join(tmpdir(), "vfio-consumer-"));
   writeFileSync(path.join(consumer, "package.json"), JSON.stringify({ name: "consumer", private: true }));
-  const tarballs = ["ioctl-native", "dma"].map((name) => {
-    execFileSync("npm", ["pack", "--pack-destination", consumer], {
-      cwd: path.join(root, "packages", name),
-      stdio: "ignore",
-    });
-    return `./${readdirSync(consumer).find((file) => file.startsWith(`vfio-${name}-`)) ?? ""}`;
+  run("npm", "install", "--offline", "--no-audit", "--no-fund", pack("ioctl-native"), pack("dma"));
+  for (const [file, text] of Object.entries(PROGRAMS)) writeFileSync(path.join(consumer, file), text);
+  compile("typed.mts");
+}, 300_000);
+afterAll(() => rmSync(consumer, { recursive: true }));
+
+describe("given a project outside the repository that installs only @vfio/dma and what it depends on", () => {
+  it("nothing else of ours can be had there", () => {
+    const error = "import('@vfio/vfio-core').catch(({ code }) => console.log(code))";
+
+    expect(run(process.execPath, "--eval", error)).toBe("ERR_MODULE_NOT_FOUND\n");
+    expect(readdirSync(path.join(consumer, "node_modules/@vfio")).sort()).toEqual(["dma", "ioctl-native"]);
   });
-  run("npm", "install", "--offline", "--no-audit", "--no-fund", ...tarballs);
-}, 120_000);
 
-describe("given a project outside the workspace that installs only @vfio/dma and what it depends on", () => {
-  it("in the lab it maps memory in a container of its own", async () => {
-    writeFileSync(path.join(consumer, "program.mjs"), PROGRAM);
+  it("in the lab a device does DMA in memory that it mapped in a container of its own: import, require(), TypeScript", async () => {
+    const programs = ["imports.mjs", "requires.cjs", "typed.mjs"];
+    const script = programs.map((program) => `"$0" ${program}`).join(" && ");
 
-    const result = await runInLab([process.execPath, "program.mjs"], { cwd: consumer });
+    const result = await runInLab(["sh", "-c", script, process.execPath], { cwd: consumer });
 
     expect(result.stderr).toBe("");
-    expect(JSON.parse(result.stdout)).toEqual({ bytes: 4 << 20, iova: "0", buffer: String(4 << 20) });
-  }, 120_000);
+    const answers = result.stdout.trim().split("\n");
+    expect(answers.map((line) => JSON.parse(line) as unknown)).toEqual(programs.map(() => ANSWER));
+  }, 180_000);
 });

@@ -1,38 +1,19 @@
-import { countHugepages, DmaMapper, HugepageMemory, type DmaAccess, type IovaMode } from "@vfio/dma";
+import { countHugepages, DmaMapper, HugepageMemory, type IovaMode } from "@vfio/dma";
 import { PciDevice } from "@vfio/pci-bar";
 import { errorOf, leavesNothingBehind } from "@vfio/test-support";
 import { Container, iommuGroupOf } from "@vfio/vfio-core";
 import { describe, expect, it } from "vitest";
 import { Edu } from "../../src/edu.js";
 import { dmaRoundTrip } from "../../src/pipeline/round-trip.js";
+import { NARROW_EDU, openEdu, WIDE_EDU } from "./open-edu.js";
 
 /** The lab boots with an IOMMU of 39 bits, and a second time with 48: this file runs in both. */
 const IOMMU_BITS = Number(process.env["LAB_IOMMU_BITS"] ?? 39);
-const WIDE_EDU = "0000:00:10.0";
-/** Drives 28 address bits only, as the edu device does unless told otherwise. */
-const NARROW_EDU = "0000:00:15.0";
 const PLACES = { source: 0, target: 16 << 10 };
 const MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
 const PAGE_SIZES = [4096, 2 << 20, 1 << 30];
 
 leavesNothingBehind();
-
-/** An edu device, ready for DMA. */
-function openEdu(bdf: string): Disposable & { container: Container; edu: Edu } {
-  const container = Container.open();
-  const group = container.addGroup(iommuGroupOf(bdf));
-  const device = group.openDevice(bdf);
-  const pci = new PciDevice(device);
-  pci.busMaster = true;
-  const edu = new Edu(pci.bar(0).map());
-  return {
-    container,
-    edu,
-    [Symbol.dispose]() {
-      for (const each of [pci, device, group, container]) each.close();
-    },
-  };
-}
 
 async function roundTrip(
   edu: Edu,
@@ -83,53 +64,6 @@ describe(`given an IOMMU of ${IOMMU_BITS} bits`, () => {
     expect(mapping.iovaOf(0)).toBeLessThan(1n << 28n);
     using physical = new DmaMapper(machine.container, { iova: "physical", addressBits: 28 });
     expect(errorOf(() => physical.map(memory))).toMatchObject({ code: "ERR_VFIO_IOVA_OUT_OF_REACH" });
-  });
-});
-
-describe("given memory that the device may not reach", () => {
-  const BYTES = 2048;
-
-  it("DMA to an address that was unmapped faults and does not touch the memory", async () => {
-    using machine = openEdu(WIDE_EDU);
-    using memory = HugepageMemory.allocate({ bytes: 1 });
-    using mapper = new DmaMapper(machine.container, { iova: "allocate" });
-    const mapping = mapper.map(memory);
-    const bytes = new Uint8Array(memory.buffer, 0, BYTES).fill(0x11);
-    const iova = mapping.iovaOf(0);
-    machine.edu.copyToDevice(iova, BYTES, { interrupt: false });
-    await machine.edu.dmaDone();
-    bytes.fill(0x22);
-
-    mapping.unmap();
-    machine.edu.copyFromDevice(iova, BYTES, { interrupt: false });
-    await machine.edu.dmaDone();
-
-    expect(bytes.every((byte) => byte === 0x22)).toBe(true);
-    // The same transfer goes through once the memory is mapped there again: it was the IOMMU that stopped it.
-    mapper.map(memory, { iova });
-    machine.edu.copyFromDevice(iova, BYTES, { interrupt: false });
-    await machine.edu.dmaDone();
-    expect(bytes.every((byte) => byte === 0x11)).toBe(true);
-  });
-
-  it.each<[DmaAccess, boolean]>([
-    ["read-only", false],
-    ["write-only", true],
-    ["read-write", true],
-  ])("memory mapped %s: a device's write arrives: %s", async (access, arrives) => {
-    using machine = openEdu(WIDE_EDU);
-    using memory = HugepageMemory.allocate({ bytes: 1 });
-    using source = HugepageMemory.allocate({ bytes: 1 });
-    using mapper = new DmaMapper(machine.container, { iova: "allocate" });
-    new Uint8Array(source.buffer, 0, BYTES).fill(0x33);
-    machine.edu.copyToDevice(mapper.map(source).iovaOf(0), BYTES, { interrupt: false });
-    await machine.edu.dmaDone();
-
-    machine.edu.copyFromDevice(mapper.map(memory, { access }).iovaOf(0), BYTES, { interrupt: false });
-    await machine.edu.dmaDone();
-
-    const bytes = new Uint8Array(memory.buffer, 0, BYTES);
-    expect(bytes.every((byte) => byte === (arrives ? 0x33 : 0))).toBe(true);
   });
 });
 
