@@ -1,4 +1,4 @@
-import { closedError } from "@vfio/ioctl-native";
+import { closedError, VfioRangeError } from "@vfio/ioctl-native";
 import type { IovaTable } from "./iova-table.js";
 
 /** Memory as a buffer sees it: {@link HugepageMemory} is one. */
@@ -73,14 +73,20 @@ export class DmaBuffer implements Disposable {
     return new DataView(this.#memory, this.#place.offset, this.length);
   }
 
-  /** The lower 32 bits of the device's address of a byte in the buffer. */
+  /**
+   * The lower 32 bits of the device's address of a byte in the buffer.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` for an offset that is not in the buffer; VfioError `ERR_VFIO_CLOSED`
+   * after {@link free}.
+   */
   iovaLowAt(offset: number): number {
+    this.#check(offset);
     return (this.iovaLow + offset) >>> 0;
   }
 
-  /** The upper 32 bits of the device's address of a byte in the buffer. */
+  /** The upper 32 bits of the device's address of a byte in the buffer. Throws what {@link iovaLowAt} throws. */
   iovaHighAt(offset: number): number {
-    return this.iovaHigh + (this.iovaLow + offset >= 2 ** 32 ? 1 : 0);
+    this.#check(offset);
+    return this.iovaHigh + Math.floor((this.iovaLow + offset) / 2 ** 32);
   }
 
   /** Gives the memory back to its mapper. No device may use it any more. Twice does nothing. */
@@ -93,6 +99,13 @@ export class DmaBuffer implements Disposable {
   /** As {@link free}. */
   [Symbol.dispose](): void {
     this.free();
+  }
+
+  #check(offset: number): void {
+    if (this.#freed) throw closedError("this DMA buffer");
+    if (offset >= 0 && offset < this.length && Number.isInteger(offset)) return;
+    const problem = `offset ${offset} is not in this DMA buffer of ${this.length} bytes`;
+    throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
 
   get #memory(): ArrayBuffer {

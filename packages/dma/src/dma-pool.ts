@@ -29,8 +29,9 @@ export class DmaPool implements Disposable {
   /** A stack of free indexes: the block freed last is taken first, since the processor's cache still has it. */
   readonly #stack: Uint32Array;
   readonly #taken: Uint8Array;
-  readonly #low: Uint32Array;
-  readonly #high: Uint32Array;
+  /** The halves of each block's IOVA; empty after close. */
+  #low: Uint32Array;
+  #high: Uint32Array;
   #depth: number;
   #closed = false;
 
@@ -76,19 +77,36 @@ export class DmaPool implements Disposable {
     this.#depth += 1;
   }
 
-  /** Where a block starts in {@link bytes}. */
+  /**
+   * Where a block starts in {@link bytes}.
+   * @throws VfioRangeError `ERR_VFIO_POOL_INDEX`; after close VfioError `ERR_VFIO_CLOSED`.
+   */
   offsetOf(index: number): number {
-    return index * this.blockBytes;
+    return this.#low[index] === undefined ? this.#refuse(index) : index * this.blockBytes;
   }
 
-  /** The lower 32 bits of the address that a device uses for a block. */
+  /** The lower 32 bits of the address that a device uses for a block. Throws what {@link offsetOf} throws. */
   iovaLow(index: number): number {
     return this.#low[index] ?? this.#refuse(index);
   }
 
-  /** The upper 32 bits of the address that a device uses for a block. */
+  /** The upper 32 bits of the address that a device uses for a block. Throws what {@link offsetOf} throws. */
   iovaHigh(index: number): number {
     return this.#high[index] ?? this.#refuse(index);
+  }
+
+  /**
+   * The block that holds a device's address, given in halves (each a whole number from 0 to 0xffffffff): for what a
+   * device reports back. Free blocks are found too.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if it lies outside the pool; after close VfioError `ERR_VFIO_CLOSED`.
+   */
+  blockAt(low: number, high: number): number {
+    if (this.#closed) throw closedError("this DMA pool");
+    const { iovaLow, iovaHigh } = this.#buffer;
+    const index = Math.floor(((high - iovaHigh) * 2 ** 32 + (low - iovaLow)) / this.blockBytes);
+    if (index >= 0 && index < this.count && low >>> 0 === low && high >>> 0 === high) return index;
+    const problem = `the IOVA with the lower half ${low} and the upper half ${high} is in no block of the DMA pool`;
+    throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
 
   /** The address that a device uses for a block. Not for hot loops: it makes a BigInt. */
@@ -98,8 +116,8 @@ export class DmaPool implements Disposable {
 
   /** One block's memory: make such views once, not in a loop. */
   view(index: number): Uint8Array {
-    this.iovaLow(index);
-    return this.bytes.subarray(index * this.blockBytes, (index + 1) * this.blockBytes);
+    const offset = this.offsetOf(index);
+    return this.bytes.subarray(offset, offset + this.blockBytes);
   }
 
   /** Gives the pool's memory back, taken blocks included. Twice does nothing. */
@@ -108,6 +126,7 @@ export class DmaPool implements Disposable {
     this.#buffer.free();
     this.#depth = 0;
     this.#taken.fill(0);
+    this.#low = this.#high = new Uint32Array();
   }
 
   /** As {@link close}. */

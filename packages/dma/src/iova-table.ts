@@ -1,5 +1,7 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { formatAddress, formatRange } from "./format.js";
+import { formatAddress } from "./format.js";
+import { IovaIndex } from "./iova-index.js";
+import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";
 import { joined } from "./joined.js";
 
 /** A stretch of memory that is mapped in one piece. */
@@ -12,14 +14,12 @@ export interface DmaSegment {
   readonly bytes: number;
 }
 
-/** No granule is larger, so that offsets below 2 GiB can be shifted as 32-bit integers. */
-const LARGEST_GRANULE = 1n << 30n;
-
 /**
  * Translates offsets of one memory into the addresses that a device uses, and back.
  *
- * For hot loops there are the halves, {@link iovaLow} and {@link iovaHigh}: they take a table look-up and make no
- * BigInt. Where segments follow each other without a hole in the device's addresses, they count as one.
+ * For hot loops there are the halves: {@link iovaInto}, {@link iovaLow}, {@link iovaHigh} take a table look-up,
+ * {@link offsetOfHalves} a bisection, and none makes a BigInt. Where segments follow each other without a hole in the
+ * device's addresses, they count as one.
  * @example
  * ```ts
  * import { IovaTable } from "@vfio/dma";
@@ -30,40 +30,60 @@ const LARGEST_GRANULE = 1n << 30n;
  * ]);
  * console.log(table.iovaHigh(4100), table.iovaLow(4100)); // 2 4
  * console.log(table.offsetOf(0x1_0000_0010n)); // 16
+ *
+ * const descriptor = new Uint32Array(4);
+ * table.iovaInto(descriptor, 0, 4100, 60); // 60 bytes at offset 4100, for the device
+ * console.log(table.offsetOfHalves(4, 2)); // 4100
  * ```
  */
 export class IovaTable {
   /** What it was made of. */
   readonly segments: readonly DmaSegment[];
-  /** The largest power of two that divides all addresses and lengths: within a granule nothing changes. */
+  /** The segments, joined where they follow each other: what is one piece for the device. */
+  readonly stretches: readonly DmaSegment[];
+  /** The size of a granule of the memory; the same as a shift and, a power of two's inverse, as an exact factor. */
   readonly #granule: number;
   readonly #shift: number;
-  /** For each granule: the lower half of its IOVA less its offset; the upper half; where its stretch of memory ends. */
+  readonly #granulesPerByte: number;
+  readonly #granules: number;
+  /**
+   * For each granule that lies in one piece, and behind them for each piece: where its stretch ends (0 for a granule
+   * that needs a search), and the halves of its IOVA, the lower one less the offset.
+   */
+  readonly #end: Float64Array;
   readonly #low: Uint32Array;
   readonly #high: Uint32Array;
-  readonly #end: Float64Array;
+  /** Where each piece starts in the memory. */
+  readonly #starts: Float64Array;
+  readonly #back: IovaIndex;
 
   /** @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size. */
   constructor(segments: readonly DmaSegment[]) {
     this.segments = segments;
-    this.#granule = granuleOf(segments);
+    this.stretches = joined(segments);
+    const pieces = piecesOf(this.stretches);
+    this.#granule = granuleOf(pieces);
     this.#shift = Math.log2(this.#granule);
-    const bytes = segments.reduce((end, segment) => Math.max(end, segment.offset + segment.bytes), 0);
-    const granules = Math.ceil(bytes / this.#granule);
-    this.#low = new Uint32Array(granules);
-    this.#high = new Uint32Array(granules);
-    this.#end = new Float64Array(granules);
-    for (const stretch of joined(segments)) this.#fill(stretch);
+    this.#granulesPerByte = 1 / this.#granule;
+    this.#granules = Math.ceil((pieces.at(-1)?.end ?? 0) / this.#granule);
+    this.#end = new Float64Array(this.#granules + pieces.length);
+    this.#low = new Uint32Array(this.#end.length);
+    this.#high = new Uint32Array(this.#end.length);
+    this.#starts = Float64Array.from(pieces, ({ offset }) => offset);
+    pieces.forEach((piece, number) => this.#fill(piece, number));
+    this.#back = new IovaIndex(pieces);
   }
 
   /**
-   * The IOVA of a part of the memory.
+   * The IOVA of a part of the memory. Not for hot loops: it makes BigInts.
    * @param offset where the part starts in the memory, in bytes.
    * @param bytes its length. A device sees no more in one piece than follows without a hole in its addresses. Default 1.
    * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, telling which segments there are.
    */
   iovaOf(offset: number, bytes = 1): bigint {
-    return (BigInt(this.iovaHigh(offset, bytes)) << 32n) | BigInt(this.iovaLow(offset, bytes));
+    const index = this.#indexOf(offset, bytes);
+    const low = ((this.#low[index] ?? 0) + offset) >>> 0;
+    return (BigInt(this.#high[index] ?? 0) << 32n) | BigInt(low);
   }
 
   /** The lower 32 bits of {@link iovaOf}. */
@@ -73,8 +93,20 @@ export class IovaTable {
 
   /** The upper 32 bits of {@link iovaOf}. */
   iovaHigh(offset: number, bytes = 1): number {
-    // A granule is aligned to its own size, so it never crosses 4 GiB and there is no carry.
     return this.#high[this.#indexOf(offset, bytes)] ?? 0;
+  }
+
+  /**
+   * Writes both halves of {@link iovaOf} into a descriptor with one look-up: `target[at]` becomes the lower half,
+   * `target[at + 1]` the upper.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` as {@link iovaOf}; `ERR_VFIO_STRUCT_BOUNDS` if the target has no two
+   * words there. Nothing is written then.
+   */
+  iovaInto(target: Uint32Array, at: number, offset: number, bytes = 1): void {
+    const index = this.#indexOf(offset, bytes);
+    if (!(at >= 0 && at + 1 < target.length && Number.isInteger(at))) throw outsideTarget(target, at);
+    target[at] = (this.#low[index] ?? 0) + offset;
+    target[at + 1] = this.#high[index] ?? 0;
   }
 
   /**
@@ -83,37 +115,68 @@ export class IovaTable {
    * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`.
    */
   offsetOf(iova: bigint, bytes = 1): number {
-    const last = iova + BigInt(bytes) - 1n;
-    for (const each of joined(this.segments)) {
-      const inside = bytes > 0 && iova >= each.iova && last < each.iova + BigInt(each.bytes);
-      if (inside) return each.offset + Number(iova - each.iova);
-    }
-    throw notMapped(`no memory is mapped at IOVA ${formatRange(iova, Math.max(bytes, 1))}`, this.segments);
+    const offset = this.#back.offsetOf(Number(BigInt.asUintN(32, iova)), Number(iova >> 32n), bytes);
+    if (offset >= 0) return offset;
+    throw notMapped(`no ${bytes} bytes are mapped at IOVA ${formatAddress(iova)}`, this.segments);
+  }
+
+  /**
+   * As {@link offsetOf}, from the halves of the IOVA, each a whole number from 0 to 0xffffffff: for hot loops, since
+   * it makes no BigInt.
+   */
+  offsetOfHalves(low: number, high: number, bytes = 1): number {
+    const offset = this.#back.offsetOf(low, high, bytes);
+    if (offset >= 0) return offset;
+    const halves = `with the lower half ${low} and the upper half ${high}`;
+    throw notMapped(`no ${bytes} bytes are mapped at the IOVA ${halves}`, this.segments);
   }
 
   #indexOf(offset: number, bytes: number): number {
-    // A shift where 32 bits do: it is several times faster than a division.
-    const index = offset < 2 ** 31 ? offset >>> this.#shift : Math.floor(offset / this.#granule);
-    // Written so that NaN, a negative offset and an index behind the end (undefined) fail it too.
-    if (bytes >= 1 && offset + bytes <= (this.#end[index] ?? -1)) return index;
+    // A shift where 32 bits do, since it is faster. Bad offsets get some index too: its end refuses them.
+    const index = offset < 2 ** 31 ? offset >>> this.#shift : (offset * this.#granulesPerByte) >>> 0;
+    return this.#holds(index, offset, bytes) ? index : this.#search(offset, bytes);
+  }
+
+  /**
+   * Written so that NaN and an index behind the end (undefined) fail it too. Between them and the granules are the
+   * pieces, none of which ends as far on as such an offset.
+   */
+  #holds(index: number, offset: number, bytes: number): boolean {
+    const inside = offset >= 0 && bytes >= 1 && offset + bytes <= (this.#end[index] ?? 0);
+    return inside && Number.isInteger(offset) && Number.isInteger(bytes);
+  }
+
+  /** By bisection, for the granules in which pieces meet. */
+  #search(offset: number, bytes: number): number {
+    let from = 0;
+    let to = this.#starts.length;
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#starts[middle] ?? 0) <= offset) from = middle + 1;
+      else to = middle;
+    }
+    const index = this.#granules + from - 1;
+    if (from > 0 && this.#holds(index, offset, bytes)) return index;
     throw notMapped(`no single DMA segment holds ${bytes} bytes at offset ${offset}`, this.segments);
   }
 
-  #fill({ offset, iova, bytes }: DmaSegment): void {
-    for (let at = offset; at < offset + bytes; at += this.#granule) {
-      const index = at / this.#granule;
-      const address = iova + BigInt(at - offset);
-      this.#low[index] = Number((address - BigInt(at)) & 0xffff_ffffn);
-      this.#high[index] = Number(address >> 32n);
-      this.#end[index] = offset + bytes;
-    }
+  #fill({ offset, iova, bytes, end }: IovaPiece, number: number): void {
+    const low = Number(BigInt.asUintN(32, iova - BigInt(offset)));
+    const high = Number(iova >> 32n);
+    const set = (from: number, to: number): void => {
+      this.#end.fill(end, from, to);
+      this.#low.fill(low, from, to);
+      this.#high.fill(high, from, to);
+    };
+    const first = Math.ceil(offset / this.#granule);
+    set(first, Math.max(first, Math.floor((offset + bytes) / this.#granule)));
+    set(this.#granules + number, this.#granules + number + 1);
   }
 }
 
-function granuleOf(segments: readonly DmaSegment[]): number {
-  let bits = LARGEST_GRANULE;
-  for (const { offset, iova, bytes } of segments) bits |= BigInt(offset) | iova | BigInt(bytes);
-  return Number(bits & -bits);
+function outsideTarget(target: Uint32Array, at: number): VfioRangeError {
+  const problem = `an IOVA takes two words: it does not fit at index ${at} of ${target.length} words`;
+  return new VfioRangeError("ERR_VFIO_STRUCT_BOUNDS", problem);
 }
 
 function notMapped(problem: string, segments: readonly DmaSegment[]): VfioRangeError {

@@ -1,7 +1,9 @@
 import { Struct, VfioError } from "@vfio/ioctl-native";
+import { formatAddress } from "./format.js";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 
 const VERSION = 1;
+const SMALLEST_IOMMU_PAGE = 4096n;
 
 const header = new Struct("vfio_dma_memory", 24, {
   version: [0, "u32"],
@@ -28,11 +30,12 @@ export interface MemoryDescription {
 
 /**
  * Encodes a description to travel with the memory's fd: a header `{ u32 version; u32 segments; u64 bytes;
- * u64 pageBytes }`, then for each segment `{ u64 offset; u64 iova; u64 bytes }`, in the machine's byte order.
+ * u64 pageBytes }`, then for each segment `{ u64 offset; u64 iova; u64 bytes }`, in the machine's byte order. What is
+ * one stretch for the device is one segment, in however many pieces it was mapped.
  */
 export function encodeMemoryDescription(description: MemoryDescription): Uint8Array {
   const { bytes, pageBytes, table } = description;
-  const { segments } = table;
+  const segments = table.stretches;
   const values = {
     version: VERSION,
     segments: segments.length,
@@ -48,7 +51,8 @@ export function encodeMemoryDescription(description: MemoryDescription): Uint8Ar
 }
 
 /**
- * Decodes a description that came from another process.
+ * Decodes a description that came from another process, and checks it: no segment lies outside the memory, off the
+ * page borders or in another one's place.
  * @throws VfioError `ERR_VFIO_BAD_MEMORY_DESCRIPTION` if it is not one, or of another version.
  * @example
  * ```ts
@@ -72,6 +76,7 @@ export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription 
   const list = Array.from({ length: segments }, (_, index) =>
     decodeSegment(encoded, index, bytes, pageBytes),
   );
+  checkOverlaps(list);
   return {
     bytes: Number(bytes),
     pageBytes: Number(pageBytes),
@@ -85,7 +90,25 @@ function decodeSegment(encoded: Uint8Array, index: number, total: bigint, pageBy
     throw badDescription(`segment ${index} lies outside the memory`);
   if (offset % pageBytes !== 0n || bytes % pageBytes !== 0n)
     throw badDescription(`segment ${index} is not made of pages`);
+  if (iova % SMALLEST_IOMMU_PAGE !== 0n || iova + bytes > 1n << 64n)
+    throw badDescription(
+      `segment ${index} has an IOVA that nothing can be mapped at, ${formatAddress(iova)}`,
+    );
   return { offset: Number(offset), iova, bytes: Number(bytes) };
+}
+
+function checkOverlaps(segments: readonly DmaSegment[]): void {
+  segments.forEach(({ offset }, index) => {
+    const former = segments[index - 1];
+    if (former !== undefined && former.offset + former.bytes > offset)
+      throw badDescription(`segment ${index} starts before the end of the one before it`);
+  });
+  const sorted = segments.toSorted((one, other) => (one.iova < other.iova ? -1 : 1));
+  sorted.forEach(({ iova }, index) => {
+    const former = sorted[index - 1];
+    if (former !== undefined && former.iova + BigInt(former.bytes) > iova)
+      throw badDescription(`two segments have the same IOVA, ${formatAddress(iova)}`);
+  });
 }
 
 function badDescription(problem: string): VfioError {

@@ -5,8 +5,12 @@ import { DmaBuffer, DmaPool, IovaTable } from "../src/index.js";
 
 /** A pool on ordinary memory, at an IOVA just below 4 GiB so that the halves carry. */
 function poolOf(count: number, blockBytes: number): { pool: DmaPool; released: () => number } {
+  const { buffer, released } = bufferOf(count * blockBytes);
+  return { pool: new DmaPool(buffer, count, blockBytes), released };
+}
+
+function bufferOf(bytes: number): { buffer: DmaBuffer; released: () => number } {
   let releases = 0;
-  const bytes = count * blockBytes;
   const pages = Math.ceil(bytes / 4096) * 4096;
   const table = new IovaTable([{ offset: 0, iova: 0xffff_f000n, bytes: pages }]);
   const buffer = new DmaBuffer({
@@ -16,8 +20,42 @@ function poolOf(count: number, blockBytes: number): { pool: DmaPool; released: (
     bytes,
     release: () => releases++,
   });
-  return { pool: new DmaPool(buffer, count, blockBytes), released: () => releases };
+  return { buffer, released: () => releases };
 }
+
+describe("given a buffer", () => {
+  it("each of its bytes has a device address, also across 4 GiB", () => {
+    const { buffer } = bufferOf(8192);
+
+    expect([0, 4095, 4096, 8191].map((at) => [buffer.iovaLowAt(at), buffer.iovaHighAt(at)])).toEqual([
+      [0xffff_f000, 0],
+      [0xffff_ffff, 0],
+      [0, 1],
+      [0xfff, 1],
+    ]);
+  });
+
+  it.each([-1, 64, 1e6, 0.5, NaN])("offset %s of 64 bytes is refused: it is a neighbour's", (offset) => {
+    const { buffer } = bufferOf(64);
+
+    for (const look of [() => buffer.iovaLowAt(offset), () => buffer.iovaHighAt(offset)]) {
+      const error = errorOf(look);
+      expect(error).toBeInstanceOf(RangeError);
+      expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+      expect(error.message).toBe(`offset ${offset} is not in this DMA buffer of 64 bytes`);
+    }
+  });
+
+  it("after free it has no address and no memory, and was given back once", () => {
+    const { buffer, released } = bufferOf(64);
+    buffer.free();
+    buffer.free();
+
+    expect(released()).toBe(1);
+    for (const use of [() => buffer.iovaLowAt(0), () => buffer.iovaHighAt(0), () => buffer.bytes])
+      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+});
 
 describe("given a pool of blocks", () => {
   it("each block has its own place in memory and its own device address, also across 4 GiB", () => {
@@ -56,24 +94,86 @@ describe("given a pool of blocks", () => {
     expect(pool.available).toBe(2);
   });
 
+  it.each([-1, 2, 0.5, NaN])("block %s of 2 has no place, no address and no memory", (index) => {
+    const { pool } = poolOf(2, 64);
+
+    for (const look of [
+      () => pool.offsetOf(index),
+      () => pool.iovaLow(index),
+      () => pool.iovaHigh(index),
+      () => pool.iovaOf(index),
+      () => pool.view(index),
+    ]) {
+      const error = errorOf(look);
+      expect(error).toMatchObject({ code: "ERR_VFIO_POOL_INDEX" });
+      expect(error.message).toBe(`the DMA pool has blocks 0 to 1, not ${index}`);
+    }
+  });
+
+  it("an address that a device reports back leads to its block, from the first byte to the last", () => {
+    const { pool } = poolOf(5, 1536);
+
+    for (const block of [0, 1, 2, 3, 4]) {
+      for (const within of [0, 1, 1535]) {
+        const iova = 0xffff_f000 + block * 1536 + within;
+        expect(pool.blockAt(iova >>> 0, iova >= 2 ** 32 ? 1 : 0)).toBe(block);
+      }
+    }
+  });
+
+  it.each([
+    [0xffff_efff, 0, "a byte below"],
+    [0xe00, 1, "a byte behind"],
+    [0xffff_f000, 1, "4 GiB too high"],
+    [-0x1000, 0, "what became negative by a bit operator"],
+    [0.5, 1, "a fraction"],
+    [0, 0.5, "a fraction"],
+    [NaN, 0, "no number"],
+  ])("halves %s and %s: %s is in no block", (low, high) => {
+    const { pool } = poolOf(5, 1536);
+    const error = errorOf(() => pool.blockAt(low, high));
+
+    expect(error).toBeInstanceOf(RangeError);
+    expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    expect(error.message).toContain(`lower half ${low} and the upper half ${high}`);
+  });
+
   it("whatever is taken and freed in whatever order, no block is ever given twice", () => {
+    const step = fc.oneof(
+      { weight: 3, arbitrary: fc.constant("take" as const) },
+      { weight: 2, arbitrary: fc.nat(6) },
+    );
+    const steps = fc.array(step, { minLength: 200, maxLength: 300 });
+    const seen = { exhausted: 0, takenAgain: 0, doubleFree: 0, noSuchBlock: 0 };
     fc.assert(
-      fc.property(fc.array(fc.option(fc.nat(10))), (steps) => {
-        const { pool } = poolOf(5, 64);
+      fc.property(fc.integer({ min: 1, max: 5 }), steps, (count, list) => {
+        const { pool } = poolOf(count, 64);
         const taken = new Set<number>();
-        for (const step of steps) {
-          if (step === null) {
+        const freed = new Set<number>();
+        for (const each of list) {
+          if (each === "take") {
             const block = pool.alloc();
-            expect(block === -1).toBe(taken.size === 5);
+            expect(block === -1).toBe(taken.size === count);
             expect(taken.has(block)).toBe(false);
-            if (block >= 0) taken.add(block);
-          } else if (taken.delete(step)) pool.free(step);
-          else expect(errorOf(() => pool.free(step)).message).toContain("DMA pool");
-          expect(pool.available).toBe(5 - taken.size);
+            if (block === -1) seen.exhausted++;
+            else taken.add(block);
+            if (freed.has(block)) seen.takenAgain++;
+          } else if (taken.delete(each)) {
+            pool.free(each);
+            freed.add(each);
+          } else if (each < count) {
+            expect(errorOf(() => pool.free(each))).toMatchObject({ code: "ERR_VFIO_DOUBLE_FREE" });
+            if (freed.has(each)) seen.doubleFree++;
+          } else {
+            expect(errorOf(() => pool.free(each))).toMatchObject({ code: "ERR_VFIO_POOL_INDEX" });
+            seen.noSuchBlock++;
+          }
+          expect(pool.available).toBe(count - taken.size);
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: 200 },
     );
+    for (const times of Object.values(seen)) expect(times).toBeGreaterThan(500);
   });
 
   it("closing gives its memory back once; afterwards everything says that it is closed", () => {
@@ -83,7 +183,17 @@ describe("given a pool of blocks", () => {
     pool.close();
 
     expect(released()).toBe(1);
-    for (const use of [() => pool.bytes, () => pool.alloc(), () => pool.free(0)]) {
+    for (const use of [
+      () => pool.bytes,
+      () => pool.alloc(),
+      () => pool.free(0),
+      () => pool.offsetOf(0),
+      () => pool.iovaLow(0),
+      () => pool.iovaHigh(0),
+      () => pool.iovaOf(0),
+      () => pool.view(0),
+      () => pool.blockAt(0xffff_f000, 0),
+    ]) {
       expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
     }
   });

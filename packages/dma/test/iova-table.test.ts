@@ -1,12 +1,11 @@
 import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import {
-  decodeMemoryDescription,
-  encodeMemoryDescription,
-  IovaTable,
-  type DmaSegment,
-} from "../src/index.js";
+import { IovaTable } from "../src/index.js";
+import { joined } from "../src/joined.js";
+import { anySegments, PAGE } from "./any-segments.js";
+
+const GIB = 1 << 30;
 
 const TABLE = new IovaTable([
   { offset: 0, iova: 0x10_0000n, bytes: 8192 },
@@ -26,7 +25,12 @@ describe("given memory that is mapped in two segments", () => {
     [-1, 1, "an offset before the start"],
     [0, 0, "a part without length"],
     [8192, 4097, "a part that is longer than its segment"],
-  ])("offset %i, %i bytes: %s is refused, and the segments are named", (offset, bytes) => {
+    [1.5, 1, "a fraction"],
+    [0, 1.5, "half a byte"],
+    [NaN, 1, "no number"],
+    [0, NaN, "no number of bytes"],
+    [Infinity, 1, "an offset without end"],
+  ])("offset %s, %s bytes: %s is refused, and the segments are named", (offset, bytes) => {
     const error = errorOf(() => TABLE.iovaOf(offset, bytes));
 
     expect(error).toBeInstanceOf(RangeError);
@@ -35,35 +39,113 @@ describe("given memory that is mapped in two segments", () => {
   });
 });
 
-describe("given any segments", () => {
-  const PAGE = 4096;
-  const pages = fc.array(
-    fc.record({
-      hole: fc.boolean(),
-      iovaPage: fc.bigInt({ min: 0n, max: (1n << 40n) - 1n }),
-      pages: fc.integer({ min: 1, max: 4 }),
-    }),
-    { minLength: 1, maxLength: 8 },
-  );
+describe("given memory of more than 4 GiB", () => {
+  const table = new IovaTable([
+    { offset: 0, iova: 0x10_0000_0000n, bytes: 5 * GIB },
+    { offset: 6 * GIB, iova: 0x20_0000_0000n, bytes: 2 * GIB },
+  ]);
 
-  it("low and high halves, the whole IOVA and the way back agree with plain arithmetic", () => {
+  it.each([-1, -GIB, -5 * GIB, 5 * GIB, 8 * GIB, 6 * GIB + 0.5])("offset %s has no address", (offset) => {
+    for (const look of [
+      () => table.iovaOf(offset),
+      () => table.iovaLow(offset),
+      () => table.iovaHigh(offset),
+      () => table.iovaInto(new Uint32Array(2), 0, offset),
+    ]) {
+      expect(errorOf(look)).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    }
+  });
+
+  it("offsets on both sides of 2 and 4 GiB have theirs", () => {
+    const offsets = [2 * GIB - 1, 2 * GIB, 4 * GIB - 1, 4 * GIB, 5 * GIB - 1, 6 * GIB, 8 * GIB - 1];
+
+    expect(offsets.map((offset) => table.iovaOf(offset) - BigInt(offset))).toEqual([
+      ...Array.from({ length: 5 }, () => 0x10_0000_0000n),
+      ...Array.from({ length: 2 }, () => 0x20_0000_0000n - BigInt(6 * GIB)),
+    ]);
+  });
+});
+
+describe("given a descriptor that takes both halves", () => {
+  it("they are written beside each other, and nothing else is", () => {
+    const descriptor = Uint32Array.of(9, 9, 9, 9);
+    new IovaTable([{ offset: 0, iova: 0x7_ffff_f000n, bytes: 2 * PAGE }]).iovaInto(
+      descriptor,
+      1,
+      PAGE + 8,
+      64,
+    );
+
+    expect([...descriptor]).toEqual([9, 8, 8, 9]);
+  });
+
+  it.each([-1, 3, 4, 0.5, NaN])("at word %s of 4 they do not fit: nothing is written", (at) => {
+    const descriptor = Uint32Array.of(9, 9, 9, 9);
+    const error = errorOf(() => TABLE.iovaInto(descriptor, at, 0));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_STRUCT_BOUNDS" });
+    expect(error.message).toContain(`index ${at} of 4 words`);
+    expect([...descriptor]).toEqual([9, 9, 9, 9]);
+  });
+
+  it("a part that is not mapped in one piece leaves the descriptor as it was", () => {
+    const descriptor = Uint32Array.of(9, 9);
+
+    expect(errorOf(() => TABLE.iovaInto(descriptor, 0, 8191, 2))).toMatchObject({
+      code: "ERR_VFIO_NOT_MAPPED",
+    });
+    expect([...descriptor]).toEqual([9, 9]);
+  });
+});
+
+describe("given any segments", () => {
+  it("halves, the whole IOVA and the way back agree with plain arithmetic", () => {
     fc.assert(
-      fc.property(pages, fc.nat(PAGE - 1), (list, within) => {
-        let offset = 0;
-        const segments = list.map((each) => {
-          if (each.hole) offset += PAGE;
-          const segment = { offset, iova: each.iovaPage * BigInt(PAGE), bytes: each.pages * PAGE };
-          offset += segment.bytes;
-          return segment;
-        });
+      fc.property(anySegments, fc.nat(PAGE - 1), (segments, within) => {
         const table = new IovaTable(segments);
+        const halves = new Uint32Array(2);
 
         for (const segment of segments) {
-          const place = segment.offset + Math.min(within, segment.bytes - 1);
+          const place = segment.offset + segment.bytes - 1 - within;
           const expected = segment.iova + BigInt(place - segment.offset);
+          table.iovaInto(halves, 0, place);
+          const [low = 0, high = 0] = halves;
           expect(table.iovaOf(place)).toBe(expected);
-          expect((BigInt(table.iovaHigh(place)) << 32n) | BigInt(table.iovaLow(place))).toBe(expected);
+          expect((BigInt(high) << 32n) | BigInt(low)).toBe(expected);
+          expect([table.iovaLow(place), table.iovaHigh(place)]).toEqual([low, high]);
+          expect([table.offsetOf(expected), table.offsetOfHalves(low, high)]).toEqual([place, place]);
         }
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it("a part may reach to the end of its stretch and not a byte further, in both directions", () => {
+    fc.assert(
+      fc.property(anySegments, fc.nat(PAGE - 1), (segments, within) => {
+        const table = new IovaTable(segments);
+        const refused = { code: "ERR_VFIO_NOT_MAPPED" };
+
+        for (const { offset, iova, bytes } of joined(segments)) {
+          const [place, address] = [offset + within, iova + BigInt(within)];
+          expect(table.iovaOf(place, bytes - within)).toBe(address);
+          expect(table.offsetOf(address, bytes - within)).toBe(place);
+          expect(errorOf(() => table.iovaOf(place, bytes - within + 1))).toMatchObject(refused);
+          expect(errorOf(() => table.offsetOf(address, bytes - within + 1))).toMatchObject(refused);
+        }
+      }),
+    );
+  });
+
+  it("what lies between the segments has no address", () => {
+    fc.assert(
+      fc.property(anySegments, (segments) => {
+        const table = new IovaTable(segments);
+        const ends = new Set(segments.map(({ offset, bytes }) => offset + bytes));
+        for (const { offset } of segments) ends.delete(offset);
+
+        for (const end of ends)
+          expect(errorOf(() => table.iovaOf(end))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
       }),
     );
   });
@@ -79,7 +161,6 @@ describe("given any segments", () => {
   });
 
   it("hugepages across a 4 GiB border carry into the upper half", () => {
-    const GIB = 1 << 30;
     const table = new IovaTable([{ offset: 0, iova: 0xe000_0000n, bytes: 2 * GIB }]);
 
     expect(table.iovaOf(0x2000_0001)).toBe(0x1_0000_0001n);
@@ -91,68 +172,38 @@ describe("given any segments", () => {
     expect(errorOf(() => TABLE.offsetOf(0x80_0000n, 4097))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
     expect(TABLE.offsetOf(0x80_0000n, 4096)).toBe(8192);
   });
-});
 
-describe("given a description that travels to another process", () => {
-  const segment = fc.record({
-    offset: fc.nat(255).map((page) => page * 4096),
-    iova: fc.bigInt({ min: 0n, max: (1n << 36n) - 1n }).map((page) => page * 4096n),
-    bytes: fc.integer({ min: 1, max: 256 }).map((pages) => pages * 4096),
+  it.each([
+    [-0x10_0000n, 1],
+    [0xf_ffffn, 1],
+    [(1n << 64n) + 0x10_0000n, 1],
+    [0x10_0000n, 0],
+    [0x10_0000n, 1.5],
+    [0x10_0000n, NaN],
+  ])("IOVA %s for %s bytes has no offset either", (iova, bytes) => {
+    const error = errorOf(() => TABLE.offsetOf(iova, bytes));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    expect(error.message).toContain("segments are 0+8192 at 0x100000");
   });
 
-  it("what arrives is what was sent", () => {
-    fc.assert(
-      fc.property(fc.array(segment), (segments: DmaSegment[]) => {
-        const description = { bytes: 1 << 22, pageBytes: 4096, table: new IovaTable(segments) };
+  it.each([
+    [0x10_0000, 1],
+    [-1, 0],
+    [0x10_0000 + 0.5, 0],
+    [NaN, 0],
+    [0x10_0000, -1],
+  ])("nor have the halves %s and %s", (low, high) => {
+    const error = errorOf(() => TABLE.offsetOfHalves(low, high));
 
-        const arrived = decodeMemoryDescription(encodeMemoryDescription(description));
-
-        expect([arrived.bytes, arrived.pageBytes, arrived.table.segments]).toEqual([1 << 22, 4096, segments]);
-      }),
-    );
+    expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    expect(error.message).toContain(`lower half ${low} and the upper half ${high}`);
   });
 
-  it("whatever bytes arrive, they are a description or an error that says why not", () => {
-    fc.assert(
-      fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
-        try {
-          decodeMemoryDescription(bytes);
-        } catch (error) {
-          expect(error).toMatchObject({ code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION" });
-        }
-      }),
-    );
-  });
+  it("without segments there is neither the one nor the other", () => {
+    const none = new IovaTable([]);
 
-  it("a segment outside the memory is refused", () => {
-    const table = new IovaTable([{ offset: 4096, iova: 0n, bytes: 4096 }]);
-    const encoded = encodeMemoryDescription({ bytes: 4096, pageBytes: 4096, table });
-
-    expect(errorOf(() => decodeMemoryDescription(encoded)).message).toContain(
-      "segment 0 lies outside the memory",
-    );
-  });
-
-  it("sizes that no memory has are refused before anything is made of them", () => {
-    const table = new IovaTable([]);
-    for (const [bytes, pageBytes] of [
-      [4096, 1000],
-      [0, 4096],
-      [2 ** 50, 4096],
-      [4097, 4096],
-      [4096, 2 ** 40],
-    ] as const) {
-      const encoded = encodeMemoryDescription({ bytes, pageBytes, table });
-      expect(errorOf(() => decodeMemoryDescription(encoded))).toMatchObject({
-        code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION",
-      });
-    }
-  });
-
-  it("another version is refused, with both versions", () => {
-    const encoded = encodeMemoryDescription({ bytes: 4096, pageBytes: 4096, table: new IovaTable([]) });
-    encoded[0] = 9;
-
-    expect(errorOf(() => decodeMemoryDescription(encoded)).message).toContain("version is 9");
+    for (const look of [() => none.iovaOf(0), () => none.offsetOf(0n)])
+      expect(errorOf(look).message).toContain("the memory's segments are none");
   });
 });

@@ -21,10 +21,17 @@ describe("given the physical addresses of a memory's pages", () => {
   });
 
   it("whatever the addresses: the runs give every page its address, and no two of them could be one", () => {
-    const pages = fc.array(fc.integer({ min: 0, max: 20 }).map((page) => BigInt(page) * BigInt(PAGE)));
+    const page = fc.oneof(
+      { weight: 3, arbitrary: fc.constant("the next" as const) },
+      { weight: 2, arbitrary: fc.integer({ min: 0, max: 20 }) },
+    );
+    const seen = { joined: 0, apart: 0 };
     fc.assert(
-      fc.property(pages, (addresses) => {
+      fc.property(fc.array(page, { maxLength: 40 }), (pages) => {
+        const addresses = addressesOf(pages);
         const runs = contiguousRuns(addresses, PAGE);
+        if (runs.some(({ bytes }) => bytes > PAGE)) seen.joined++;
+        if (runs.length > 1) seen.apart++;
 
         const expanded = runs.flatMap(({ offset, address, bytes }) =>
           Array.from({ length: bytes / PAGE }, (_, page) => [
@@ -38,6 +45,18 @@ describe("given the physical addresses of a memory's pages", () => {
           expect(run.address).not.toBe(former.address + BigInt(former.bytes));
         });
       }),
+      { numRuns: 500 },
     );
+    expect(seen.joined).toBeGreaterThan(250);
+    expect(seen.apart).toBeGreaterThan(250);
   });
 });
+
+/** Numbers of pages as addresses, "the next" being the one behind the one before. */
+function addressesOf(pages: readonly (number | "the next")[]): bigint[] {
+  let number = 0;
+  return pages.map((page) => {
+    number = page === "the next" ? number + 1 : page;
+    return BigInt(number * PAGE);
+  });
+}
