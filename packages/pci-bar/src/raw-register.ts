@@ -52,6 +52,6 @@ function wideRegister(region: RegisterRegion, offset: number): RawRegister {
     readRaw: () => read64(offset),
     writeRaw: (value) => write64(offset, value),
     load: (halves) => region.readHalves(offset, halves),
-    store: (halves) => region.writeHalves(offset, halves[0] ?? 0, halves[1] ?? 0),
+    store: (halves) => region.writeHalves(offset, (halves[0] ?? 0) | 0, (halves[1] ?? 0) | 0),
   };
 }

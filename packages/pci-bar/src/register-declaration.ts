@@ -144,7 +144,10 @@ export interface RegisterPlace {
 export interface Reading<R> {
   /** Reads it: the fields by name, or without fields the value. */
   read(): ValuesRead<R>;
-  /** Reads it as it is. Allocates nothing, but for the bigint of 64 bits. */
+  /**
+   * Reads it as it is. A value below 2^31 allocates nothing; from there on V8 takes 16 bytes for a number that one
+   * function hands to another, and 64 bits are a bigint.
+   */
   readRaw(): RawValue<R>;
 }
 
@@ -163,7 +166,8 @@ export interface Writing<R> {
 export interface Modifying<R> {
   /**
    * Reads it, changes the fields that are named, and writes it back: two accesses, between which the device may change
-   * it. Fields that ones clear are written as zeroes unless they are named.
+   * it. Unless they are named, fields that ones clear are written as zeroes, and those that can only be written get
+   * their value after a reset.
    * @throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for what a field cannot hold.
    */
   modify(changes: ValuesWritten<R>): void;
@@ -190,7 +194,10 @@ export interface Waiting<R> {
 
 /** The reading half of a field. */
 export interface FieldReading<F> {
-  /** Reads the register: this field of it. Allocates nothing. */
+  /**
+   * Reads the register: this field of it. Makes no object; while the register's value is below 2^31 it allocates
+   * nothing, and 16 bytes from there on.
+   */
   read(): FieldValue<F>;
 }
 
