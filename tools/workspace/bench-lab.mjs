@@ -9,6 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { runInLab } from "@vfio/lab";
 import { root } from "./bootstrap.mjs";
+import { heapFlags } from "./src/pairs.js";
 
 const bench = path.join(process.cwd(), "bench");
 const files = readdirSync(bench).sort();
@@ -21,7 +22,7 @@ const named = (ending) => files.filter((name) => name.endsWith(ending)).map((nam
 const onHost = named(".host.bench.mjs");
 const inLab = named(".bench.mjs").filter((program) => !onHost.includes(program));
 for (const program of onHost)
-  take(execFileSync(process.execPath, ["--expose-gc", program], { encoding: "utf8" }), HOST);
+  take(execFileSync(process.execPath, [...heapFlags, program], { encoding: "utf8" }), HOST);
 let exitCode = 0;
 if (inLab.length > 0) {
   const script = inLab.map((program) => `"$0" --expose-gc ${JSON.stringify(program)}`).join(" && ");

@@ -2,12 +2,20 @@
 import { createRequire } from "node:module";
 import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
 import { OpenRegion } from "@vfio/pci-bar";
-import { comparePairs, heapGrowth, measure, nanosecondsPerTurn } from "../../../tools/workspace/src/pairs.js";
+import {
+  comparePairs,
+  heapGrowth,
+  heapGrowthOfLoop,
+  measure,
+  nanosecondsPerTurn,
+} from "../../../tools/workspace/src/pairs.js";
 
 const { add } = createRequire(import.meta.url)("./build/add.node");
 const COUNT = 3_000_000;
 const BYTES = 4096;
 const LAST_WORD = BYTES - 4;
+/** From 2^31 on a number is an object in V8, wherever one function hands it to another. */
+const LARGE = 0xdeadbeef;
 
 const file = createMemoryFile({ bytes: BYTES, pageBytes: BYTES });
 const mapping = Mapping.map({ file, bytes: BYTES, name: "registers" });
@@ -26,6 +34,21 @@ for (const { what, goal, loop } of rows) {
   const ours = () => nanosecondsPerTurn(COUNT, loop);
   comparePairs({ what: `${what}, by a native add(a, b)`, unit: "ns", goal, ours, c: adding });
 }
+bar.write32(8, LARGE);
+comparePairs({
+  what: "read32 of 0xdeadbeef, by a native add(a, b) whose sum is as large",
+  unit: "ns",
+  goal: 0.4,
+  ours: () => nanosecondsPerTurn(COUNT, readLarge),
+  c: () => nanosecondsPerTurn(COUNT, addLarge),
+});
+measure({
+  what: "read32 of 0xdeadbeef used as an integer, heap growth per call over 10 million",
+  unit: "bytes",
+  ours: () => heapGrowthOfLoop(10_000_000, readLarge) / 10_000_000,
+  rounds: 1,
+});
+bar.write32(8, 5);
 measure({
   what: "read32 and write32, heap growth over 10 million",
   unit: "bytes",
@@ -57,4 +80,17 @@ function readAllNatively(count) {
 
 function writeAll(count) {
   for (let index = 0; index < count; index++) bar.write32((index << 2) & LAST_WORD, index);
+}
+
+function addLarge(count) {
+  let sum = 0;
+  // Of two small integers, so that only the sum is large, as the value read is.
+  for (let index = 0; index < count; index++) sum = (sum + add(0x7fffffff, 0x5eadbef0)) | 0;
+  return sum;
+}
+
+function readLarge(count) {
+  let sum = 0;
+  for (let index = 0; index < count; index++) sum = (sum + bar.read32(8)) | 0;
+  return sum;
 }

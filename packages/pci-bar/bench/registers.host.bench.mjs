@@ -4,6 +4,7 @@ import { defineRegisters, OpenRegion } from "@vfio/pci-bar";
 import {
   comparePairs,
   heapGrowth,
+  heapGrowthOfLoop,
   measure,
   nanosecondsPerCall,
   nanosecondsPerTurn,
@@ -23,8 +24,19 @@ const region = new OpenRegion({ ...shape, windows: [{ offset: 0, mapping }] });
 const regs = defineRegisters({
   other: { offset: 0x00 },
   status: { offset: 0x40, fields: { ready: { bit: 3 }, mode: { bits: [6, 4] } } },
-  control: { offset: 0x44 },
+  control: {
+    offset: 0x44,
+    fields: {
+      enable: { bit: 0 },
+      speed: { bits: [5, 4], values: { slow: 0, fast: 2 } },
+      depth: { bits: [15, 8] },
+      done: { bit: 16, access: "w1c" },
+    },
+  },
+  large: { offset: 0x48, fields: { mode: { bits: [6, 4] }, all: { bits: [31, 16] } } },
+  narrow: { offset: 0x4c, width: 16, fields: { enable: { bit: 0 }, depth: { bits: [15, 8] } } },
 }).on(region);
+region.write32(0x48, 0xdeadbeef);
 const block = new Uint32Array(BLOCK_BYTES / 4);
 const halves = new Uint32Array(2);
 const small = new Uint32Array(16);
@@ -59,10 +71,19 @@ const fieldReads = (count) => {
   for (let index = 0; index < count; index++) sum = (sum + regs.status.fields.mode.read()) | 0;
   return sum;
 };
+const plainChanges = (count) => {
+  for (let index = 0; index < count; index++)
+    region.write32(0x44, (region.read32(0x44) & ~0xff00) | ((index & 255) << 8));
+};
+const fieldWrites = (count) => {
+  for (let index = 0; index < count; index++) regs.control.fields.depth.write(index & 255);
+};
 
 for (const [what, named, plain] of [
   ["named register readRaw(), against read32 instead of C", namedReads, plainReads],
   ["named register writeRaw(), against write32 instead of C", namedWrites, plainWrites],
+  ["field of a named register, read(), against read32 instead of C", fieldReads, plainReads],
+  ["field of a named register, write(), against read32 and write32 instead of C", fieldWrites, plainChanges],
 ]) {
   comparePairs({
     what,
@@ -72,16 +93,66 @@ for (const [what, named, plain] of [
     c: () => nanosecondsPerTurn(COUNT, plain),
   });
 }
-comparePairs({
-  what: "field of a named register, against read32 instead of C",
-  unit: "ns",
-  ours: () => nanosecondsPerTurn(COUNT, fieldReads),
-  c: () => nanosecondsPerTurn(COUNT, plainReads),
-});
+
+/** Several fields in an object, against the same object taken apart or put together by hand. */
+const kept = [{}];
+const objectReads = (count) => {
+  for (let index = 0; index < count; index++) kept[0] = regs.control.read();
+};
+const objectReadsByHand = (count) => {
+  for (let index = 0; index < count; index++) {
+    const bits = region.read32(0x44);
+    const speed = (bits >>> 4) & 3;
+    kept[0] = {
+      enable: (bits & 1) !== 0,
+      speed: speed === 0 ? "slow" : speed === 2 ? "fast" : speed,
+      depth: (bits >>> 8) & 255,
+      done: (bits & 0x10000) !== 0,
+    };
+  }
+};
+const objectWrites = (count) => {
+  for (let index = 0; index < count; index++)
+    regs.control.write((kept[0] = { enable: true, depth: index & 255 }));
+};
+const objectWritesByHand = (count) => {
+  for (let index = 0; index < count; index++)
+    region.write32(0x44, placed((kept[0] = { enable: true, depth: index & 255 }), 0));
+};
+const modifications = (count) => {
+  for (let index = 0; index < count; index++) regs.control.modify((kept[0] = { enable: (index & 1) === 0 }));
+};
+const modificationsByHand = (count) => {
+  for (let index = 0; index < count; index++)
+    region.write32(0x44, placed((kept[0] = { enable: (index & 1) === 0 }), region.read32(0x44) & ~0x10000));
+};
+function placed({ enable, depth }, bits) {
+  const enabled = enable === undefined ? bits : (bits & ~1) | (enable ? 1 : 0);
+  return depth === undefined ? enabled : (enabled & ~0xff00) | (depth << 8);
+}
+
+for (const [what, named, byHand] of [
+  ["read(), four fields", objectReads, objectReadsByHand],
+  ["write({ … }), two fields", objectWrites, objectWritesByHand],
+  ["modify({ … }), one field", modifications, modificationsByHand],
+]) {
+  comparePairs({
+    what: `named register ${what}, against the same object by hand instead of C`,
+    unit: "ns",
+    ours: () => nanosecondsPerTurn(COUNT, named),
+    c: () => nanosecondsPerTurn(COUNT, byHand),
+  });
+}
 
 for (const [what, access] of [
   ["named register read and write", (index) => regs.control.writeRaw(regs.status.readRaw() & index)],
-  ["field of a named register", () => regs.status.fields.mode.read()],
+  [
+    "field of a named register, read and written",
+    (index) => {
+      regs.control.fields.depth.write((regs.status.fields.mode.read() + index) & 255);
+      regs.narrow.fields.depth.write((regs.narrow.fields.depth.read() + index) & 255);
+    },
+  ],
   [
     "64 bits in halves, read and written",
     () => (region.readHalves(8, halves), region.writeHalves(8, halves[0], halves[1])),
@@ -99,5 +170,35 @@ for (const [what, access] of [
     ours: () => heapGrowth(TEN_MILLION, access),
   });
 }
+
+// 0xdeadbeef: from 2^31 on a number is an object in V8, wherever one function hands it to another.
+for (const [what, loop] of [
+  ["named register readRaw() used as an integer", (count) => sumOf(count, regs.large.readRaw)],
+  ["field of a named register, read()", largeFieldReads],
+  ["field of a named register, write()", largeFieldWrites],
+]) {
+  measure({
+    what: `${what}, the register is 0xdeadbeef, heap growth per call over 10 million`,
+    unit: "bytes",
+    rounds: 1,
+    ours: () => heapGrowthOfLoop(TEN_MILLION, loop) / TEN_MILLION,
+  });
+}
 region.close();
 file.close();
+
+function sumOf(count, read) {
+  let sum = 0;
+  for (let index = 0; index < count; index++) sum = (sum + read()) | 0;
+  return sum;
+}
+
+function largeFieldReads(count) {
+  let sum = 0;
+  for (let index = 0; index < count; index++) sum = (sum + regs.large.fields.mode.read()) | 0;
+  return sum;
+}
+
+function largeFieldWrites(count) {
+  for (let index = 0; index < count; index++) regs.large.fields.mode.write(index & 7);
+}

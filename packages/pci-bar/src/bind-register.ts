@@ -1,15 +1,40 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
 import { rawRegister, type RawRegister, type RegisterRegion } from "./raw-register.js";
-import { decoderOf, half, maskOf, placerOf, type AnyFieldValue, type FieldPlacer } from "./register-field.js";
+import {
+  decoderOf,
+  half,
+  isReadable,
+  maskOf,
+  noSuchFieldError,
+  placerOf,
+  type AnyFieldValue,
+  type FieldPlacer,
+} from "./register-field.js";
 import type { FieldLayout, RegisterLayout } from "./register-layout.js";
+import { bindWaits } from "./register-wait.js";
+import { wordReader, wordWriter } from "./register-word.js";
 
+type NamedValues = Readonly<Record<string, unknown>>;
+type Halves = readonly [low: number, high: number];
+
+/** What is written to the bits that are not named. */
 interface Plan {
   readonly layout: RegisterLayout;
   /** What `write` begins with: the value after a reset, without the bits that ones clear. */
-  readonly base: readonly [low: number, high: number];
-  /** The bits that `modify` keeps: those that ones clear, it must not write back. */
-  readonly keep: readonly [low: number, high: number];
+  readonly base: Halves;
+  /** The bits that are written back as they were read: not those that ones clear, nor those that cannot be read. */
+  readonly keep: Halves;
+  /** What those that cannot be read are written back as: their value after a reset. */
+  readonly unread: Halves;
   readonly placers: ReadonlyMap<string, FieldPlacer>;
+}
+
+/** One register at one offset, with the halves in which its value is taken apart and put together. */
+interface Place {
+  readonly region: RegisterRegion;
+  readonly offset: number;
+  readonly raw: RawRegister;
+  readonly halves: Uint32Array;
 }
 
 /** The accessors of one register at one offset: only those that its access allows. */
@@ -20,114 +45,124 @@ export function bindRegister(
   offset: number,
 ): Readonly<Record<string, unknown>> {
   const raw = rawRegister(region, offset, layout.width);
+  const place: Place = { region, offset, raw, halves: new Uint32Array(2) };
   const plan = planOf(layout);
-  const halves = new Uint32Array(2);
   const isRead = layout.access !== "wo";
   const isWritten = layout.access !== "ro" && layout.access !== "rc";
   const hasFields = layout.fields.length > 0;
-  const modify = modifier(plan, raw, halves);
   return {
     name,
     offset,
-    ...(isRead && { readRaw: raw.readRaw, read: hasFields ? reader(layout, raw, halves) : raw.readRaw }),
-    ...(isWritten && { writeRaw: raw.writeRaw, write: hasFields ? writer(plan, raw, halves) : raw.writeRaw }),
-    ...(isRead && isWritten && hasFields && { modify }),
-    ...(hasFields && {
-      fields: bindFields(layout, raw, halves, isRead, isRead && isWritten ? modify : undefined),
-    }),
+    ...(isRead && { readRaw: raw.readRaw, read: hasFields ? reader(layout, place) : raw.readRaw }),
+    ...(isWritten && { writeRaw: raw.writeRaw, write: hasFields ? writer(plan, place) : raw.writeRaw }),
+    ...(isRead && isWritten && hasFields && { modify: modifier(plan, place) }),
+    ...(isRead && hasFields && bindWaits(layout, region, name, offset)),
+    ...(hasFields && { fields: bindFields(plan, place, isRead, isRead && isWritten) }),
   };
-}
-
-/** The readable fields' values by name, from a register's halves. */
-export function decodeFields(
-  { fields }: RegisterLayout,
-  low: number,
-  high: number,
-): Record<string, AnyFieldValue> {
-  return Object.fromEntries(readable(fields).map((field) => [field.name, decoderOf(field)(low, high)]));
 }
 
 function planOf(layout: RegisterLayout): Plan {
   const { fields, access, reset = 0n } = layout;
-  const clearing = fields
-    .filter((field) => field.access === "w1c")
-    .reduce((mask, field) => mask | maskOf(field), 0n);
-  const cleared = access === "w1c" ? ~0n : clearing;
-  const split = (bits: bigint): readonly [number, number] => [half(bits, 0), half(bits, 1)];
+  const masked = (those: FieldLayout["access"]): bigint =>
+    fields.filter((field) => field.access === those).reduce((mask, field) => mask | maskOf(field), 0n);
+  const cleared = access === "w1c" ? ~0n : masked("w1c");
+  const unread = masked("wo");
+  const split = (bits: bigint): Halves => [half(bits, 0), half(bits, 1)];
   const writable = fields.filter((field) => field.access !== "ro");
   return {
     layout,
     base: split(reset & ~cleared),
-    keep: split(~cleared),
+    keep: split(~cleared & ~unread),
+    unread: split(reset & unread),
     placers: new Map(writable.map((field) => [field.name, placerOf(field)])),
   };
 }
 
-function readable(fields: readonly FieldLayout[]): FieldLayout[] {
-  return fields.filter(({ access }) => access !== "wo");
-}
-
-function reader({ fields }: RegisterLayout, raw: RawRegister, halves: Uint32Array) {
-  const decoders = readable(fields).map((field) => [field.name, decoderOf(field)] as const);
+function reader({ fields }: RegisterLayout, { raw, halves }: Place) {
+  const decoders = fields.filter(isReadable).map((field) => ({ name: field.name, decode: decoderOf(field) }));
   return () => {
     raw.load(halves);
     const values: Record<string, AnyFieldValue> = {};
-    for (const [name, decode] of decoders) values[name] = decode(halves[0] ?? 0, halves[1] ?? 0);
+    for (const { name, decode } of decoders) values[name] = decode(halves);
     return values;
   };
 }
 
-function writer(plan: Plan, raw: RawRegister, halves: Uint32Array) {
-  return (values: object): void => {
-    halves.set(plan.base);
+function writer(plan: Plan, { raw, halves }: Place) {
+  return (values: NamedValues): void => {
+    halves[0] = plan.base[0];
+    halves[1] = plan.base[1];
     placeAll(plan, values, halves);
     raw.store(halves);
   };
 }
 
-function modifier(plan: Plan, raw: RawRegister, halves: Uint32Array) {
-  const [lowKept, highKept] = plan.keep;
-  return (changes: object): void => {
+function modifier(plan: Plan, { raw, halves }: Place) {
+  return (changes: NamedValues): void => {
     raw.load(halves);
-    halves[0] = (halves[0] ?? 0) & lowKept;
-    halves[1] = (halves[1] ?? 0) & highKept;
+    keepRest(plan, halves);
     placeAll(plan, changes, halves);
     raw.store(halves);
   };
 }
 
-function placeAll({ layout, placers }: Plan, values: object, halves: Uint32Array): void {
-  for (const [name, value] of Object.entries(values)) {
+function keepRest({ keep, unread }: Plan, halves: Uint32Array): void {
+  halves[0] = ((halves[0] ?? 0) & keep[0]) | unread[0];
+  halves[1] = ((halves[1] ?? 0) & keep[1]) | unread[1];
+}
+
+/** `for in` makes no list of the names, as `Object.entries` would for every access. */
+function placeAll({ layout, placers }: Plan, values: NamedValues, halves: Uint32Array) {
+  if (!hasNames(values)) throw noFieldsError(layout, values);
+  for (const name in values) {
     const place = placers.get(name);
-    if (place === undefined) throw noSuchFieldError(layout, name, [...placers.keys()]);
-    place(value, halves);
+    if (place === undefined) throw noSuchFieldError(layout, name, "written", [...placers.keys()]);
+    place(values[name], halves);
   }
 }
 
-function bindFields(
-  { fields }: RegisterLayout,
-  raw: RawRegister,
-  halves: Uint32Array,
-  isRead: boolean,
-  modify: ((changes: object) => void) | undefined,
-): Record<string, object> {
-  const accessors = fields.map((field) => {
-    const decode = decoderOf(field);
-    const read = (): AnyFieldValue => {
-      raw.load(halves);
-      return decode(halves[0] ?? 0, halves[1] ?? 0);
-    };
-    const write = (value: unknown): void => modify?.({ [field.name]: value });
-    const canRead = isRead && field.access !== "wo";
-    const canWrite = modify !== undefined && field.access !== "ro";
-    return [field.name, { ...(canRead && { read }), ...(canWrite && { write }) }] as const;
+function bindFields(plan: Plan, place: Place, isRead: boolean, isModified: boolean): Record<string, object> {
+  const accessors = plan.layout.fields.map((field) => {
+    const canRead = isRead && isReadable(field);
+    const canWrite = isModified && field.access !== "ro";
+    return [
+      field.name,
+      {
+        ...(canRead && { read: fieldReader(plan, field, place) }),
+        ...(canWrite && { write: fieldWriter(plan, field, place) }),
+      },
+    ] as const;
   });
   return Object.fromEntries(accessors);
 }
 
-function noSuchFieldError({ name }: RegisterLayout, field: string, writable: string[]): VfioRangeError {
+function fieldReader({ layout }: Plan, field: FieldLayout, { region, offset, raw, halves }: Place) {
+  if (layout.width === 32) return wordReader(field, region, offset);
+  const decode = decoderOf(field);
+  return (): AnyFieldValue => {
+    raw.load(halves);
+    return decode(halves);
+  };
+}
+
+function fieldWriter(plan: Plan, field: FieldLayout, { region, offset, raw, halves }: Place) {
+  if (plan.layout.width === 32) return wordWriter(field, region, offset, plan.keep[0], plan.unread[0]);
+  const put = placerOf(field);
+  return (value: unknown): void => {
+    raw.load(halves);
+    keepRest(plan, halves);
+    put(value, halves);
+    raw.store(halves);
+  };
+}
+
+function hasNames(values: unknown): boolean {
+  return typeof values === "object" && values !== null;
+}
+
+function noFieldsError({ name }: RegisterLayout, values: unknown): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_FIELD",
-    `the register ${name} has no field ${field} that can be written; it has ${writable.join(", ") || "none"}`,
+    `the register ${name} is written by an object with its fields, not ${String(values)}`,
   );
 }

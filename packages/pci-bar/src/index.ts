@@ -9,8 +9,8 @@ export { OpenRegion } from "./open-region.js";
 export type { PollOptions, PollSyncOptions } from "./poll-mask.js";
 export type { MappedWindow, RegionFile, RegionShape } from "./region-backend.js";
 export type { MappingWindow, RegionParts, SharedRegion, SharedRegionFile } from "./region-parts.js";
-export { defineRegisters, RegisterTable } from "./register-table.js";
-export { formatDump, type DumpedRegister, type DumpOptions } from "./register-dump.js";
+export { defineRegisters, RegisterTable, type PlacingOptions } from "./register-table.js";
+export { formatDump, type DumpedRegister, type DumpOptions, type SkipReason } from "./register-dump.js";
 export type { RegisterRegion } from "./raw-register.js";
 export type { AnyFieldValue } from "./register-field.js";
 export type { FieldLayout, RegisterLayout } from "./register-layout.js";
@@ -44,6 +44,9 @@ export type {
   ValuesRead,
   ValuesWritten,
   WideField,
+  WaitForOptions,
+  WaitForSyncOptions,
+  Waiting,
   WideRegister,
   WithFields,
   Writable,

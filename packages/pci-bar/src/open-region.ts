@@ -179,7 +179,8 @@ export class OpenRegion implements RegisterFunctions, Disposable {
 
   /**
    * Waits until the bits under a mask have a value, without keeping the event loop: looks of up to 50 µs each, and time
-   * for others between them. The register is read at least once.
+   * for others between them. The register is read at least once. A device that is gone reads as all ones, which are as
+   * wanted where set bits are waited for: then look at `pci.present`, or at a bit that is never set.
    * @param mask the bits that are looked at; with bigints, the register has 64 bits.
    * @param value what they are to become, at their places in the register.
    * @returns the whole register as it was then.
@@ -201,7 +202,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     value: number | bigint,
     options: PollOptions = {},
   ): Promise<number | bigint> {
-    const target = pollTarget(offset, mask, value, options.width);
+    const target = pollTarget(this.name, offset, mask, value, options.width);
     return pollMask(this.#bulk, target, options);
   }
 
@@ -218,7 +219,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     value: number | bigint,
     { width, timeoutMs }: PollSyncOptions = {},
   ): number | bigint {
-    return pollMaskSync(this.#bulk, pollTarget(offset, mask, value, width), timeoutMs);
+    return pollMaskSync(this.#bulk, pollTarget(this.name, offset, mask, value, width), timeoutMs);
   }
 
   /** Calls back when this region is closed. */

@@ -8,6 +8,8 @@ const LONGEST_MICROSECONDS = 2 ** 40;
 
 /** A register, the bits of it that are looked at, and what they are to become. Bigints mean 64 bits. */
 export interface PollTarget {
+  /** The region's name. */
+  readonly region: string;
   readonly offset: number;
   readonly width: RegisterWidth;
   readonly mask: number | bigint;
@@ -83,6 +85,7 @@ async function pause(milliseconds: number, signal: AbortSignal | undefined): Pro
  * @throws VfioRangeError `ERR_VFIO_POLL_TARGET`.
  */
 export function pollTarget(
+  region: string,
   offset: number,
   mask: number | bigint,
   value: number | bigint,
@@ -91,7 +94,7 @@ export function pollTarget(
   if (![8, 16, 32].includes(bits))
     throw targetError(`registers have 8, 16, 32 or 64 bits, not ${String(bits)}`);
   const width: RegisterWidth = typeof mask === "bigint" ? 64 : bits;
-  const target = { offset, width, mask: pattern(mask, width), wanted: pattern(value, width) };
+  const target = { region, offset, width, mask: pattern(mask, width), wanted: pattern(value, width) };
   if ((BigInt(target.wanted) & ~BigInt(target.mask)) === 0n) return target;
   throw targetError(`the value 0x${value.toString(16)} has bits outside its mask 0x${mask.toString(16)}`);
 }
@@ -110,10 +113,10 @@ function targetError(problem: string): VfioRangeError {
 }
 
 function timeoutError(last: number | bigint, target: PollTarget, timeoutMs: number): VfioError {
-  const { offset, mask, wanted } = target;
+  const { region, offset, mask, wanted } = target;
   const [at, bits, want, is] = [offset, mask, wanted, last].map((value) => `0x${value.toString(16)}`);
   return new VfioError(
     "ERR_VFIO_TIMEOUT",
-    `the register at ${at ?? ""} did not become ${want ?? ""} under the mask ${bits ?? ""} within ${timeoutMs} ms: it is ${is ?? ""}`,
+    `the register at ${at ?? ""} of ${region} did not become ${want ?? ""} under the mask ${bits ?? ""} within ${timeoutMs} ms: it is ${is ?? ""}`,
   );
 }

@@ -3,7 +3,8 @@ import type { OpenRegion } from "./open-region.js";
 
 /** What a declared register block needs of a region. */
 export type RegisterRegion = RegisterFunctions &
-  Pick<OpenRegion, "name" | "bytes" | "readHalves" | "writeHalves">;
+  Pick<OpenRegion, "name" | "bytes" | "readHalves" | "writeHalves" | "pollMask" | "pollMaskSync"> &
+  Partial<Pick<OpenRegion, "windows">>;
 
 /** One register at one place: every function is one access. */
 export interface RawRegister {
@@ -24,7 +25,8 @@ export function rawRegister(region: RegisterRegion, offset: number, width: Regis
       readRaw: () => read32(offset),
       writeRaw: (value) => write32(offset, value),
       load: (halves) => void (halves[0] = read32(offset)),
-      store: (halves) => write32(offset, halves[0] ?? 0),
+      // A signed number: V8 would allocate one of 2^31 or more to hand it to a native function.
+      store: (halves) => write32(offset, (halves[0] ?? 0) | 0),
     };
   }
   if (width === 16) {
@@ -50,6 +52,6 @@ function wideRegister(region: RegisterRegion, offset: number): RawRegister {
     readRaw: () => read64(offset),
     writeRaw: (value) => write64(offset, value),
     load: (halves) => region.readHalves(offset, halves),
-    store: (halves) => region.writeHalves(offset, halves[0] ?? 0, halves[1] ?? 0),
+    store: (halves) => region.writeHalves(offset, (halves[0] ?? 0) | 0, (halves[1] ?? 0) | 0),
   };
 }

@@ -1,4 +1,5 @@
 import type { RegisterWidth } from "@vfio/ioctl-native";
+import type { PollOptions, PollSyncOptions } from "./poll-mask.js";
 
 /**
  * What may be done to a register: read and write; read only; write only; read, and write ones to clear; or read, which
@@ -27,6 +28,8 @@ export interface FlagField extends AnyField {
 export interface NumberField extends AnyField {
   /** The highest and the lowest bit, in the order of data sheets: `[31, 24]`. */
   readonly bits: readonly [high: number, low: number];
+  /** Not a bigint. */
+  readonly wide?: boolean;
 }
 
 /** Several bits whose values have names. */
@@ -141,7 +144,10 @@ export interface RegisterPlace {
 export interface Reading<R> {
   /** Reads it: the fields by name, or without fields the value. */
   read(): ValuesRead<R>;
-  /** Reads it as it is. Allocates nothing, but for the bigint of 64 bits. */
+  /**
+   * Reads it as it is. A value below 2^31 allocates nothing; from there on V8 takes 16 bytes for a number that one
+   * function hands to another, and 64 bits are a bigint.
+   */
   readRaw(): RawValue<R>;
 }
 
@@ -160,15 +166,38 @@ export interface Writing<R> {
 export interface Modifying<R> {
   /**
    * Reads it, changes the fields that are named, and writes it back: two accesses, between which the device may change
-   * it. Fields that ones clear are written as zeroes unless they are named.
+   * it. Unless they are named, fields that ones clear are written as zeroes, and those that can only be written get
+   * their value after a reset.
    * @throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for what a field cannot hold.
    */
   modify(changes: ValuesWritten<R>): void;
 }
 
+/** How to wait for a register's fields. */
+export type WaitForOptions = Omit<PollOptions, "width">;
+/** How to wait for a register's fields in one go. */
+export type WaitForSyncOptions = Omit<PollSyncOptions, "width">;
+
+/** Of a register that can be read and has fields. */
+export interface Waiting<R> {
+  /**
+   * Waits until all fields that are named have these values, as `region.pollMask` does: the event loop runs between
+   * looks of up to 50 µs. Each look reads the register. A device that is gone reads as all ones, and a flag then as true.
+   * @returns the fields as they were then.
+   * @throws VfioError `ERR_VFIO_TIMEOUT` with the register, the fields and the last value; VfioRangeError
+   * `ERR_VFIO_REGISTER_FIELD` for what a field cannot be, `ERR_VFIO_POLL_TARGET` if none is named; as `pollMask`.
+   */
+  waitFor(wanted: Partial<ValuesRead<R>>, options?: WaitForOptions): Promise<ValuesRead<R>>;
+  /** As {@link waitFor}, but nothing else happens in this thread meanwhile. Default timeout: 10 ms. */
+  waitForSync(wanted: Partial<ValuesRead<R>>, options?: WaitForSyncOptions): ValuesRead<R>;
+}
+
 /** The reading half of a field. */
 export interface FieldReading<F> {
-  /** Reads the register: this field of it. Allocates nothing. */
+  /**
+   * Reads the register: this field of it. Makes no object; while the register's value is below 2^31 it allocates
+   * nothing, and 16 bytes from there on.
+   */
   read(): FieldValue<F>;
 }
 
@@ -197,7 +226,9 @@ export type BoundRegister<R> = RegisterPlace &
   (AccessOf<R> extends Readable ? Reading<R> : unknown) &
   (AccessOf<R> extends Writable ? Writing<R> : unknown) &
   (R extends RegisterWithFields
-    ? WithFields<R, R["fields"]> & (AccessOf<R> extends "rw" | "w1c" ? Modifying<R> : unknown)
+    ? WithFields<R, R["fields"]> &
+        (AccessOf<R> extends Readable ? Waiting<R> : unknown) &
+        (AccessOf<R> extends "rw" | "w1c" ? Modifying<R> : unknown)
     : unknown);
 
 /** The accessors of an array of registers. */

@@ -1,14 +1,18 @@
-import type { RegisterWidth } from "@vfio/ioctl-native";
-import { decodeFields } from "./bind-register.js";
+import { VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
 import { rawRegister, type RegisterRegion } from "./raw-register.js";
-import type { AnyFieldValue } from "./register-field.js";
+import { decodeFields, whole, type AnyFieldValue } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";
 
 /** How to dump a register block. */
 export interface DumpOptions {
   /** Read also the registers that reading clears. Default false. */
   readonly readClearing?: boolean;
+  /** Where the block begins in the region, in bytes. Default 0. */
+  readonly base?: number;
 }
+
+/** Why a register of a dump was not read. */
+export type SkipReason = "write only" | "reading clears it" | "not mapped" | "no 64-bit access";
 
 /** One register of a dump. */
 export interface DumpedRegister {
@@ -23,38 +27,41 @@ export interface DumpedRegister {
   /** Its readable fields. */
   readonly fields: Readonly<Record<string, AnyFieldValue>>;
   /** Why it was not read. */
-  readonly skipped?: "write only" | "reading clears it";
+  readonly skipped?: SkipReason;
 }
+
+/** What is wrong with one register, and not with the region. */
+const OUT_OF_REACH: ReadonlyMap<string, SkipReason> = new Map([
+  ["ERR_VFIO_REGION_HOLE", "not mapped"],
+  ["ERR_VFIO_REGISTER_WIDTH", "no 64-bit access"],
+]);
 
 /** Reads each register once, and none that cannot be read, or that reading would clear. */
 export function dumpRegisters(
   layouts: readonly RegisterLayout[],
   region: RegisterRegion,
-  { readClearing = false }: DumpOptions,
+  { readClearing = false, base = 0 }: DumpOptions,
 ): DumpedRegister[] {
-  return layouts.flatMap((layout) =>
-    elementsOf(layout).map((place) => {
-      const { width, access } = layout;
+  return layouts.flatMap((layout) => {
+    const { width, access } = layout;
+    return elementsOf(layout, base).map((place): DumpedRegister => {
       const entry = { ...place, width };
-      if (access === "wo") return { ...entry, raw: undefined, fields: {}, skipped: "write only" };
-      if (access === "rc" && !readClearing)
-        return { ...entry, raw: undefined, fields: {}, skipped: "reading clears it" };
-      return { ...entry, ...readDecoded(layout, region, place.offset) };
-    }),
-  );
+      if (access === "wo") return { ...entry, ...skip("write only") };
+      if (access === "rc" && !readClearing) return { ...entry, ...skip("reading clears it") };
+      return { ...entry, ...readOrSkip(layout, region, place.offset) };
+    });
+  });
 }
 
-/** Where each register of a layout is: one, or all of an array. */
-export function elementsOf({
-  name,
-  offset,
-  count,
-  stride,
-}: RegisterLayout): { name: string; offset: number }[] {
-  if (count === undefined) return [{ name, offset }];
+/** Where each register of a layout is, in a block that begins at `base`: one, or all of an array. */
+export function elementsOf(
+  { name, offset, count, stride }: RegisterLayout,
+  base: number,
+): { name: string; offset: number }[] {
+  if (count === undefined) return [{ name, offset: base + offset }];
   return Array.from({ length: count }, (_, index) => ({
     name: `${name}[${index}]`,
-    offset: offset + index * stride,
+    offset: base + offset + index * stride,
   }));
 }
 
@@ -64,16 +71,27 @@ export function formatDump(dump: readonly DumpedRegister[]): string {
   return dump.map((register) => `${formatRegister(register, longest)}\n`).join("");
 }
 
-function readDecoded(
-  layout: RegisterLayout,
-  region: RegisterRegion,
-  offset: number,
-): Pick<DumpedRegister, "raw" | "fields"> {
+type Reading = Pick<DumpedRegister, "raw" | "fields" | "skipped">;
+
+function skip(skipped: SkipReason): Reading {
+  return { raw: undefined, fields: {}, skipped };
+}
+
+function readOrSkip(layout: RegisterLayout, region: RegisterRegion, offset: number): Reading {
+  try {
+    return readDecoded(layout, region, offset);
+  } catch (error) {
+    const reason = error instanceof VfioRangeError ? OUT_OF_REACH.get(error.code) : undefined;
+    if (reason === undefined) throw error;
+    return skip(reason);
+  }
+}
+
+function readDecoded(layout: RegisterLayout, region: RegisterRegion, offset: number): Reading {
   const halves = new Uint32Array(2);
   rawRegister(region, offset, layout.width).load(halves);
-  const [low = 0, high = 0] = halves;
-  const raw = layout.width === 64 ? (BigInt(high) << 32n) | BigInt(low) : low;
-  return { raw, fields: decodeFields(layout, low, high) };
+  const raw = layout.width === 64 ? whole(halves) : halves[0];
+  return { raw, fields: decodeFields(layout, halves) };
 }
 
 function formatRegister(

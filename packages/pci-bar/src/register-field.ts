@@ -1,15 +1,29 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import type { FieldLayout } from "./register-layout.js";
+import type { FieldLayout, RegisterLayout } from "./register-layout.js";
 
 /** What any field's value may be. */
 export type AnyFieldValue = boolean | number | bigint | string;
 
-/** Gives a field's value from the two 32-bit halves of its register. */
-export type FieldDecoder = (low: number, high: number) => AnyFieldValue;
+/**
+ * Gives a field's value from the two 32-bit halves of its register. The halves come in an array, and not as numbers:
+ * V8 allocates a number of 2^31 or more when it hands it to a function that it does not inline.
+ */
+export type FieldDecoder = (halves: Uint32Array) => AnyFieldValue;
+
+/** Puts a value into its field, of a register's two halves. */
+export type FieldPlacer = (value: unknown, halves: Uint32Array) => void;
+
+/** A field's value as the number that its bits hold. */
+export type FieldEncoder = (value: unknown) => number;
 
 /** The part of a 64-bit mask or value that lies in the lower (0) or upper (1) half, as a number from 0. */
 export function half(value: bigint, which: 0 | 1): number {
   return Number(BigInt.asUintN(32, value >> BigInt(32 * which)));
+}
+
+/** The 64 bits of two halves. */
+export function whole(halves: Uint32Array): bigint {
+  return (BigInt(halves[1] ?? 0) << 32n) | BigInt(halves[0] ?? 0);
 }
 
 /** The bits of a field, at their places in the register. */
@@ -17,85 +31,120 @@ export function maskOf({ high, low }: FieldLayout): bigint {
   return ((1n << BigInt(high - low + 1)) - 1n) << BigInt(low);
 }
 
+/** False for a field that can only be written. */
+export function isReadable({ access }: FieldLayout): boolean {
+  return access !== "wo";
+}
+
+/** The readable fields' values by name, from a register's halves. */
+export function decodeFields({ fields }: RegisterLayout, halves: Uint32Array): Record<string, AnyFieldValue> {
+  return Object.fromEntries(fields.filter(isReadable).map((field) => [field.name, decoderOf(field)(halves)]));
+}
+
 /** A field's decoder, of which the common ones touch no bigint. */
 export function decoderOf(field: FieldLayout): FieldDecoder {
   const number = numberDecoder(field);
-  if (field.kind === "flag") return (low, high) => number(low, high) === 1;
+  if (field.kind === "flag") return (halves) => number(halves) === 1;
   if (field.kind === "wide") return wideDecoder(field);
   if (field.kind === "number") return number;
   const { values } = field;
-  return (low, high) => {
-    const value = number(low, high);
+  return (halves) => {
+    const value = number(halves);
     return values.get(value) ?? value;
   };
 }
 
-function numberDecoder(field: FieldLayout): (low: number, high: number) => number {
+function numberDecoder(field: FieldLayout): (halves: Uint32Array) => number {
   const mask = maskOf(field);
   const [lowMask, highMask] = [half(mask, 0), half(mask, 1)];
   const shift = field.low;
-  if (highMask === 0) return (low) => (low & lowMask) >>> shift;
-  if (lowMask === 0) return (_, high) => (high & highMask) >>> (shift - 32);
+  if (highMask === 0) return (halves) => ((halves[0] ?? 0) & lowMask) >>> shift;
+  if (lowMask === 0) return (halves) => ((halves[1] ?? 0) & highMask) >>> (shift - 32);
   const scale = 2 ** (32 - shift);
-  return (low, high) => ((low & lowMask) >>> shift) + ((high & highMask) >>> 0) * scale;
+  return (halves) => (((halves[0] ?? 0) & lowMask) >>> shift) + (((halves[1] ?? 0) & highMask) >>> 0) * scale;
 }
 
-function wideDecoder(field: FieldLayout): (low: number, high: number) => bigint {
+function wideDecoder(field: FieldLayout): (halves: Uint32Array) => bigint {
   const mask = maskOf(field);
   const shift = BigInt(field.low);
-  return (low, high) => (((BigInt(high) << 32n) | BigInt(low)) & mask) >> shift;
+  return (halves) => (whole(halves) & mask) >> shift;
 }
-
-/** Puts a value into its field, of a register's two halves. */
-export type FieldPlacer = (value: unknown, halves: Uint32Array) => void;
 
 /** A field's placer. It throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for what the field cannot hold. */
 export function placerOf(field: FieldLayout): FieldPlacer {
+  if (field.kind === "wide") return widePlacer(field);
+  const encode = encoderOf(field);
   const [lowMask, highMask] = [half(maskOf(field), 0), half(maskOf(field), 1)];
-  const split = field.kind === "wide" ? splitBigint(field) : splitNumber(field);
+  const shift = field.low;
+  if (highMask === 0)
+    return (value, halves) => void (halves[0] = ((halves[0] ?? 0) & ~lowMask) | (encode(value) << shift));
+  if (lowMask === 0)
+    return (value, halves) =>
+      void (halves[1] = ((halves[1] ?? 0) & ~highMask) | (encode(value) << (shift - 32)));
+  const scale = 2 ** (32 - shift);
   return (value, halves) => {
-    const [low, high] = split(value);
-    halves[0] = ((halves[0] ?? 0) & ~lowMask) | low;
-    halves[1] = ((halves[1] ?? 0) & ~highMask) | high;
+    const number = encode(value);
+    // Bit operators take a number modulo 2^32, which is the lower half; a division keeps the rest.
+    halves[0] = ((halves[0] ?? 0) & ~lowMask) | (number << shift);
+    halves[1] = ((halves[1] ?? 0) & ~highMask) | Math.floor(number / scale);
   };
 }
 
-type Split = (value: unknown) => readonly [low: number, high: number];
-
-function splitBigint(field: FieldLayout): Split {
+function widePlacer(field: FieldLayout): FieldPlacer {
   const bits = field.high - field.low + 1;
-  return (value) => {
+  const [lowMask, highMask] = [half(maskOf(field), 0), half(maskOf(field), 1)];
+  return (value, halves) => {
     if (typeof value !== "bigint" || BigInt.asUintN(bits, value) !== value) throw fieldError(field, value);
     const placed = value << BigInt(field.low);
-    return [half(placed, 0), half(placed, 1)];
+    halves[0] = ((halves[0] ?? 0) & ~lowMask) | half(placed, 0);
+    halves[1] = ((halves[1] ?? 0) & ~highMask) | half(placed, 1);
   };
 }
 
-function splitNumber(field: FieldLayout): Split {
-  const shift = field.low;
+/** The encoder of a field that is not wide. It throws VfioRangeError `ERR_VFIO_REGISTER_FIELD`. */
+export function encoderOf(field: FieldLayout): FieldEncoder {
   const limit = 2 ** (field.high - field.low + 1);
-  const toNumber = numberOf(field);
-  return (value) => {
-    const number = toNumber(value);
-    if (number === undefined || !Number.isInteger(number) || number < 0 || number >= limit)
+  if (field.kind === "flag")
+    return (value) => {
+      if (typeof value === "boolean") return value ? 1 : 0;
       throw fieldError(field, value);
-    if (shift >= 32) return [0, number << (shift - 32)];
-    // Bit operators take a number modulo 2^32, which is the lower half; a division keeps the rest.
-    return [number << shift, Math.floor(number / 2 ** (32 - shift)) | 0];
+    };
+  if (field.kind === "number")
+    return (value) => {
+      if (isNumberBelow(limit, value)) return value;
+      throw fieldError(field, value);
+    };
+  const byName = new Map([...field.values].map(([number, name]) => [name, number]));
+  return (value) => {
+    const number = typeof value === "string" ? byName.get(value) : value;
+    if (isNumberBelow(limit, number)) return number;
+    throw fieldError(field, value);
   };
 }
 
-function numberOf({ kind, values }: FieldLayout): (value: unknown) => number | undefined {
-  if (kind === "flag") return (value) => (typeof value === "boolean" ? Number(value) : undefined);
-  const byName = new Map([...values].map(([number, name]) => [name, number]));
-  return (value) =>
-    typeof value === "string" ? byName.get(value) : typeof value === "number" ? value : undefined;
+/** Whether a field with so many values has this one. */
+export function isNumberBelow(limit: number, value: unknown): value is number {
+  return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < limit;
 }
 
-function fieldError(field: FieldLayout, value: unknown): VfioRangeError {
+/** The error of a value that a field cannot hold. */
+export function fieldError(field: FieldLayout, value: unknown): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_FIELD",
     `the field ${field.name} cannot be ${String(value)}: it takes ${expected(field)}`,
+  );
+}
+
+/** The error of a name that is none of the fields that can be read, or written. */
+export function noSuchFieldError(
+  { name }: RegisterLayout,
+  field: string,
+  done: "read" | "written",
+  fields: readonly string[],
+): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_REGISTER_FIELD",
+    `the register ${name} has no field ${field} that can be ${done}; it has ${fields.join(", ") || "none"}`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
 import type {
   FieldAccess,
@@ -65,21 +66,23 @@ const FIELD_KEYS = ["bit", "bits", "values", "wide", "access", "text"];
  * @throws VfioRangeError `ERR_VFIO_REGISTER_TABLE` that names register and field.
  */
 export function layOut(declarations: RegisterDeclarations): RegisterLayout[] {
+  demandObject(declarations, demandFor("the register table"));
   return Object.entries(declarations).map(([name, declaration]) => layOutRegister(name, declaration));
 }
 
 function layOutRegister(name: string, declaration: RegisterDeclaration): RegisterLayout {
-  const { offset, width = 32, access = "rw", reset, fields = {}, count, text = "" } = declaration;
-  const { stride = width / 8 } = declaration;
   const demand = demandFor(`register ${name}`);
   demandKnown(declaration, REGISTER_KEYS, demand);
+  const { offset, width = 32, access = "rw", reset, fields = {}, count, text = "" } = declaration;
+  const { stride = width / 8 } = declaration;
+  demandObject(fields, demandFor(`register ${name}, its fields`));
   demand(WIDTHS.includes(width), `its width must be 8, 16, 32 or 64, not ${String(width)}`);
   demand(REGISTER_ACCESS.includes(access), `its access must be ${REGISTER_ACCESS.join(", ")}`);
   const isAligned = (value: number): boolean => Number.isSafeInteger(value) && value % (width / 8) === 0;
   demand(isAligned(offset) && offset >= 0, `its offset must be a multiple of ${width / 8} from 0`);
   demand(count === undefined || (Number.isSafeInteger(count) && count > 0), "its count must be 1 or more");
   demand(isAligned(stride) && stride > 0, `its stride must be a multiple of ${width / 8} above 0`);
-  const resetBits = reset === undefined ? undefined : bitsOf(reset);
+  const resetBits = reset === undefined ? undefined : resetOf(reset);
   demand(resetBits === undefined || isWithin(resetBits, width), `its reset value must have ${width} bits`);
   const laidOut = Object.entries(fields).map(([field, each]) =>
     layOutField(field, each, name, width, access),
@@ -104,7 +107,7 @@ function layOutField(
 ): FieldLayout {
   const demand = demandFor(`field ${name} of register ${register}`);
   demandKnown(declaration, FIELD_KEYS, demand);
-  const [high, low] = "bit" in declaration ? [declaration.bit, declaration.bit] : declaration.bits;
+  const [high, low] = bitsOf(declaration, demand);
   const isSpan = Number.isInteger(high) && Number.isInteger(low) && low >= 0 && high >= low && high < width;
   demand(isSpan, `its bits must be [high, low] within ${width} bits, not [${String(high)}, ${String(low)}]`);
   const allowed = FIELD_ACCESS[registerAccess];
@@ -116,7 +119,7 @@ function layOutField(
   const kind = kindOf(declaration);
   const bits = high - low + 1;
   demand(kind === "wide" || bits <= LONGEST_NUMBER, `with ${bits} bits it must be declared wide: true`);
-  const values = Object.entries("values" in declaration ? declaration.values : {});
+  const values = Object.entries(namesOf(declaration, demand));
   for (const [valueName, value] of values)
     demand(
       Number.isSafeInteger(value) && isWithin(BigInt(value), bits),
@@ -127,13 +130,30 @@ function layOutField(
   return { name, high, low, kind, access, values: names, text: declaration.text ?? "" };
 }
 
-function kindOf(declaration: FieldDeclaration): FieldLayout["kind"] {
-  if ("bit" in declaration) return "flag";
-  if ("values" in declaration) return "named";
-  return "wide" in declaration ? "wide" : "number";
+function bitsOf(declaration: AnyKeys, demand: Demand): readonly [high: number, low: number] {
+  const { bit, bits, values, wide } = declaration;
+  demand((bit === undefined) !== (bits === undefined), "it must have either bit or bits");
+  if (bits === undefined) {
+    demand(values === undefined && wide !== true, "one bit is true or false: it takes no values, nor wide");
+    return [bit as number, bit as number];
+  }
+  demand(Array.isArray(bits) && bits.length === 2, `its bits must be [high, low], not ${textOf(bits)}`);
+  return bits as [number, number];
 }
 
-function bitsOf(value: number | bigint): bigint {
+function namesOf({ values = {}, wide }: AnyKeys, demand: Demand): Record<string, number> {
+  demandObject(values, demand);
+  demand(wide === undefined || typeof wide === "boolean", `wide must be true or false, not ${String(wide)}`);
+  return values as Record<string, number>;
+}
+
+function kindOf({ bit, values, wide }: AnyKeys): FieldLayout["kind"] {
+  if (bit !== undefined) return "flag";
+  if (values !== undefined) return "named";
+  return wide === true ? "wide" : "number";
+}
+
+function resetOf(value: number | bigint): bigint {
   return typeof value === "bigint" || Number.isSafeInteger(value) ? BigInt(value) : -1n;
 }
 
@@ -143,8 +163,21 @@ function isWithin(value: bigint, bits: number): boolean {
 
 type Demand = (condition: boolean, problem: string) => void;
 
+/** A field as JavaScript may give it. */
+type AnyKeys = Readonly<Partial<Record<"bit" | "bits" | "values" | "wide", unknown>>>;
+
+function demandObject(declaration: unknown, demand: Demand): void {
+  const isObject = typeof declaration === "object" && declaration !== null && !Array.isArray(declaration);
+  demand(isObject, `it must be an object, not ${textOf(declaration)}`);
+}
+
+function textOf(value: unknown): string {
+  return inspect(value, { breakLength: Infinity });
+}
+
 /** A misspelled key would be a default that nobody meant. */
 function demandKnown(declaration: object, known: readonly string[], demand: Demand): void {
+  demandObject(declaration, demand);
   for (const key of Object.keys(declaration))
     demand(known.includes(key), `it has ${key}, and may have ${known.join(", ")}`);
 }

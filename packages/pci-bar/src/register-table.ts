@@ -1,10 +1,17 @@
 import { registerOffsetError, VfioRangeError } from "@vfio/ioctl-native";
 import { bindRegister } from "./bind-register.js";
+import { registerWidthError } from "./file-backend.js";
 import type { RegisterRegion } from "./raw-register.js";
 import type { RegisterDeclarations, RegisterList, RegisterSet } from "./register-declaration.js";
 import { registerMarkdown } from "./register-docs.js";
 import { dumpRegisters, elementsOf, type DumpedRegister, type DumpOptions } from "./register-dump.js";
 import { layOut, type RegisterLayout } from "./register-layout.js";
+
+/** Where a register block is put on a region. */
+export interface PlacingOptions {
+  /** Where it begins in the region, in bytes. Default 0. */
+  readonly base?: number;
+}
 
 /** A declared register block: from here come its accessors, its dump and its documentation. */
 export class RegisterTable<const D extends RegisterDeclarations> {
@@ -17,13 +24,18 @@ export class RegisterTable<const D extends RegisterDeclarations> {
   }
 
   /**
-   * The registers of a region, by name. They are made once, here; an access makes nothing.
-   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` if the region is too small for one of them.
+   * The registers of a region, by name. They are made once, here, and not again for an access.
+   * @param options `base` is where the block begins in the region, for one that is there several times.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` if the region is too small for one of them, or the base is no
+   * multiple of its width; `ERR_VFIO_REGISTER_WIDTH` for a 64-bit register that is not mapped.
    */
-  on(region: RegisterRegion): RegisterSet<D> {
-    for (const layout of this.layout) checkFits(layout, region);
+  on(region: RegisterRegion, { base = 0 }: PlacingOptions = {}): RegisterSet<D> {
+    for (const layout of this.layout) {
+      checkFits(layout, region, base);
+      checkWidth(layout, region, base);
+    }
     const bound = this.layout.map((layout) => {
-      const registers = elementsOf(layout).map(({ name, offset }) =>
+      const registers = elementsOf(layout, base).map(({ name, offset }) =>
         bindRegister(layout, region, name, offset),
       );
       return [layout.name, layout.count === undefined ? registers[0] : listOf(layout.name, registers)];
@@ -33,11 +45,12 @@ export class RegisterTable<const D extends RegisterDeclarations> {
   }
 
   /**
-   * Reads and decodes every register, but for those that can only be written, or that reading would clear.
-   * Text of it: `formatDump`.
+   * Reads and decodes every register, but for those that can only be written, that reading would clear, or that the
+   * region cannot reach: each tells why. Text of it: `formatDump`.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` as {@link on}; the errors of a read.
    */
   dump(region: RegisterRegion, options: DumpOptions = {}): DumpedRegister[] {
-    for (const layout of this.layout) checkFits(layout, region);
+    for (const layout of this.layout) checkFits(layout, region, options.base ?? 0);
     return dumpRegisters(this.layout, region, options);
   }
 
@@ -72,10 +85,23 @@ export function defineRegisters<const D extends RegisterDeclarations>(declaratio
 function checkFits(
   { width, offset, count = 1, stride }: RegisterLayout,
   { name, bytes }: RegisterRegion,
+  base: number,
 ): void {
-  const last = offset + (count - 1) * stride;
-  if (last + width / 8 <= bytes) return;
+  const last = base + offset + (count - 1) * stride;
+  const isPlace = Number.isSafeInteger(base) && base >= 0 && base % (width / 8) === 0;
+  if (isPlace && last + width / 8 <= bytes) return;
   throw registerOffsetError({ offset: last, width: width / 8, name, bytes });
+}
+
+/** What is not mapped has no access of 64 bits. */
+function checkWidth(layout: RegisterLayout, { name, windows }: RegisterRegion, base: number): void {
+  if (layout.width !== 64 || windows === undefined) return;
+  for (const { offset } of elementsOf(layout, base)) {
+    const isMapped = windows.some(
+      (window) => offset >= window.offset && offset + 8 <= window.offset + window.bytes,
+    );
+    if (!isMapped) throw registerWidthError(name);
+  }
 }
 
 function listOf<Register>(name: string, registers: readonly Register[]): RegisterList<Register> {

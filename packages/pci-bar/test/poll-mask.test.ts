@@ -51,7 +51,7 @@ describe.each([
     ]) {
       expect(error).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
       expect(error.message).toContain(
-        "register at 0x8 did not become 0x20 under the mask 0xf0 within 0 ms: it is 0x12",
+        `register at 0x8 of BAR${index} of 0000:00:1f.0 did not become 0x20 under the mask 0xf0 within 0 ms: it is 0x12`,
       );
     }
   });

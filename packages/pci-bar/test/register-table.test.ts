@@ -1,4 +1,4 @@
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
 import { defineRegisters, formatDump, type OpenRegion } from "../src/index.js";
@@ -93,6 +93,91 @@ describe("given a declared register", () => {
     expect(bar.read32(8)).toBe(0x60);
   });
 
+  it("a field that can only be written gets its value after a reset, whatever its bit reads as", () => {
+    bar.write32(8, 0x0100_0000);
+    regs.control.modify({ enable: true });
+    expect(bar.read32(8)).toBe(1);
+    bar.write32(8, 0x0100_0000);
+    regs.control.fields.enable.write(true);
+    expect(bar.read32(8)).toBe(1);
+    regs.control.fields.kick.write(true);
+    expect(bar.read32(8)).toBe(0x0100_0001);
+
+    const { key, narrow } = defineRegisters({
+      key: {
+        offset: 0x80,
+        reset: 0xa5_00,
+        fields: { lock: { bits: [15, 8], access: "wo" }, on: { bit: 0 } },
+      },
+      narrow: {
+        offset: 0x84,
+        width: 16,
+        reset: 0xa5_00,
+        fields: { lock: { bits: [15, 8], access: "wo" }, on: { bit: 0 } },
+      },
+    }).on(bar);
+    for (const register of [key, narrow]) {
+      bar.write32(register.offset, 0xff02);
+      register.fields.on.write(true);
+      expect(bar.read32(register.offset)).toBe(0xa503);
+      bar.write32(register.offset, 0xff02);
+      register.modify({ on: true });
+      expect(bar.read32(register.offset)).toBe(0xa503);
+    }
+  });
+
+  it("a field is written as modify writes it, in a register of any width, whatever kind the field has", () => {
+    for (const width of [16, 32, 64] as const) {
+      const { r } = defineRegisters({
+        r: {
+          offset: 0xc0,
+          width,
+          fields: {
+            flag: { bit: 15 },
+            number: { bits: [14, 8] },
+            name: { bits: [7, 4], values: { four: 4 } },
+            once: { bit: 0, access: "w1c" },
+          },
+        },
+      }).on(bar);
+      const { flag, number, name, once } = r.fields;
+      bar.write32(0xc0, 0x000f);
+      flag.write(true);
+      number.write(0x7f);
+      name.write("four");
+      expect(bar.read32(0xc0)).toBe(0xff4e);
+      name.write(5);
+      flag.write(false);
+      once.write(true);
+      expect(bar.read32(0xc0)).toBe(0x7f5f);
+      expect(r.read()).toEqual({ flag: false, number: 0x7f, name: 5, once: true });
+      expect([flag.read(), number.read(), name.read(), once.read()]).toEqual([false, 0x7f, 5, true]);
+
+      for (const [use, words] of [
+        [() => flag.write(1 as never), "flag cannot be 1: it takes true or false"],
+        [() => number.write(128), "number cannot be 128: it takes a number of 7 bits"],
+        [() => number.write("1" as never), "number cannot be 1"],
+        [() => name.write("five" as never), "name cannot be five: it takes four, or a number of 4 bits"],
+        [() => name.write(undefined as never), "name cannot be undefined"],
+      ] as const) {
+        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
+        expect(errorOf(use).message).toContain(words);
+      }
+      expect(bar.read32(0xc0)).toBe(0x7f5f);
+    }
+  });
+
+  it("values of all 32 bits are read as they are written, the highest bit included", () => {
+    const { all } = defineRegisters({ all: { offset: 0x90, fields: { every: { bits: [31, 0] } } } }).on(bar);
+    for (const value of [0xffff_ffff, 0xdead_beef, 0x8000_0000, 0]) {
+      all.fields.every.write(value);
+      expect([bar.read32(0x90), all.fields.every.read(), all.read().every]).toEqual([value, value, value]);
+      bar.write32(0x90, 0);
+      all.modify({ every: value });
+      expect(bar.read32(0x90)).toBe(value);
+    }
+  });
+
   it("one whose bits all clear by ones is written with nothing but what is named", () => {
     bar.write32(0x0c, 0xffffffff);
 
@@ -142,7 +227,9 @@ describe("given a declared register", () => {
   });
 
   it("what its access forbids is not there", () => {
-    expect(Object.keys(regs.status)).toEqual(["name", "offset", "readRaw", "read", "fields"]);
+    expect(Object.keys(regs.status)).toEqual([
+      ...["name", "offset", "readRaw", "read", "waitFor", "waitForSync", "fields"],
+    ]);
     expect(Object.keys(regs.command)).toEqual(["name", "offset", "writeRaw", "write", "fields"]);
     expect(Object.keys(regs.errors)).not.toContain("write");
     expect(Object.keys(regs.control.fields.version)).toEqual(["read"]);
@@ -188,6 +275,20 @@ describe("given values that a field cannot hold", () => {
       code: "ERR_VFIO_REGISTER_FIELD",
     });
     expect(errorOf(() => regs.queue.write({ address: 1 as never })).message).toContain("a bigint of 52 bits");
+    expect(bar.read32(8)).toBe(0x55);
+  });
+
+  it("what is no object with fields is refused, and nothing is written", () => {
+    bar.write32(8, 0x55);
+    for (const values of [undefined, null, 5]) {
+      for (const use of [
+        () => regs.control.modify(values as never),
+        () => regs.control.write(values as never),
+      ]) {
+        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
+        expect(errorOf(use).message).toContain(`written by an object with its fields, not ${values}`);
+      }
+    }
     expect(bar.read32(8)).toBe(0x55);
   });
 
@@ -270,12 +371,49 @@ describe("given a mistake in a declaration", () => {
       { offset: 0, fields: { f: { bits: [1, 0], values: { a: 1, b: 1 } } } },
       "two of its values are the same",
     ],
+    [{ offset: 0, fields: { f: {} } }, "field f of register r: it must have either bit or bits"],
+    [{ offset: 0, fields: { f: { bit: 0, bits: [1, 0] } } }, "it must have either bit or bits"],
+    [{ offset: 0, fields: { f: null } }, "field f of register r: it must be an object, not null"],
+    [{ offset: 0, fields: { f: 3 } }, "it must be an object, not 3"],
+    [{ offset: 0, fields: { f: { bit: null } } }, "not [null, null]"],
+    [{ offset: 0, fields: { f: { bits: 3 } } }, "its bits must be [high, low], not 3"],
+    [{ offset: 0, fields: { f: { bits: [3] } } }, "its bits must be [high, low], not [ 3 ]"],
+    [{ offset: 0, fields: { f: { bits: [3, 0], values: null } } }, "it must be an object, not null"],
+    [{ offset: 0, fields: { f: { bits: [3, 0], wide: 1 } } }, "wide must be true or false, not 1"],
+    [{ offset: 0, fields: { f: { bit: 3, wide: true } } }, "it takes no values, nor wide"],
+    [{ offset: 0, fields: { f: { bit: 3, values: { off: 0 } } } }, "it takes no values, nor wide"],
+    [
+      { offset: 0, width: 64, fields: { f: { bits: [53, 0], wide: false } } },
+      "it must be declared wide: true",
+    ],
+    [{ offset: 0, fields: null }, "register r, its fields: it must be an object, not null"],
+    [null, "register r: it must be an object, not null"],
+    [undefined, "register r: it must be an object, not undefined"],
+    [{ offset: 0, reset: null }, "its reset value must have 32 bits"],
+    [{ offset: 0, width: null }, "its width must be"],
   ])("%o is refused before any register is touched", (declaration, words) => {
     const error = errorOf(() => defineRegisters({ r: declaration as never }));
 
     expect(error).toBeInstanceOf(RangeError);
     expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_TABLE" });
     expect(error.message).toContain(words);
+  });
+
+  it("a table that is no object is refused", () => {
+    for (const table of [null, undefined, []])
+      expect(errorOf(() => defineRegisters(table as never))).toMatchObject({
+        code: "ERR_VFIO_REGISTER_TABLE",
+      });
+  });
+
+  it("wide: false is a number, as without it", () => {
+    const { r } = defineRegisters({
+      r: { offset: 0x100, width: 64, fields: { f: { bits: [52, 0], wide: false } } },
+    }).on(bar);
+    r.write({ f: 2 ** 53 - 1 });
+
+    expectTypeOf(r.read().f).toEqualTypeOf<number>();
+    expect(r.read().f).toBe(2 ** 53 - 1);
   });
 
   it("a register that the region does not have is found when the table is laid on it", () => {
@@ -285,6 +423,180 @@ describe("given a mistake in a declaration", () => {
     expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
     expect(error.message).toContain("BAR0 of 0000:00:1f.0 (4096 bytes)");
     expect(errorOf(() => table.dump(bar))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+  });
+});
+
+describe("given a block that is there at several places", () => {
+  const BLOCK = defineRegisters({
+    state: { offset: 0x00, fields: { on: { bit: 0 } } },
+    total: { offset: 0x08, width: 64 },
+    slot: { offset: 0x10, count: 2 },
+  });
+
+  it("each base gives it there: accessors, arrays, offsets and dump", () => {
+    const [first, second] = [0x200, 0x300].map((base) => BLOCK.on(bar, { base }));
+    first!.state.write({ on: true });
+    second!.total.writeRaw(7n);
+    second!.slot.at(1).writeRaw(9);
+
+    expect([bar.read32(0x200), bar.read32(0x300), bar.read64(0x308), bar.read32(0x314)]).toEqual([
+      1,
+      0,
+      7n,
+      9,
+    ]);
+    expect(first!.state).toMatchObject({ name: "state", offset: 0x200 });
+    expect(second!.slot.at(1)).toMatchObject({ name: "slot[1]", offset: 0x314 });
+    expect(BLOCK.dump(bar, { base: 0x300 }).map(({ name, offset, raw }) => [name, offset, raw])).toEqual([
+      ["state", 0x300, 0],
+      ["total", 0x308, 7n],
+      ["slot[0]", 0x310, 0],
+      ["slot[1]", 0x314, 9],
+    ]);
+    expect(formatDump(BLOCK.dump(bar, { base: 0x200 }))).toContain("0x0200  state    0x00000001 on=1\n");
+  });
+
+  it("the region's end counts from there, and a base that no register can have is refused", () => {
+    expect(BLOCK.on(bar, { base: 0x1000 - 0x18 }).slot.at(1).offset).toBe(0xffc);
+    for (const base of [0x1000 - 0x10, 0x1000, 4, -8, 0.5, NaN, "8"]) {
+      for (const use of [
+        () => BLOCK.on(bar, { base: base as number }),
+        () => BLOCK.dump(bar, { base: base as number }),
+      ]) {
+        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+        expect(errorOf(use).message).toContain("BAR0 of 0000:00:1f.0");
+      }
+    }
+    expect(errorOf(() => BLOCK.on(bar, { base: 0xff0 })).message).toContain("register offset 4100 (width 4)");
+  });
+});
+
+describe("given fields that are waited for", () => {
+  it("the answer is the register as it was when all of them were so", async () => {
+    bar.write32(4, 0b0101);
+    bar.write64(0x20, 0x1abcn);
+
+    expect(await regs.status.waitFor({ ready: true, mode: "run" })).toEqual({ ready: true, mode: "run" });
+    expect(regs.status.waitForSync({ mode: 1 })).toEqual({ ready: true, mode: "run" });
+    expect(await regs.queue.waitFor({ address: 1n })).toEqual({ address: 1n, size: 0xabc });
+    expect(regs.queue.waitForSync({ address: 1n, size: 0xabc }, { timeoutMs: 0 }).size).toBe(0xabc);
+    bar.write16(0x10, 0x1234);
+    expect(regs.errors.waitForSync({ crc: 0x34 })).toEqual({ crc: 0x34 });
+  });
+
+  it.each([undefined, 0])("they become so while others have their turn (interval %s)", async (intervalMs) => {
+    let turns = 0;
+    const ticking = setInterval(() => {
+      if (++turns === 3) bar.write32(4, 0b1101);
+    }, 1);
+
+    const options = { timeoutMs: 20_000, ...(intervalMs !== undefined && { intervalMs }) };
+    expect(await regs.status.waitFor({ mode: "fault" }, options)).toEqual({ ready: true, mode: "fault" });
+    clearInterval(ticking);
+  });
+
+  it("that never become so: the error names register and fields, region and offset, and what it is", async () => {
+    bar.write32(4, 0b0100);
+
+    for (const error of [
+      await rejectionOf(regs.status.waitFor({ ready: true, mode: "run" }, { timeoutMs: 0 })),
+      errorOf(() => regs.status.waitForSync({ ready: true, mode: "run" }, { timeoutMs: 0 })),
+    ]) {
+      expect(error).toMatchObject({ code: "ERR_VFIO_TIMEOUT", cause: { code: "ERR_VFIO_TIMEOUT" } });
+      expect(error.message).toContain(
+        "status did not become ready=true mode=run: the register at 0x4 of BAR0",
+      );
+      expect(error.message).toContain("0x5 under the mask 0xd within 0 ms: it is 0x4");
+    }
+  });
+
+  it("an abort is the signal's reason", async () => {
+    const reason = new Error("unplugged");
+    const waiting = rejectionOf(
+      regs.status.waitFor({ ready: true }, { signal: AbortSignal.abort(reason), timeoutMs: Infinity }),
+    );
+
+    expect(await waiting).toBe(reason);
+  });
+
+  it("no field, none that can be read, and what a field cannot be, are RangeErrors", async () => {
+    for (const [register, wanted, code, words] of [
+      [regs.status, {}, "ERR_VFIO_POLL_TARGET", "no field of the register status is named"],
+      [
+        regs.status,
+        { done: true },
+        "ERR_VFIO_REGISTER_FIELD",
+        "has no field done that can be read; it has ready, mode",
+      ],
+      [regs.control, { kick: true }, "ERR_VFIO_REGISTER_FIELD", "has no field kick that can be read"],
+      [regs.status, { ready: 1 }, "ERR_VFIO_REGISTER_FIELD", "ready cannot be 1: it takes true or false"],
+      [regs.status, { mode: "stop" }, "ERR_VFIO_REGISTER_FIELD", "mode cannot be stop"],
+    ] as const) {
+      for (const error of [
+        await rejectionOf(register.waitFor(wanted as never)),
+        errorOf(() => register.waitForSync(wanted as never)),
+      ]) {
+        expect(error).toBeInstanceOf(RangeError);
+        expect(error).toMatchObject({ code });
+        expect(error.message).toContain(words);
+      }
+    }
+  });
+
+  it("what cannot be read, or has no fields, has nothing to wait for", () => {
+    expectTypeOf(regs.command).not.toHaveProperty("waitFor");
+    expectTypeOf(regs.id).not.toHaveProperty("waitFor");
+    expect(Object.keys(regs.command)).not.toContain("waitFor");
+    expectTypeOf(regs.status.waitFor).returns.resolves.toEqualTypeOf<ReturnType<typeof regs.status.read>>();
+    expectTypeOf(regs.control.waitFor).parameter(0).not.toHaveProperty("kick");
+  });
+});
+
+describe("given a region that does not reach every register", () => {
+  const MIXED = defineRegisters({
+    low: { offset: 0 },
+    wide: { offset: 8, width: 64 },
+    far: { offset: 0x1004 },
+  });
+
+  it("a dump goes past 64 bits where there are none, and past holes", () => {
+    using other = new MemoryDevice({
+      1: { bytes: 0x2000 },
+      2: { bytes: 0x2000, sparse: [{ offset: 0, bytes: 0x1000 }], mappable: true },
+    });
+    const [by, holed] = [other.pci.bar(1).open(), other.pci.bar(2).map()];
+    by.write32(0x1004, 5);
+
+    const unread = { raw: undefined, fields: {} };
+    expect(MIXED.dump(by)).toEqual([
+      { name: "low", offset: 0, width: 32, raw: 0, fields: {} },
+      { name: "wide", offset: 8, width: 64, ...unread, skipped: "no 64-bit access" },
+      { name: "far", offset: 0x1004, width: 32, raw: 5, fields: {} },
+    ]);
+    expect(MIXED.dump(holed)[2]).toEqual({
+      name: "far",
+      offset: 0x1004,
+      width: 32,
+      ...unread,
+      skipped: "not mapped",
+    });
+    expect(formatDump(MIXED.dump(by))).toContain("0x0008  wide  (no 64-bit access)\n");
+  });
+
+  it("a region that is closed is no reason to go on", () => {
+    bar.close();
+
+    expect(errorOf(() => defineRegisters({ low: { offset: 0 } }).dump(bar))).toMatchObject({
+      code: "ERR_VFIO_CLOSED",
+    });
+  });
+
+  it("64 bits that can never be accessed are refused when the table is laid on it", () => {
+    using other = new MemoryDevice({ 1: { bytes: 0x2000 } });
+    const error = errorOf(() => MIXED.on(other.pci.bar(1).open()));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_WIDTH" });
+    expect(error.message).toContain("BAR1 of 0000:00:1f.0 has no 64-bit access");
   });
 });
 
@@ -304,6 +616,8 @@ describe("given a dump", () => {
         bar.readHalves(offset, halves)
       ),
       writeHalves: () => expect.fail("a dump writes nothing"),
+      pollMask: () => expect.fail("a dump waits for nothing"),
+      pollMaskSync: () => expect.fail("a dump waits for nothing"),
     };
     const dump = TABLE.dump(spied);
     expect(touched).toEqual([0x00, 0x04, 0x08, 0x0c, 0x20, 0x28]);

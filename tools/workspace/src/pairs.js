@@ -115,28 +115,66 @@ export function nanosecondsPerTurn(count, loop) {
 }
 
 /**
- * How many bytes the JavaScript heap has grown by after many calls, with no collection in between: garbage shows.
- * The least of three goes: what a call leaves behind is there every time, and what V8 does meanwhile for itself, such
- * as compiling something anew, is not. Needs `node --expose-gc`.
+ * How many bytes the JavaScript heap has grown by after many calls: garbage shows, since a collection in between is an
+ * error. The least of three goes: what a call leaves behind is there every time, and what V8 does meanwhile for itself,
+ * such as compiling something anew, is not. Needs {@link heapFlags}.
  * @param {number} count
  * @param {(index: number) => unknown} call
  */
 export function heapGrowth(count, call) {
-  // Compiled before the heap is looked at, since code and feedback lie there too.
-  for (let index = 0; index < 2_000_000; index++) call(index);
-  return Math.min(...[1, 2, 3].map(() => heapGrowthOnce(count, call)));
+  return heapGrowthOfLoop(count, (turns) => {
+    for (let index = 0; index < turns; index++) call(index);
+  });
 }
 
 /**
+ * As {@link heapGrowth}, where the loop is the measured function's own: what V8 inlines there may allocate less than
+ * what it calls.
  * @param {number} count
- * @param {(index: number) => unknown} call
+ * @param {(count: number) => unknown} loop
  */
-function heapGrowthOnce(count, call) {
-  if (globalThis.gc === undefined) throw new Error("heapGrowth needs node --expose-gc");
+export function heapGrowthOfLoop(count, loop) {
+  proveThatGarbageShows();
+  // Compiled before the heap is looked at, since code and feedback lie there too.
+  for (let go = 0; go < 20; go++) loop(100_000);
+  return Math.min(...[1, 2, 3].map(() => heapGrowthOnce(count, loop)));
+}
+
+/** How node is to be started for {@link heapGrowth}: with room for the garbage of all calls. */
+export const heapFlags = ["--expose-gc", "--min-semi-space-size=256", "--max-semi-space-size=256"];
+
+const SAMPLES = 20;
+
+/**
+ * @param {number} count
+ * @param {(count: number) => unknown} loop
+ */
+function heapGrowthOnce(count, loop) {
+  if (globalThis.gc === undefined) throw new Error(`heapGrowth needs node ${heapFlags.join(" ")}`);
   globalThis.gc();
   const before = process.memoryUsage().heapUsed;
-  for (let index = 0; index < count; index++) call(index);
-  return Math.max(0, process.memoryUsage().heapUsed - before);
+  let used = before;
+  for (let sample = 0; sample < SAMPLES; sample++) {
+    loop(count / SAMPLES);
+    const now = process.memoryUsage().heapUsed;
+    if (now < used) throw new Error(`a collection hid garbage: start node with ${heapFlags.join(" ")}`);
+    used = now;
+  }
+  return used - before;
+}
+
+let garbageShows = false;
+
+/** Four megabytes of known garbage: in a heap whose young generation is small, nothing would be left of it. */
+function proveThatGarbageShows() {
+  if (garbageShows) return;
+  const count = 200_000;
+  const latest = [{ index: 0 }];
+  const growth = heapGrowthOnce(count, (turns) => {
+    for (let index = 0; index < turns; index++) latest[0] = { index };
+  });
+  if (growth < 16 * count) throw new Error(`garbage does not show: start node with ${heapFlags.join(" ")}`);
+  garbageShows = true;
 }
 
 /**
