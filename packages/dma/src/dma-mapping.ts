@@ -75,7 +75,7 @@ export class DmaMapping implements Disposable {
    * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group, `ERR_VFIO_CLOSED` after unmap.
    */
   get table(): IovaTable {
-    if (this.mapped) return (this.#table ??= new IovaTable(this.segments));
+    if (this.mapped) return (this.#table ??= new IovaTable(this.#stretches));
     if (this.#ended) throw closedError("this DMA mapping");
     throw new VfioError(
       "ERR_VFIO_MAPPING_PENDING",
