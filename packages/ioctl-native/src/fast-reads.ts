@@ -23,7 +23,8 @@ export function fastReadsAreProven(): boolean {
 export function fastReads(native: RegisterFunctions, view: ArrayBuffer): RegisterFunctions {
   const bytes = new Uint8Array(view);
   const halves = new Uint16Array(view, 0, view.byteLength >>> 1);
-  const words = new Uint32Array(view, 0, view.byteLength >>> 2);
+  // Signed: `Atomics.load` would make an object of a number from 2^31 on, and the shift below need not.
+  const words = new Int32Array(view, 0, view.byteLength >>> 2);
   return {
     ...native,
     // An offset that is no whole number below 2^32, or no multiple of the width, does not survive the shifting.
@@ -42,7 +43,7 @@ export function fastReads(native: RegisterFunctions, view: ArrayBuffer): Registe
       if (typeof offset !== "number") return native.read32(offset);
       const index = offset >>> 2;
       if ((index << 2) >>> 0 !== offset || index >= words.length) return native.read32(offset);
-      return Atomics.load(words, index);
+      return Atomics.load(words, index) >>> 0;
     },
   };
 }
