@@ -3,7 +3,7 @@ import { check, closedError, kernel, type HasFd } from "@vfio/ioctl-native";
 /** Set in the state once the owner has closed it; the rest of the state counts the accesses on their way. */
 const CLOSED = 1 << 30;
 
-/** A {@link SharedFile} as plain data, for `postMessage` to another thread of this process. */
+/** The duplicate of a device's fd that threads share, as plain data for `postMessage`. */
 export interface SharedFileData {
   /** A duplicate of the device's fd. It may be used only while the state says that it is open. */
   readonly fd: number;

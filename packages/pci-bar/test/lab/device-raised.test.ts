@@ -88,7 +88,6 @@ describe("given a network card that raises MSI-X itself, through the table that 
 
     interrupts.disable();
     raise(bar, 0);
-    expect(bar.read32(ICR) >= 0).toBe(true);
     expect(counts(interrupts)).toEqual([0, 0, 0]);
   });
 });
