@@ -3,6 +3,7 @@ import { COMMAND_OFFSET, commandMask, isCommandSet } from "./command.js";
 import type { ConfigSpace } from "./config-space.js";
 import type { OpenRegion } from "./open-region.js";
 import type { PciRegion } from "./pci-region.js";
+import { checkPresent } from "./presence.js";
 import { putsIntoD3hot, readPowerState } from "./power-state.js";
 
 const FIRST_BAR = 0x10;
@@ -20,11 +21,12 @@ export function spaceOf(index: number, config: ConfigSpace): "memory" | "io" | u
 
 /**
  * A mapping of memory that is switched off is a SIGBUS at the first touch; I/O ports give all ones.
- * @throws VfioError `ERR_VFIO_MEMORY_SPACE_DISABLED`, `ERR_VFIO_IO_SPACE_DISABLED`.
+ * @throws VfioError `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_SPACE_DISABLED`, `ERR_VFIO_IO_SPACE_DISABLED`.
  */
-export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace): void {
+export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace, device: string): void {
+  checkPresent(config, device);
   const space = spaceOf(index, config);
-  if (space === "memory" && readPowerState(config) === "D3hot") {
+  if (space === "memory" && readPowerState(config, device) === "D3hot") {
     throw new VfioError(
       "ERR_VFIO_MEMORY_SPACE_DISABLED",
       `cannot open ${name}: the device is in power state D3hot, in which its memory does not answer`,

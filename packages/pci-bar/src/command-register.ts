@@ -29,7 +29,8 @@ export class CommandRegister {
 
   /**
    * Switches one bit, leaves all others as they are, and reads it back.
-   * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it, as it may for what it does not have.
+   * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it, as it may for what it does not have;
+   * `ERR_VFIO_DEVICE_GONE`.
    */
   set(flag: SwitchableCommandFlag, on: boolean): void {
     setCommand(this.#config, flag, on, this.#device);

@@ -1,6 +1,7 @@
 import { VfioError } from "@vfio/ioctl-native";
 import { COMMAND, type CommandFlag } from "./config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
+import { checkPresent } from "./presence.js";
 
 /** Where the command register lies in the config space. */
 export const COMMAND_OFFSET = 0x04;
@@ -17,16 +18,20 @@ export function isCommandSet(config: ConfigSpace, flag: CommandFlag): boolean {
 
 /**
  * Sets or clears a bit of the command register and reads it back.
- * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it.
+ * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`: of a device that
+ * does not answer every bit reads as set.
  */
 export function setCommand(config: ConfigSpace, flag: CommandFlag, on: boolean, device: string): void {
+  checkPresent(config, device);
   const command = config.read16(COMMAND_OFFSET);
   const mask = commandMask(flag);
   config.write16(COMMAND_OFFSET, on ? command | mask : command & ~mask);
-  if (isCommandSet(config, flag) === on) return;
+  const kept = isCommandSet(config, flag) === on;
+  checkPresent(config, device);
+  if (kept) return;
   throw new VfioError(
     "ERR_VFIO_COMMAND_REGISTER",
     `${device} did not keep the bit ${flag} (0x${mask.toString(16)}) of its command register ${on ? "set" : "clear"}`,
-    { hint: "It may be powered down, gone, or a virtual function whose physical function decides" },
+    { hint: "It may be powered down, or a virtual function whose physical function decides" },
   );
 }

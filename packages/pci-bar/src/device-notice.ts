@@ -25,6 +25,8 @@ const NOTICE_INDEX: Record<NoticeKind, number> = {
  * type, and outlive a reset.
  */
 export class DeviceNotice implements Disposable {
+  /** What it tells. */
+  readonly kind: NoticeKind;
   readonly #control: IrqControl;
   readonly #vector: InterruptVector;
   readonly #hold: Disposable | undefined;
@@ -34,6 +36,7 @@ export class DeviceNotice implements Disposable {
   /** @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel has no such notice for the device. */
   constructor(device: VfioDevice, kind: NoticeKind) {
     checkAvailable(device, kind);
+    this.kind = kind;
     const name = `the ${kind} interrupt of ${nameOf(device)}`;
     this.#control = new IrqControl(device, NOTICE_INDEX[kind], name);
     this.#hold = device.hold?.(`its ${kind} interrupt`);
@@ -71,6 +74,19 @@ export class DeviceNotice implements Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/**
+ * The kernel has one eventfd for each kind: a second notice would take it away from the first.
+ * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE`.
+ */
+export function checkNobodyListens(open: readonly DeviceNotice[], kind: NoticeKind, device: string): void {
+  if (!open.some((notice) => notice.kind === kind)) return;
+  throw new VfioError(
+    "ERR_VFIO_INTERRUPTS_IN_USE",
+    `another PciDevice of ${device} listens to its ${kind} interrupt`,
+    { hint: "Listen there, or close it first" },
+  );
 }
 
 function enabledVector(control: IrqControl, name: string): InterruptVector {

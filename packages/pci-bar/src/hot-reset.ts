@@ -24,11 +24,14 @@ const {
   vfio_pci_hot_reset_info: INFO,
   vfio_pci_dependent_device: DEVICE,
 } = vfioStructs;
+/** `VFIO_PCI_HOT_RESET_FLAG_DEV_ID`: where the group's number is said to be, there is an iommufd device id. */
+const FLAG_DEV_ID = 1 << 0;
 const MOST_DEVICES = 256;
 
 /**
  * Every device on the same slot or bus, itself included (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`).
- * @throws VfioError `ERR_VFIO_NO_RESET` if there is no slot or bus that could be reset, as for what sits on a root bus.
+ * @throws VfioError `ERR_VFIO_NO_RESET` if there is no slot or bus that could be reset, as for what sits on a root bus;
+ * `ERR_VFIO_HOT_RESET_GROUPS` if the kernel names no groups.
  */
 export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
   let answer = INFO.encode({ argsz: INFO.bytes });
@@ -42,6 +45,7 @@ export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
   }
   if (result === errnoOf("ENODEV")) throw noHotResetError(device);
   if (result < 0) throw infoError(device, result);
+  if ((INFO.decode(answer).flags & FLAG_DEV_ID) !== 0) throw devIdError(device);
   return Array.from({ length: INFO.decode(answer).count }, (_, index) =>
     decodeDevice(answer, INFO.bytes + index * DEVICE.bytes),
   );
@@ -84,7 +88,9 @@ function decodeDevice(answer: Uint8Array, offset: number): HotResetDevice {
 /** The kernel is asked with fds, and only their links know the numbers: /dev/vfio/12. */
 function groupNumberOf({ fd }: HasFd): number {
   const name = readLinkName(`/proc/self/fd/${fd}`);
-  if (name !== undefined && /^\d+$/.test(name)) return Number(name);
+  // Without an IOMMU (vfio's enable_unsafe_noiommu_mode): /dev/vfio/noiommu-12.
+  const [, number] = /^(?:noiommu-)?(\d+)$/.exec(name ?? "") ?? [];
+  if (number !== undefined) return Number(number);
   throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is no VFIO group`, {
     hint: "Pass the open groups, not devices or containers",
   });
@@ -99,6 +105,15 @@ function missingGroupsError(device: VfioDevice, missing: readonly HotResetDevice
   return new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `cannot hot reset ${nameOf(device)} without ${list}`, {
     hint: "It resets these devices too: open their groups and pass them all",
   });
+}
+
+/** Such a reset takes no groups at all: what is bound to the same iommufd is the proof. */
+function devIdError(device: VfioDevice): VfioError {
+  return new VfioError(
+    "ERR_VFIO_HOT_RESET_GROUPS",
+    `the kernel names no groups for a hot reset of ${nameOf(device)}: it was opened through /dev/vfio/devices and iommufd`,
+    { hint: "Open it through its group" },
+  );
 }
 
 function noHotResetError(device: VfioDevice): VfioError {

@@ -74,6 +74,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
 
   /** The eventfd that the kernel raises. Who reads it takes counts away from the waits and listeners here. */
   get fd(): number {
+    this.#checkOpen();
     return this.#eventFd.fd;
   }
 
@@ -91,9 +92,14 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     return count > 0 ? count : this.#nextCount(options);
   }
 
-  /** How many interrupts came since the last count was given out; 0 if none. Never waits: for busy polling. */
+  /** How many interrupts came since the last count was given out; 0 if none. Never waits: for busy polling. Throws `ERR_VFIO_CLOSED`. */
   poll(): number {
-    return this.#eventFd.read();
+    try {
+      return this.#eventFd.read();
+    } catch (error) {
+      this.#checkOpen();
+      throw error;
+    }
   }
 
   /**
@@ -103,7 +109,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
    * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
    */
   waitSync({ timeoutMs = 10 }: BusyWait = {}): number {
-    const count = this.#eventFd.spin(timeoutMs);
+    const count = this.#spin(timeoutMs);
     if (count === 0) throw timeoutError(this.#name, timeoutMs);
     return count;
   }
@@ -150,6 +156,15 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #spin(timeoutMs: number): number {
+    try {
+      return this.#eventFd.spin(timeoutMs);
+    } catch (error) {
+      this.#checkOpen();
+      throw error;
+    }
   }
 
   #checkOpen(): void {

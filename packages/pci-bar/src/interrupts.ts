@@ -48,6 +48,7 @@ export class Interrupts implements Disposable {
   readonly #hold: Disposable | undefined;
   readonly #closeListeners: (() => void)[] = [];
   #enabled = false;
+  #masked = false;
   #closed = false;
 
   private constructor(device: VfioDevice, info: InterruptInfo, start: number, vectors: number) {
@@ -128,17 +129,20 @@ export class Interrupts implements Disposable {
    */
   enable(): void {
     this.#checkOpen();
-    this.#control.enable(this.#start, this.#vectors);
+    const [first] = this.#vectors;
+    if (this.#masked && first !== undefined) this.#control.enableMasked(first);
+    else this.#control.enable(this.#start, this.#vectors);
     this.#enabled = true;
   }
 
   /**
-   * Holds INTx back until {@link unmask}. MSI and MSI-X cannot be masked through VFIO.
+   * Holds INTx back until {@link unmask}, also over {@link disable} and {@link enable}, or a reset. MSI and MSI-X cannot be masked through VFIO.
    * @throws VfioError `ERR_VFIO_NOT_MASKABLE` for other types; `ERR_VFIO_INTERRUPTS_DISABLED` before {@link enable}.
    */
   mask(): void {
     this.#checkMaskable();
     this.#control.mask();
+    this.#masked = true;
   }
 
   /**
@@ -148,6 +152,7 @@ export class Interrupts implements Disposable {
   unmask(): void {
     this.#checkMaskable();
     this.#control.unmask();
+    this.#masked = false;
   }
 
   /**

@@ -7,6 +7,7 @@ import {
   vfioStructs,
   type HasFd,
 } from "@vfio/ioctl-native";
+import { undo } from "./undo.js";
 
 const {
   VFIO_IRQ_SET_ACTION_MASK: MASK,
@@ -17,6 +18,8 @@ const {
   VFIO_IRQ_SET_DATA_NONE: DATA_NONE,
 } = vfioConstants;
 
+/** Enables a vector that raises nothing. */
+const NO_EVENTFD: HasFd = { fd: -1 };
 const NO_DATA = new Uint8Array();
 const [START] = vfioStructs.vfio_irq_set.fields.start;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
@@ -56,6 +59,21 @@ export class IrqControl {
     const available = this.#set("enable", DATA_EVENTFD | TRIGGER, start, eventFds.length, fds);
     // pci_alloc_irq_vectors() got fewer than were asked for: vfio-pci gave them back and returns how many there were.
     if (available > 0) throw shortageError(this.#name, start + eventFds.length, available);
+  }
+
+  /**
+   * As {@link enable} for INTx, which is masked from the start: until it is, there is no eventfd that it could raise. A
+   * line that is up is told after {@link unmask}.
+   */
+  enableMasked(eventFd: HasFd): void {
+    this.enable(0, [NO_EVENTFD]);
+    try {
+      this.mask();
+      this.enable(0, [eventFd]);
+    } catch (error) {
+      undo(error, [() => this.disable()]);
+      throw error;
+    }
   }
 
   /** Takes all triggers away. DATA_NONE with a count above 0 would fire the vectors instead. */

@@ -2,7 +2,14 @@ import { closedError, Mapping, runAll, type RegisterArray, type RegisterFunction
 import { pollMask, pollMaskSync, pollTarget, type PollOptions, type PollSyncOptions } from "./poll-mask.js";
 import { readOnly } from "./read-only.js";
 import type { BulkAccess, MappedWindow, RegionBackend } from "./region-backend.js";
-import { backendOf, type RegionParts, type SharedRegion } from "./region-parts.js";
+import {
+  backendOf,
+  isInOnePiece,
+  type RegionParts,
+  type SharedRegion,
+  type SharedRegionFile,
+} from "./region-parts.js";
+import { SharedFile } from "./shared-file.js";
 
 /**
  * A region that can be reached: mapped, by `pread` and `pwrite`, or partly so; a driver need not care. Every accessor
@@ -60,6 +67,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   readonly #parts: RegionParts;
   readonly #backend: RegionBackend;
   readonly #closeListeners: (() => void)[] = [];
+  #shared: SharedFile | undefined;
   #closed = false;
 
   /** Programs call `pci.bar(index).map()` or `open()`. The mappings and the hold now belong to this object. */
@@ -85,29 +93,33 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * A region that another thread of this process has open, for this thread. Close it before the device is closed. Closing
-   * it unmaps nothing: of a region mapped in one piece, `read8` to `write64` go on until the thread that opened it closes
-   * it; then every access here is `ERR_VFIO_CLOSED`, too.
+   * A region that another thread of this process has open, for this thread. It belongs to the thread that opened it:
+   * from that one's close on, every access here is `ERR_VFIO_CLOSED`, however the region is reached. Closing it here
+   * unmaps nothing: of a region mapped in one piece, `read8` to `write64` go on until then.
    * @param shared what the other thread's {@link share} gave.
-   * @throws VfioSystemError EBADF if it is closed already.
+   * @throws if it is closed already: VfioSystemError EBADF if it is mapped, VfioError `ERR_VFIO_CLOSED` otherwise.
    */
   static fromShared({ windows, file, ...shape }: SharedRegion): OpenRegion {
-    return new OpenRegion({
-      ...shape,
-      windows: windows.map(({ offset, handle }) => ({
-        offset,
-        mapping: Mapping.fromHandle(handle, shape.name),
-      })),
-      file: file === undefined ? undefined : { device: { fd: file.fd }, offset: file.offset },
-    });
+    const mapped = windows.map(({ offset, handle }) => ({
+      offset,
+      mapping: Mapping.fromHandle(handle, shape.name),
+    }));
+    if (file === undefined) return new OpenRegion({ ...shape, windows: mapped });
+    const device = new SharedFile(file, shape.name);
+    device.checkOpen();
+    return new OpenRegion({ ...shape, windows: mapped, file: { device, offset: file.offset } });
   }
 
-  /** What another thread needs for {@link fromShared}: plain data for `postMessage` or `workerData`. */
+  /**
+   * What another thread needs for {@link fromShared}: plain data for `postMessage` or `workerData`. If not all of the
+   * region is mapped, the first call duplicates the device's fd for the other threads; {@link close} gives it back, at
+   * the latest when an access that is on its way there is over.
+   * @throws VfioError `ERR_VFIO_CLOSED`; VfioSystemError EMFILE.
+   */
   share(): SharedRegion {
     this.#checkOpen();
-    const { index, name, bytes, writable, file } = this.#parts;
-    const where = file === undefined ? undefined : { fd: file.device.fd, offset: file.offset };
-    return { index, name, bytes, writable, windows: this.windows, file: where };
+    const { index, name, bytes, writable } = this.#parts;
+    return { index, name, bytes, writable, windows: this.windows, file: this.#shareFile() };
   }
 
   /**
@@ -237,6 +249,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
           () =>
             mapping.close(),
       ),
+      () => this.#shared?.close(),
       () => this.#parts.hold?.[Symbol.dispose](),
       ...this.#closeListeners.splice(0),
     ]);
@@ -245,6 +258,16 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** One duplicate, however often and by whom the region is shared. */
+  #shareFile(): SharedRegionFile | undefined {
+    const { file, name } = this.#parts;
+    if (file === undefined || isInOnePiece(this.#parts)) return undefined;
+    const { device, offset } = file;
+    if (device instanceof SharedFile) return { ...device.data, offset };
+    this.#shared ??= SharedFile.of(device, name);
+    return { ...this.#shared.data, offset };
   }
 
   get #bulk(): BulkAccess {

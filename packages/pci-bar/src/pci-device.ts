@@ -10,31 +10,27 @@ import { checkAnswers, checkMemoryStays } from "./address-space.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
 import { isCommandSet, setCommand } from "./command.js";
 import { ConfigSpace } from "./config-space.js";
-import { DeviceNotice, type NoticeKind } from "./device-notice.js";
+import { checkNobodyListens, DeviceNotice, type NoticeKind } from "./device-notice.js";
+import { OpenResources, type DeviceResource } from "./open-resources.js";
 import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "./interrupt-vector.js";
 import { checkNoneInUse, Interrupts, type InterruptOptions } from "./interrupts.js";
-import { OpenRegion } from "./open-region.js";
+import type { OpenRegion } from "./open-region.js";
 import { PciRegion, type MapRegionOptions } from "./pci-region.js";
 import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { readRegionInfo } from "./region.js";
-import {
-  canReset,
-  checkPresent,
-  isPresent,
-  planReset,
-  resetKeeping,
-  type ResetOptions,
-  type ResetTarget,
-} from "./reset.js";
+import { checkPresent, isPresent } from "./presence.js";
+import { canReset, planReset, resetKeeping, type ResetOptions, type ResetTarget } from "./reset.js";
 import { undo } from "./undo.js";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
+import { checkedDevice, nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 
 /**
  * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
- * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open.
+ * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open, but nothing here
+ * reaches it any more: everything, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object
+ * know of each other's mappings and interrupts; two device objects with one fd do not.
  * @example
  * ```ts
  * // needs a device
@@ -55,14 +51,20 @@ export class PciDevice implements Disposable {
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: VfioDevice;
-  readonly #owned = new Set<OpenRegion | Interrupts | DeviceNotice>();
+  /** The device for what holds nothing of it: it ends with this object. */
+  readonly #whileOpen: VfioDevice;
+  readonly #owned = new Set<DeviceResource>();
+  /** What all on this device have open. */
+  readonly #open: OpenResources;
   readonly #notices = new Map<NoticeKind, DeviceNotice>();
   #closed = false;
 
   constructor(device: VfioDevice) {
     this.#device = device;
-    this.config = new ConfigSpace(device, (offset, value) => {
-      checkMemoryStays(this.config, { offset, value }, this.#openRegions, nameOf(device));
+    this.#open = OpenResources.of(device);
+    this.#whileOpen = checkedDevice(device, () => this.#checkOpen());
+    this.config = new ConfigSpace(this.#whileOpen, (offset, value) => {
+      checkMemoryStays(this.config, { offset, value }, this.#open.regions, nameOf(device));
     });
     this.msixTable = findMsixTable(this.config);
   }
@@ -123,7 +125,7 @@ export class PciDevice implements Disposable {
       device: this.#device,
       msixTable: this.msixTable,
       checkOpen: () => this.#checkOpen(),
-      checkAnswers: (region) => checkAnswers(region, this.config),
+      checkAnswers: (region) => checkAnswers(region, this.config, nameOf(this.#device)),
       own: (region) => this.#own(region),
     });
   }
@@ -156,7 +158,7 @@ export class PciDevice implements Disposable {
    */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
     this.#checkOpen();
-    checkNoneInUse(this.#interrupts, nameOf(this.#device));
+    checkNoneInUse(this.#open.interrupts, nameOf(this.#device));
     checkPresent(this.config, nameOf(this.#device));
     const interrupts = Interrupts.setUp(this.#device, options);
     this.#own(interrupts);
@@ -168,7 +170,7 @@ export class PciDevice implements Disposable {
     return isCommandSet(this.config, "busMaster");
   }
 
-  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`. */
   set busMaster(on: boolean) {
     setCommand(this.config, "busMaster", on, nameOf(this.#device));
   }
@@ -180,7 +182,7 @@ export class PciDevice implements Disposable {
 
   /**
    * Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_MEMORY_SPACE_IN_USE` for
-   * switching it off while regions are mapped.
+   * switching it off while regions are mapped; `ERR_VFIO_DEVICE_GONE`.
    */
   set memorySpace(on: boolean) {
     setCommand(this.config, "memorySpace", on, nameOf(this.#device));
@@ -191,7 +193,7 @@ export class PciDevice implements Disposable {
     return isCommandSet(this.config, "ioSpace");
   }
 
-  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it. */
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`. */
   set ioSpace(on: boolean) {
     setCommand(this.config, "ioSpace", on, nameOf(this.#device));
   }
@@ -202,7 +204,8 @@ export class PciDevice implements Disposable {
    * every 10 seconds (`VFIO_PCI_REQ_IRQ_INDEX`, vfio_pci_core_request).
    * @param options a listener does not keep the process alive, unless told so here.
    * @returns dispose of it to hear no more.
-   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel does not ask; `ERR_VFIO_CLOSED`.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel does not ask; `ERR_VFIO_INTERRUPTS_IN_USE` if another
+   * `PciDevice` on this device listens; `ERR_VFIO_CLOSED`.
    */
   onRemovalRequested(listener: () => void, options?: ListenOptions): Disposable {
     return this.#listen("removal request", () => listener(), options);
@@ -215,7 +218,8 @@ export class PciDevice implements Disposable {
    * memory space, bus mastering and the device's interrupts are off, and its registers have their reset values. Closed
    * and opened again, the device is as after any opening.
    * Parameters and result as with {@link onRemovalRequested}.
-   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it is no PCI Express device; `ERR_VFIO_CLOSED`.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it is no PCI Express device; `ERR_VFIO_INTERRUPTS_IN_USE`;
+   * `ERR_VFIO_CLOSED`.
    */
   onDeviceError(listener: () => void, options?: ListenOptions): Disposable {
     return this.#listen("error", () => listener(), options);
@@ -226,19 +230,22 @@ export class PciDevice implements Disposable {
     return isPresent(this.config);
   }
 
-  /** Its power state; in all but D0 its BARs do not answer. */
+  /** Its power state; in all but D0 its BARs do not answer. Throws VfioError `ERR_VFIO_DEVICE_GONE`. */
   get powerState(): PowerState {
-    return readPowerState(this.config);
+    return readPowerState(this.config, nameOf(this.#device));
   }
 
-  /** Switches the device on, if it is not. Throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is. */
+  /**
+   * Switches the device on, if it is not.
+   * @throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is; `ERR_VFIO_DEVICE_GONE`.
+   */
   bringToD0(): void {
     bringToD0(this.config, nameOf(this.#device));
   }
 
   /** True if {@link reset} is possible. */
   get canReset(): boolean {
-    return canReset(this.#device);
+    return canReset(this.#whileOpen);
   }
 
   /**
@@ -257,10 +264,11 @@ export class PciDevice implements Disposable {
 
   /**
    * The devices that {@link hotReset} resets, this one among them: all on its slot or bus.
-   * @throws VfioError `ERR_VFIO_NO_RESET` if there is no such slot or bus, as on a root bus.
+   * @throws VfioError `ERR_VFIO_NO_RESET` if there is no such slot or bus, as on a root bus;
+   * `ERR_VFIO_HOT_RESET_GROUPS` for a device that was opened without its group (iommufd).
    */
   get hotResetDevices(): HotResetDevice[] {
-    return readHotResetDevices(this.#device);
+    return readHotResetDevices(this.#whileOpen);
   }
 
   /**
@@ -292,6 +300,7 @@ export class PciDevice implements Disposable {
     this.#checkOpen();
     let notice = this.#notices.get(kind);
     if (notice === undefined) {
+      checkNobodyListens(this.#open.notices, kind, nameOf(this.#device));
       notice = new DeviceNotice(this.#device, kind);
       this.#notices.set(kind, notice);
       this.#own(notice);
@@ -299,22 +308,16 @@ export class PciDevice implements Disposable {
     return notice.listen(listener, options);
   }
 
-  get #interrupts(): Interrupts | undefined {
-    return [...this.#owned].find((resource) => resource instanceof Interrupts);
-  }
-
   get #resetTarget(): ResetTarget {
     const { config } = this;
-    return { device: this.#device, config, interrupts: this.#interrupts, regions: this.#openRegions };
+    const { interrupts, regions } = this.#open;
+    return { device: this.#device, config, interrupts, regions };
   }
 
-  #own(resource: OpenRegion | Interrupts | DeviceNotice): void {
+  #own(resource: DeviceResource): void {
     this.#owned.add(resource);
+    this.#open.add(resource);
     resource.onClose(() => this.#owned.delete(resource));
-  }
-
-  get #openRegions(): OpenRegion[] {
-    return [...this.#owned].filter((resource) => resource instanceof OpenRegion);
   }
 
   #checkOpen(): void {

@@ -86,6 +86,7 @@ export class PciRegion {
     if (this.bytes === 0) return "the device does not have it";
     if (!this.info.mappable)
       return "the kernel offers no mmap of it: it is an I/O-port BAR, or too small for a page of its own";
+    if (this.#windows("include").length === 0) return "the kernel offers mmap of no whole page of it";
     if (this.#table === undefined) return undefined;
     if (msixTable === "refuse") return "it holds the MSI-X table, which belongs to the kernel";
     if (msixTable === "include" && !this.info.msixMappable)
@@ -97,8 +98,8 @@ export class PciRegion {
    * Maps the region, or of a region that the kernel offers only in part, those parts. An access to what is not mapped
    * is a RangeError `ERR_VFIO_REGION_HOLE`: {@link open} reaches that, too.
    * @throws VfioError `ERR_VFIO_BAR_NOT_MAPPABLE` with the reason; `ERR_VFIO_MEMORY_SPACE_DISABLED` if the device
-   * does not answer at all: touching such a mapping would end the process with a SIGBUS; `ERR_VFIO_CLOSED` after
-   * `pci.close()`.
+   * does not answer there: touching such a mapping would end the process with a SIGBUS; `ERR_VFIO_DEVICE_GONE`;
+   * `ERR_VFIO_CLOSED` after `pci.close()`.
    */
   map(options: MapRegionOptions = {}): OpenRegion {
     this.#context.checkOpen();
@@ -112,7 +113,7 @@ export class PciRegion {
    * Opens the region whatever it is: mapped where that is possible, all but the MSI-X table's pages, and the rest by
    * `pread` and `pwrite`. The config space is read-only here: `pci.config` writes it. Of the MSI-X table itself the kernel then gives all ones, and drops what is written.
    * @throws VfioError `ERR_VFIO_REGION_ABSENT` if the device does not have it; `ERR_VFIO_MEMORY_SPACE_DISABLED` or
-   * `ERR_VFIO_IO_SPACE_DISABLED` if it does not answer; `ERR_VFIO_CLOSED` after `pci.close()`.
+   * `ERR_VFIO_IO_SPACE_DISABLED` if it does not answer there; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED` after `pci.close()`.
    */
   open(): OpenRegion {
     this.#context.checkOpen();

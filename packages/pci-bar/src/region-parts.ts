@@ -1,5 +1,6 @@
 import type { Mapping } from "@vfio/ioctl-native";
 import { FileBackend } from "./file-backend.js";
+import type { SharedFileData } from "./shared-file.js";
 import {
   mappedBackend,
   type MappedWindow,
@@ -18,9 +19,7 @@ export interface MappingWindow {
 }
 
 /** Where a region lies in its device's file, as plain data. */
-export interface SharedRegionFile {
-  /** The device's fd. */
-  readonly fd: number;
+export interface SharedRegionFile extends SharedFileData {
   /** The offset that the kernel gave. */
   readonly offset: number;
 }
@@ -43,8 +42,13 @@ export interface SharedRegion extends RegionShape {
   readonly index: number;
   /** What is mapped of it. */
   readonly windows: readonly MappedWindow[];
-  /** The device's fd and the region's place in its file, if the rest is reached so. */
+  /** How the rest is reached, if there is any. */
   readonly file: SharedRegionFile | undefined;
+}
+
+/** True if all of the region is mapped at once: then its file is not needed. */
+export function isInOnePiece({ windows: [first], bytes }: RegionParts): boolean {
+  return first?.mapping.bytes === bytes;
 }
 
 /** A region in one piece is reached without anything between; otherwise windows are looked up. */
@@ -53,7 +57,7 @@ export function backendOf(parts: RegionParts, checkOpen: () => void): RegionBack
     return { offset, bytes: mapping.bytes, ...mappedBackend(mapping) };
   });
   const [first] = windows;
-  if (first?.bytes === parts.bytes) return first;
+  if (first !== undefined && isInOnePiece(parts)) return first;
   const rest = parts.file && new FileBackend(parts, parts.file, checkOpen);
   return first === undefined && rest !== undefined ? rest : new WindowedBackend(parts, windows, rest);
 }

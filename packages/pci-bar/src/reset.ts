@@ -14,6 +14,7 @@ import type { ConfigSpace } from "./config-space.js";
 import type { Interrupts } from "./interrupts.js";
 import type { OpenRegion } from "./open-region.js";
 import { bringToD0 } from "./power-state.js";
+import { checkPresent } from "./presence.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** What comes back after a reset. The device's own registers have their reset values in any case. */
@@ -33,8 +34,6 @@ export interface ResetTarget {
   readonly interrupts: Interrupts | undefined;
   readonly regions: readonly OpenRegion[];
 }
-
-const CLASS_AND_REVISION = 0x08;
 
 /** True if the device can be reset alone (`VFIO_DEVICE_FLAGS_RESET`). */
 export function canReset(device: VfioDevice): boolean {
@@ -95,22 +94,6 @@ function wantedBits(config: ConfigSpace, options: ResetOptions): [flag: CommandF
     ["ioSpace", restoreMemorySpace && isCommandSet(config, "ioSpace")],
     ["memorySpace", restoreMemorySpace && isCommandSet(config, "memorySpace")],
   ];
-}
-
-/**
- * False if the device does not answer: pulled out, or without power. What is behind a bridge then reads as all ones.
- * Not the vendor id: vfio-pci answers that one from memory.
- */
-export function isPresent(config: ConfigSpace): boolean {
-  return config.read32(CLASS_AND_REVISION) !== 0xffff_ffff;
-}
-
-/** @throws VfioError `ERR_VFIO_DEVICE_GONE` if the device does not answer. */
-export function checkPresent(config: ConfigSpace, name: string): void {
-  if (isPresent(config)) return;
-  throw new VfioError("ERR_VFIO_DEVICE_GONE", `${name} does not answer: its config space reads as all ones`, {
-    hint: "It was pulled out or lost its power: close what you have of it",
-  });
 }
 
 function noResetError(device: VfioDevice): VfioError {

@@ -8,6 +8,17 @@ export interface VfioDevice extends HasFd {
   hold?(reason: string): Disposable;
 }
 
+/** The same device for who may use it only as long as `check` does not throw. */
+export function checkedDevice(device: VfioDevice, check: () => void): VfioDevice {
+  return {
+    ...(device.bdf === undefined ? {} : { bdf: device.bdf }),
+    get fd() {
+      check();
+      return device.fd;
+    },
+  };
+}
+
 /** How messages call a device. */
 export function nameOf(device: VfioDevice): string {
   return device.bdf ?? `the PCI device with fd ${device.fd}`;

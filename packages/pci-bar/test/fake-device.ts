@@ -18,6 +18,8 @@ export class FakeDevice {
   irq = { flags: vfioConstants.VFIO_IRQ_INFO_EVENTFD, count: 1 };
   canReset = true;
   onReset: () => void = () => undefined;
+  /** Called after a write of the command register. */
+  onCommand: () => void = () => undefined;
   /** It is pulled out: its config space reads as all ones. */
   gone = false;
   /** The command register: the memory space is on. */
@@ -27,6 +29,12 @@ export class FakeDevice {
   keepsPower = false;
   /** What a hot reset reaches; none if it is on a root bus. */
   bus: { bdf: string; group: number }[] = [];
+  /** `VFIO_DEVICE_SET_IRQS` masks nothing. */
+  refuseMask = false;
+  /** The device was opened by iommufd: it is told of ids where groups would be. */
+  namesDeviceIds = false;
+  /** Groups have no IOMMU. */
+  noIommu = false;
   /** So many times another device comes between two questions. */
   busGrows = 0;
   readonly device: VfioDevice = {
@@ -51,6 +59,8 @@ export class FakeDevice {
       eventfdRead: () => 0,
       watch: () => ({}),
       unwatch: () => undefined,
+      watchRef: () => undefined,
+      watchUnref: () => undefined,
       close: (fd) => (eventfds.delete(fd) ? 0 : errnoOf("EBADF")),
       map: () => this.#open(mappings),
       mappingLength: () => BAR_BYTES,
@@ -82,7 +92,9 @@ export class FakeDevice {
   #linkOf(link: string): string | number {
     const fd = Number(/^\/proc\/self\/fd\/(\d+)$/.exec(link)?.[1] ?? 0);
     if (fd === 0) return errnoOf("ENOENT");
-    return fd >= GROUP_FDS ? `/dev/vfio/${fd - GROUP_FDS}` : "anon_inode:[vfio-device]";
+    return fd >= GROUP_FDS
+      ? `/dev/vfio/${this.noIommu ? "noiommu-" : ""}${fd - GROUP_FDS}`
+      : "anon_inode:[vfio-device]";
   }
 
   #readConfig(bytes: Uint8Array, offset: number): number {
@@ -101,7 +113,10 @@ export class FakeDevice {
 
   #writeConfig(bytes: Uint8Array, offset: number): number {
     const value = new DataView(bytes.buffer, bytes.byteOffset).getUint16(0, true);
-    if (offset === 0x04) this.command = value;
+    if (offset === 0x04) {
+      this.command = value;
+      this.onCommand();
+    }
     if (offset === 0x44 && !this.keepsPower) this.power = value;
     return bytes.length;
   }
@@ -131,8 +146,16 @@ export class FakeDevice {
   }
 
   #setIrqs(argument: Uint8Array): number {
-    const { count } = vfioStructs.vfio_irq_set.decode(argument);
-    this.calls.push(count === 0 ? "disable" : "enable");
+    const { count, flags } = vfioStructs.vfio_irq_set.decode(argument);
+    const has = (flag: number): boolean => (flags & flag) !== 0;
+    const masks = has(vfioConstants.VFIO_IRQ_SET_ACTION_MASK);
+    if (masks && this.refuseMask) return errnoOf("EINVAL");
+    if (masks) this.calls.push("mask");
+    else if (has(vfioConstants.VFIO_IRQ_SET_ACTION_UNMASK)) this.calls.push("unmask");
+    else if (count === 0) this.calls.push("disable");
+    else if (new DataView(argument.buffer).getInt32(vfioStructs.vfio_irq_set.bytes, true) === -1)
+      this.calls.push("enable without an eventfd");
+    else this.calls.push("enable");
     return this.refusals.setIrqs ?? 0;
   }
 
@@ -152,7 +175,7 @@ export class FakeDevice {
   #describeBus(argument: Uint8Array): number {
     const { vfio_pci_hot_reset_info: info, vfio_pci_dependent_device: device } = vfioStructs;
     if (this.bus.length === 0) return errnoOf("ENODEV");
-    info.write(argument, { count: this.bus.length });
+    info.write(argument, { flags: this.namesDeviceIds ? 1 : 0, count: this.bus.length });
     if (argument.length < info.bytes + this.bus.length * device.bytes) {
       if (this.busGrows-- > 0) this.bus.push({ bdf: "0000:00:11.0", group: 0 });
       return errnoOf("ENOSPC");

@@ -94,10 +94,14 @@ describe("given busy polling", () => {
     expect(error.message).toContain("within 1 ms while waiting for vector 0 of a device");
   });
 
-  it("after close it says that the vector is closed", () => {
+  it("after close it says that the vector is closed", async () => {
     vector.close();
 
-    expect(errorOf(() => vector.waitSync())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    const errors = [() => vector.waitSync(), () => vector.poll(), () => vector.fd].map(errorOf);
+    for (const error of [...errors, await rejectionOf(vector.wait())]) {
+      expect(error).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expect(error.message).toBe("vector 0 of a device is closed and cannot be used any more");
+    }
   });
 });
 

@@ -116,6 +116,105 @@ describe("given a device whose interrupts are set up", () => {
   });
 });
 
+describe("given INTx that is masked", () => {
+  it("it is masked before it can come, whenever it is enabled anew, until it is unmasked", () => {
+    const interrupts = pci.setUpInterrupts({ type: "intx" });
+    interrupts.enable();
+    interrupts.mask();
+    fake.calls.length = 0;
+
+    pci.reset();
+    expect(fake.calls).toEqual(["disable", "reset", "enable without an eventfd", "mask", "enable"]);
+    fake.calls.length = 0;
+    interrupts.disable();
+    interrupts.enable();
+    expect(fake.calls).toEqual(["disable", "enable without an eventfd", "mask", "enable"]);
+
+    interrupts.unmask();
+    fake.calls.length = 0;
+    pci.reset();
+    expect(fake.calls).toEqual(["disable", "reset", "enable"]);
+  });
+
+  it("what the kernel refused was not done, and a mask that fails leaves nothing enabled", () => {
+    const interrupts = pci.setUpInterrupts({ type: "intx" });
+    interrupts.enable();
+    fake.refusals.setIrqs = errnoOf("EINVAL");
+    expect(errorOf(() => interrupts.mask())).toMatchObject({ code: "EINVAL" });
+    delete fake.refusals.setIrqs;
+    fake.calls.length = 0;
+    pci.reset();
+    expect(fake.calls).toEqual(["disable", "reset", "enable"]);
+
+    interrupts.mask();
+    interrupts.disable();
+    fake.calls.length = 0;
+    fake.refuseMask = true;
+    const error = errorOf(() => interrupts.enable());
+    expect(error).toMatchObject({ code: "EINVAL" });
+    expect(error.message).toContain("cannot mask the intx interrupts of 0000:00:10.0");
+    expect(interrupts.enabled).toBe(false);
+    expect(fake.calls).toEqual(["enable without an eventfd", "disable"]);
+  });
+});
+
+describe("given two PciDevices on one device", () => {
+  let second: PciDevice;
+  beforeEach(() => {
+    second = new PciDevice(fake.device);
+  });
+
+  it("the second sees the first one's interrupts: it sets up none, and its reset enables them again", () => {
+    const interrupts = pci.setUpInterrupts();
+    interrupts.enable();
+
+    expect(errorOf(() => second.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_IN_USE" });
+    second.reset();
+    expect(fake.calls).toEqual(["enable", "disable", "reset", "enable"]);
+    second.close();
+    expect(interrupts.enabled).toBe(true);
+    pci.close();
+    expect(fake.held).toEqual(NOTHING);
+  });
+
+  it("the second takes no memory away under the first one's mapping, by whatever way", () => {
+    fake.addPowerManagement();
+    const mapped = pci.bar(0).map();
+
+    for (const call of [
+      () => (second.memorySpace = false),
+      () => second.config.write16(0x04, 0),
+      () => second.config.write16(0x44, 3),
+      () => second.reset({ restoreMemorySpace: false }),
+    ])
+      expect(errorOf(call)).toMatchObject({
+        code: "ERR_VFIO_MEMORY_SPACE_IN_USE",
+        message: expect.stringContaining("mapped are BAR0 of 0000:00:10.0") as string,
+      });
+
+    second.close();
+    expect(fake.held.mappings.size).toBe(1);
+    mapped.close();
+    pci.memorySpace = false;
+    expect(pci.memorySpace).toBe(false);
+  });
+
+  it("the second does not take the first one's removal request away; after its close, it may have it", () => {
+    pci.onRemovalRequested(() => undefined);
+
+    const error = errorOf(() => second.onRemovalRequested(() => undefined));
+    expect(error).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_IN_USE" });
+    expect(error.message).toContain(
+      "another PciDevice of 0000:00:10.0 listens to its removal request interrupt",
+    );
+
+    pci.close();
+    second.onRemovalRequested(() => undefined);
+    second.close();
+    expect(fake.held).toEqual(NOTHING);
+  });
+});
+
 describe("given a Bar from before its PciDevice was closed", () => {
   it("it maps nothing any more", () => {
     const bar = pci.bar(0);

@@ -414,6 +414,29 @@ describe("given a device whose memory or I/O space is switched off", () => {
   });
 });
 
+describe("given a BAR of which the kernel offers no whole page to map", () => {
+  it.each([
+    ["", undefined],
+    [", with the MSI-X table", TABLE],
+  ])("that is its obstacle%s, mapBars leaves it out, and open reaches it", (_, msix) => {
+    const sparse = [{ offset: 0x1100, bytes: 0x200 }];
+    using device = new MemoryDevice({ 0: { ...MSIX_BAR, sparse } }, msix === undefined ? {} : { msix });
+    const bar = device.pci.bar(0);
+
+    for (const msixTable of ["refuse", "around", "include"] as const) {
+      expect(bar.obstacleTo({ msixTable })).toBe("the kernel offers mmap of no whole page of it");
+      const error = errorOf(() => bar.map({ msixTable }));
+      expect(error).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
+      expect(error.message).toContain("cannot map BAR0 of 0000:00:1f.0: the kernel offers mmap of no whole");
+    }
+    expect(device.pci.mapBars()).toEqual([]);
+    expect(device.holds.size).toBe(0);
+    const region = bar.open();
+    region.write32(0x1100, 5);
+    expect(region.read32(0x1100)).toBe(5);
+  });
+});
+
 describe("given a system call that fails", () => {
   it("a window that cannot be mapped takes the ones before it with it", () => {
     let calls = 0;

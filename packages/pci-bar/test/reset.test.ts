@@ -158,6 +158,25 @@ describe("given a bus with devices in two groups", () => {
     expect(fake.calls).toEqual(["hot reset with groups 0,4"]);
   });
 
+  it("groups without an IOMMU are groups like any other", () => {
+    fake.noIommu = true;
+
+    pci.hotReset([fake.group(0), fake.group(4)]);
+
+    expect(fake.calls).toEqual(["hot reset with groups 0,4"]);
+  });
+
+  it("a device that was opened by iommufd: the kernel's device ids are not taken for groups", () => {
+    fake.namesDeviceIds = true;
+
+    for (const call of [() => pci.hotResetDevices, () => pci.hotReset([fake.group(0), fake.group(4)])]) {
+      const error = errorOf(call);
+      expect(error).toMatchObject({ code: "ERR_VFIO_HOT_RESET_GROUPS", hint: "Open it through its group" });
+      expect(error.message).toContain("names no groups for a hot reset of 0000:00:10.0");
+    }
+    expect(fake.calls).toEqual([]);
+  });
+
   it("what is no group is refused", () => {
     const error = errorOf(() => pci.hotReset([{ fd: 3 }]));
 
@@ -233,5 +252,67 @@ describe("given a device with power management", () => {
 
     expect(error).toMatchObject({ code: "ERR_VFIO_POWER_STATE" });
     expect(error.message).toContain("0000:00:10.0 stays in power state D2");
+  });
+});
+
+describe("given a device that does not answer any more", () => {
+  it.each<[string, () => unknown]>([
+    ["switches bus mastering on", () => (pci.busMaster = true)],
+    ["switches bus mastering off", () => (pci.busMaster = false)],
+    ["switches memory space on", () => (pci.memorySpace = true)],
+    ["switches I/O space on", () => (pci.ioSpace = true)],
+    ["sets a command bit", () => pci.config.command.set("intxDisabled", true)],
+    ["maps a BAR", () => pci.bar(0).map()],
+    ["opens a BAR", () => pci.bar(0).open()],
+    ["opens the config space", () => pci.region(7).open()],
+    ["asks for the power state", () => pci.powerState],
+    ["brings it to D0", () => pci.bringToD0()],
+  ])("who %s is told that it is gone, and nothing is held or written", (_, call) => {
+    fake.addPowerManagement();
+    fake.gone = true;
+    const { command, power } = fake;
+
+    const error = errorOf(call);
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
+    expect(error.message).toContain("0000:00:10.0 does not answer");
+    expect([fake.command, fake.power]).toEqual([command, power]);
+    expect(fake.held.reasons.size).toBe(0);
+  });
+
+  it("one that goes with the write itself did not keep the bit, whatever it reads as", () => {
+    fake.onCommand = () => (fake.gone = true);
+
+    expect(errorOf(() => (pci.busMaster = true))).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
+  });
+});
+
+describe("given a PciDevice that is closed, on a device that is not", () => {
+  it.each<[string, () => unknown]>([
+    ["bus mastering on", () => (pci.busMaster = true)],
+    ["bus mastering", () => pci.busMaster],
+    ["memory space", () => (pci.memorySpace = false)],
+    ["I/O space", () => (pci.ioSpace = true)],
+    ["D0", () => pci.bringToD0()],
+    ["the power state", () => pci.powerState],
+    ["its presence", () => pci.present],
+    ["whether it can be reset", () => pci.canReset],
+    ["what a hot reset reaches", () => pci.hotResetDevices],
+    ["the vendor", () => pci.vendorId],
+    ["the config space", () => pci.config.read32(0)],
+    ["a write of the config space", () => pci.config.write16(0x04, 0)],
+    ["its text", () => pci.config.describe()],
+    ["a command bit", () => pci.config.command.set("busMaster", true)],
+    ["its BARs", () => pci.bars],
+  ])("%s: it says so, and the device is as it was", (_, call) => {
+    fake.bus = [{ bdf: "0000:00:10.0", group: 0 }];
+    pci.close();
+
+    const error = errorOf(call);
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(error.message).toContain("the PCI functions of 0000:00:10.0 is closed");
+    expect(fake.command).toBe(MEMORY_SPACE);
+    expect(fake.calls).toEqual([]);
   });
 });

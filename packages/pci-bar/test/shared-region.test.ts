@@ -1,5 +1,7 @@
+import { createMemoryFile, readAt, type HasFd } from "@vfio/ioctl-native";
 import { errorOf, leavesNothingBehind } from "@vfio/test-support";
 import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
@@ -11,15 +13,23 @@ leavesNothingBehind();
 
 /** The built package: a worker has a module graph of its own. */
 const BUILT = pathToFileURL(path.join(import.meta.dirname, "../dist/index.js")).href;
+/** Room for every region of a memory device. */
+const FILE_BYTES = 1 << 24;
 const TABLE = { bar: 0, offset: 0x2000, vectors: 65 };
 
 let device: MemoryDevice;
 let worker: Worker | undefined;
+let opened: Disposable[] = [];
 beforeEach(() => {
-  device = new MemoryDevice({ 0: { bytes: 0x4000, mappable: true, msixMappable: true } }, { msix: TABLE });
+  device = new MemoryDevice(
+    { 0: { bytes: 0x4000, mappable: true, msixMappable: true }, 2: { bytes: 0x40, io: true } },
+    { msix: TABLE },
+  );
 });
 afterEach(async () => {
   await worker?.terminate();
+  for (const file of opened) file[Symbol.dispose]();
+  opened = [];
   device[Symbol.dispose]();
 });
 
@@ -34,6 +44,23 @@ function startWorker(code: string, shared: SharedRegion): Worker {
       ${code}
     });`;
   return new Worker(program, { eval: true, workerData: shared, execArgv: [] });
+}
+
+/** Opens files until one has that number; they are closed after the test. */
+function fileWithNumber(wanted: number): HasFd {
+  for (;;) {
+    const file = createMemoryFile({ bytes: FILE_BYTES, pageBytes: 4096 });
+    opened.push(file);
+    if (file.fd >= wanted) {
+      expect(file.fd).toBe(wanted);
+      return file;
+    }
+  }
+}
+
+/** Waits for what the worker does; the test's own time limit bounds it. */
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await setTimeout(1);
 }
 
 async function nextMessage(from: Worker): Promise<unknown> {
@@ -101,6 +128,67 @@ describe("given a region that another thread has got by share()", () => {
     expect(await nextMessage(worker)).toEqual(["ERR_VFIO_CLOSED", "ERR_VFIO_CLOSED", "ERR_VFIO_CLOSED"]);
   });
 
+  it("the same for what is reached by pread and pwrite: a file that has the fd's number by now is not written", async () => {
+    const region = device.pci.bar(2).open();
+    const shared = region.share();
+    worker = startWorker(
+      `port.postMessage(region.read32(4));
+       await once(port, "message");
+       port.postMessage([() => region.write32(4, 7), () => region.read32(4), () => region.readBlock(0, new Uint8Array(1)), () => OpenRegion.fromShared(workerData)].map(codeOf));`,
+      shared,
+    );
+    expect(await nextMessage(worker)).toBe(0);
+    region.close();
+    const bystander = fileWithNumber(shared.file!.fd);
+    worker.postMessage("closed");
+
+    expect(await nextMessage(worker)).toEqual(new Array(4).fill("ERR_VFIO_CLOSED"));
+    expect(readAt(bystander, 0, FILE_BYTES, "a bystander").every((byte) => byte === 0)).toBe(true);
+  });
+
+  it("the device's own number may go to another file before: the region still reaches the device", async () => {
+    const region = device.pci.bar(2).open();
+    const shared = region.share();
+    expect(shared.file?.fd).not.toBe(device.device.fd);
+    expect(region.share().file?.fd).toBe(shared.file?.fd);
+    worker = startWorker(`region.write32(4, 7); port.postMessage(region.share().file.fd);`, shared);
+
+    expect(await nextMessage(worker)).toBe(shared.file?.fd);
+    expect(region.read32(4)).toBe(7);
+  });
+
+  it("closed while a worker accesses it again and again: the worker hears of it, and the fd is given back", async () => {
+    const region = device.pci.bar(2).open();
+    worker = startWorker(
+      `let count = 0;
+       port.postMessage("ready");
+       const code = codeOf(() => { for (;; count++) region.write32(8, count % 100); });
+       port.postMessage([code, count > 0]);`,
+      region.share(),
+    );
+    await nextMessage(worker);
+    await until(() => region.read32(8) > 1);
+
+    region.close();
+
+    expect(await nextMessage(worker)).toEqual(["ERR_VFIO_CLOSED", true]);
+  });
+
+  it("a worker that ends without closing it keeps nothing open", async () => {
+    const region = device.pci.bar(2).open();
+    worker = startWorker(`port.postMessage(region.read32(0));`, region.share());
+    await nextMessage(worker);
+    await worker.terminate();
+
+    region.close();
+  });
+
+  it("a region in one piece shares no fd", () => {
+    const region = device.pci.bar(0).map({ msixTable: "include" });
+
+    expect(region.share().file).toBeUndefined();
+  });
+
   it("one that is closed already cannot be had", () => {
     const region = device.pci.bar(0).open();
     const shared = region.share();
@@ -109,5 +197,11 @@ describe("given a region that another thread has got by share()", () => {
     const error = errorOf(() => OpenRegion.fromShared(shared));
     expect(error).toMatchObject({ code: "EBADF" });
     expect(error.message).toContain("BAR0 of 0000:00:1f.0");
+    const ports = device.pci.bar(2).open();
+    const sharedPorts = ports.share();
+    ports.close();
+    const closed = errorOf(() => OpenRegion.fromShared(sharedPorts));
+    expect(closed).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(closed.message).toContain("BAR2 of 0000:00:1f.0 is closed");
   });
 });

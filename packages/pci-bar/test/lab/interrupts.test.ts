@@ -1,10 +1,22 @@
+import path from "node:path";
 import { setImmediate } from "node:timers/promises";
+import { pathToFileURL } from "node:url";
+import { Worker } from "node:worker_threads";
 import { ioctl, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
 import { errorOf, processState, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { Interrupts, InterruptType, InterruptVector, OpenRegion, VfioDevice } from "../../src/index.js";
+import {
+  PciDevice,
+  type Interrupts,
+  type InterruptType,
+  type InterruptVector,
+  type OpenRegion,
+  type VfioDevice,
+} from "../../src/index.js";
 import { E1000E, EDU, NVME, openDevice, TEST_DEVICE, until } from "./machine.js";
 
+/** The built package: a worker has a module graph of its own. */
+const BUILT = pathToFileURL(path.join(import.meta.dirname, "../../../ioctl-native/dist/index.js")).href;
 const RAISE = 0x60;
 const ACKNOWLEDGE = 0x64;
 const STATUS = 0x24;
@@ -16,6 +28,28 @@ beforeEach(() => {
 afterEach(() => {
   expect(processState()).toEqual(before);
 });
+
+/** Has a worker raise `count` interrupts on the first vectors, by the kernel's loopback; `fired` is what it raises. */
+function stormFromWorker(fd: number, vectors: number, count: number): { storm: Worker; fired: number[] } {
+  const numbers = Array.from({ length: count }, (_, turn) => (turn * 7 + (turn >> 4)) % vectors);
+  const fired = Array.from({ length: vectors }, (_, vector) => numbers.filter((n) => n === vector).length);
+  const flags = vfioConstants.VFIO_IRQ_SET_DATA_NONE | vfioConstants.VFIO_IRQ_SET_ACTION_TRIGGER;
+  const index = vfioConstants.VFIO_PCI_MSIX_IRQ_INDEX;
+  const program = `
+    const { workerData: { fd, numbers, flags, index } } = require("node:worker_threads");
+    import(${JSON.stringify(BUILT)}).then(({ ioctl, vfioIoctls, vfioStructs: { vfio_irq_set: SET } }) => {
+      for (const start of numbers)
+        ioctl({ fd }, vfioIoctls.VFIO_DEVICE_SET_IRQS, SET.encode({ argsz: SET.bytes, flags, index, start, count: 1 }));
+    });`;
+  const storm = new Worker(program, { eval: true, workerData: { fd, numbers, flags, index }, execArgv: [] });
+  return { storm, fired };
+}
+
+/** True once the worker has ended; leaves it and the event loop a moment. */
+async function isOver(worker: Worker): Promise<boolean> {
+  await setImmediate();
+  return worker.threadId === -1;
+}
 
 /** Makes edu interrupt, for the reason given. */
 function raise(bar: OpenRegion, reason = 1): void {
@@ -217,6 +251,26 @@ describe("given edu's INTx, whose line stays up until the device is served", () 
   });
 });
 
+describe("given edu's INTx, masked", () => {
+  it("it stays masked when it is disabled and enabled, though its line is up; unmask lets it through", async () => {
+    using edu = openDevice(EDU);
+    const bar = edu.pci.bar(0).map();
+    const interrupts = edu.pci.setUpInterrupts({ type: "intx" });
+    const vector = interrupts.vector(0);
+    interrupts.enable();
+    interrupts.mask();
+
+    interrupts.disable();
+    raise(bar);
+    interrupts.enable();
+    expect(await rejectionOf(vector.wait({ timeoutMs: 50 }))).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+
+    interrupts.unmask();
+    expect(await vector.wait({ timeoutMs: 5000 })).toBe(1);
+    acknowledge(bar);
+  });
+});
+
 describe.each<[string, InterruptType, number]>([
   [EDU, "intx", 1],
   [EDU, "msi", 1],
@@ -380,6 +434,39 @@ describe("given a storm of 10,000 interrupts on 16 vectors", () => {
   });
 });
 
+describe("given a storm that another thread raises while this one takes the counts", () => {
+  const VECTORS = 16;
+  const STORM = 10_000;
+
+  it("every one is accounted for, by waits, callbacks and polls alike", async () => {
+    using nvme = openDevice(NVME);
+    const interrupts = nvme.pci.setUpInterrupts({ vectors: VECTORS });
+    interrupts.enable();
+    const taken = new Array<number>(VECTORS).fill(0);
+    const over = new AbortController();
+    const add = ({ number }: InterruptVector, count: number): void => void (taken[number]! += count);
+    const waits = interrupts.vectors.slice(0, 6).map(async (vector) => {
+      while (!over.signal.aborted) add(vector, await vector.wait({ signal: over.signal }));
+    });
+    const waiting = Promise.allSettled(waits);
+    for (const vector of interrupts.vectors.slice(6, 12)) vector.onInterrupt((count) => add(vector, count));
+
+    let turns = 0;
+    const { storm, fired } = stormFromWorker(nvme.device.fd, VECTORS, STORM);
+    while (!(await isOver(storm))) {
+      for (const vector of interrupts.vectors.slice(12)) add(vector, vector.poll());
+      turns++;
+    }
+    over.abort();
+    await waiting;
+    for (const vector of interrupts.vectors) add(vector, vector.poll());
+
+    expect(turns).toBeGreaterThan(1);
+    expect(taken).toEqual(fired);
+    expect(taken.reduce((sum, count) => sum + count)).toBe(STORM);
+  });
+});
+
 describe("given what the kernel has to say of a device", () => {
   const ERR = vfioConstants.VFIO_PCI_ERR_IRQ_INDEX;
   const REQ = vfioConstants.VFIO_PCI_REQ_IRQ_INDEX;
@@ -468,6 +555,8 @@ describe("given bad input", () => {
     const interrupts = edu.pci.setUpInterrupts();
 
     expect(errorOf(() => edu.pci.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_IN_USE" });
+    using beside = new PciDevice(edu.device);
+    expect(errorOf(() => beside.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_IN_USE" });
     interrupts.close();
     edu.pci.setUpInterrupts({ type: "intx" }).enable();
   });

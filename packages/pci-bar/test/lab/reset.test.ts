@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readAt, writeAt } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { listCapabilities, readRegionInfo, type PciDevice, type VfioDevice } from "../../src/index.js";
 import { BRIDGED_EDU, E1000E, EDU, HOTPLUG_EDU, NVME, openDevice, SLOT, TEST_DEVICE } from "./machine.js";
@@ -155,6 +155,29 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
     }
   });
 
+  it("INTx that is masked stays so over resets, also with its line up; what came before is still there", async () => {
+    using edu = openDevice(HOTPLUG_EDU);
+    const bar = edu.pci.bar(0).map();
+    const interrupts = edu.pci.setUpInterrupts({ type: "intx" });
+    const vector = interrupts.vector(0);
+    interrupts.enable();
+    interrupts.trigger(0);
+    interrupts.mask();
+
+    for (const reset of [() => edu.pci.hotReset([edu.group]), () => edu.pci.reset()]) {
+      reset();
+      bar.write32(RAISE, 1);
+      interrupts.disable();
+      interrupts.enable();
+    }
+    expect(vector.poll()).toBe(1);
+    expect(await rejectionOf(vector.wait({ timeoutMs: 50 }))).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+
+    interrupts.unmask();
+    expect(await vector.wait({ timeoutMs: 5000 })).toBe(1);
+    bar.write32(ACKNOWLEDGE, 1);
+  });
+
   it("off the bus, it is not present: resets and set-ups say so; back on the bus, all is well", () => {
     using edu = openDevice(HOTPLUG_EDU);
     expect(edu.pci.present).toBe(true);
@@ -167,11 +190,20 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
         expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
         expect(error.message).toContain(`${HOTPLUG_EDU} does not answer`);
       }
+      for (const call of [
+        () => (edu.pci.busMaster = true),
+        () => (edu.pci.memorySpace = false),
+        () => edu.pci.bar(0).map(),
+        () => edu.pci.bar(0).open(),
+        () => edu.pci.powerState,
+        () => edu.pci.bringToD0(),
+      ])
+        expect(errorOf(call)).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
       edu.pci.onRemovalRequested(() => undefined);
     } finally {
       answering(SLOT, true);
     }
-    expect(edu.pci.present).toBe(true);
+    expect([edu.pci.present, edu.pci.busMaster, edu.pci.memorySpace]).toEqual([true, false, true]);
     edu.pci.reset();
     expect(readFileSync(`/sys/bus/pci/devices/${HOTPLUG_EDU}/vendor`, "utf8")).toBe("0x1234\n");
   });

@@ -1,9 +1,12 @@
 /**
  * Runs every pattern on the lab's devices: as V8 starts with it first, then compiled by each optimizing compiler that
  * this Node.js has. The devices' side of it is in QEMU's log; there, a marker written to `edu` stands before each
- * pattern. Needs --allow-natives-syntax. Prints, as JSON, the states that the code was in.
+ * pattern. The patterns for a worker come last; it runs this program, too. Needs --allow-natives-syntax. Prints, as JSON,
+ * the states that the code was in.
  */
-import { PciDevice } from "@vfio/pci-bar";
+import { fileURLToPath } from "node:url";
+import { isMainThread, Worker, workerData } from "node:worker_threads";
+import { OpenRegion, PciDevice } from "@vfio/pci-bar";
 import { Container, iommuGroupOf } from "@vfio/vfio-core";
 import { patterns } from "./patterns.mjs";
 import { MARKER, ROUNDS } from "./rounds.mjs";
@@ -21,23 +24,55 @@ const isIn = {
 };
 const compilers = hasMaglev ? ["maglev", "turbofan"] : ["turbofan"];
 
-const container = Container.open();
-const bars = { edu: mapBar("0000:00:10.0"), testdev: mapBar("0000:00:14.0") };
+if (isMainThread) {
+  const bars = openBars();
+  runPatterns(bars);
+  const shared = Object.entries(bars).map(([name, bar]) => [name, bar.share()]);
+  const worker = new Worker(fileURLToPath(import.meta.url), { workerData: shared });
+  worker.on("error", (error) => {
+    throw error;
+  });
+  worker.on("exit", () => {
+    bars.edu.write32(0x04, MARKER + patterns.length);
+    console.log(JSON.stringify({ version: process.versions.node, states: ["start", ...compilers] }));
+  });
+} else {
+  runPatterns(Object.fromEntries(workerData.map(([name, shared]) => [name, OpenRegion.fromShared(shared)])));
+}
 
-patterns.forEach(({ what, run, on = "edu" }, index) => {
-  bars.edu.write32(0x04, MARKER + index);
-  prepare(run);
-  for (let round = 0; round < ROUNDS; round++) run(bars[on]);
-  for (const compiler of compilers) {
-    optimize[compiler](run);
-    for (let round = 0; round < ROUNDS; round++) run(bars[on]);
-    if (!isIn[compiler](run)) throw new Error(`${what} is not compiled by ${compiler}`);
-  }
-});
-bars.edu.write32(0x04, MARKER + patterns.length);
-console.log(JSON.stringify({ version: process.versions.node, states: ["start", ...compilers] }));
+function runPatterns(bars) {
+  patterns.forEach(({ what, run, on = "edu", interpreted, inWorker = false }, index) => {
+    if (inWorker === isMainThread) return;
+    bars.edu.write32(0x04, MARKER + index);
+    if (interpreted === undefined) prepare(run);
+    for (let round = 0; round < (interpreted ?? ROUNDS); round++) run(bars[on]);
+    for (const compiler of interpreted === undefined ? compilers : []) {
+      optimize[compiler](run);
+      for (let round = 0; round < ROUNDS; round++) run(bars[on]);
+      if (!isIn[compiler](run)) throw new Error(`${what} is not compiled by ${compiler}`);
+    }
+  });
+}
 
-function mapBar(bdf) {
-  const device = container.addGroup(iommuGroupOf(bdf)).openDevice(bdf);
-  return new PciDevice(device).bar(0).map();
+function openBars() {
+  const container = Container.open();
+  const bar = (bdf, index) => {
+    const device = container.addGroup(iommuGroupOf(bdf)).openDevice(bdf);
+    return { device, region: new PciDevice(device).bar(index) };
+  };
+  const edu = bar("0000:00:10.0", 0);
+  const rng = bar("0000:03:00.0", 4);
+  return {
+    edu: edu.region.map(),
+    testdev: bar("0000:00:14.0", 0).region.map(),
+    rng: rng.region.map(),
+    eduFile: byFile(edu),
+    rngFile: byFile(rng),
+  };
+}
+
+/** A region that could be mapped, by pread and pwrite all the same. */
+function byFile({ device, region: { index, name, bytes, info } }) {
+  const file = { device, offset: info.fileOffset };
+  return new OpenRegion({ index, name, bytes, writable: info.writable, windows: [], file });
 }

@@ -1,4 +1,4 @@
-/** How often each pattern runs in each state of its code. */
+/** How often a pattern runs in each state of its code. */
 export const ROUNDS = 300;
 
 /** What is written to `edu` before pattern 0; one more before each further one. */

@@ -1,0 +1,93 @@
+import { leavesNothingBehind } from "@vfio/test-support";
+import { describe, expect, it } from "vitest";
+import type { Interrupts, OpenRegion } from "../../src/index.js";
+import { E1000E, openDevice } from "./machine.js";
+
+leavesNothingBehind();
+
+/** Registers of an Intel 82574 (its datasheet, section 10.2.4): which causes there are, and how they interrupt. */
+const ICR = 0x00c0;
+const ICS = 0x00c8;
+const IMS = 0x00d0;
+const IVAR = 0x00e4;
+
+/** The cause with its bit in ICR, and where IVAR has its vector: 3 bits, and a fourth that says that it counts. */
+const CAUSES = [
+  { cause: 1 << 20, place: 0 },
+  { cause: 1 << 21, place: 4 },
+  { cause: 1 << 22, place: 8 },
+  { cause: 1 << 23, place: 12 },
+  { cause: 1 << 24, place: 16 },
+] as const;
+const VALID = 1 << 3;
+
+/** Maps the cause at each place to a vector, and lets all of them interrupt. */
+function assign(bar: OpenRegion, vectors: readonly number[]): void {
+  let ivar = 0;
+  vectors.forEach((vector, index) => (ivar |= (VALID | vector) << (CAUSES[index]?.place ?? 0)));
+  bar.write32(IVAR, ivar);
+  bar.write32(IMS, CAUSES.reduce((all, { cause }) => all | cause, 0) >>> 0);
+}
+
+/** Has the card raise a cause; it is acknowledged at once, so that it can come again. */
+function raise(bar: OpenRegion, index: number): void {
+  const cause = CAUSES[index]?.cause ?? 0;
+  bar.write32(ICS, cause);
+  bar.write32(ICR, cause);
+}
+
+function counts(interrupts: Interrupts): number[] {
+  return interrupts.vectors.map((vector) => vector.poll());
+}
+
+describe("given a network card that raises MSI-X itself, through the table that the kernel has written", () => {
+  it("each cause comes on the vector that it is mapped to, and on no other", async () => {
+    using card = openDevice(E1000E);
+    const bar = card.pci.bar(0).map();
+    card.pci.busMaster = true;
+    const interrupts = card.pci.setUpInterrupts({ type: "msix", vectors: 5 });
+    interrupts.enable();
+    assign(bar, [4, 3, 2, 1, 0]);
+
+    for (const [index, vector] of [4, 3, 2, 1, 0].entries()) {
+      raise(bar, index);
+      expect(await interrupts.vector(vector).wait({ timeoutMs: 5000 })).toBe(1);
+      expect(counts(interrupts)).toEqual([0, 0, 0, 0, 0]);
+    }
+  });
+
+  it("vectors that are set up from 2 on, and one that is added while they are enabled, are the device's own", async () => {
+    using card = openDevice(E1000E);
+    const bar = card.pci.bar(0).map();
+    card.pci.busMaster = true;
+    const interrupts = card.pci.setUpInterrupts({ type: "msix", start: 2, vectors: 1 });
+    interrupts.enable();
+    assign(bar, [2, 3, 4]);
+    raise(bar, 0);
+    expect(await interrupts.vector(2).wait({ timeoutMs: 5000 })).toBe(1);
+
+    interrupts.addVectors(2);
+    for (const [index, vector] of [2, 3, 4].entries()) {
+      raise(bar, index);
+      expect(await interrupts.vector(vector).wait({ timeoutMs: 5000 })).toBe(1);
+      expect(counts(interrupts)).toEqual([0, 0, 0]);
+    }
+  });
+
+  it("after a reset they come as before; disabled they do not", async () => {
+    using card = openDevice(E1000E);
+    const bar = card.pci.bar(0).map();
+    card.pci.busMaster = true;
+    const interrupts = card.pci.setUpInterrupts({ type: "msix", vectors: 3 });
+    interrupts.enable();
+
+    card.pci.reset();
+    assign(bar, [2]);
+    raise(bar, 0);
+    expect(await interrupts.vector(2).wait({ timeoutMs: 5000 })).toBe(1);
+
+    interrupts.disable();
+    raise(bar, 0);
+    expect(counts(interrupts)).toEqual([0, 0, 0]);
+  });
+});
