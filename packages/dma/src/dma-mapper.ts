@@ -292,7 +292,7 @@ function checkedMode(iova: unknown): IovaMode {
 }
 
 function checkMemory({ address, bytes, pageBytes }: MappableMemory): void {
-  if (bytes > 0 && bytes % pageBytes === 0 && address % BigInt(pageBytes) === 0n) return;
+  if (bytes > 0 && bytes % pageBytes === 0 && Number(address) % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
     `memory of ${bytes} bytes at address ${formatAddress(address)} is not made of whole pages of ${pageBytes} bytes`,

@@ -131,7 +131,9 @@ export class DmaMapping implements Disposable {
 
   /** For the mapper: a part is not mapped any more. */
   lose(part: MemoryPart): void {
-    this.setStretches(without(this.#stretches, [part]));
+    const others = this.#stretches.filter((each) => each !== part);
+    const isWhole = others.length < this.#stretches.length;
+    this.setStretches(isWhole ? others : without(this.#stretches, [part]));
   }
 
   /** For the mapper: a part was unmapped for good. */

@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { openFile, readStrided, VfioError } from "@vfio/ioctl-native";
+import { HIGH, LOW } from "./halves.js";
 
 const PAGEMAP = "/proc/self/pagemap";
 const BASE_PAGE = 4096;
@@ -7,7 +8,6 @@ const ENTRY_BYTES = 8;
 /** Documentation/admin-guide/mm/pagemap.rst: bits 0–54 are the page frame number, bit 63 tells that the page is there. */
 const FRAME_MASK = 0x007f_ffff;
 const PRESENT = 1 << 31;
-const [LOW, HIGH] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
 
 /**
  * The physical address of every page of a memory range, from `/proc/self/pagemap`.

@@ -12,6 +12,7 @@ import {
 import type { DmaAccess, Iommu } from "./iommu.js";
 import { explainMapFailure } from "./map-failure.js";
 import { formatRange } from "./format.js";
+import { HalvesCounter, HIGH, LOW } from "./halves.js";
 import { ReusedStructs } from "./reused-structs.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
@@ -56,7 +57,7 @@ export class Type1Iommu implements Iommu {
     const count = Math.min(Math.ceil(bytes / pieceBytes), MANY);
     this.#fill(count, address, iova, pieceBytes, access);
     const lastBytes = Math.min(bytes - (count - 1) * pieceBytes, pieceBytes);
-    this.#maps.quads[(count - 1) * MAP.quads + MAP.size] = BigInt(lastBytes);
+    this.#maps.quads[((count - 1) * MAP.words + MAP.size) / 2] = BigInt(lastBytes);
     const done = ioctlEach(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, this.#maps.first(count), (errno) =>
       this.#mapFailure(errno, iova, Math.min(pieceBytes, bytes), wanted),
     );
@@ -75,19 +76,23 @@ export class Type1Iommu implements Iommu {
     return Number(quads[UNMAP.size]);
   }
 
-  /** The structs for `count` pieces of the same size. */
+  /** The structs for `count` pieces of the same size: without BigInt, since there may be hundreds. */
   #fill(count: number, address: bigint, iova: bigint, pieceBytes: number, access: DmaAccess): void {
-    const { words, quads } = this.#maps;
+    const { words } = this.#maps;
     const flags = FLAGS[access];
-    const size = BigInt(pieceBytes);
-    let [from, to] = [address, iova];
-    for (let at = 0; at < count * MAP.quads; at += MAP.quads) {
-      words[2 * at + MAP.flags] = flags;
-      quads[at + MAP.vaddr] = from;
-      quads[at + MAP.iova] = to;
-      quads[at + MAP.size] = size;
-      from += size;
-      to += size;
+    const size = new HalvesCounter(BigInt(pieceBytes));
+    const from = new HalvesCounter(address);
+    const to = new HalvesCounter(iova);
+    for (let at = 0; at < count * MAP.words; at += MAP.words) {
+      words[at + MAP.flags] = flags;
+      words[at + MAP.vaddr + LOW] = from.low;
+      words[at + MAP.vaddr + HIGH] = from.high;
+      words[at + MAP.iova + LOW] = to.low;
+      words[at + MAP.iova + HIGH] = to.high;
+      words[at + MAP.size + LOW] = size.low;
+      words[at + MAP.size + HIGH] = size.high;
+      from.add(size);
+      to.add(size);
     }
   }
 
@@ -99,14 +104,15 @@ export class Type1Iommu implements Iommu {
   }
 }
 
-/** Where each field lies, counted in its own size. */
+/** Where each field lies, in words of 32 bits. */
 const MAP = {
-  quads: vfioStructs.vfio_iommu_type1_dma_map.bytes / 8,
+  words: vfioStructs.vfio_iommu_type1_dma_map.bytes / 4,
   flags: vfioStructs.vfio_iommu_type1_dma_map.fields.flags[0] / 4,
-  vaddr: vfioStructs.vfio_iommu_type1_dma_map.fields.vaddr[0] / 8,
-  iova: vfioStructs.vfio_iommu_type1_dma_map.fields.iova[0] / 8,
-  size: vfioStructs.vfio_iommu_type1_dma_map.fields.size[0] / 8,
+  vaddr: vfioStructs.vfio_iommu_type1_dma_map.fields.vaddr[0] / 4,
+  iova: vfioStructs.vfio_iommu_type1_dma_map.fields.iova[0] / 4,
+  size: vfioStructs.vfio_iommu_type1_dma_map.fields.size[0] / 4,
 };
+/** The same in words of 64 bits. */
 const UNMAP = {
   iova: vfioStructs.vfio_iommu_type1_dma_unmap.fields.iova[0] / 8,
   size: vfioStructs.vfio_iommu_type1_dma_unmap.fields.size[0] / 8,

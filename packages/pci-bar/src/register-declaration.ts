@@ -145,8 +145,8 @@ export interface Reading<R> {
   /** Reads it: the fields by name, or without fields the value. */
   read(): ValuesRead<R>;
   /**
-   * Reads it as it is. A value below 2^31 allocates nothing; from there on V8 takes 16 bytes for a number that one
-   * function hands to another, and 64 bits are a bigint.
+   * Reads it as it is. Allocates nothing where V8 inlines it; elsewhere V8 takes 16 bytes for a number from 2^31 on that
+   * one function hands to another, and 64 bits are a bigint.
    */
   readRaw(): RawValue<R>;
 }
@@ -195,8 +195,7 @@ export interface Waiting<R> {
 /** The reading half of a field. */
 export interface FieldReading<F> {
   /**
-   * Reads the register: this field of it. Makes no object; while the register's value is below 2^31 it allocates
-   * nothing, and 16 bytes from there on.
+   * Reads the register: this field of it. Makes no object, and allocates nothing where V8 inlines it.
    */
   read(): FieldValue<F>;
 }
