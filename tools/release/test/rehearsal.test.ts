@@ -20,7 +20,7 @@ function filesBelow(folder: string): string[] {
 /** What is in every package, and nothing else is. */
 function commonFiles(name: string): string[] {
   const sources = filesBelow(`packages/${name}/src`).map((file) => `src/${file}`);
-  const built = ["dist/index.d.ts", "dist/index.js", "dist/index.js.map"];
+  const built = ["dist/index.d.ts", "dist/index.js"];
   return ["CHANGELOG.md", "LICENSE", "README.md", "package.json", ...built, ...sources];
 }
 

@@ -11,13 +11,15 @@ const ICS = 0x00c8;
 const IMS = 0x00d0;
 const IVAR = 0x00e4;
 
-/** The cause with its bit in ICR, and where IVAR has its vector: 3 bits, and a fourth that says that it counts. */
+/**
+ * Those of the queues; "other" is left out, for the card raises it itself when its link comes up. Each
+ * cause with its bit in ICR, and where IVAR has its vector: 3 bits, and a fourth that says that it counts.
+ */
 const CAUSES = [
   { cause: 1 << 20, place: 0 },
   { cause: 1 << 21, place: 4 },
   { cause: 1 << 22, place: 8 },
   { cause: 1 << 23, place: 12 },
-  { cause: 1 << 24, place: 16 },
 ] as const;
 const VALID = 1 << 3;
 
@@ -47,9 +49,9 @@ describe("given a network card that raises MSI-X itself, through the table that 
     card.pci.busMaster = true;
     const interrupts = card.pci.setUpInterrupts({ type: "msix", vectors: 5 });
     interrupts.enable();
-    assign(bar, [4, 3, 2, 1, 0]);
+    assign(bar, [4, 3, 2, 1]);
 
-    for (const [index, vector] of [4, 3, 2, 1, 0].entries()) {
+    for (const [index, vector] of [4, 3, 2, 1].entries()) {
       raise(bar, index);
       expect(await interrupts.vector(vector).wait({ timeoutMs: 5000 })).toBe(1);
       expect(counts(interrupts)).toEqual([0, 0, 0, 0, 0]);
