@@ -22,24 +22,27 @@ static Napi::Value Dup(const Napi::CallbackInfo& info) {
   return Result(info.Env(), fcntl(FdArg(info, 0), F_DUPFD_CLOEXEC, 0));
 }
 
-// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory. The request is
-// 32 bits wide; JavaScript's bit operators make negative numbers of those from 2^31 on, and the kernel takes both.
+// An ioctl's number is 32 bits wide; JavaScript's bit operators make negative ones of those from 2^31 on.
+static std::optional<uint32_t> RequestOf(const Napi::Value& value) {
+  auto whole = WholeNumber(value, std::numeric_limits<int32_t>::min(), std::numeric_limits<uint32_t>::max());
+  return whole ? std::optional<uint32_t>(static_cast<uint32_t>(*whole)) : std::nullopt;
+}
+
+// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory.
 // A plain Node-API function, which costs less than a wrapped one: interrupts are triggered with it in loops.
 static napi_value Ioctl(napi_env env, napi_callback_info info) {
   size_t length = 3;
   napi_value arguments[3];
   napi_get_cb_info(env, info, &length, arguments, nullptr, nullptr);
   int fd = FdOf(Napi::Value(env, arguments[0]));
-  auto request = WholeNumber(Napi::Value(env, arguments[1]), std::numeric_limits<int32_t>::min(),
-                             std::numeric_limits<uint32_t>::max());
+  auto request = RequestOf(Napi::Value(env, arguments[1]));
   if (!request) return Failed(env, EINVAL);
-  auto number = static_cast<uint32_t>(*request);
   Napi::Value argument(env, arguments[2]);
   auto bytes = BytesOf(argument);
-  if (bytes && bytes->data != nullptr) return Result(env, ioctl(fd, number, bytes->data));
+  if (bytes && bytes->data != nullptr) return Result(env, ioctl(fd, *request, bytes->data));
   auto value = WholeNumber(argument, -kMaxSafeInteger, kMaxSafeInteger);
   if (!value) return Failed(env, EINVAL);
-  return Result(env, ioctl(fd, number, static_cast<long>(*value)));
+  return Result(env, ioctl(fd, *request, static_cast<long>(*value)));
 }
 
 // ioctlEach(fd, request, bytes, stride) → how many calls succeeded, one for each `stride` bytes in turn, up to the first
@@ -49,14 +52,13 @@ static napi_value IoctlEach(napi_env env, napi_callback_info info) {
   napi_value arguments[4];
   napi_get_cb_info(env, info, &length, arguments, nullptr, nullptr);
   int fd = FdOf(Napi::Value(env, arguments[0]));
-  auto request = WholeNumber(Napi::Value(env, arguments[1]), std::numeric_limits<int32_t>::min(),
-                             std::numeric_limits<uint32_t>::max());
+  auto request = RequestOf(Napi::Value(env, arguments[1]));
   auto stride = WholeNumber(Napi::Value(env, arguments[3]), 1, kMaxSafeInteger);
   auto bytes = BytesOf(Napi::Value(env, arguments[2]));
   if (!request || !stride || !bytes) return Failed(env, EINVAL);
   size_t count = bytes->length / static_cast<size_t>(*stride);
   for (size_t done = 0; done < count; done++) {
-    if (ioctl(fd, static_cast<uint32_t>(*request), bytes->data + done * *stride) >= 0) continue;
+    if (ioctl(fd, *request, bytes->data + done * *stride) >= 0) continue;
     return done == 0 ? Result(env, -1) : Napi::Number::New(env, static_cast<double>(done));
   }
   return Napi::Number::New(env, static_cast<double>(count));
