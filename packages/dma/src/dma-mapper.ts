@@ -15,14 +15,14 @@ import { Type1Iommu } from "./type1-iommu.js";
 const TWO_MIB = 2 * 1024 * 1024;
 /** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
 const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
-const IOVA_MODES = ["physical", "virtual", "allocate"] as const;
+const IOVA_MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
 
 /**
  * How device addresses are chosen: `physical`, equal to physical addresses (1:1); `virtual`, equal to this process's
  * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach, but for
  * the first page: address 0 is never given out.
  */
-export type IovaMode = (typeof IOVA_MODES)[number];
+export type IovaMode = "physical" | "virtual" | "allocate";
 
 /** Options of {@link DmaMapper}. */
 export interface DmaMapperOptions {

@@ -64,7 +64,7 @@ const IMPORTED = withNames(
 const IN_JAVASCRIPT = (text: string): string => text.replaceAll(" as const", "");
 
 /** What they print when the device has copied. */
-export const ANSWER = { iova: String(2 << 20), buffer: String(4 << 20), copied: true, last: 999 % 251 };
+export const ANSWER = { iova: String(2 << 20), buffer: String(6 << 20), copied: true, last: 999 % 251 };
 
 /** The same program in three ways; the typed one is right but for one line that is said to be wrong. */
 export const PROGRAMS = {
