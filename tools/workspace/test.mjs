@@ -6,7 +6,7 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { bootstrap, root, tool } from "./bootstrap.mjs";
-import { checkRow, readResults, runRow, sum, verdict } from "./src/results.js";
+import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/results.js";
 
 const results = path.join(root, ".results");
 const projects = [
@@ -32,15 +32,24 @@ const checks = [
   checkRow("typecheck", run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
   checkRow("docs without warnings", run("docs", process.execPath, [program("docs.mjs"), "--check"])),
 ];
+// At once and alone, not by whichever of the tests that run side by side needs it first.
+run("what the lab needs", process.execPath, [
+  path.join(root, "tools/lab/dist/cli.js"),
+  "--prepare",
+  "--with",
+  "dpdk",
+]);
 const hostStatus = run("tests on this host", tool("nx"), ["run-many", "-t", "test", "test-native"]);
 const labStatus = run("tests in the lab", process.execPath, [program("test-lab.mjs")]);
 
-const host = projects.map((name) => readResults(name, path.join(results, "@vfio", `${name}.json`)));
-host.push(readResults("ioctl-native, sanitized", path.join(results, "@vfio/ioctl-native-sanitized.json")));
-const lab = [
-  readResults("all packages, in the lab", path.join(results, "in-lab.json")),
-  readResults("the lab: 48 bits, two nodes", path.join(results, "in-lab-48.json")),
+const hostReports = projects.map((name) => report(name, `@vfio/${name}.json`));
+hostReports.push(report("ioctl-native, sanitized", "@vfio/ioctl-native-sanitized.json"));
+const labReports = [
+  report("all packages, in the lab", "in-lab.json"),
+  report("the lab: 48 bits, two nodes", "in-lab-48.json"),
 ];
+const read = ({ name, file }) => readResults(name, file);
+const [host, lab] = [hostReports.map(read), labReports.map(read)];
 const runs = [
   runRow("tests on this host", hostStatus, host),
   runRow("tests in the lab", labStatus, lab),
@@ -50,6 +59,8 @@ const total = sum(rows);
 const inLab = sum(lab).passed + sum(lab).failed;
 
 process.stdout.write("\n");
+for (const { name, file } of [...hostReports, ...labReports])
+  for (const failure of failuresIn(file)) process.stdout.write(`FAILED ${name}: ${failure}\n`);
 for (const row of rows) process.stdout.write(`${row.name.padEnd(28)} ${verdict([row]).line}\n`);
 process.stdout.write(
   `${total.passed + total.failed} ran, ${inLab} of them in the lab on a real VFIO kernel\n\n`,
@@ -57,6 +68,10 @@ process.stdout.write(
 const { line, exitCode } = verdict(rows);
 process.stdout.write(`${line}\n`);
 process.exitCode = exitCode;
+
+function report(name, file) {
+  return { name, file: path.join(results, file) };
+}
 
 function program(name) {
   return path.join(root, "tools/workspace", name);

@@ -1,3 +1,4 @@
+import { aptGet } from "./apt.js";
 import type { Host } from "./host.js";
 import { LabError } from "./lab-error.js";
 import { lastLines } from "./packages.js";
@@ -33,7 +34,7 @@ export async function findKernelPackage(host: Host, signal?: AbortSignal): Promi
   const known = await askApt(host, signal);
   if (known !== undefined) return known;
   if (host.isRoot) {
-    await host.run("apt-get", ["update"], { signal });
+    await aptGet(host, ["update"], { signal });
     const found = await askApt(host, signal);
     if (found !== undefined) return found;
   }
@@ -61,10 +62,10 @@ export async function downloadPackage(
 ): Promise<void> {
   // Without the option apt drops to the user _apt, who may not write into our folder, and complains about it.
   const download = () =>
-    host.run("apt-get", ["download", "-o", "APT::Sandbox::User=root", name], { cwd: directory, signal });
+    aptGet(host, ["download", "-o", "APT::Sandbox::User=root", name], { cwd: directory, signal });
   let result = await download();
   if (result.code !== 0 && host.isRoot) {
-    await host.run("apt-get", ["update"], { signal });
+    await aptGet(host, ["update"], { signal });
     result = await download();
   }
   if (result.code !== 0)

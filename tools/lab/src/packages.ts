@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
+import { aptGet } from "./apt.js";
 import { isStaticElf } from "./elf.js";
 import type { Host } from "./host.js";
 import { LabError } from "./lab-error.js";
@@ -43,8 +44,8 @@ export async function ensurePackages(
   if (missing.length === 0) return [];
   if (!host.isRoot || !host.findProgram("apt-get")) throw packagesMissing(host, missing);
   report(`Installing ${missing.join(", ")}`);
-  await aptGet(host, ["update"], missing, signal);
-  await aptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, signal);
+  await mustAptGet(host, ["update"], missing, signal);
+  await mustAptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, signal);
   const still = missingPackages(host, wanted);
   if (still.length > 0) throw packagesMissing(host, still);
   return missing;
@@ -78,15 +79,13 @@ function readStart(file: string, bytes: number): Buffer {
   }
 }
 
-/** Runs apt-get without questions; waits for another apt to finish instead of failing on its lock. */
-async function aptGet(
+async function mustAptGet(
   host: Host,
   args: readonly string[],
   missing: readonly string[],
   signal?: AbortSignal,
 ): Promise<void> {
-  const options = { env: { DEBIAN_FRONTEND: "noninteractive" }, signal };
-  const result = await host.run("apt-get", ["-o", "DPkg::Lock::Timeout=300", ...args], options);
+  const result = await aptGet(host, args, { signal });
   if (result.code === 0) return;
   throw new LabError({
     code: /No space left|enough free space/.test(result.stderr)

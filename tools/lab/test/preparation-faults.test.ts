@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { aptGet } from "../src/apt.js";
 import { LabError } from "../src/lab-error.js";
 import { prepareLab } from "../src/prepare-lab.js";
 import { elfStart, FakeHost } from "./fake-host.js";
@@ -75,6 +76,26 @@ describe("preparing on a machine that is not up to it", () => {
     expect(host.calls.at(-1)).toContain("install -y --no-install-recommends qemu-system-x86");
   });
 
+  test("another apt reads the package lists just now: it is waited for, although apt itself would fail", async () => {
+    const busy = { code: 100, stderr: "E: Could not get lock /var/lib/apt/lists/lock. It is held by 42" };
+    const answers = [busy, busy, { code: 0, stdout: "done" }];
+    host.answer = () => answers.shift();
+    expect(await aptGet(host, ["update"], {}, { forMs: 3, pauseMs: 1 })).toMatchObject({
+      code: 0,
+      stdout: "done",
+    });
+    expect(host.calls).toHaveLength(3);
+  });
+
+  test("another apt never ends: its lock is the error in the end, and an abort ends the wait at once", async () => {
+    const busy = { code: 100, stderr: "E: Could not get lock /var/lib/apt/lists/lock. It is held by 42" };
+    host.answer = () => busy;
+    expect(await aptGet(host, ["update"], {}, { forMs: 2, pauseMs: 1 })).toMatchObject(busy);
+    expect(host.calls).toHaveLength(3);
+    const signal = AbortSignal.timeout(10);
+    await expect(aptGet(host, ["update"], { signal })).rejects.toThrow("aborted");
+  });
+
   test("a busybox that needs the dynamic loader does not count", async () => {
     host.isRoot = false;
     writeFileSync(host.busybox, elfStart(true));
@@ -108,12 +129,12 @@ describe("preparing on a machine that is not up to it", () => {
   test("no network: the download fails, nothing half-made stays", async () => {
     host.answer = (program, args) => {
       if (program === "apt-cache") return { stdout: "x\n  Depends: linux-image-6.12.9+deb12-amd64\n" };
-      return args[0] === "download" ? { code: 100, stderr: "E: Failed to fetch" } : undefined;
+      return args.includes("download") ? { code: 100, stderr: "E: Failed to fetch" } : undefined;
     };
     const error = await failureOf();
     expect(error.code).toBe("ERR_LAB_KERNEL_DOWNLOAD");
     expect(error.message).toContain("linux-image-6.12.9+deb12-amd64 failed: E: Failed to fetch");
-    expect(host.calls.filter((call) => call === "apt-get update")).toHaveLength(1);
+    expect(host.calls.filter((call) => call.endsWith(" update"))).toHaveLength(1);
     expect(cached()).toEqual([]);
   });
 
@@ -121,7 +142,7 @@ describe("preparing on a machine that is not up to it", () => {
     host.answer = (program, args) => {
       if (program === "apt-cache") return { stdout: "  Depends: linux-image-6.12.9+deb12-amd64\n" };
       if (program === "dpkg-deb") return { code: 2, stderr: "tar: No space left on device" };
-      if (args[0] === "download") {
+      if (args.includes("download")) {
         const [draft] = cached();
         writeFileSync(path.join(folder, "cache/vfio-lab", draft!, "kernel.deb"), "");
       }

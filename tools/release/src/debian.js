@@ -6,6 +6,9 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 
+/** Seconds that another apt may take. */
+const PATIENCE_S = 300;
+
 /**
  * Installs what is missing, or says what to type.
  * @param {Record<string, string>} wanted Debian's package for each program on PATH, or file.
@@ -42,12 +45,24 @@ function isThere(file) {
     : folders.some((folder) => existsSync(path.join(folder, file)));
 }
 
-/** @param {string[]} args */
+/**
+ * Waits for another apt to finish. apt itself waits for dpkg's lock when asked to, but never for that of the package
+ * lists, which another of our tests, or the system after it booted, may hold for some seconds.
+ * @param {string[]} args
+ */
 function aptGet(args) {
-  // Waits for another apt to finish instead of failing on its lock.
-  const { status, stdout, stderr } = spawnSync("apt-get", ["-o", "DPkg::Lock::Timeout=300", ...args], {
-    encoding: "utf8",
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  });
-  if (status !== 0) throw new Error(`apt-get ${args.join(" ")} failed: ${stdout}${stderr}`);
+  for (let waited = 0; ; waited++) {
+    const { status, stdout, stderr } = spawnSync(
+      "apt-get",
+      ["-o", `DPkg::Lock::Timeout=${PATIENCE_S}`, ...args],
+      {
+        encoding: "utf8",
+        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
+      },
+    );
+    if (status === 0) return;
+    if (waited >= PATIENCE_S || !stderr.includes("Could not get lock"))
+      throw new Error(`apt-get ${args.join(" ")} failed: ${stdout}${stderr}`);
+    spawnSync("sleep", ["1"]);
+  }
 }

@@ -2,8 +2,11 @@
  * Sums up what test runs wrote down (Vitest's JSON reports).
  *
  * @typedef {{ name: string, passed: number, failed: number, skipped: number }} Row
+ * @typedef {{ status: string, fullName?: string, failureMessages?: string[] }} TestResult
+ * @typedef {{ status: string, name?: string, message?: string, assertionResults: TestResult[] }} FileResult
  */
 import { existsSync, readFileSync } from "node:fs";
+import path from "node:path";
 
 /**
  * One report's numbers. A run that left no report, none that can be read, or one without a single test, counts as one
@@ -19,16 +22,47 @@ export function readResults(name, file) {
     const passed = report.numPassedTests;
     const failed = report.numFailedTests;
     const skipped = report.numPendingTests + report.numTodoTests;
-    // A file that does not even load has failed without a single failed test.
-    const brokenFiles = report.testResults.filter(
-      (/** @type {{ status: string, assertionResults: unknown[] }} */ each) =>
-        each.status === "failed" && each.assertionResults.length === 0,
-    ).length;
+    const brokenFiles = report.testResults.filter(isBroken).length;
     if (passed + failed + skipped + brokenFiles === 0) return failure(`${name} (no tests)`);
     return { name, passed, failed: failed + brokenFiles, skipped };
   } catch {
     return failure(`${name} (unreadable report)`);
   }
+}
+
+/**
+ * What failed, for the end of a long output: each failed test with the first line of its error.
+ * @param {string} file a report; one that cannot be read has nothing to tell.
+ * @returns {string[]}
+ */
+export function failuresIn(file) {
+  if (!existsSync(file)) return [];
+  try {
+    return JSON.parse(readFileSync(file, "utf8")).testResults.flatMap(failuresOf);
+  } catch {
+    return [];
+  }
+}
+
+/**
+ * @param {FileResult} result
+ * @returns {string[]}
+ */
+function failuresOf(result) {
+  const failed = result.assertionResults.filter(({ status }) => status === "failed");
+  const lines = failed.map(
+    ({ fullName, failureMessages = [] }) => `${fullName}: ${failureMessages[0] ?? ""}`,
+  );
+  if (isBroken(result)) lines.push(result.message ?? "");
+  return lines.map((line) => `${path.basename(result.name ?? "")}: ${line.trim().split("\n")[0]}`);
+}
+
+/**
+ * A file that does not even load, or whose preparation failed, has failed without a single failed test.
+ * @param {FileResult} result
+ */
+function isBroken({ status, assertionResults }) {
+  return status === "failed" && assertionResults.every((each) => each.status !== "failed");
 }
 
 /**

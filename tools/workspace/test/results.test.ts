@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { median } from "../src/pairs.js";
-import { checkRow, readResults, runRow, sum, verdict } from "../src/results.js";
+import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "../src/results.js";
 
 let folder: string;
 beforeEach(() => {
@@ -43,9 +43,46 @@ describe("given the report of a test run", () => {
     expect(readResults("dma", file).failed).toBe(1);
   });
 
+  it("a test file whose preparation failed counts as a failure, although its tests were only skipped", () => {
+    const unprepared = { status: "failed", assertionResults: [{ status: "pending" }, { status: "pending" }] };
+    const file = report({
+      numPassedTests: 5,
+      numFailedTests: 0,
+      numPendingTests: 2,
+      numTodoTests: 0,
+      testResults: [unprepared],
+    });
+
+    expect(readResults("dma", file)).toEqual({ name: "dma", passed: 5, failed: 1, skipped: 2 });
+  });
+
+  it("each failure is told in one line, with its file", () => {
+    const broken = {
+      name: "/there/pool.test.ts",
+      status: "failed",
+      message: "Error: no lab\n at x",
+      assertionResults: [],
+    };
+    const red = {
+      name: "/there/map.test.ts",
+      status: "failed",
+      assertionResults: [
+        { status: "passed", fullName: "maps" },
+        { status: "failed", fullName: "unmaps", failureMessages: ["expected 1 to be 2\n at y"] },
+      ],
+    };
+    const file = report({ testResults: [broken, red] });
+
+    expect(failuresIn(file)).toEqual([
+      "pool.test.ts: Error: no lab",
+      "map.test.ts: unmaps: expected 1 to be 2",
+    ]);
+  });
+
   it("a run that left no report, or rubbish, counts as a failure and not as nothing", () => {
     expect(readResults("lab", path.join(folder, "absent.json"))).toMatchObject({ passed: 0, failed: 1 });
     expect(readResults("lab", report("not JSON"))).toMatchObject({ passed: 0, failed: 1 });
+    expect([path.join(folder, "absent.json"), report("not JSON")].flatMap(failuresIn)).toEqual([]);
   });
 
   it("a report without a single test counts as a failure", () => {
