@@ -18,6 +18,7 @@ interface Flags {
   readonly quiet?: true;
   readonly timeout?: number;
   readonly cwd?: string;
+  readonly show?: string[];
   readonly env: Readonly<Record<string, string>>;
   readonly output?: string;
   readonly memory?: string;
@@ -60,6 +61,7 @@ function commandLine(): Command {
     .option("--prepare", "only install, download and build what is missing")
     .option("--timeout <seconds>", "longest time the command may take", positiveNumber)
     .option("--cwd <folder>", "working directory in the guest (default: this one)")
+    .option("--show <folder...>", "folders below /tmp or /run that the command needs, too")
     .option(
       "-e, --env <name[=value]>",
       "an environment variable for the command; repeatable",
@@ -101,6 +103,7 @@ function labOptions(flags: Flags): LabOptions {
       (process.env.npm_lifecycle_event === "lab" ? process.env.INIT_CWD : undefined) ??
       process.cwd(),
     env: flags.env,
+    ...(flags.show === undefined ? {} : { shows: flags.show }),
     ...(flags.with === undefined ? {} : { extras: flags.with }),
     ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout * 1000 }),
     ...(flags.output === undefined ? {} : { outputDirectory: flags.output }),

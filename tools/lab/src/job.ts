@@ -9,6 +9,8 @@ import { shellCommand, shellQuote } from "./shell-quote.js";
 export interface Job {
   readonly command: readonly string[];
   readonly cwd: string;
+  /** What the command needs to see beside its working directory. */
+  readonly shows: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** The kernel's lib/modules folder on the host. */
   readonly modules: string;
@@ -55,7 +57,7 @@ export async function writeJob(directory: string, job: Job): Promise<void> {
 /** Shell variables the init reads. */
 export function settingsScript(job: Job): string {
   const { rows, columns } = job.terminal ?? { rows: 24, columns: 80 };
-  const kept = keptFolders(job.cwd).map((folder) => `  "$1" ${shellQuote(folder)}`);
+  const kept = keptFolders([job.cwd, ...job.shows]);
   return [
     `LAB_MODE=${job.terminal ? "shell" : "command"}`,
     `LAB_ROWS=${rows} LAB_COLUMNS=${columns}`,
@@ -63,7 +65,7 @@ export function settingsScript(job: Job): string {
     `LAB_MODULES=${shellQuote(job.modules)}`,
     `LAB_VFIO_DEVICES=${shellQuote(devicesForVfio().join(" "))}`,
     `for_each_kept_folder() {`,
-    ...(kept.length > 0 ? kept : ["  :"]),
+    ...(kept.length > 0 ? kept.map((folder) => `  "$1" ${shellQuote(folder)}`) : ["  :"]),
     "}\n",
   ].join("\n");
 }
@@ -76,9 +78,8 @@ export function commandScript({ cwd, env, command }: Pick<Job, "cwd" | "env" | "
   return `cd ${shellQuote(cwd)} && exec /usr/bin/env -i -- ${shellCommand([...variables, ...program])}\n`;
 }
 
-/** The topmost folder of the path that a fresh /tmp or /run would hide, if it is below one of them. */
-export function keptFolders(directory: string): string[] {
-  const fresh = FRESH_FOLDERS.find((folder) => directory.startsWith(`${folder}/`));
-  if (fresh === undefined) return [];
-  return [directory.split("/").slice(0, 3).join("/")];
+/** For those of the paths that a fresh /tmp or /run would hide, what is directly below it and leads there; each once. */
+export function keptFolders(paths: readonly string[]): string[] {
+  const hidden = paths.filter((each) => FRESH_FOLDERS.some((folder) => each.startsWith(`${folder}/`)));
+  return [...new Set(hidden.map((each) => each.split("/").slice(0, 3).join("/")))];
 }

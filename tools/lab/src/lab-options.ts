@@ -36,6 +36,11 @@ export interface LabOptions {
   readonly extras?: readonly LabExtra[];
   /** Working directory, the same path in host and guest. Default: the caller's. */
   readonly cwd?: string;
+  /**
+   * Folders below /tmp or /run that the command needs beside its working directory: the guest has a /tmp and a /run
+   * of its own. All other folders are the same in host and guest.
+   */
+  readonly shows?: readonly string[];
   /** Environment variables beside PATH, HOME, USER, LANG, TERM and the like, which are the host's. */
   readonly env?: Readonly<Record<string, string>>;
   /** Longest time the command may take, in milliseconds, counted from its start. Default 10 minutes. */

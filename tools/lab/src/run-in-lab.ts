@@ -49,6 +49,7 @@ export async function runInLab(command: readonly string[], options: LabOptions =
 export interface Request {
   readonly command: readonly string[];
   readonly cwd: string;
+  readonly shows: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly outputDirectory: string | undefined;
 }
@@ -63,6 +64,7 @@ export async function readRequest(command: readonly string[], options: LabOption
   return {
     command,
     cwd: await existingFolder(options.cwd ?? process.cwd()),
+    shows: await Promise.all((options.shows ?? []).map(existingFolder)),
     env: guestEnvironment(process.env, options.env ?? {}, outputDirectory !== undefined),
     outputDirectory,
   };
@@ -72,7 +74,7 @@ export async function readRequest(command: readonly string[], options: LabOption
 async function existingFolder(folder: string): Promise<string> {
   const real = await realpath(folder).catch(() => undefined);
   if (real !== undefined && (await stat(real)).isDirectory()) return real;
-  throw badArgument(`${folder} is not a folder`, "Pass an existing folder as cwd.");
+  throw badArgument(`${folder} is not a folder`, "Pass an existing folder.");
 }
 
 function badArgument(message: string, hint: string): LabError {

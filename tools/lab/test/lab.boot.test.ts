@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeAll, expect, test } from "vitest";
@@ -35,6 +35,7 @@ async function failureOf(command: readonly string[], options: LabOptions): Promi
 const GUEST_REPORT = `
   echo "args: $(printf '<%s>' "$@")"
   echo "where: $PWD, $VFIO_LAB, $ODD"
+  echo "shown: $(ls "$SHOWN")"
   ls -l /sys/bus/pci/devices/*/iommu_group /sys/bus/pci/devices/*/driver
   grep HugePages_Total /proc/meminfo
   modprobe uio_pci_generic && echo "modprobe works"
@@ -59,17 +60,21 @@ test(
   async () => {
     const cwd = mkdtempSync(path.join(os.tmpdir(), "lab test'"));
     const outputDirectory = path.join(cwd, "out,put");
+    const shown = mkdtempSync(path.join(os.tmpdir(), "lab shown"));
+    writeFileSync(path.join(shown, "a tool"), "");
     const words = ["a b", "it's", "$HOME", "", "é"];
     const result = await runInLab(["sh", "-c", GUEST_REPORT, "sh", ...words], {
       cwd,
+      shows: [shown],
       outputDirectory,
-      env: { ODD: "a'b" },
+      env: { ODD: "a'b", SHOWN: shown },
     });
     const refused = ["unplug edu", "fatal-error edu"].map((line) => `hotplug: cannot do "${line}"\n`);
     const stderr = `${refused.join("")}complaint\n`;
     expect(result).toMatchObject({ exitCode: 130, stderr });
     expect(result.stdout).toContain(`args: ${words.map((word) => `<${word}>`).join("")}`);
     expect(result.stdout).toContain(`where: ${cwd}, 1, a'b`);
+    expect(result.stdout).toContain("shown: a tool\n");
     expect(result.stdout).toMatch(/HugePages_Total: +256\n/);
     expect(result.stdout).toContain(`modprobe works\nnode ${process.version}\n`);
     expect(result.stdout).toContain("unplug edu: 1\npulled out\nput back\n");
@@ -80,7 +85,7 @@ test(
     expect(readFileSync(path.join(outputDirectory, "file"), "utf8")).toBe("result\n");
     expect(readdirSync("/usr")).not.toContain("written-in-guest");
     expectDevices(result.stdout);
-    rmSync(cwd, { recursive: true });
+    for (const folder of [cwd, shown]) rmSync(folder, { recursive: true });
   },
   BOOT_TEST_MS,
 );

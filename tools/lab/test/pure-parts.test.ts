@@ -151,7 +151,14 @@ describe("quoting", () => {
 });
 
 describe("the job", () => {
-  const job = { command: ["true"], cwd: "/tmp/a b/c", env: {}, modules: "/m", hasOutput: true };
+  const job = {
+    command: ["true"],
+    cwd: "/tmp/a b/c",
+    shows: ["/run/d"],
+    env: {},
+    modules: "/m",
+    hasOutput: true,
+  };
 
   test("settings name the devices and the folders to keep visible", () => {
     const script = settingsScript(job);
@@ -161,12 +168,12 @@ describe("the job", () => {
         "-c",
         `${script}for_each_kept_folder echo; echo $LAB_MODE $LAB_HAS_OUTPUT`,
       ]).toString(),
-    ).toBe("/tmp/a b\ncommand yes\n");
+    ).toBe("/tmp/a b\n/run/d\ncommand yes\n");
   });
 
   test("only folders below /tmp and /run need keeping", () => {
-    expect(keptFolders("/run/x/y")).toEqual(["/run/x"]);
-    expect(["/tmp", "/", "/tmpfoo/a", "/home/me"].flatMap(keptFolders)).toEqual([]);
+    expect(keptFolders(["/run/x/y", "/tmp/z", "/run/x"])).toEqual(["/run/x", "/tmp/z"]);
+    expect(keptFolders(["/tmp", "/", "/tmpfoo/a", "/home/me"])).toEqual([]);
   });
 
   test("the environment is the host's few, ours, and the caller's on top", () => {

@@ -38,7 +38,8 @@ let printed: { version: string; states: string[] }[] = [];
 beforeAll(async () => {
   const accessLog = path.join(scratch, "accesses.log");
   const each = nodes.map(({ path: node }) => `"${node}" --allow-natives-syntax "${folder}/program.mjs"`);
-  const result = await runInLab(["sh", "-c", each.join(" && ")], { machine: { accessLog } });
+  const shows = nodes.map(({ path: node }) => path.dirname(node));
+  const result = await runInLab(["sh", "-c", each.join(" && ")], { machine: { accessLog }, shows });
   if (result.exitCode !== 0) throw new Error(result.stderr);
   printed = result.stdout
     .trim()
