@@ -42,6 +42,8 @@ export class DmaMapping implements Disposable {
   readonly memory: MappableMemory;
   /** As it was asked for. */
   readonly plan: MappingPlan;
+  /** For the mapper: the IOVA that it has from an allocator, until it is given back. */
+  allocated: bigint | undefined;
   readonly #owner: MappingOwner;
   #stretches: readonly DmaSegment[] = [];
   #segments: readonly DmaSegment[] | undefined;

@@ -1,4 +1,5 @@
 import { VfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
+import { bigIntOf } from "./halves.js";
 import { formatAddress, formatRange } from "./format.js";
 import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
 
@@ -84,9 +85,9 @@ export class IovaAllocator {
    */
   allocate(bytes: number, alignment = 4096): bigint {
     checkRequest(bytes, alignment);
-    const iova = this.#space.allocate(BigInt(bytes), BigInt(alignment));
+    const iova = this.#space.allocate(bigIntOf(bytes), bigIntOf(alignment));
     if (iova === undefined) throw this.#exhaustedError(bytes, alignment);
-    this.#taken.set(iova, BigInt(bytes));
+    this.#taken.set(iova, bigIntOf(bytes));
     return iova;
   }
 
@@ -99,7 +100,7 @@ export class IovaAllocator {
     for (const [start, length] of this.#taken) {
       if (iova < start + length && end > start) throw claimedError(iova, bytes, start, length);
     }
-    this.#taken.set(iova, BigInt(bytes));
+    this.#taken.set(iova, bigIntOf(bytes));
     this.#space.take(iova, BigInt(bytes));
   }
 
@@ -190,7 +191,8 @@ function withinReach(ranges: readonly IovaRange[], addressBits: number): IovaRan
 }
 
 function checkRequest(bytes: number, alignment: number): void {
-  if (Number.isSafeInteger(bytes) && bytes > 0 && Number.isInteger(Math.log2(alignment))) return;
+  const isPowerOfTwo = alignment >= 1 && alignment < 2 ** 64 && Number.isInteger(Math.log2(alignment));
+  if (Number.isSafeInteger(bytes) && bytes > 0 && isPowerOfTwo) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
     `${bytes} bytes aligned to ${alignment}: the length must be a whole number above 0, the alignment a power of two`,

@@ -1,4 +1,5 @@
 import { VfioRangeError, type IommuInfo } from "@vfio/ioctl-native";
+import { bigIntOf } from "./halves.js";
 import { formatAddress, formatRange } from "./format.js";
 import type { DmaSegment } from "./iova-table.js";
 
@@ -26,7 +27,7 @@ export function checkWithoutIommu(segment: DmaSegment, addressBits: number): voi
 }
 
 function checkAlignment({ iova, bytes }: DmaSegment, page: number): void {
-  if (iova % BigInt(page) === 0n && bytes % page === 0) return;
+  if (iova % bigIntOf(page) === 0n && bytes % page === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
     `IOVA ${formatAddress(iova)} and length ${bytes} must both be multiples of the IOMMU's page size, ${page} bytes`,
@@ -35,7 +36,7 @@ function checkAlignment({ iova, bytes }: DmaSegment, page: number): void {
 
 function checkRange({ iova, bytes }: DmaSegment, { iovaRanges }: IommuInfo): void {
   if (iovaRanges === undefined) return;
-  const last = iova + BigInt(bytes) - 1n;
+  const last = iova + bigIntOf(bytes) - 1n;
   if (iovaRanges.some(({ start, end }) => iova >= start && last <= end)) return;
   const usable = iovaRanges
     .map(({ start, end }) => `[${formatAddress(start)}, ${formatAddress(end)}]`)
@@ -48,7 +49,7 @@ function checkRange({ iova, bytes }: DmaSegment, { iovaRanges }: IommuInfo): voi
 }
 
 function checkReach({ iova, bytes }: DmaSegment, addressBits: number): void {
-  if (iova + BigInt(bytes) <= 1n << BigInt(addressBits)) return;
+  if (iova + bigIntOf(bytes) <= 1n << bigIntOf(addressBits)) return;
   throw new VfioRangeError(
     "ERR_VFIO_IOVA_OUT_OF_REACH",
     `IOVA ${formatRange(iova, bytes)} is beyond the ${addressBits} address bits that the device drives`,

@@ -1,4 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
+import { bigIntOf } from "./halves.js";
 import { formatRange } from "./format.js";
 import type { DmaSegment } from "./iova-table.js";
 
@@ -17,7 +18,9 @@ export class MappedRanges {
 
   /** @param segment is free, as {@link checkFree} says. */
   add(segment: DmaSegment): void {
-    this.#sorted.splice(this.#indexOf(segment.iova), 0, segment);
+    const at = this.#indexOf(segment.iova);
+    if (at === this.#sorted.length) this.#sorted.push(segment);
+    else this.#sorted.splice(at, 0, segment);
   }
 
   /** Removes a stretch; what reaches beyond it is cut off there. */
@@ -25,7 +28,7 @@ export class MappedRanges {
     let from = this.#indexOf(iova);
     const same = this.#sorted[from];
     if (same?.iova === iova && same.bytes === bytes) return void this.#sorted.splice(from, 1);
-    const end = iova + BigInt(bytes);
+    const end = iova + bigIntOf(bytes);
     const before = this.#sorted[from - 1];
     if (before !== undefined && endOf(before) > iova) from--;
     const touched = this.#sorted.slice(from, this.#indexOf(end));
@@ -48,7 +51,7 @@ export class MappedRanges {
 }
 
 function endOf({ iova, bytes }: DmaSegment): bigint {
-  return iova + BigInt(bytes);
+  return iova + bigIntOf(bytes);
 }
 
 /** What of a range lies below `start` and from `end` on. */

@@ -1,4 +1,5 @@
 import { errnoOf, isVfioError, VfioError, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import { bigIntOf } from "./halves.js";
 import type { IovaMode } from "./dma-mapper.js";
 import type { DmaMapping } from "./dma-mapping.js";
 import { formatRange } from "./format.js";
@@ -25,8 +26,6 @@ export class MappingInstaller {
   readonly #ranges = new MappedRanges();
   readonly #iommu: Iommu;
   readonly #options: InstallerOptions;
-  /** The IOVA that each mapping has from the allocator. */
-  readonly #allocated = new Map<DmaMapping, bigint>();
   /** Where mappings that wait for a group are to go, if that is known already. */
   readonly #promised = new Map<DmaMapping, DmaSegment>();
   /** What the IOMMU said last. */
@@ -95,9 +94,8 @@ export class MappingInstaller {
   /** Gives a mapping's IOVAs back to the allocator. */
   releaseIova(mapping: DmaMapping): void {
     this.#promised.delete(mapping);
-    const iova = this.#allocated.get(mapping);
-    if (iova !== undefined) this.#options.allocator.release(iova);
-    this.#allocated.delete(mapping);
+    if (mapping.allocated !== undefined) this.#options.allocator.release(mapping.allocated);
+    mapping.allocated = undefined;
   }
 
   /** True if the kernel still has a mapping. It cannot be asked, but it refuses to map the same range twice. */
@@ -106,7 +104,7 @@ export class MappingInstaller {
     if (first === undefined) return false;
     try {
       this.#iommu.map(
-        mapping.memory.address + BigInt(first.offset),
+        mapping.memory.address + bigIntOf(first.offset),
         first.iova,
         first.bytes,
         mapping.plan.access,
@@ -161,18 +159,18 @@ export class MappingInstaller {
 
   /** Notes each part in `done` as soon as it is mapped: what comes before a failure has to be undone. */
   #mapStretch(mapping: DmaMapping, stretch: DmaSegment, done: DmaSegment[]): void {
-    let rest = stretch;
-    while (rest.bytes > 0) {
+    for (let at = 0; at < stretch.bytes;) {
+      const rest = at === 0 ? stretch : restOf(stretch, at);
       const bytes = this.#mapSome(mapping, rest);
       done.push({ offset: rest.offset, iova: rest.iova, bytes });
-      rest = { offset: rest.offset + bytes, iova: rest.iova + BigInt(bytes), bytes: rest.bytes - bytes };
+      at += bytes;
     }
   }
 
   /** Maps one piece at least, and returns how many bytes it were. */
   #mapSome(mapping: DmaMapping, { offset, iova, bytes }: DmaSegment): number {
     const { access, pieceBytes = bytes } = mapping.plan;
-    const address = mapping.memory.address + BigInt(offset);
+    const address = mapping.memory.address + bigIntOf(offset);
     const wanted = mapping.memory.bytes - offset;
     if (bytes > pieceBytes && this.#iommu.mapPieces !== undefined) {
       return this.#iommu.mapPieces(address, iova, bytes, access, pieceBytes, wanted);
@@ -216,12 +214,11 @@ export class MappingInstaller {
     const { memory, plan } = mapping;
     const { mode, allocator } = this.#options;
     if (mode !== "allocate") return plan.iova ?? (mode === "physical" ? "physical" : memory.address);
-    const known = this.#allocated.get(mapping);
-    if (known !== undefined) return known;
+    if (mapping.allocated !== undefined) return mapping.allocated;
     // Aligned to the memory's pages, so that the IOMMU can use pages as large.
     const iova = plan.iova ?? allocator.allocate(memory.bytes, Math.max(memory.pageBytes, smallestPage));
     if (plan.iova !== undefined) allocator.claim(plan.iova, memory.bytes);
-    this.#allocated.set(mapping, iova);
+    mapping.allocated = iova;
     return iova;
   }
 
@@ -236,6 +233,10 @@ export class MappingInstaller {
     }
     return shortfall;
   }
+}
+
+function restOf({ offset, iova, bytes }: DmaSegment, from: number): DmaSegment {
+  return { offset: offset + from, iova: iova + bigIntOf(from), bytes: bytes - from };
 }
 
 function isErrno(error: unknown, name: "EINVAL" | "EEXIST" | "EBADF"): boolean {

@@ -58,7 +58,8 @@ export class RangeAllocator {
       if (other.start < added.start) added.start = other.start;
       if (other.end > added.end) added.end = other.end;
     }
-    this.#free.splice(first, behind - first, added);
+    if (behind === first + 1) this.#free[first] = added;
+    else this.#free.splice(first, behind - first, added);
   }
 
   /** Takes a range out of what is free. Parts of it need not be free. */

@@ -12,14 +12,15 @@ import {
 import type { DmaAccess, Iommu } from "./iommu.js";
 import { explainMapFailure } from "./map-failure.js";
 import { formatRange } from "./format.js";
-import { HalvesCounter, HIGH, LOW } from "./halves.js";
+import { bigIntOf } from "./halves.js";
 import { ReusedStructs } from "./reused-structs.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
-const FLAGS: Record<DmaAccess, number> = {
-  "read-write": READ | WRITE,
-  "read-only": READ,
-  "write-only": WRITE,
+/** How a map struct begins, for each access. */
+const HEADERS: Record<DmaAccess, bigint> = {
+  "read-write": header(READ | WRITE),
+  "read-only": header(READ),
+  "write-only": header(WRITE),
 };
 
 /** How many pieces go with one call: as many structs as fit two pages. */
@@ -57,7 +58,7 @@ export class Type1Iommu implements Iommu {
     const count = Math.min(Math.ceil(bytes / pieceBytes), MANY);
     this.#fill(count, address, iova, pieceBytes, access);
     const lastBytes = Math.min(bytes - (count - 1) * pieceBytes, pieceBytes);
-    this.#maps.quads[((count - 1) * MAP.words + MAP.size) / 2] = BigInt(lastBytes);
+    this.#maps.quads[(count - 1) * MAP.quads + MAP.size] = bigIntOf(lastBytes);
     const done = ioctlEach(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, this.#maps.first(count), (errno) =>
       this.#mapFailure(errno, iova, Math.min(pieceBytes, bytes), wanted),
     );
@@ -68,7 +69,7 @@ export class Type1Iommu implements Iommu {
   unmap(iova: bigint, bytes: number): number {
     const { quads } = this.#unmap;
     quads[UNMAP.iova] = iova;
-    quads[UNMAP.size] = BigInt(bytes);
+    quads[UNMAP.size] = bigIntOf(bytes);
     ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, this.#unmap.first(1), () => ({
       what: `cannot unmap IOVA ${formatRange(iova, bytes)}`,
     }));
@@ -76,23 +77,19 @@ export class Type1Iommu implements Iommu {
     return Number(quads[UNMAP.size]);
   }
 
-  /** The structs for `count` pieces of the same size: without BigInt, since there may be hundreds. */
+  /** The structs for `count` pieces of the same size. */
   #fill(count: number, address: bigint, iova: bigint, pieceBytes: number, access: DmaAccess): void {
-    const { words } = this.#maps;
-    const flags = FLAGS[access];
-    const size = new HalvesCounter(BigInt(pieceBytes));
-    const from = new HalvesCounter(address);
-    const to = new HalvesCounter(iova);
-    for (let at = 0; at < count * MAP.words; at += MAP.words) {
-      words[at + MAP.flags] = flags;
-      words[at + MAP.vaddr + LOW] = from.low;
-      words[at + MAP.vaddr + HIGH] = from.high;
-      words[at + MAP.iova + LOW] = to.low;
-      words[at + MAP.iova + HIGH] = to.high;
-      words[at + MAP.size + LOW] = size.low;
-      words[at + MAP.size + HIGH] = size.high;
-      from.add(size);
-      to.add(size);
+    const { quads } = this.#maps;
+    const header = HEADERS[access];
+    const size = bigIntOf(pieceBytes);
+    let [from, to] = [address, iova];
+    for (let at = 0; at < count * MAP.quads; at += MAP.quads) {
+      quads[at] = header;
+      quads[at + MAP.vaddr] = from;
+      quads[at + MAP.iova] = to;
+      quads[at + MAP.size] = size;
+      from += size;
+      to += size;
     }
   }
 
@@ -104,16 +101,20 @@ export class Type1Iommu implements Iommu {
   }
 }
 
-/** Where each field lies, in words of 32 bits. */
+/** Where each field lies, in words of 64 bits; the first one holds `argsz` and the flags. */
 const MAP = {
-  words: vfioStructs.vfio_iommu_type1_dma_map.bytes / 4,
-  flags: vfioStructs.vfio_iommu_type1_dma_map.fields.flags[0] / 4,
-  vaddr: vfioStructs.vfio_iommu_type1_dma_map.fields.vaddr[0] / 4,
-  iova: vfioStructs.vfio_iommu_type1_dma_map.fields.iova[0] / 4,
-  size: vfioStructs.vfio_iommu_type1_dma_map.fields.size[0] / 4,
+  quads: vfioStructs.vfio_iommu_type1_dma_map.bytes / 8,
+  vaddr: vfioStructs.vfio_iommu_type1_dma_map.fields.vaddr[0] / 8,
+  iova: vfioStructs.vfio_iommu_type1_dma_map.fields.iova[0] / 8,
+  size: vfioStructs.vfio_iommu_type1_dma_map.fields.size[0] / 8,
 };
-/** The same in words of 64 bits. */
 const UNMAP = {
   iova: vfioStructs.vfio_iommu_type1_dma_unmap.fields.iova[0] / 8,
   size: vfioStructs.vfio_iommu_type1_dma_unmap.fields.size[0] / 8,
 };
+
+function header(flags: number): bigint {
+  const struct = vfioStructs.vfio_iommu_type1_dma_map;
+  const bytes = struct.encode({ argsz: struct.bytes, flags });
+  return new BigUint64Array(bytes.buffer, bytes.byteOffset, 1)[0] ?? 0n;
+}

@@ -110,6 +110,8 @@ describe("given the ranges of an IOMMU", () => {
     const allocator = new IovaAllocator({ ranges: RANGES });
 
     for (const [bytes, alignment] of [
+      [4096, 0.5],
+      [4096, 2 ** 64],
       [0, 4096],
       [-1, 4096],
       [1.5, 4096],
