@@ -1,5 +1,5 @@
 /** What a hot loop does with DMA memory: no device is needed, so this runs on the host. */
-import { DmaBuffer, DmaPool, IovaTable } from "@vfio/dma";
+import { DmaPool, IovaTable } from "@vfio/dma";
 import {
   heapGrowth,
   measure,
@@ -29,7 +29,7 @@ const place = {
   bytes: TWO_MIB,
   release() {},
 };
-const pool = new DmaPool(new DmaBuffer(place), BLOCKS, TWO_MIB / BLOCKS);
+const pool = new DmaPool(place, BLOCKS, TWO_MIB / BLOCKS);
 
 const allocAndFree = () => pool.free(pool.alloc());
 /** Every base page of the memory in turn; a modulo would cost more than what is measured. */

@@ -1,5 +1,5 @@
 import { runAll, VfioRangeError } from "@vfio/ioctl-native";
-import { DmaBuffer } from "./dma-buffer.js";
+import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import type { DmaMapping } from "./dma-mapping.js";
 import { HugepageMemory } from "./hugepage-memory.js";
 import { RangeAllocator } from "./range-allocator.js";
@@ -8,7 +8,7 @@ import { RangeAllocator } from "./range-allocator.js";
 interface Chunk {
   readonly memory: HugepageMemory;
   readonly mapping: DmaMapping;
-  /** The free bytes of each segment. They are kept apart, since between segments the device's addresses may jump. */
+  /** The free bytes of each stretch. They are kept apart, since between stretches the device's addresses jump. */
   readonly spaces: readonly RangeAllocator[];
 }
 
@@ -32,13 +32,23 @@ export class DmaArena implements Disposable {
     this.#map = map;
   }
 
-  alloc({ bytes, align = 64 }: BufferRequest): DmaBuffer {
+  /** A buffer: one piece for the device. */
+  alloc(request: BufferRequest): DmaBuffer {
+    return new DmaBuffer(this.place(request));
+  }
+
+  /**
+   * A place for what is asked for.
+   * @param unitBytes what must not be torn apart by a jump in the device's addresses, counted from the place's start.
+   * Default: all of it.
+   */
+  place({ bytes, align = 64 }: BufferRequest, unitBytes = bytes): BufferPlace {
     checkRequest(bytes, align, this.#pageBytes);
     for (const chunk of this.#chunks) {
-      const buffer = cut(chunk, bytes, align);
-      if (buffer !== undefined) return buffer;
+      const place = cut(chunk, bytes, align);
+      if (place !== undefined) return place;
     }
-    return this.#allocFromNewChunk(bytes, align);
+    return this.#placeInNewChunk(bytes, align, unitBytes);
   }
 
   /** Unmaps and frees every memory, whatever was cut out of it. */
@@ -50,16 +60,16 @@ export class DmaArena implements Disposable {
     this.close();
   }
 
-  #allocFromNewChunk(bytes: number, align: number): DmaBuffer {
+  #placeInNewChunk(bytes: number, align: number, unitBytes: number): BufferPlace {
     const memory = HugepageMemory.allocate({ bytes, pageBytes: this.#pageBytes });
     const chunk = this.#mapChunk(memory);
-    const buffer = cut(chunk, bytes, align);
-    if (buffer === undefined) {
+    const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
+    if (place === undefined) {
       closeChunk(chunk);
-      throw scatteredError(bytes, this.#pageBytes);
+      throw scatteredError(unitBytes, this.#pageBytes);
     }
     this.#chunks.push(chunk);
-    return buffer;
+    return place;
   }
 
   #mapChunk(memory: HugepageMemory): Chunk {
@@ -67,8 +77,8 @@ export class DmaArena implements Disposable {
     try {
       mapping = this.#map(memory);
       // Without a group there are no device addresses, and this says so.
-      const { segments } = mapping.table;
-      return { memory, mapping, spaces: segments.map(({ offset, bytes }) => spaceOf(offset, bytes)) };
+      const { stretches } = mapping.table;
+      return { memory, mapping, spaces: stretches.map(({ offset, bytes }) => spaceOf(offset, bytes)) };
     } catch (error) {
       mapping?.unmap();
       memory.close();
@@ -83,14 +93,33 @@ function spaceOf(offset: number, bytes: number): RangeAllocator {
   return space;
 }
 
-function cut({ memory, mapping, spaces }: Chunk, bytes: number, align: number): DmaBuffer | undefined {
+/** A place in one piece. */
+function cut({ memory, mapping, spaces }: Chunk, bytes: number, align: number): BufferPlace | undefined {
   for (const space of spaces) {
     const start = space.allocate(BigInt(bytes), BigInt(align));
     if (start === undefined) continue;
     const release = (): void => space.give(start, BigInt(bytes));
-    return new DmaBuffer({ memory, table: mapping, offset: Number(start), bytes, release });
+    return { memory, table: mapping.table, offset: Number(start), bytes, release };
   }
   return undefined;
+}
+
+/** The start of a new chunk, over as many stretches as it takes, if none of them ends within a unit. */
+function cutAcross(
+  { memory, mapping, spaces }: Chunk,
+  bytes: number,
+  unitBytes: number,
+): BufferPlace | undefined {
+  const { table } = mapping;
+  const used = table.stretches.filter(({ offset }) => offset < bytes);
+  if (used.some(({ offset }) => offset % unitBytes !== 0)) return undefined;
+  const parts = used.map((each) => ({
+    start: BigInt(each.offset),
+    bytes: BigInt(Math.min(each.bytes, bytes - each.offset)),
+  }));
+  parts.forEach((part, at) => spaces[at]?.take(part.start, part.bytes));
+  const release = (): void => parts.forEach((part, at) => spaces[at]?.give(part.start, part.bytes));
+  return { memory, table, offset: 0, bytes, release };
 }
 
 function closeChunk({ memory, mapping }: Chunk): void {
@@ -111,6 +140,8 @@ function scatteredError(bytes: number, pageBytes: number): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_MEMORY_SCATTERED",
     `${bytes} bytes are not to be had in one piece of device addresses: pages of ${pageBytes} bytes lie scattered`,
-    { hint: 'Larger pages, or { iova: "allocate" } instead of "physical", make larger pieces' },
+    {
+      hint: 'Larger pages, or { iova: "allocate" } instead of "physical", make larger pieces; blocks of a size that divides the page size need none',
+    },
   );
 }

@@ -7,12 +7,12 @@ export interface BufferMemory {
   readonly buffer: ArrayBuffer;
 }
 
-/** Where a buffer lies: its memory, its place in it, and the addresses that a device uses. */
+/** Where a buffer or a pool lies: its memory, its place in it, and the addresses that a device uses. */
 export interface BufferPlace {
   /** The memory it is a part of. */
   readonly memory: BufferMemory;
   /** Translates offsets of that memory into device addresses. */
-  readonly table: Pick<IovaTable, "iovaOf">;
+  readonly table: IovaTable;
   /** Where it starts in that memory, in bytes. */
   readonly offset: number;
   /** Its length. */

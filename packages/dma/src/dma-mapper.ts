@@ -190,13 +190,17 @@ export class DmaMapper implements Disposable {
     return this.#arena.alloc(request);
   }
 
-  /** A pool of blocks of one size, for rings and packets. Throws what {@link alloc} throws. */
+  /**
+   * A pool of blocks of one size, for rings and packets. Each block is one piece for the device; where physical pages
+   * lie scattered, the pool need not be, if the page size is a multiple of the block size. Throws what {@link alloc} throws.
+   */
   pool({ count, bytes, align = 64 }: PoolRequest): DmaPool {
     if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
       const text = `${count} blocks of ${bytes} bytes, aligned to ${align}: the size must be a multiple of the alignment`;
       throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
     }
-    return new DmaPool(this.alloc({ bytes: count * bytes, align }), count, bytes);
+    this.#checkOpen();
+    return new DmaPool(this.#arena.place({ bytes: count * bytes, align }, bytes), count, bytes);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { closedError, VfioError, VfioRangeError } from "@vfio/ioctl-native";
-import type { DmaBuffer } from "./dma-buffer.js";
+import type { BufferPlace } from "./dma-buffer.js";
 
 /**
  * Many DMA blocks of one size, for rings and packets. A block is a small number, its index: taking one and giving it
@@ -25,7 +25,7 @@ export class DmaPool implements Disposable {
   readonly count: number;
   /** The size of each block in bytes. */
   readonly blockBytes: number;
-  readonly #buffer: DmaBuffer;
+  readonly #place: BufferPlace;
   /** A stack of free indexes: the block freed last is taken first, since the processor's cache still has it. */
   readonly #stack: Uint32Array;
   readonly #taken: Uint8Array;
@@ -35,16 +35,21 @@ export class DmaPool implements Disposable {
   #depth: number;
   #closed = false;
 
-  /** Programs call `DmaMapper.pool`. */
-  constructor(buffer: DmaBuffer, count: number, blockBytes: number) {
-    this.#buffer = buffer;
+  /**
+   * Programs call `DmaMapper.pool`.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if one of the blocks is not one piece for the device.
+   */
+  constructor(place: BufferPlace, count: number, blockBytes: number) {
+    const { table, offset } = place;
+    this.#place = place;
     this.count = count;
     this.blockBytes = blockBytes;
     this.#stack = Uint32Array.from({ length: count }, (_, index) => count - 1 - index);
     this.#depth = count;
     this.#taken = new Uint8Array(count);
-    this.#low = Uint32Array.from({ length: count }, (_, index) => buffer.iovaLowAt(index * blockBytes));
-    this.#high = Uint32Array.from({ length: count }, (_, index) => buffer.iovaHighAt(index * blockBytes));
+    const places = Float64Array.from({ length: count }, (_, index) => offset + index * blockBytes);
+    this.#low = Uint32Array.from(places, (at) => table.iovaLow(at, blockBytes));
+    this.#high = Uint32Array.from(places, (at) => table.iovaHigh(at, blockBytes));
   }
 
   /** How many blocks are free. */
@@ -54,7 +59,8 @@ export class DmaPool implements Disposable {
 
   /** The memory of all blocks; block `i` starts at `i * blockBytes`. */
   get bytes(): Uint8Array {
-    return this.#buffer.bytes;
+    if (this.#closed) throw closedError("this DMA pool");
+    return new Uint8Array(this.#place.memory.buffer, this.#place.offset, this.#place.bytes);
   }
 
   /** Takes a block and returns its index, or -1 if none is free. After close: VfioError `ERR_VFIO_CLOSED`. */
@@ -102,9 +108,9 @@ export class DmaPool implements Disposable {
    */
   blockAt(low: number, high: number): number {
     if (this.#closed) throw closedError("this DMA pool");
-    const { iovaLow, iovaHigh } = this.#buffer;
-    const index = Math.floor(((high - iovaHigh) * 2 ** 32 + (low - iovaLow)) / this.blockBytes);
-    if (index >= 0 && index < this.count && low >>> 0 === low && high >>> 0 === high) return index;
+    const { table, offset } = this.#place;
+    const index = Math.floor((table.offsetOfHalves(low, high) - offset) / this.blockBytes);
+    if (index >= 0 && index < this.count) return index;
     const problem = `the IOVA with the lower half ${low} and the upper half ${high} is in no block of the DMA pool`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
@@ -122,8 +128,9 @@ export class DmaPool implements Disposable {
 
   /** Gives the pool's memory back, taken blocks included. Twice does nothing. */
   close(): void {
+    if (this.#closed) return;
     this.#closed = true;
-    this.#buffer.free();
+    this.#place.release();
     this.#depth = 0;
     this.#taken.fill(0);
     this.#low = this.#high = new Uint32Array();

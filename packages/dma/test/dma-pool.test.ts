@@ -1,26 +1,28 @@
 import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { DmaBuffer, DmaPool, IovaTable } from "../src/index.js";
+import { DmaBuffer, DmaPool, IovaTable, type BufferPlace } from "../src/index.js";
 
 /** A pool on ordinary memory, at an IOVA just below 4 GiB so that the halves carry. */
 function poolOf(count: number, blockBytes: number): { pool: DmaPool; released: () => number } {
-  const { buffer, released } = bufferOf(count * blockBytes);
-  return { pool: new DmaPool(buffer, count, blockBytes), released };
+  const { place, released } = placeOf(count * blockBytes);
+  return { pool: new DmaPool(place, count, blockBytes), released };
 }
 
 function bufferOf(bytes: number): { buffer: DmaBuffer; released: () => number } {
+  const { place, released } = placeOf(bytes);
+  return { buffer: new DmaBuffer(place), released };
+}
+
+function placeOf(bytes: number): { place: BufferPlace; released: () => number } {
   let releases = 0;
   const pages = Math.ceil(bytes / 4096) * 4096;
   const table = new IovaTable([{ offset: 0, iova: 0xffff_f000n, bytes: pages }]);
-  const buffer = new DmaBuffer({
-    memory: { buffer: new ArrayBuffer(pages) },
-    table,
-    offset: 0,
-    bytes,
-    release: () => releases++,
-  });
-  return { buffer, released: () => releases };
+  const memory = { buffer: new ArrayBuffer(pages) };
+  return {
+    place: { memory, table, offset: 0, bytes, release: () => releases++ },
+    released: () => releases,
+  };
 }
 
 describe("given a buffer", () => {
@@ -136,6 +138,40 @@ describe("given a pool of blocks", () => {
     expect(error).toBeInstanceOf(RangeError);
     expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
     expect(error.message).toContain(`lower half ${low} and the upper half ${high}`);
+  });
+
+  it("in memory that lies scattered, each block is one piece, and an address leads back to it", () => {
+    const table = new IovaTable([
+      { offset: 0, iova: 0x1_0000_5000n, bytes: 4096 },
+      { offset: 4096, iova: 0x3000n, bytes: 8192 },
+    ]);
+    const memory = { buffer: new ArrayBuffer(12288) };
+    const pool = new DmaPool({ memory, table, offset: 2048, bytes: 8192, release: () => undefined }, 4, 2048);
+
+    expect([0, 1, 2, 3].map((block) => pool.iovaOf(block))).toEqual([
+      0x1_0000_5800n,
+      0x3000n,
+      0x3800n,
+      0x4000n,
+    ]);
+    expect([pool.blockAt(0x5fff, 1), pool.blockAt(0x3000, 0), pool.blockAt(0x47ff, 0)]).toEqual([0, 1, 3]);
+    for (const [low, high] of [
+      [0x57ff, 1],
+      [0x4800, 0],
+    ] as const)
+      expect(errorOf(() => pool.blockAt(low, high))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+  });
+
+  it("a block that the device would see in two pieces is refused", () => {
+    const table = new IovaTable([
+      { offset: 0, iova: 0x5000n, bytes: 4096 },
+      { offset: 4096, iova: 0x3000n, bytes: 4096 },
+    ]);
+    const place = { memory: { buffer: new ArrayBuffer(8192) }, table, offset: 0, bytes: 8192, release() {} };
+
+    const error = errorOf(() => new DmaPool(place, 2, 3072));
+    expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    expect(error.message).toContain("3072 bytes at offset 3072");
   });
 
   it("whatever is taken and freed in whatever order, no block is ever given twice", () => {

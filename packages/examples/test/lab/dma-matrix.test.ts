@@ -106,4 +106,24 @@ describe("given a container of vfio-core", () => {
     ).toBe(true);
     expect(pool.view(block)[1000]).toBe(0);
   });
+
+  it("a pool whose physical pages lie scattered: each of its blocks is one piece that the device reaches", async () => {
+    using machine = openEdu(WIDE_EDU);
+    using mapper = new DmaMapper(machine.container, { iova: "physical", pageBytes: 4096 });
+    using pool = mapper.pool({ count: 256, bytes: 2048 });
+    using echo = mapper.alloc({ bytes: 2048 });
+    const jumps = mapper.mappings[0]!.table.stretches.map(({ offset }) => offset / 2048).slice(1, 5);
+    expect(jumps).not.toEqual([]);
+
+    for (const block of jumps.flatMap((each) => [each - 1, each])) {
+      pool.view(block).fill(block + 1);
+      machine.edu.copyToDevice(pool.iovaOf(block), 2048, { interrupt: false });
+      await machine.edu.dmaDone();
+      machine.edu.copyFromDevice(echo.iova, 2048, { interrupt: false });
+      await machine.edu.dmaDone();
+
+      expect(echo.bytes).toEqual(pool.view(block));
+      expect(pool.blockAt(pool.iovaLow(block), pool.iovaHigh(block))).toBe(block);
+    }
+  });
 });
