@@ -1,6 +1,6 @@
 /** Structs for an ioctl, one behind the other, in one buffer for all calls: a large memory in small pieces takes thousands. */
 export class ReusedStructs {
-  readonly words: Uint32Array;
+  /** All of them, as words of 64 bits. */
   readonly quads: BigUint64Array;
   readonly #bytes: Uint8Array;
   readonly #size: number;
@@ -19,7 +19,6 @@ export class ReusedStructs {
     this.#bytes = new Uint8Array(count * struct.bytes);
     for (let at = 0; at < this.#bytes.length; at += struct.bytes)
       struct.write(this.#bytes, { argsz: struct.bytes }, at);
-    this.words = new Uint32Array(this.#bytes.buffer);
     this.quads = new BigUint64Array(this.#bytes.buffer);
     this.#first = this.#bytes;
   }

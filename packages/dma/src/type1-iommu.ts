@@ -16,11 +16,12 @@ import { bigIntOf } from "./halves.js";
 import { ReusedStructs } from "./reused-structs.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
+
 /** How a map struct begins, for each access. */
 const HEADERS: Record<DmaAccess, bigint> = {
-  "read-write": header(READ | WRITE),
-  "read-only": header(READ),
-  "write-only": header(WRITE),
+  "read-write": headerOf(READ | WRITE),
+  "read-only": headerOf(READ),
+  "write-only": headerOf(WRITE),
 };
 
 /** How many pieces go with one call: as many structs as fit two pages. */
@@ -113,7 +114,7 @@ const UNMAP = {
   size: vfioStructs.vfio_iommu_type1_dma_unmap.fields.size[0] / 8,
 };
 
-function header(flags: number): bigint {
+function headerOf(flags: number): bigint {
   const struct = vfioStructs.vfio_iommu_type1_dma_map;
   const bytes = struct.encode({ argsz: struct.bytes, flags });
   return new BigUint64Array(bytes.buffer, bytes.byteOffset, 1)[0] ?? 0n;
