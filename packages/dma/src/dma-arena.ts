@@ -1,8 +1,11 @@
 import { runAll, VfioRangeError } from "@vfio/ioctl-native";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
+import { DmaPool } from "./dma-pool.js";
 import type { DmaMapping } from "./dma-mapping.js";
 import { HugepageMemory } from "./hugepage-memory.js";
 import { RangeAllocator } from "./range-allocator.js";
+
+const CACHE_LINE = 64;
 
 /** A hugepage memory, mapped. */
 interface Chunk {
@@ -15,6 +18,16 @@ interface Chunk {
 /** What is asked of `DmaMapper.alloc`. */
 export interface BufferRequest {
   /** At least 1. */
+  readonly bytes: number;
+  /** A power of two, at most the page size. Default 64, a cache line. */
+  readonly align?: number;
+}
+
+/** What a pool is made of. */
+export interface PoolRequest {
+  /** How many blocks, at least 1. */
+  readonly count: number;
+  /** The size of each block: a multiple of `align`. */
   readonly bytes: number;
   /** A power of two, at most the page size. Default 64, a cache line. */
   readonly align?: number;
@@ -34,21 +47,17 @@ export class DmaArena implements Disposable {
 
   /** A buffer: one piece for the device. */
   alloc(request: BufferRequest): DmaBuffer {
-    return new DmaBuffer(this.place(request));
+    return orRelease(this.#place(request), (place) => new DmaBuffer(place));
   }
 
-  /**
-   * A place for what is asked for.
-   * @param unitBytes what must not be torn apart by a jump in the device's addresses, counted from the place's start.
-   * Default: all of it.
-   */
-  place({ bytes, align = 64 }: BufferRequest, unitBytes = bytes): BufferPlace {
-    checkRequest(bytes, align, this.#pageBytes);
-    for (const chunk of this.#chunks) {
-      const place = cut(chunk, bytes, align);
-      if (place !== undefined) return place;
+  /** A pool, of which each block is one piece for the device. */
+  pool({ count, bytes, align = CACHE_LINE }: PoolRequest): DmaPool {
+    if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
+      const text = `${count} blocks of ${bytes} bytes, aligned to ${align}: the size must be a multiple of the alignment`;
+      throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
     }
-    return this.#placeInNewChunk(bytes, align, unitBytes);
+    const place = this.#place({ bytes: count * bytes, align }, bytes);
+    return orRelease(place, () => new DmaPool(place, count, bytes));
   }
 
   /** Unmaps and frees every memory, whatever was cut out of it. */
@@ -60,13 +69,23 @@ export class DmaArena implements Disposable {
     this.close();
   }
 
+  /** @param unitBytes what must be one piece for the device, counted from the place's start. Default: all of it. */
+  #place({ bytes, align = CACHE_LINE }: BufferRequest, unitBytes = bytes): BufferPlace {
+    checkRequest(bytes, align, this.#pageBytes);
+    for (const chunk of this.#chunks) {
+      const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
+      if (place !== undefined) return place;
+    }
+    return this.#placeInNewChunk(bytes, align, unitBytes);
+  }
+
   #placeInNewChunk(bytes: number, align: number, unitBytes: number): BufferPlace {
     const memory = HugepageMemory.allocate({ bytes, pageBytes: this.#pageBytes });
     const chunk = this.#mapChunk(memory);
     const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
     if (place === undefined) {
       closeChunk(chunk);
-      throw scatteredError(unitBytes, this.#pageBytes);
+      throw scatteredError(bytes, unitBytes, this.#pageBytes);
     }
     this.#chunks.push(chunk);
     return place;
@@ -95,31 +114,44 @@ function spaceOf(offset: number, bytes: number): RangeAllocator {
 
 /** A place in one piece. */
 function cut({ memory, mapping, spaces }: Chunk, bytes: number, align: number): BufferPlace | undefined {
+  const { table } = mapping;
   for (const space of spaces) {
     const start = space.allocate(BigInt(bytes), BigInt(align));
     if (start === undefined) continue;
     const release = (): void => space.give(start, BigInt(bytes));
-    return { memory, table: mapping.table, offset: Number(start), bytes, release };
+    return { memory, table, offset: Number(start), bytes, release };
   }
   return undefined;
 }
 
-/** The start of a new chunk, over as many stretches as it takes, if none of them ends within a unit. */
+/** The start of a chunk, over as many stretches as it takes, if it is free and none of them ends within a unit. */
 function cutAcross(
   { memory, mapping, spaces }: Chunk,
   bytes: number,
   unitBytes: number,
 ): BufferPlace | undefined {
   const { table } = mapping;
+  if (bytes > memory.bytes) return undefined;
   const used = table.stretches.filter(({ offset }) => offset < bytes);
   if (used.some(({ offset }) => offset % unitBytes !== 0)) return undefined;
   const parts = used.map((each) => ({
     start: BigInt(each.offset),
     bytes: BigInt(Math.min(each.bytes, bytes - each.offset)),
   }));
+  if (!parts.every((part, at) => spaces[at]?.has(part.start, part.bytes))) return undefined;
   parts.forEach((part, at) => spaces[at]?.take(part.start, part.bytes));
   const release = (): void => parts.forEach((part, at) => spaces[at]?.give(part.start, part.bytes));
   return { memory, table, offset: 0, bytes, release };
+}
+
+/** What is made of a place; if that fails, the place is free again. */
+function orRelease<T>(place: BufferPlace, make: (place: BufferPlace) => T): T {
+  try {
+    return make(place);
+  } catch (error) {
+    place.release();
+    throw error;
+  }
 }
 
 function closeChunk({ memory, mapping }: Chunk): void {
@@ -136,12 +168,14 @@ function checkRequest(bytes: number, align: number, pageBytes: number): void {
   );
 }
 
-function scatteredError(bytes: number, pageBytes: number): VfioRangeError {
-  return new VfioRangeError(
-    "ERR_VFIO_MEMORY_SCATTERED",
-    `${bytes} bytes are not to be had in one piece of device addresses: pages of ${pageBytes} bytes lie scattered`,
-    {
-      hint: 'Larger pages, or { iova: "allocate" } instead of "physical", make larger pieces; blocks of a size that divides the page size need none',
-    },
-  );
+function scatteredError(bytes: number, unitBytes: number, pageBytes: number): VfioRangeError {
+  const scattered = `pages of ${pageBytes} bytes lie scattered`;
+  const problem =
+    unitBytes === bytes
+      ? `${bytes} bytes are not to be had in one piece of device addresses: ${scattered}`
+      : `blocks of ${unitBytes} bytes would lie across the ends of pages: ${scattered}`;
+  const sizes = unitBytes === bytes ? "" : ", or a block size that divides the page size";
+  return new VfioRangeError("ERR_VFIO_MEMORY_SCATTERED", problem, {
+    hint: `Larger pages, or { iova: "allocate" } instead of "physical", make larger pieces${sizes}`,
+  });
 }

@@ -1,8 +1,8 @@
 import { closedError, isVfioError, runAll, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
-import { DmaArena, type BufferRequest } from "./dma-arena.js";
+import { DmaArena, type BufferRequest, type PoolRequest } from "./dma-arena.js";
 import type { DmaBuffer } from "./dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
-import { DmaPool } from "./dma-pool.js";
+import type { DmaPool } from "./dma-pool.js";
 import { formatAddress } from "./format.js";
 import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { checkedBits, IovaAllocator } from "./iova-allocator.js";
@@ -42,16 +42,6 @@ export interface MapMemoryOptions {
   readonly access?: DmaAccess;
   /** Map in pieces of at most this size, each of which can be unmapped on its own. Default: as few as possible. */
   readonly pieceBytes?: number;
-}
-
-/** What a pool is made of. */
-export interface PoolRequest {
-  /** How many blocks, at least 1. */
-  readonly count: number;
-  /** The size of each block: a multiple of `align`. */
-  readonly bytes: number;
-  /** A power of two, at most the page size. Default 64. */
-  readonly align?: number;
 }
 
 /** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
@@ -194,13 +184,9 @@ export class DmaMapper implements Disposable {
    * A pool of blocks of one size, for rings and packets. Each block is one piece for the device; where physical pages
    * lie scattered, the pool need not be, if the page size is a multiple of the block size. Throws what {@link alloc} throws.
    */
-  pool({ count, bytes, align = 64 }: PoolRequest): DmaPool {
-    if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
-      const text = `${count} blocks of ${bytes} bytes, aligned to ${align}: the size must be a multiple of the alignment`;
-      throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
-    }
+  pool(request: PoolRequest): DmaPool {
     this.#checkOpen();
-    return new DmaPool(this.#arena.place({ bytes: count * bytes, align }, bytes), count, bytes);
+    return this.#arena.pool(request);
   }
 
   /**

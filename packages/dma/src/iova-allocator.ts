@@ -93,15 +93,17 @@ export class IovaAllocator {
 
   /**
    * Takes a certain stretch, so that it is not given to anybody else. Whether it is usable is not looked at.
-   * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` if a part of it is taken already.
+   * @param bytes at least 1.
+   * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` if a part of it is taken already; `ERR_VFIO_DMA_ALIGNMENT`.
    */
   claim(iova: bigint, bytes: number): void {
-    const end = iova + BigInt(bytes);
+    checkRequest(bytes, 1);
+    const wanted = BigInt(bytes);
     for (const [start, length] of this.#taken) {
-      if (iova < start + length && end > start) throw claimedError(iova, bytes, start, length);
+      if (iova < start + length && iova + wanted > start) throw claimedError(iova, bytes, start, length);
     }
-    this.#taken.set(iova, bigIntOf(bytes));
-    this.#space.take(iova, BigInt(bytes));
+    this.#taken.set(iova, wanted);
+    this.#space.take(iova, wanted);
   }
 
   /**

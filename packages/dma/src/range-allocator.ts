@@ -47,6 +47,12 @@ export class RangeAllocator {
     return undefined;
   }
 
+  /** True if all of a range is free. */
+  has(start: bigint, bytes: bigint): boolean {
+    const stretch = this.#free[this.#firstReaching(start + 1n)];
+    return stretch !== undefined && stretch.start <= start && start + bytes <= stretch.end;
+  }
+
   /** Adds a range to what is free, and joins it with its neighbours. Parts of it may be free already. */
   give(start: bigint, bytes: bigint): void {
     const added = { start, end: start + bytes };

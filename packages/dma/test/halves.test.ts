@@ -2,7 +2,9 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { bigIntOf } from "../src/halves.js";
 
-it("given any whole number, bigIntOf is BigInt; and so for powers of two up to 2^63", () => {
+it("given any number, bigIntOf is BigInt, and refuses what BigInt refuses", () => {
   fc.assert(fc.property(fc.maxSafeNat(), (value) => bigIntOf(value) === BigInt(value)));
-  for (let bits = 0; bits < 64; bits++) expect(bigIntOf(2 ** bits)).toBe(1n << BigInt(bits));
+  for (let bits = 0; bits < 66; bits++) expect(bigIntOf(2 ** bits)).toBe(1n << BigInt(bits));
+  expect(bigIntOf(-4096)).toBe(-4096n);
+  for (const value of [0.5, -0.5, NaN, Infinity]) expect(() => bigIntOf(value)).toThrow(RangeError);
 });

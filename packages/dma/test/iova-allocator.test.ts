@@ -122,6 +122,11 @@ describe("given the ranges of an IOMMU", () => {
         code: "ERR_VFIO_DMA_ALIGNMENT",
       });
     }
+    for (const bytes of [-4096, 0, 1.5]) {
+      expect(errorOf(() => allocator.claim(0x10_0000n, bytes))).toMatchObject({
+        code: "ERR_VFIO_DMA_ALIGNMENT",
+      });
+    }
     for (const addressBits of [0, 11, 65, 30.5]) {
       expect(errorOf(() => new IovaAllocator({ addressBits }))).toMatchObject({
         code: "ERR_VFIO_ADDRESS_BITS",

@@ -178,7 +178,7 @@ function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, va
   checkUnshared(request, struct, value);
   const field = struct.fields["argsz"];
   if (field === undefined) return value;
-  const argsz = wordAt(value, field[0]);
+  const argsz = field[1] === "u32" ? wordAt(value, field[0]) : Number(struct.read(value, "argsz"));
   if (argsz < struct.bytes || argsz > value.length) {
     throw argumentError(
       request,

@@ -38,7 +38,8 @@ export interface LabOptions {
   readonly cwd?: string;
   /**
    * Folders below /tmp or /run that the command needs beside its working directory: the guest has a /tmp and a /run
-   * of its own. All other folders are the same in host and guest.
+   * of its own. All other folders are the same in host and guest. Symbolic links are resolved: the guest
+   * sees what they lead to, not them.
    */
   readonly shows?: readonly string[];
   /** Environment variables beside PATH, HOME, USER, LANG, TERM and the like, which are the host's. */

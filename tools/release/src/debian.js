@@ -52,7 +52,7 @@ function isThere(file) {
  */
 function aptGet(args) {
   for (let waited = 0; ; waited++) {
-    const { status, stdout, stderr } = spawnSync(
+    const { status, stdout, stderr, error } = spawnSync(
       "apt-get",
       ["-o", `DPkg::Lock::Timeout=${PATIENCE_S}`, ...args],
       {
@@ -60,6 +60,7 @@ function aptGet(args) {
         env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
       },
     );
+    if (error !== undefined) throw new Error(`apt-get ${args.join(" ")}: ${error.message}`);
     if (status === 0) return;
     if (waited >= PATIENCE_S || !stderr.includes("Could not get lock"))
       throw new Error(`apt-get ${args.join(" ")} failed: ${stdout}${stderr}`);

@@ -53,7 +53,8 @@ function failuresOf(result) {
   const lines = failed.map(
     ({ fullName, failureMessages = [] }) => `${fullName}: ${failureMessages[0] ?? ""}`,
   );
-  if (isBroken(result)) lines.push(result.message ?? "");
+  // Vitest tells the reason here only of what fails outside of every describe.
+  if (isBroken(result)) lines.push(result.message || "what it prepares failed, see above");
   return lines.map((line) => `${path.basename(result.name ?? "")}: ${line.trim().split("\n")[0]}`);
 }
 

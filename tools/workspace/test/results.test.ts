@@ -71,11 +71,13 @@ describe("given the report of a test run", () => {
         { status: "failed", fullName: "unmaps", failureMessages: ["expected 1 to be 2\n at y"] },
       ],
     };
-    const file = report({ testResults: [broken, red] });
+    const unprepared = { ...broken, message: "", assertionResults: [{ status: "skipped" }] };
+    const file = report({ testResults: [broken, red, unprepared] });
 
     expect(failuresIn(file)).toEqual([
       "pool.test.ts: Error: no lab",
       "map.test.ts: unmaps: expected 1 to be 2",
+      "pool.test.ts: what it prepares failed, see above",
     ]);
   });
 

@@ -110,7 +110,7 @@ describe("given a container of vfio-core", () => {
   it("a pool whose physical pages lie scattered: each of its blocks is one piece that the device reaches", async () => {
     using machine = openEdu(WIDE_EDU);
     using mapper = new DmaMapper(machine.container, { iova: "physical", pageBytes: 4096 });
-    using pool = mapper.pool({ count: 256, bytes: 2048 });
+    using pool = mapper.pool({ count: 4096, bytes: 2048 });
     using echo = mapper.alloc({ bytes: 2048 });
     const jumps = mapper.mappings[0]!.table.stretches.map(({ offset }) => offset / 2048).slice(1, 5);
     expect(jumps).not.toEqual([]);

@@ -1,0 +1,78 @@
+import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { afterEach, describe, expect, it } from "vitest";
+import { DmaArena } from "../src/dma-arena.js";
+import type { DmaMapping } from "../src/dma-mapping.js";
+import { IovaTable } from "../src/index.js";
+
+leavesNothingBehind();
+
+let arena: DmaArena;
+let mapped: number;
+afterEach(() => arena.close());
+
+/** Where no two pages of 4 KiB lie behind each other. */
+function scatteredArena(): DmaArena {
+  mapped = 0;
+  const pages = (bytes: number) => Array.from({ length: bytes / 4096 }, (_, page) => page);
+  return new DmaArena(4096, ({ bytes }) => {
+    mapped++;
+    const segments = pages(bytes).map((page) => ({
+      offset: page * 4096,
+      iova: BigInt(0x10_0000 + page * 8192),
+      bytes: 4096,
+    }));
+    const mapping = { table: new IovaTable(segments), unmap: () => mapped-- };
+    return mapping as unknown as DmaMapping;
+  });
+}
+
+describe("given memory whose pages lie scattered for the device", () => {
+  it("a pool of many pages has each block in one piece; closed, its memory serves the next one", () => {
+    arena = scatteredArena();
+
+    for (let time = 0; time < 3; time++) {
+      using pool = arena.pool({ count: 8, bytes: 2048 });
+      expect(pool.iovaOf(1)).toBe(0x10_0800n);
+      expect(pool.iovaOf(2)).toBe(0x10_2000n);
+      expect(mapped).toBe(1);
+    }
+  });
+
+  it("a pool that is open shares its memory with nobody", () => {
+    arena = scatteredArena();
+    using pool = arena.pool({ count: 8, bytes: 2048 });
+    using other = arena.pool({ count: 8, bytes: 2048 });
+    expect(mapped).toBe(2);
+
+    pool.bytes.fill(1);
+    other.bytes.fill(2);
+    expect(pool.bytes.every((byte) => byte === 1)).toBe(true);
+    pool.close();
+    using buffer = arena.alloc({ bytes: 64 });
+    using third = arena.pool({ count: 8, bytes: 2048 });
+    buffer.bytes.fill(3);
+    third.bytes.fill(4);
+    expect([mapped, buffer.bytes[0], other.bytes[0]]).toEqual([3, 3, 2]);
+  });
+
+  it("blocks that would lie across the ends of pages are refused with the remedy, and no memory stays", () => {
+    arena = scatteredArena();
+
+    const error = errorOf(() => arena.pool({ count: 8, bytes: 3072 }));
+    expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_SCATTERED" });
+    expect(error.message).toContain(
+      "blocks of 3072 bytes would lie across the ends of pages: pages of 4096 bytes lie scattered",
+    );
+    expect(error.message).toContain("or a block size that divides the page size");
+    expect(mapped).toBe(0);
+  });
+
+  it("a buffer of two pages is refused", () => {
+    arena = scatteredArena();
+
+    expect(errorOf(() => arena.alloc({ bytes: 8192 })).message).toContain(
+      "8192 bytes are not to be had in one piece",
+    );
+    expect(mapped).toBe(0);
+  });
+});
