@@ -25,6 +25,7 @@ export interface OpenDevice extends Disposable {
   readonly device: VfioDevice & { close(): void };
   readonly pci: PciDevice;
   readonly group: Fd;
+  readonly container: Fd;
 }
 
 /** An open device of the lab, made with plain ioctls: this package must work with whatever fd it is given. */
@@ -46,6 +47,7 @@ export function openDevice(bdf: string): OpenDevice {
     device,
     pci,
     group,
+    container,
     [Symbol.dispose]() {
       pci.close();
       fd.close();
