@@ -7,7 +7,6 @@ import { formatAddress } from "./format.js";
 import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { checkedBits, IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
-import type { DmaSegment } from "./iova-table.js";
 import { MappingInstaller } from "./mapping-installer.js";
 import { checkPiece, wholePieces, without } from "./plan-segments.js";
 import { Type1Iommu } from "./type1-iommu.js";
@@ -211,7 +210,7 @@ export class DmaMapper implements Disposable {
   toString(): string {
     return drawIovaSpace({
       ranges: this.#installer.knownInfo?.iovaRanges,
-      mapped: this.mappings.flatMap((mapping) => mapping.segments).sort(byIova),
+      mappings: this.mappings.map(({ segments, plan }) => ({ segments, access: plan.access })),
       reserved: this.mode === "allocate" ? this.#allocator.reserved : [],
       addressBits: this.addressBits,
     });
@@ -251,10 +250,6 @@ export class DmaMapper implements Disposable {
 
 function tellsOfGroups(container: object): container is TellsOfGroups {
   return "onGroupAdded" in container && typeof container.onGroupAdded === "function";
-}
-
-function byIova(one: DmaSegment, other: DmaSegment): number {
-  return one.iova < other.iova ? -1 : 1;
 }
 
 /** Two objects may stand for the same memory, such as two `UserMemory` on one `Mapping`. */

@@ -21,7 +21,7 @@ export { DmaPool } from "./dma-pool.js";
 export type { FreeStretch } from "./range-allocator.js";
 export { IovaAllocator, type IovaAllocatorOptions } from "./iova-allocator.js";
 export { IovaTable, type DmaSegment } from "./iova-table.js";
-export { drawIovaSpace, type IovaSpace } from "./iova-picture.js";
+export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova-picture.js";
 export { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 export type { MemoryPart } from "./plan-segments.js";
 export { Type1Iommu } from "./type1-iommu.js";

@@ -1,12 +1,22 @@
 import type { IovaRange } from "@vfio/ioctl-native";
+import type { DmaAccess } from "./iommu.js";
 import type { DmaSegment } from "./iova-table.js";
+import { joined } from "./joined.js";
+
+/** A mapping, as it is drawn. */
+export interface DrawnMapping {
+  /** Its pieces; none while it waits for a group. */
+  readonly segments: readonly DmaSegment[];
+  /** What devices may do. */
+  readonly access: DmaAccess;
+}
 
 /** What there is to draw. */
 export interface IovaSpace {
   /** What the IOMMU can map, ends included; `undefined` if it is not known yet. */
   readonly ranges: readonly IovaRange[] | undefined;
-  /** In ascending order. */
-  readonly mapped: readonly DmaSegment[];
+  /** What is mapped, or waits for a group. */
+  readonly mappings: readonly DrawnMapping[];
   /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
   /** How many address bits the device drives. */
@@ -21,11 +31,8 @@ interface Line {
   readonly text: string;
 }
 
-/** Neighbouring mappings of the same kind are drawn as one line from this number on. */
-const MANY = 4;
-
 /**
- * Draws an IOVA space as text, lowest address first, one line for each stretch: `#` mapped, `·` free, `x` reserved
+ * Draws an IOVA space as text, lowest address first, one line for each stretch of a mapping: `#` mapped, `·` free, `x` reserved
  * by the allocator's owner, `-` out of the device's reach, and a blank where the IOMMU maps nothing.
  * @example
  * ```ts
@@ -33,23 +40,31 @@ const MANY = 4;
  *
  * const picture = drawIovaSpace({
  *   ranges: [{ start: 0n, end: 0xffff_ffffn }],
- *   mapped: [{ offset: 0, iova: 0x20_0000n, bytes: 2 << 20 }],
+ *   mappings: [{ segments: [{ offset: 0, iova: 0x20_0000n, bytes: 2 << 20 }], access: "read-only" }],
  *   reserved: [],
  *   addressBits: 32,
  * });
- * console.log(picture.includes("mapped")); // true
+ * console.log(picture.includes("mapped, read-only")); // true
  * ```
  */
 export function drawIovaSpace(space: IovaSpace): string {
-  if (space.ranges === undefined) return "IOVA space: unknown until the container has a group";
+  const waiting = waitingText(space.mappings.filter(({ segments }) => segments.length === 0).length);
+  if (space.ranges === undefined) return `IOVA space: unknown until the container has a group${waiting}`;
   const last = (1n << BigInt(space.addressBits)) - 1n;
-  const lines: Line[] = [...mappedLines(space.mapped), ...space.reserved.map(reservedLine)];
-  for (const range of space.ranges)
-    lines.push(...freeLines(range, [...space.mapped.map(asRange), ...space.reserved], last));
+  const mapped = space.mappings.flatMap(mappedLines);
+  const lines: Line[] = [...mapped, ...space.reserved.map(reservedLine)];
+  for (const range of space.ranges) lines.push(...freeLines(range, [...mapped, ...space.reserved], last));
   lines.push(...holes(space.ranges));
   lines.sort((one, other) => (one.start < other.start ? -1 : 1));
   const width = Math.max(...lines.map(({ end }) => end.toString(16).length), 1);
-  return ["IOVA space", ...lines.map((line) => drawLine(line, width))].join("\n");
+  return [`IOVA space${waiting}`, ...lines.map((line) => drawLine(line, width))].join("\n");
+}
+
+function waitingText(count: number): string {
+  if (count === 0) return "";
+  return count === 1
+    ? ", and a mapping that waits for a group"
+    : `, and ${count} mappings that wait for a group`;
 }
 
 function drawLine({ start, end, mark, text }: Line, width: number): string {
@@ -57,33 +72,18 @@ function drawLine({ start, end, mark, text }: Line, width: number): string {
   return `  ${address(start)} – ${address(end)}  ${mark.repeat(4)}  ${size(end - start + 1n).padStart(9)}  ${text}`;
 }
 
-function mappedLines(mapped: readonly DmaSegment[]): Line[] {
-  const groups: DmaSegment[][] = [];
-  for (const segment of mapped) {
-    const group = groups.at(-1);
-    const before = group?.at(-1);
-    if (before !== undefined && before.iova + BigInt(before.bytes) === segment.iova) group?.push(segment);
-    else groups.push([segment]);
-  }
-  return groups.flatMap((group) =>
-    group.length < MANY ? group.map((each) => mappedLine([each])) : [mappedLine(group)],
-  );
-}
-
-function mappedLine(group: readonly DmaSegment[]): Line {
-  const [first] = group;
-  const start = first?.iova ?? 0n;
-  const bytes = group.reduce((sum, each) => sum + BigInt(each.bytes), 0n);
-  const text = group.length === 1 ? "mapped" : `mapped in ${group.length} pieces`;
-  return { start, end: start + bytes - 1n, mark: "#", text };
+/** One line for each part of a mapping that is one piece for the device. */
+function mappedLines({ segments, access }: DrawnMapping): Line[] {
+  return joined(segments).map(({ offset, iova, bytes }) => {
+    const pieces = segments.filter((each) => each.offset >= offset && each.offset < offset + bytes).length;
+    const cut = pieces === 1 ? "" : ` in ${pieces} pieces`;
+    const limit = access === "read-write" ? "" : `, ${access}`;
+    return { start: iova, end: iova + BigInt(bytes) - 1n, mark: "#", text: `mapped${cut}${limit}` };
+  });
 }
 
 function reservedLine({ start, end }: IovaRange): Line {
   return { start, end, mark: "x", text: "reserved" };
-}
-
-function asRange({ iova, bytes }: DmaSegment): IovaRange {
-  return { start: iova, end: iova + BigInt(bytes) - 1n };
 }
 
 /** What of a usable range is left between the things in it; cut where the device's reach ends. */
