@@ -38,6 +38,8 @@ export class DmaArena implements Disposable {
   readonly #pageBytes: number;
   readonly #map: (memory: HugepageMemory) => DmaMapping;
   readonly #chunks: Chunk[] = [];
+  /** What was cut out and not given back. */
+  readonly #live = new Set<Disposable>();
 
   /** @param map maps a new memory for DMA. */
   constructor(pageBytes: number, map: (memory: HugepageMemory) => DmaMapping) {
@@ -47,7 +49,7 @@ export class DmaArena implements Disposable {
 
   /** A buffer: one piece for the device. */
   alloc(request: BufferRequest): DmaBuffer {
-    return orRelease(this.#place(request), (place) => new DmaBuffer(place));
+    return this.#make(this.#place(request), (place) => new DmaBuffer(place));
   }
 
   /** A pool, of which each block is one piece for the device. */
@@ -57,11 +59,12 @@ export class DmaArena implements Disposable {
       throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
     }
     const place = this.#place({ bytes: count * bytes, align }, bytes);
-    return orRelease(place, () => new DmaPool(place, count, bytes));
+    return this.#make(place, (tracked) => new DmaPool(tracked, count, bytes));
   }
 
-  /** Unmaps and frees every memory, whatever was cut out of it. */
+  /** Unmaps and frees every memory; what was cut out of it is closed, too. */
   close(): void {
+    for (const each of [...this.#live]) each[Symbol.dispose]();
     runAll(this.#chunks.splice(0).map((chunk) => () => closeChunk(chunk)));
   }
 
@@ -77,6 +80,23 @@ export class DmaArena implements Disposable {
       if (place !== undefined) return place;
     }
     return this.#placeInNewChunk(bytes, align, unitBytes);
+  }
+
+  /** What stands on a place, known until it gives the place back. If it cannot be made, the place is free again. */
+  #make<T extends Disposable>(place: BufferPlace, make: (place: BufferPlace) => T): T {
+    let made: T | undefined;
+    const release = (): void => {
+      place.release();
+      if (made !== undefined) this.#live.delete(made);
+    };
+    try {
+      made = make({ ...place, release });
+    } catch (error) {
+      release();
+      throw error;
+    }
+    this.#live.add(made);
+    return made;
   }
 
   #placeInNewChunk(bytes: number, align: number, unitBytes: number): BufferPlace {
@@ -142,16 +162,6 @@ function cutAcross(
   parts.forEach((part, at) => spaces[at]?.take(part.start, part.bytes));
   const release = (): void => parts.forEach((part, at) => spaces[at]?.give(part.start, part.bytes));
   return { memory, table, offset: 0, bytes, release };
-}
-
-/** What is made of a place; if that fails, the place is free again. */
-function orRelease<T>(place: BufferPlace, make: (place: BufferPlace) => T): T {
-  try {
-    return make(place);
-  } catch (error) {
-    place.release();
-    throw error;
-  }
 }
 
 function closeChunk({ memory, mapping }: Chunk): void {

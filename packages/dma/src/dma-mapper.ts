@@ -164,7 +164,10 @@ export class DmaMapper implements Disposable {
     if (shortfall !== undefined) throw shortfall;
   }
 
-  /** Takes all of this mapper's mappings back, buffers and pools included; all of them, also if one fails. */
+  /**
+   * Takes all of this mapper's mappings back; all of them, also if one fails. Its buffers and pools are closed: they
+   * have no bytes and no addresses any more.
+   */
   unmapAll(): void {
     runAll([() => this.#arena.close(), ...this.mappings.map((mapping) => () => this.unmap(mapping))]);
   }

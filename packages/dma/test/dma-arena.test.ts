@@ -67,6 +67,19 @@ describe("given memory whose pages lie scattered for the device", () => {
     expect(mapped).toBe(0);
   });
 
+  it("what was cut out is closed with all the memory: it has no bytes and no addresses any more", () => {
+    arena = scatteredArena();
+    const buffer = arena.alloc({ bytes: 64 });
+    const pool = arena.pool({ count: 8, bytes: 2048 });
+    arena.close();
+
+    const uses = [() => buffer.bytes, () => buffer.iovaLowAt(0), () => pool.alloc(), () => pool.iovaLow(0)];
+    for (const use of uses) expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(mapped).toBe(0);
+    buffer.free();
+    pool.close();
+  });
+
   it("a buffer of two pages is refused", () => {
     arena = scatteredArena();
 
