@@ -1,4 +1,5 @@
 import { closedError, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { BlockIndex } from "./block-index.js";
 import type { BufferPlace } from "./dma-buffer.js";
 
 /**
@@ -32,6 +33,7 @@ export class DmaPool implements Disposable {
   /** The halves of each block's IOVA; empty after close. */
   #low: Uint32Array;
   #high: Uint32Array;
+  readonly #index: BlockIndex;
   #depth: number;
   #closed = false;
 
@@ -50,6 +52,7 @@ export class DmaPool implements Disposable {
     const places = Float64Array.from({ length: count }, (_, index) => offset + index * blockBytes);
     this.#low = Uint32Array.from(places, (at) => table.iovaLow(at, blockBytes));
     this.#high = Uint32Array.from(places, (at) => table.iovaHigh(at, blockBytes));
+    this.#index = new BlockIndex(this.#low, this.#high, blockBytes);
   }
 
   /** How many blocks are free. */
@@ -108,9 +111,8 @@ export class DmaPool implements Disposable {
    */
   blockAt(low: number, high: number): number {
     if (this.#closed) throw closedError("this DMA pool");
-    const { table, offset } = this.#place;
-    const index = Math.floor((table.offsetOfHalves(low, high) - offset) / this.blockBytes);
-    if (index >= 0 && index < this.count) return index;
+    const index = this.#index.find(low, high);
+    if (index >= 0) return index;
     const problem = `the IOVA with the lower half ${low} and the upper half ${high} is in no block of the DMA pool`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }

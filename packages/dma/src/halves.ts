@@ -11,3 +11,16 @@ export function bigIntOf(value: number): bigint {
   words[HIGH] = value / 2 ** 32;
   return quad[0] ?? 0n;
 }
+
+/** The last of some ascending addresses, given in halves, that is not above another; -1 if all are. */
+export function lastUpTo(lows: Uint32Array, highs: Uint32Array, low: number, high: number): number {
+  let from = 0;
+  let to = lows.length;
+  while (from < to) {
+    const middle = (from + to) >>> 1;
+    const upper = highs[middle] ?? 0;
+    if (upper < high || (upper === high && (lows[middle] ?? 0) <= low)) from = middle + 1;
+    else to = middle;
+  }
+  return from - 1;
+}

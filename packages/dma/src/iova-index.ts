@@ -1,3 +1,4 @@
+import { lastUpTo } from "./halves.js";
 import type { IovaPiece } from "./iova-pieces.js";
 
 /** The way back from a device's address to an offset of the memory, by bisection; it makes no garbage. */
@@ -21,25 +22,12 @@ export class IovaIndex {
 
   /** The offset of a device's address from which on so many bytes are one piece for the device; -1 if there is none. */
   offsetOf(low: number, high: number, bytes: number): number {
-    const piece = this.#lastUpTo(low, high);
+    const piece = lastUpTo(this.#low, this.#high, low, high);
     const within = low - (this.#low[piece] ?? 0);
     const offset = (this.#offset[piece] ?? 0) + within;
     // Written so that NaN and an address below all pieces (undefined) fail it too.
     const inside = this.#high[piece] === high && within < (this.#bytes[piece] ?? 0) && low >>> 0 === low;
     const reaches = bytes >= 1 && offset + bytes <= (this.#end[piece] ?? 0) && Number.isInteger(bytes);
     return inside && reaches ? offset : -1;
-  }
-
-  /** The last piece that starts at or below an address; -1 if none does. */
-  #lastUpTo(low: number, high: number): number {
-    let from = 0;
-    let to = this.#low.length;
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      const upper = this.#high[middle] ?? 0;
-      if (upper < high || (upper === high && (this.#low[middle] ?? 0) <= low)) from = middle + 1;
-      else to = middle;
-    }
-    return from - 1;
   }
 }

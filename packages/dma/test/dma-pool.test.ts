@@ -162,6 +162,40 @@ describe("given a pool of blocks", () => {
       expect(errorOf(() => pool.blockAt(low, high))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
   });
 
+  it("however the pages lie, each address of each block leads back to it, and what lies beside leads nowhere", () => {
+    const pages = fc.uniqueArray(fc.bigInt({ min: 0xf_fff0n, max: 0x10_0010n }), {
+      minLength: 1,
+      maxLength: 12,
+    });
+    const above = fc.constantFrom(0n, 1n << 60n);
+    const blockBytes = fc.constantFrom(64, 1024, 4096);
+    fc.assert(
+      fc.property(pages, above, blockBytes, fc.nat(4095), (order, base, bytes, within) => {
+        const pageAt = (page: bigint) => base + page * 4096n;
+        const table = new IovaTable(
+          order.map((page, at) => ({ offset: at * 4096, iova: pageAt(page), bytes: 4096 })),
+        );
+        const size = order.length * 4096;
+        const memory = { buffer: new ArrayBuffer(size) };
+        const pool = new DmaPool(
+          { memory, table, offset: 0, bytes: size, release() {} },
+          size / bytes,
+          bytes,
+        );
+        const blockAt = (iova: bigint) => pool.blockAt(Number(iova & 0xffff_ffffn), Number(iova >> 32n));
+
+        for (const [at, page] of order.entries()) {
+          expect(blockAt(pageAt(page) + BigInt(within))).toBe(Math.floor((at * 4096 + within) / bytes));
+          for (const beside of [page - 1n, page + 1n].filter((each) => !order.includes(each)))
+            expect(errorOf(() => blockAt(pageAt(beside) + BigInt(within)))).toMatchObject({
+              code: "ERR_VFIO_NOT_MAPPED",
+            });
+        }
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   it("a block that the device would see in two pieces is refused", () => {
     const table = new IovaTable([
       { offset: 0, iova: 0x5000n, bytes: 4096 },
