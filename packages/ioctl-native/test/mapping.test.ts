@@ -160,7 +160,7 @@ describe("closing a mapping", () => {
   });
 
   it("gives the file's memory back at once, and the addresses when the last view is garbage", async () => {
-    const ranges = await (async () => {
+    const closeOne = async () => {
       const mapping = mapMemory(8 * PAGE);
       const { buffer, registers, address } = mapping;
       expect(mapsWith("memfd:vfio-dma")).toHaveLength(1);
@@ -169,8 +169,11 @@ describe("closing a mapping", () => {
       expect(mapAt(address)).toMatch(/rw-p/);
       await Promise.resolve([buffer, registers]);
       return address;
-    })();
-    await collectGarbageUntil(() => mapAt(ranges) === undefined);
+    };
+    const addresses: bigint[] = [];
+    for (let time = 0; time < 8; time++) addresses.push(await closeOne());
+    // Not every one of them: V8 may take such addresses for its own heap as soon as they are free.
+    await collectGarbageUntil(() => addresses.some((each) => mapAt(each) === undefined));
   });
 
   it("without a view ever made gives the addresses back at once", () => {
