@@ -2,7 +2,7 @@ import { runAll, VfioRangeError } from "@vfio/ioctl-native";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
 import type { DmaMapping } from "./dma-mapping.js";
-import { HugepageMemory } from "./hugepage-memory.js";
+import { DEFAULT_PAGE_BYTES, HugepageMemory, type PageSource } from "./hugepage-memory.js";
 import { RangeAllocator } from "./range-allocator.js";
 
 const CACHE_LINE = 64;
@@ -35,15 +35,15 @@ export interface PoolRequest {
 
 /** Cuts buffers out of hugepage memories that it allocates and maps as they are needed. */
 export class DmaArena implements Disposable {
-  readonly #pageBytes: number;
+  readonly #source: PageSource & { readonly pageBytes: number };
   readonly #map: (memory: HugepageMemory) => DmaMapping;
   readonly #chunks: Chunk[] = [];
   /** What was cut out and not given back. */
   readonly #live = new Set<Disposable>();
 
   /** @param map maps a new memory for DMA. */
-  constructor(pageBytes: number, map: (memory: HugepageMemory) => DmaMapping) {
-    this.#pageBytes = pageBytes;
+  constructor(source: PageSource, map: (memory: HugepageMemory) => DmaMapping) {
+    this.#source = { ...source, pageBytes: source.pageBytes ?? DEFAULT_PAGE_BYTES };
     this.#map = map;
   }
 
@@ -74,7 +74,7 @@ export class DmaArena implements Disposable {
 
   /** @param unitBytes what must be one piece for the device, counted from the place's start. Default: all of it. */
   #place({ bytes, align = CACHE_LINE }: BufferRequest, unitBytes = bytes): BufferPlace {
-    checkRequest(bytes, align, this.#pageBytes);
+    checkRequest(bytes, align, this.#source.pageBytes);
     for (const chunk of this.#chunks) {
       const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
       if (place !== undefined) return place;
@@ -100,12 +100,12 @@ export class DmaArena implements Disposable {
   }
 
   #placeInNewChunk(bytes: number, align: number, unitBytes: number): BufferPlace {
-    const memory = HugepageMemory.allocate({ bytes, pageBytes: this.#pageBytes });
+    const memory = HugepageMemory.allocate({ ...this.#source, bytes });
     const chunk = this.#mapChunk(memory);
     const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
     if (place === undefined) {
       closeChunk(chunk);
-      throw scatteredError(bytes, unitBytes, this.#pageBytes);
+      throw scatteredError(bytes, unitBytes, this.#source.pageBytes);
     }
     this.#chunks.push(chunk);
     return place;

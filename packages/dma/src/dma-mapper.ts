@@ -4,6 +4,7 @@ import type { DmaBuffer } from "./dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
 import type { DmaPool } from "./dma-pool.js";
 import { formatAddress } from "./format.js";
+import type { PageSource } from "./hugepage-memory.js";
 import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { checkedBits, IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
@@ -11,7 +12,6 @@ import { MappingInstaller } from "./mapping-installer.js";
 import { checkPiece, wholePieces, without } from "./plan-segments.js";
 import { Type1Iommu } from "./type1-iommu.js";
 
-const TWO_MIB = 2 * 1024 * 1024;
 /** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
 const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
 const IOVA_MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
@@ -23,14 +23,15 @@ const IOVA_MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
  */
 export type IovaMode = "physical" | "virtual" | "allocate";
 
-/** Options of {@link DmaMapper}. */
-export interface DmaMapperOptions {
+/**
+ * Options of {@link DmaMapper}. Those of {@link PageSource} are for the memory behind {@link DmaMapper.alloc} and
+ * {@link DmaMapper.pool}.
+ */
+export interface DmaMapperOptions extends PageSource {
   /** Default `physical`. An allocator of one's own can have reserved windows, or be shared. */
   readonly iova?: IovaMode | IovaAllocator;
   /** How many address bits the device drives, 12 to 64: 28 for a device that reaches 256 MiB. Default 64. */
   readonly addressBits?: number;
-  /** Page size of the memory behind {@link DmaMapper.alloc} and {@link DmaMapper.pool}. Default 2 MiB. */
-  readonly pageBytes?: number;
 }
 
 /** Options of {@link DmaMapper.map}. */
@@ -82,7 +83,7 @@ export class DmaMapper implements Disposable {
 
   /** @param container a VFIO container, or another {@link Iommu}. */
   constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
-    const { iova = "physical", pageBytes = TWO_MIB } = options;
+    const { iova = "physical" } = options;
     const addressBits = checkedBits(options.addressBits ?? 64);
     this.mode = checkedMode(iova);
     this.#allocator =
@@ -93,7 +94,7 @@ export class DmaMapper implements Disposable {
       allocator: this.#allocator,
       addressBits: this.addressBits,
     });
-    this.#arena = new DmaArena(pageBytes, (memory) => this.map(memory));
+    this.#arena = new DmaArena(options, (memory) => this.map(memory));
     this.#groupListener = tellsOfGroups(container) ? container.onGroupAdded(() => this.replay()) : undefined;
   }
 

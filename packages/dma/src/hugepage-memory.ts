@@ -11,18 +11,26 @@ import { hugepageHint, numaNodes } from "./hugepages.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 import { contiguousRuns, type Run } from "./runs.js";
 
-const TWO_MIB = 2 * 1024 * 1024;
+/** The page size where none is said. */
+export const DEFAULT_PAGE_BYTES = 2 * 1024 * 1024;
 
-/** Options of {@link HugepageMemory.allocate}. */
-export interface AllocateOptions {
-  /** How much is wanted; rounded up to whole pages. At least 1. */
-  readonly bytes: number;
+/** Where memory comes from, and in pages of which size. */
+export interface PageSource {
   /** 2 MiB (2097152, the default), 1 GiB (1073741824), or, asked for explicitly, ordinary pages of 4096. */
   readonly pageBytes?: number;
-  /** Take the pages from this NUMA node, the device's own for instance. Default: any node. */
+  /**
+   * Take the pages from this NUMA node. Default: any node. A device's own is in
+   * `/sys/bus/pci/devices/ADDRESS/numa_node`, where -1 says that it has none.
+   */
   readonly numaNode?: number;
   /** A mounted hugetlbfs to take the pages from. Default: an anonymous memory file. */
   readonly directory?: string;
+}
+
+/** Options of {@link HugepageMemory.allocate}. */
+export interface AllocateOptions extends PageSource {
+  /** How much is wanted; rounded up to whole pages. At least 1. */
+  readonly bytes: number;
 }
 
 /**
@@ -59,7 +67,7 @@ export class HugepageMemory implements HasFd, Disposable {
    * VfioRangeError `ERR_VFIO_MEMORY_SIZE`, `ERR_VFIO_NUMA_NODE`.
    */
   static allocate(options: AllocateOptions): HugepageMemory {
-    const { pageBytes = TWO_MIB, directory, numaNode } = options;
+    const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;
     if (numaNode !== undefined) checkNode(numaNode);
     const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
     const hint = (): string => hugepageHint(bytes, pageBytes, numaNode);

@@ -3,7 +3,7 @@
  *
  * @packageDocumentation
  */
-export { HugepageMemory, type AllocateOptions } from "./hugepage-memory.js";
+export { HugepageMemory, type AllocateOptions, type PageSource } from "./hugepage-memory.js";
 export { UserMemory } from "./user-memory.js";
 export {
   countHugepages,

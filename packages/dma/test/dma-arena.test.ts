@@ -14,7 +14,7 @@ afterEach(() => arena.close());
 function scatteredArena(): DmaArena {
   mapped = 0;
   const pages = (bytes: number) => Array.from({ length: bytes / 4096 }, (_, page) => page);
-  return new DmaArena(4096, ({ bytes }) => {
+  return new DmaArena({ pageBytes: 4096 }, ({ bytes }) => {
     mapped++;
     const segments = pages(bytes).map((page) => ({
       offset: page * 4096,

@@ -1,7 +1,8 @@
 import { readFileSync } from "node:fs";
 import { errorOf, leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { countHugepagesByNode, HugepageMemory } from "../../src/index.js";
+import { countHugepagesByNode, DmaMapper, HugepageMemory } from "../../src/index.js";
+import { foreignContainer } from "./machine.js";
 
 const TWO_MIB = 2 << 20;
 
@@ -45,6 +46,19 @@ describe("given a machine with two NUMA nodes", () => {
       new RegExp(`node 0: \\d+ reserved, ${there} free; node 1: \\d+ reserved, ${here} free`),
     );
     expect(error.hint).toContain("/sys/devices/system/node/node1/hugepages/hugepages-2048kB/nr_hugepages");
+  });
+
+  it.each([0, 1])("a mapper's own memory comes from the node it was told: node %i", (node) => {
+    const other = freeOn(1 - node);
+    const free = freeOn(node);
+    using foreign = foreignContainer();
+    using mapper = new DmaMapper(foreign.container, { iova: "allocate", numaNode: node });
+
+    mapper.alloc({ bytes: 3 * TWO_MIB });
+    mapper.pool({ count: 1024, bytes: 2048 });
+
+    expect(freeOn(node)).toBe(free - 4);
+    expect(freeOn(1 - node)).toBe(other);
   });
 
   it("memory from no node in particular may take the pages of both", () => {
