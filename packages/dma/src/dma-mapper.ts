@@ -53,8 +53,8 @@ interface TellsOfGroups {
  * Maps memory for DMA by the devices of a VFIO container: anybody's container, known only by its fd.
  *
  * Memory may be mapped before the container has a group: it waits until one joins. When the last group leaves, the
- * kernel forgets all mappings; they come back with the next group, at the same addresses (but for `physical` with
- * ordinary pages, which may have moved meanwhile).
+ * kernel forgets all mappings; they come back with the next group, at the same addresses. At `physical` ones, pages that
+ * the kernel moved meanwhile do not: that is `ERR_VFIO_PAGES_MOVED`, since whoever knows their addresses would reach others.
  * @example
  * ```ts
  * // needs a device
@@ -196,12 +196,13 @@ export class DmaMapper implements Disposable {
    * Maps what waits for a group, and what the kernel forgot because the last group had left. With a container of
    * `@vfio/vfio-core` that happens by itself; with any other, call it after a group has joined.
    * @returns how many mappings are in place now that were not.
+   * @throws what {@link map} throws; an AggregateError if it is more than one. All others are in place then.
    */
   replay(): number {
     this.#checkOpen();
     if (this.#installer.refresh() === undefined) return 0;
     const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
-    // All of them first: ordinary pages may have moved to where another's were.
+    // All of them first: the pages of a new memory may lie where another's were.
     for (const mapping of missing) this.#forget(mapping);
     runAll(
       missing.map((mapping) => () => this.#installer.install(mapping)),
@@ -244,7 +245,7 @@ export class DmaMapper implements Disposable {
 
   #forget(mapping: DmaMapping): void {
     this.#installer.forget(mapping.stretches);
-    mapping.setStretches([]);
+    mapping.forget();
   }
 
   #checkOpen(): void {

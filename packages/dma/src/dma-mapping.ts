@@ -50,7 +50,8 @@ export class DmaMapping implements Disposable {
   #table: IovaTable | undefined;
   readonly #withdrawn: MemoryPart[] = [];
   #ended = false;
-  #wasMapped = false;
+  /** What was mapped last. */
+  #placed: readonly DmaSegment[] = [];
 
   /** Programs call `DmaMapper.map` instead. */
   constructor(memory: MappableMemory, plan: MappingPlan, owner: MappingOwner) {
@@ -135,7 +136,7 @@ export class DmaMapping implements Disposable {
   lose(part: MemoryPart): void {
     const others = this.#stretches.filter((each) => each !== part);
     const isWhole = others.length < this.#stretches.length;
-    this.setStretches(isWhole ? others : without(this.#stretches, [part]));
+    this.#setStretches(isWhole ? others : without(this.#stretches, [part]));
   }
 
   /** For the mapper: a part was unmapped for good. */
@@ -151,18 +152,27 @@ export class DmaMapping implements Disposable {
   /** For the mapper: all of it was unmapped for good. */
   end(): void {
     this.#ended = true;
-    this.setStretches([]);
+    this.forget();
   }
 
-  /** For the mapper: true if it was mapped before, so that somebody may know its addresses. */
-  get wasMapped(): boolean {
-    return this.#wasMapped;
+  /** For the mapper: the kernel has none of it any more. */
+  forget(): void {
+    this.#setStretches([]);
   }
 
-  /** For the mapper: what is mapped now. */
-  setStretches(stretches: readonly DmaSegment[]): void {
+  /** For the mapper: this is mapped now. */
+  place(stretches: readonly DmaSegment[]): void {
+    this.#placed = stretches;
+    this.#setStretches(stretches);
+  }
+
+  /** For the mapper: what was mapped last and not given back for good, so that somebody may know its addresses. */
+  get known(): readonly DmaSegment[] {
+    return without(this.#placed, this.#withdrawn);
+  }
+
+  #setStretches(stretches: readonly DmaSegment[]): void {
     this.#stretches = stretches;
-    this.#wasMapped ||= stretches.length > 0;
     this.#segments = undefined;
     this.#table = undefined;
   }

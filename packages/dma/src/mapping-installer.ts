@@ -9,7 +9,7 @@ import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
 import { checkSegment, checkWithoutIommu } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
-import { checkPagesStayed } from "./pages-stayed.js";
+import { checkPagesStayed, checkStillThere } from "./pages-stayed.js";
 import { planStretches, without, type IovaSource } from "./plan-segments.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
@@ -137,6 +137,7 @@ export class MappingInstaller {
     try {
       const source = this.#iovaSource(mapping, info);
       const stretches = without(planStretches(mapping.memory, source), mapping.withdrawn);
+      checkStillThere(mapping, stretches);
       for (const stretch of stretches) {
         checkSegment(stretch, info, this.#options.addressBits);
         this.#ranges.checkFree(stretch);
@@ -146,7 +147,7 @@ export class MappingInstaller {
         this.#ranges.add(stretch);
       }
       if (source === "physical") checkPagesStayed(mapping, stretches);
-      mapping.setStretches(stretches);
+      mapping.place(stretches);
     } catch (error) {
       const shortfall = this.#undo(mapping, done, error);
       if (shortfall === undefined) throw error;
@@ -197,7 +198,7 @@ export class MappingInstaller {
       );
     }
     // Who had it mapped before knows its addresses: they must not become somebody else's.
-    if (!mapping.wasMapped) this.releaseIova(mapping);
+    if (mapping.known.length === 0) this.releaseIova(mapping);
     return shortfall;
   }
 

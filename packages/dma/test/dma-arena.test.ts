@@ -8,6 +8,7 @@ leavesNothingBehind();
 
 let arena: DmaArena;
 let mapped: number;
+let lastMapping: { mapped: boolean };
 afterEach(() => arena.close());
 
 /** Where no two pages of 4 KiB lie behind each other. */
@@ -21,7 +22,8 @@ function scatteredArena(): DmaArena {
       iova: BigInt(0x10_0000 + page * 8192),
       bytes: 4096,
     }));
-    const mapping = { table: new IovaTable(segments), unmap: () => mapped-- };
+    const mapping = { mapped: true, table: new IovaTable(segments), unmap: () => mapped-- };
+    lastMapping = mapping;
     return mapping as unknown as DmaMapping;
   });
 }
@@ -78,6 +80,17 @@ describe("given memory whose pages lie scattered for the device", () => {
     expect(mapped).toBe(0);
     buffer.free();
     pool.close();
+  });
+
+  it("memory that did not come back with a group serves nobody any more: the next buffer has memory of its own", () => {
+    arena = scatteredArena();
+    const former = arena.alloc({ bytes: 64 });
+    lastMapping.mapped = false;
+
+    const next = arena.alloc({ bytes: 64 });
+    next.bytes.fill(1);
+
+    expect([mapped, former.bytes[0]]).toEqual([2, 0]);
   });
 
   it("a buffer of two pages is refused", () => {

@@ -50,18 +50,35 @@ describe("given ordinary pages at their physical addresses", () => {
     expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
   });
 
-  it("pages that have moved to where another memory's were are no overlap", () => {
+  it("a memory whose pages have moved is not mapped at others than those that somebody knows, until it is mapped anew", () => {
     const iommu = new FakeIommu();
     const mapper = new DmaMapper(iommu);
-    const [first, second] = [memoryAt([0x1000n]), memoryAt([0x2000n])];
-    const mappings = [mapper.map(first), mapper.map(second)];
+    const [stays, moves] = [memoryAt([0x1000n]), memoryAt([0x2000n, 0x3000n])];
+    const [stayed, moved] = [mapper.map(stays), mapper.map(moves)];
     iommu.lastGroupLeaves();
-    first.physicalAddresses = () => [0x2000n];
-    second.physicalAddresses = () => [0x5000n];
+    moves.physicalAddresses = () => [0x2000n, 0x5000n];
+
+    const error = errorOf(() => iommu.groupJoins());
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_PAGES_MOVED" });
+    expect(error.message).toContain("while the container had no group");
+    expect([stayed.mapped, moved.mapped, [...iommu.mapped.keys()]]).toEqual([true, false, [0x1000n]]);
+
+    moved.unmap();
+    expect(mapper.map(moves).iovaOf(4096)).toBe(0x5000n);
+  });
+
+  it("where a memory's pages were that was unmapped meanwhile, another's may be", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    const former = mapper.map(memoryAt([0x2000n]));
+    iommu.lastGroupLeaves();
+    former.unmap();
+    const next = mapper.map(memoryAt([0x2000n]));
 
     iommu.groupJoins();
 
-    expect(mappings.map((mapping) => mapping.iovaOf(0))).toEqual([0x2000n, 0x5000n]);
+    expect(next.iovaOf(0)).toBe(0x2000n);
   });
 
   it("several that cannot be made anew are told together, each with its own error", () => {
