@@ -71,6 +71,11 @@ const fieldReads = (count) => {
   for (let index = 0; index < count; index++) sum = (sum + regs.status.fields.mode.read()) | 0;
   return sum;
 };
+const objectFieldReads = (count) => {
+  let sum = 0;
+  for (let index = 0; index < count; index++) sum = (sum + regs.status.read().mode) | 0;
+  return sum;
+};
 const plainChanges = (count) => {
   for (let index = 0; index < count; index++)
     region.write32(0x44, (region.read32(0x44) & ~0xff00) | ((index & 255) << 8));
@@ -83,6 +88,11 @@ for (const [what, named, plain] of [
   ["named register readRaw(), against read32 instead of C", namedReads, plainReads],
   ["named register writeRaw(), against write32 instead of C", namedWrites, plainWrites],
   ["field of a named register, read(), against read32 instead of C", fieldReads, plainReads],
+  [
+    "named register read(), of which one field is used, against read32 instead of C",
+    objectFieldReads,
+    plainReads,
+  ],
   ["field of a named register, write(), against read32 and write32 instead of C", fieldWrites, plainChanges],
 ]) {
   comparePairs({
@@ -146,6 +156,10 @@ for (const [what, named, byHand] of [
 
 for (const [what, access] of [
   ["named register read and write", (index) => regs.control.writeRaw(regs.status.readRaw() & index)],
+  [
+    "named register read(), of which one field is used",
+    () => regs.control.writeRaw(regs.control.read().depth + regs.status.read().mode),
+  ],
   [
     "field of a named register, read and written",
     (index) => {

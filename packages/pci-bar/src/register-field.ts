@@ -21,6 +21,11 @@ export function half(value: bigint, which: 0 | 1): number {
   return Number(BigInt.asUintN(32, value >> BigInt(32 * which)));
 }
 
+/** The half in which a bit lies. */
+function halfOf(bit: number): 0 | 1 {
+  return bit < 32 ? 0 : 1;
+}
+
 /** The 64 bits of two halves. */
 export function whole(halves: Uint32Array): bigint {
   return (BigInt(halves[1] ?? 0) << 32n) | BigInt(halves[0] ?? 0);
@@ -43,9 +48,9 @@ export function decodeFields({ fields }: RegisterLayout, halves: Uint32Array): R
 
 /** A field's decoder, of which the common ones touch no bigint. */
 export function decoderOf(field: FieldLayout): FieldDecoder {
-  const number = numberDecoder(field);
-  if (field.kind === "flag") return (halves) => number(halves) === 1;
+  if (field.kind === "flag") return flagDecoder(field);
   if (field.kind === "wide") return wideDecoder(field);
+  const number = numberDecoder(field);
   if (field.kind === "number") return number;
   const { values } = field;
   return (halves) => {
@@ -54,12 +59,18 @@ export function decoderOf(field: FieldLayout): FieldDecoder {
   };
 }
 
+function flagDecoder(field: FieldLayout): (halves: Uint32Array) => boolean {
+  const which = halfOf(field.low);
+  const mask = half(maskOf(field), which);
+  return (halves) => ((halves[which] ?? 0) & mask) !== 0;
+}
+
 function numberDecoder(field: FieldLayout): (halves: Uint32Array) => number {
   const mask = maskOf(field);
-  const [lowMask, highMask] = [half(mask, 0), half(mask, 1)];
-  const shift = field.low;
-  if (highMask === 0) return (halves) => ((halves[0] ?? 0) & lowMask) >>> shift;
-  if (lowMask === 0) return (halves) => ((halves[1] ?? 0) & highMask) >>> (shift - 32);
+  const which = halfOf(field.low);
+  const [lowMask, highMask] = [half(mask, which), half(mask, 1)];
+  const shift = field.low % 32;
+  if (halfOf(field.high) === which) return (halves) => ((halves[which] ?? 0) & lowMask) >>> shift;
   const scale = 2 ** (32 - shift);
   return (halves) => (((halves[0] ?? 0) & lowMask) >>> shift) + (((halves[1] ?? 0) & highMask) >>> 0) * scale;
 }
@@ -74,13 +85,12 @@ function wideDecoder(field: FieldLayout): (halves: Uint32Array) => bigint {
 export function placerOf(field: FieldLayout): FieldPlacer {
   if (field.kind === "wide") return widePlacer(field);
   const encode = encoderOf(field);
-  const [lowMask, highMask] = [half(maskOf(field), 0), half(maskOf(field), 1)];
-  const shift = field.low;
-  if (highMask === 0)
-    return (value, halves) => void (halves[0] = ((halves[0] ?? 0) & ~lowMask) | (encode(value) << shift));
-  if (lowMask === 0)
+  const which = halfOf(field.low);
+  const [lowMask, highMask] = [half(maskOf(field), which), half(maskOf(field), 1)];
+  const shift = field.low % 32;
+  if (halfOf(field.high) === which)
     return (value, halves) =>
-      void (halves[1] = ((halves[1] ?? 0) & ~highMask) | (encode(value) << (shift - 32)));
+      void (halves[which] = ((halves[which] ?? 0) & ~lowMask) | (encode(value) << shift));
   const scale = 2 ** (32 - shift);
   return (value, halves) => {
     const number = encode(value);

@@ -6,6 +6,7 @@ import type { RegisterDeclarations, RegisterList, RegisterSet } from "./register
 import { registerMarkdown } from "./register-docs.js";
 import { dumpRegisters, elementsOf, type DumpedRegister, type DumpOptions } from "./register-dump.js";
 import { layOut, type RegisterLayout } from "./register-layout.js";
+import { planOf } from "./register-plan.js";
 
 /** Where a register block is put on a region. */
 export interface PlacingOptions {
@@ -35,8 +36,9 @@ export class RegisterTable<const D extends RegisterDeclarations> {
       checkWidth(layout, region, base);
     }
     const bound = this.layout.map((layout) => {
+      const plan = planOf(layout);
       const registers = elementsOf(layout, base).map(({ name, offset }) =>
-        bindRegister(layout, region, name, offset),
+        bindRegister(plan, region, name, offset),
       );
       return [layout.name, layout.count === undefined ? registers[0] : listOf(layout.name, registers)];
     });

@@ -340,6 +340,38 @@ describe("given any layout of fields", () => {
   });
 });
 
+describe("given fields of any names", () => {
+  const name = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.constantFrom('"', "\\", "`${halves}`", "\u2028", "\ud800", "halves", "constructor", "toString", "0"),
+  );
+  const names = fc.uniqueArray(
+    name.filter((each) => each !== "__proto__"),
+    { minLength: 1, maxLength: 8 },
+  );
+
+  it("each is written, read and refused under its own", () => {
+    fc.assert(
+      fc.property(names, ([missing = "", ...others]) => {
+        const fields = Object.fromEntries(others.map((each, bit) => [each, { bit }]));
+        const { r } = defineRegisters({ r: { offset: 0x100, fields: { last: { bit: 31 }, ...fields } } }).on(
+          bar,
+        );
+        fc.pre(missing !== "last" && !others.includes("last"));
+
+        others.forEach((each, bit) => {
+          r.write({ [each]: true });
+          expect(bar.read32(0x100)).toBe(1 << bit);
+          expect(Object.entries(r.read()).filter(([, value]) => value)).toEqual([[each, true]]);
+        });
+        expect(errorOf(() => r.write({ [missing]: true }))).toMatchObject({
+          code: "ERR_VFIO_REGISTER_FIELD",
+        });
+      }),
+    );
+  });
+});
+
 describe("given a mistake in a declaration", () => {
   it.each([
     [{ offset: 2 }, "register r: its offset must be a multiple of 4"],
@@ -385,6 +417,10 @@ describe("given a mistake in a declaration", () => {
     [
       { offset: 0, width: 64, fields: { f: { bits: [53, 0], wide: false } } },
       "it must be declared wide: true",
+    ],
+    [
+      { offset: 0, fields: { ["__proto__"]: { bit: 0 } } },
+      "field __proto__ of register r: this name is that of an object's prototype",
     ],
     [{ offset: 0, fields: null }, "register r, its fields: it must be an object, not null"],
     [null, "register r: it must be an object, not null"],

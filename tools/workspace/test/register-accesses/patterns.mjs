@@ -314,6 +314,20 @@ export const patterns = [
     )(named),
     accesses: [R(bits / 8, EMPTY), R(bits / 8, EMPTY), W(bits / 8, EMPTY, 3)],
   })),
+  ...[8, 16, 32].map((bits) => ({
+    what: `a named register of ${bits} bits: read for nothing, and for one of its fields`,
+    on: "rng",
+    run: new Function(
+      "named",
+      `return (rng) => {
+        const { r${bits}: register } = named(rng);
+        register.read();
+        register.read();
+        return register.read().low;
+      };`,
+    )(named),
+    accesses: times(3, () => R(bits / 8, EMPTY)),
+  })),
   {
     what: "a named register of 64 bits: written, a field of it read, one modified",
     run: (edu) => {

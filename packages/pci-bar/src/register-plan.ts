@@ -1,0 +1,43 @@
+import { decoderOf, half, isReadable, maskOf, noSuchFieldError, placerOf } from "./register-field.js";
+import type { FieldLayout, RegisterLayout } from "./register-layout.js";
+import { unrolledDecoder, unrolledPlacer, type FieldsDecoder, type FieldsPlacer } from "./unrolled-fields.js";
+
+type Halves = readonly [low: number, high: number];
+
+/** How a register is taken apart and put together, at whatever offset, and what its bits that are not named become. */
+export interface RegisterPlan {
+  readonly layout: RegisterLayout;
+  /** What `write` begins with: the value after a reset, without the bits that ones clear. */
+  readonly base: Halves;
+  /** The bits that are written back as they were read: not those that ones clear, nor those that cannot be read. */
+  readonly keep: Halves;
+  /** What those that cannot be read are written back as: their value after a reset. */
+  readonly unread: Halves;
+  /** Takes the readable fields out. */
+  readonly decode: FieldsDecoder;
+  /** Puts the writable fields in. */
+  readonly place: FieldsPlacer;
+}
+
+/** Made once for all places of a register. */
+export function planOf(layout: RegisterLayout): RegisterPlan {
+  const { fields, access, reset = 0n } = layout;
+  const masked = (those: FieldLayout["access"]): bigint =>
+    fields.filter((field) => field.access === those).reduce((mask, field) => mask | maskOf(field), 0n);
+  const cleared = access === "w1c" ? ~0n : masked("w1c");
+  const unread = masked("wo");
+  const split = (bits: bigint): Halves => [half(bits, 0), half(bits, 1)];
+  const decoders = fields.filter(isReadable).map((field) => [field.name, decoderOf(field)] as const);
+  const writable = fields.filter((field) => field.access !== "ro");
+  const placers = new Map(writable.map((field) => [field.name, placerOf(field)]));
+  return {
+    layout,
+    base: split(reset & ~cleared),
+    keep: split(~cleared & ~unread),
+    unread: split(reset & unread),
+    decode: unrolledDecoder(new Map(decoders)),
+    place: unrolledPlacer(placers, (name) => {
+      throw noSuchFieldError(layout, name, "written", [...placers.keys()]);
+    }),
+  };
+}
