@@ -42,7 +42,7 @@ export class DmaMapping implements Disposable {
   readonly memory: MappableMemory;
   /** As it was asked for. */
   readonly plan: MappingPlan;
-  /** For the mapper: the IOVA that it has from an allocator, until it is given back. */
+  /** @internal For the mapper: the IOVA that it has from an allocator, until it is given back. */
   allocated: bigint | undefined;
   readonly #owner: MappingOwner;
   #stretches: readonly DmaSegment[] = [];
@@ -132,14 +132,14 @@ export class DmaMapping implements Disposable {
     return this.#stretches;
   }
 
-  /** For the mapper: a part is not mapped any more. */
+  /** @internal For the mapper: a part is not mapped any more. */
   lose(part: MemoryPart): void {
     const others = this.#stretches.filter((each) => each !== part);
     const isWhole = others.length < this.#stretches.length;
     this.#setStretches(isWhole ? others : without(this.#stretches, [part]));
   }
 
-  /** For the mapper: a part was unmapped for good. */
+  /** @internal For the mapper: a part was unmapped for good. */
   withdraw(part: MemoryPart): void {
     const last = this.#withdrawn.at(-1);
     const follows = last !== undefined && last.offset + last.bytes === part.offset;
@@ -149,24 +149,24 @@ export class DmaMapping implements Disposable {
     this.lose(part);
   }
 
-  /** For the mapper: all of it was unmapped for good. */
+  /** @internal For the mapper: all of it was unmapped for good. */
   end(): void {
     this.#ended = true;
     this.forget();
   }
 
-  /** For the mapper: the kernel has none of it any more. */
+  /** @internal For the mapper: the kernel has none of it any more. */
   forget(): void {
     this.#setStretches([]);
   }
 
-  /** For the mapper: this is mapped now. */
+  /** @internal For the mapper: this is mapped now. */
   place(stretches: readonly DmaSegment[]): void {
     this.#placed = stretches;
     this.#setStretches(stretches);
   }
 
-  /** For the mapper: what was mapped last and not given back for good, so that somebody may know its addresses. */
+  /** @internal For the mapper: what was mapped last and not unmapped for good: somebody may know its addresses. */
   get known(): readonly DmaSegment[] {
     return without(this.#placed, this.#withdrawn);
   }
