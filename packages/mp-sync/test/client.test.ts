@@ -312,6 +312,7 @@ describe("our secondary and a primary that does not answer", () => {
       `no answer from the primary at ${path} within 50 ms when asked for its container`,
     );
     expect(error.hint).toContain("timeoutMs");
+    await primary.took(1);
     expect(primary.received).toEqual([`${hex(0x100)}+0fd`]);
   });
 

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Child } from "./support/child.js";
 import { openFds, someFile } from "./support/fds.js";
 import { useFolder } from "./support/folder.js";
+import { memoriesBeyondQueue } from "./support/memories.js";
 import { TestPrimary } from "./support/primary.js";
 
 const PROCESSES = 4;
@@ -30,14 +31,10 @@ describe("our primary under load", () => {
     { timeout: 600_000 },
     async () => {
       using memory = someFile();
-      const memories = Array.from({ length: 200 }, () => ({
-        file: memory,
-        description: new Uint8Array(65_536),
-      }));
       const told = { answered: 0, others: 0 };
       let heapEarly = 0;
       using primary = await TestPrimary.start({
-        memories,
+        memories: memoriesBeyondQueue(memory),
         onEvent: (event) => {
           const isHonest = event.type === "answered" && ["container", "group"].includes(event.request.kind);
           told[isHonest ? "answered" : "others"]++;
@@ -69,9 +66,9 @@ describe("our primary under load", () => {
 
       expect(told.answered).toBe(EXCHANGES);
       expect(told.others).toBeGreaterThan(HOSTILE);
-      expect(heapInUse() - heapEarly).toBeLessThan(4 * MIB);
       // Clients of processes that were killed are let go when their ends have been seen.
-      while (primary.server.clients > 0) await new Promise((resolve) => setTimeout(resolve, 5));
+      await expect.poll(() => primary.server.clients, { timeout: 60_000 }).toBe(0);
+      expect(heapInUse() - heapEarly).toBeLessThan(4 * MIB);
       expect(withoutSockets(openFds())).toEqual(before);
     },
   );

@@ -3,6 +3,7 @@ import { connectToPrimary, type DeviceEntry, type PrimaryPeer } from "../src/ind
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
+import { memoriesBeyondQueue } from "./support/memories.js";
 import { TestPrimary } from "./support/primary.js";
 import { int, ScriptedPrimary, type ScriptedReply } from "./support/wire.js";
 
@@ -114,7 +115,7 @@ describe("shared memory that comes and goes", () => {
 
   it("halfway through a reply: the secondary has an error and no fd, the primary an event", async () => {
     using file = someFile();
-    const memories = Array.from({ length: 100 }, () => ({ file, description: new Uint8Array(65_536) }));
+    const memories = memoriesBeyondQueue(file);
     using primary = await TestPrimary.start({ memories });
     using peer = await connect(primary.path);
     const asking = errorOf(() => peer.memory());

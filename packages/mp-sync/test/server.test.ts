@@ -5,6 +5,7 @@ import { connectToPrimary, FdServer, sameUserOrRoot, type FdServerOptions } from
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
+import { memoriesBeyondQueue } from "./support/memories.js";
 import { numbered, TestPrimary } from "./support/primary.js";
 import { converse, int, isEof, next, spell } from "./support/wire.js";
 
@@ -21,8 +22,7 @@ async function fetchContainer(primary: TestPrimary): Promise<void> {
 describe("a server among hostile clients", () => {
   it("given clients that are silent, half done, garbled, oversized or deaf, the honest one is served meanwhile", async () => {
     using file = someFile();
-    const memories = Array.from({ length: 200 }, () => ({ file, description: new Uint8Array(65_536) }));
-    using primary = await TestPrimary.start({ memories, timeoutMs: 300 });
+    using primary = await TestPrimary.start({ memories: memoriesBeyondQueue(file), timeoutMs: 300 });
     const hostile = {
       silent: [],
       half: [int(0x200)],
@@ -81,15 +81,12 @@ describe("a server among hostile clients", () => {
 
   it("given a client whose reply has to wait for room, the rest of it follows when it reads", async () => {
     using file = someFile();
-    const memories = Array.from({ length: 40 }, (_, index) => ({
-      file,
-      description: new Uint8Array(65_536).fill(index),
-    }));
+    const memories = memoriesBeyondQueue(file);
     using primary = await TestPrimary.start({ memories });
     const { wire, files } = await converse(primary.path, [int(0x10001)]);
-    expect(wire).toHaveLength(42);
+    expect(wire).toHaveLength(2 + memories.length);
     expect(wire.slice(2).map((packet) => Number.parseInt(packet.slice(0, 2), 16))).toEqual(
-      memories.map((_, index) => index),
+      memories.map((_, index) => index % 256),
     );
     for (const received of files) received.close();
     expect(await primary.told(1)).toEqual(["memory: OK"]);

@@ -3,3 +3,4 @@ export { processState, type ProcessState } from "./process-state.js";
 export { KernelLog } from "./kernel-log.js";
 export { errorOf, rejectionOf } from "./errors.js";
 export { finished, NOBODY, runAsNobody, type Finished } from "./run.js";
+export { shortTemporaryFolder } from "./short-temporary-folder.js";

@@ -1,14 +1,14 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { openFile } from "@vfio/ioctl-native";
 import { FdServer, mpProtocol } from "@vfio/mp-sync";
+import { shortTemporaryFolder } from "@vfio/test-support";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const page = readFileSync(path.join(root, "docs/protocol.md"), "utf8");
-const folder = mkdtempSync(path.join(tmpdir(), "vfio-protocol-page-"));
+const folder = shortTemporaryFolder("vfio-protocol-page-");
 const socket = path.join(folder, "primary.sock");
 
 afterAll(() => rmSync(folder, { recursive: true }));

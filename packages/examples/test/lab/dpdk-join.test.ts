@@ -5,7 +5,7 @@ import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isVfioError, type VfioError } from "@vfio/ioctl-native";
-import { joinDpdkPrimary } from "@vfio/mp-sync";
+import { joinDpdkPrimary, type DpdkPrimary } from "@vfio/mp-sync";
 import { iommuGroupOf } from "@vfio/vfio-core";
 import { leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -21,6 +21,8 @@ const EDU = "0000:00:10.0";
 const MAC = "52:54:00:12:34:56";
 /** Emulated, and with a core that polls without a rest. */
 const SLOW = 240_000;
+
+const join = (prefix: string): Promise<DpdkPrimary> => joinDpdkPrimary({ prefix, timeoutMs: 60_000 });
 
 /** The sockets of guests that lie in a primary's directory. */
 const repliesIn = (prefix: string): string[] =>
@@ -140,7 +142,7 @@ describe("given a running dpdk-testpmd", () => {
     it(
       "and asked for a group that it does not use, then nothing is sent, and it does not open that group",
       async () => {
-        using primary = await joinDpdkPrimary({ prefix });
+        using primary = await join(prefix);
         const other = iommuGroupOf(EDU);
         expect(primary.groupsInUse()).toEqual([iommuGroupOf(CARD)]);
         const error = await rejectionOf(primary.group(other));
@@ -155,7 +157,7 @@ describe("given a running dpdk-testpmd", () => {
     it(
       "by twenty at once, then all are served",
       async () => {
-        using primary = await joinDpdkPrimary({ prefix });
+        using primary = await join(prefix);
         const types = await Promise.all(Array.from({ length: 20 }, () => primary.iommuType()));
         expect(new Set(types)).toEqual(new Set([1]));
         await goesOn();
@@ -170,7 +172,7 @@ describe("given a running dpdk-testpmd", () => {
       await killGuestAfter(step, prefix);
 
       await goesOn();
-      using primary = await joinDpdkPrimary({ prefix });
+      using primary = await join(prefix);
       expect(await primary.iommuType()).toBe(1);
       expect((await primary.group(iommuGroupOf(CARD))).number).toBe(iommuGroupOf(CARD));
       expect(repliesIn(prefix)).toEqual([]);
@@ -187,7 +189,7 @@ describe("given a dpdk-testpmd that dies", () => {
       const events: PipelineEvent[] = [];
       const report = new Reporter("secondary", (event) => events.push(event));
       await using testpmd = await Testpmd.start({ bdf: CARD, prefix });
-      using primary = await joinDpdkPrimary({ prefix });
+      using primary = await join(prefix);
       const { signal } = new AbortController();
       await joinDpdk({ bdf: CARD, prefix, signal }, report, async (registers) => {
         const gone = once(primary.gone, "abort");

@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { rmSync } from "node:fs";
 import path from "node:path";
+import { shortTemporaryFolder } from "@vfio/test-support";
 import { afterAll, beforeAll } from "vitest";
 import { SeqpacketListener, SeqpacketSocket } from "../../src/index.js";
 
@@ -8,7 +8,7 @@ import { SeqpacketListener, SeqpacketSocket } from "../../src/index.js";
 export function socketFolder(): (name: string) => string {
   let folder = "";
   beforeAll(() => {
-    folder = mkdtempSync(path.join(tmpdir(), "vfio-socket-"));
+    folder = shortTemporaryFolder("vfio-socket-");
   });
   afterAll(() => rmSync(folder, { recursive: true }));
   return (name) => path.join(folder, name);

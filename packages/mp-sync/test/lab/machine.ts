@@ -2,6 +2,7 @@ import { readlinkSync } from "node:fs";
 import path from "node:path";
 import {
   ioctl,
+  isVfioError,
   openFile,
   readIommuInfo,
   vfioConstants,
@@ -9,6 +10,7 @@ import {
   type Fd,
   type HasFd,
 } from "@vfio/ioctl-native";
+import { expect } from "vitest";
 
 /** Two devices of the lab, each in a group of its own. */
 export const EDU = "0000:00:10.0";
@@ -17,6 +19,24 @@ export const NVME = "0000:00:11.0";
 /** The number of a device's IOMMU group. */
 export function groupOf(bdf: string): number {
   return Number(path.basename(readlinkSync(`/sys/bus/pci/devices/${bdf}/iommu_group`)));
+}
+
+/**
+ * Waits until nobody has a group open. Of a killed process, the kernel closes the fds that it had sent and nobody had
+ * taken a moment after its end is reported.
+ */
+export async function groupIsFree(number: number): Promise<void> {
+  await expect.poll(() => stateOf(number), { timeout: 30_000 }).toBe("free");
+}
+
+function stateOf(number: number): "free" | "EBUSY" {
+  try {
+    openFile(`/dev/vfio/${number}`).close();
+    return "free";
+  } catch (error) {
+    if (isVfioError(error) && error.code === "EBUSY") return error.code;
+    throw error;
+  }
 }
 
 /** A container with the groups of some devices in it, made with plain ioctls. */

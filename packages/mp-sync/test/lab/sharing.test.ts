@@ -1,11 +1,11 @@
 import { ioctl, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectToPrimary, FdServer, type PrimaryPeer } from "../../src/index.js";
 import { Child } from "../support/child.js";
 import { errorOf } from "../support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "../support/fds.js";
 import { freshPath, useFolder } from "../support/folder.js";
-import { EDU, groupOf, mappingsLeft, NVME, Opened } from "./machine.js";
+import { EDU, groupIsFree, groupOf, mappingsLeft, NVME, Opened } from "./machine.js";
 
 const ALL_MAPPINGS = 65_535;
 const BYTES = 65_536;
@@ -152,6 +152,7 @@ describe("given a primary that ends", () => {
   const number = groupOf(EDU);
   expectNoFdLeft();
   let primaries: Child[] = [];
+  beforeEach(() => groupIsFree(number));
   afterEach(async () => {
     for (const primary of primaries) await primary[Symbol.asyncDispose]();
     primaries = [];
@@ -182,6 +183,7 @@ describe("given a primary that ends", () => {
     expect((await errorOf(() => peer.group(number + 1))).code).toBe("ECONNREFUSED");
     expect(await start(path)).toBe("EBUSY");
     peer.close();
+    await groupIsFree(number);
     expect(await start(path)).toBe("ready");
     const again = await leased(path);
     expect(mappingsLeft(again.peer.container)).toBe(ALL_MAPPINGS - 1);
@@ -225,6 +227,7 @@ describe("given a primary that ends", () => {
       expect((await errorOf(ask)).code).toBe("ERR_VFIO_PRIMARY_GONE");
       expect(await primary.ended).toEqual({ code: null, signal: "SIGKILL" });
       peer.close();
+      await groupIsFree(number);
       using reopened = new Opened(EDU);
       expect(mappingsLeft(reopened.container)).toBe(ALL_MAPPINGS);
     },

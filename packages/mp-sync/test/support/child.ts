@@ -5,6 +5,9 @@ import { createInterface, type Interface } from "node:readline";
 
 const TESTS = path.join(import.meta.dirname, "..");
 
+/** Arguments of `setpriv`: the kernel kills the program with us, however we end. */
+export const WITH_US = ["--pdeathsig", "KILL", "--"];
+
 /** How a child process ended. */
 export interface Ending {
   readonly code: number | null;
@@ -23,7 +26,8 @@ export class Child implements AsyncDisposable {
   constructor(fixture: string, ...args: readonly string[]) {
     const folder = fixture.startsWith("lab/") ? "lab/fixtures" : "fixtures";
     const file = path.join(TESTS, folder, path.basename(fixture));
-    this.#process = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "ignore"] });
+    const program = [process.execPath, file, ...args];
+    this.#process = spawn("setpriv", [...WITH_US, ...program], { stdio: ["pipe", "pipe", "ignore"] });
     this.ended = new Promise((resolve) => {
       this.#process.once("close", (code, signal) => resolve({ code, signal }));
     });

@@ -2,9 +2,12 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { mkdirSync, readdirSync, statSync } from "node:fs";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { WITH_US } from "./child.js";
 import { freshPath } from "./folder.js";
 
 const PROGRAM = path.join(import.meta.dirname, "..", "fixtures", "dpdk-primary.py");
+/** The status of `setpriv` when there is no such program. */
+const NOT_FOUND = 127;
 
 /** What a fake DPDK primary is and does; see the program. */
 export interface DpdkPlan {
@@ -20,7 +23,6 @@ export interface DpdkPlan {
   readonly groups: readonly number[];
   readonly locked: boolean;
   readonly socket: "live" | "stale" | false;
-  readonly owner?: number;
   readonly behaviours: readonly string[];
 }
 
@@ -50,15 +52,15 @@ export class FakeDpdkPrimary implements AsyncDisposable {
   readonly directory: string;
   readonly events: DpdkEvent[] = [];
   readonly #process: ChildProcess;
-  readonly #ended: Promise<void>;
+  /** How it ended. */
+  readonly #ended: Promise<string>;
   #onEvent: (() => void) | undefined;
 
   private constructor(directory: string, plan: DpdkPlan) {
     this.directory = directory;
-    this.#process = spawn("python3", [PROGRAM, directory, JSON.stringify(plan)], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    this.#ended = new Promise((resolve) => this.#process.once("close", () => resolve()));
+    const program = ["python3", PROGRAM, directory, JSON.stringify(plan)];
+    this.#process = spawn("setpriv", [...WITH_US, ...program], { stdio: ["ignore", "pipe", "inherit"] });
+    this.#ended = endOf(this.#process);
     createInterface({ input: this.#process.stdout! }).on("line", (line) => {
       this.events.push(JSON.parse(line) as DpdkEvent);
       this.#onEvent?.();
@@ -84,11 +86,11 @@ export class FakeDpdkPrimary implements AsyncDisposable {
 
   /** Waits until it has told so many things. */
   async told(count: number): Promise<void> {
-    const ended = this.#ended.then(() => "ended" as const);
     while (this.events.length < count) {
       const more = new Promise<void>((resolve) => (this.#onEvent = resolve));
-      if ((await Promise.race([more, ended])) === "ended" && this.events.length < count)
-        throw new Error(`the fake primary ended after ${JSON.stringify(this.events)}`);
+      const ending = await Promise.race([more, this.#ended]);
+      if (ending !== undefined && this.events.length < count)
+        throw new Error(`the fake primary ${ending}; it told ${JSON.stringify(this.events)}`);
     }
   }
 
@@ -114,4 +116,15 @@ export class FakeDpdkPrimary implements AsyncDisposable {
     this.#process.kill("SIGKILL");
     await this.#ended;
   }
+}
+
+/** How a child process ends, or why it did not begin. */
+function endOf(child: ChildProcess): Promise<string> {
+  return new Promise((resolve) => {
+    child.once("error", ({ message }) => resolve(`could not be started: ${message}`));
+    child.once("close", (code, signal) => {
+      const missing = "could not be started: there is no python3 (Debian's package has this name)";
+      resolve(code === NOT_FOUND ? missing : `ended with ${code ?? signal}`);
+    });
+  });
 }

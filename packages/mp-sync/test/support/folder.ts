@@ -1,6 +1,6 @@
-import { mkdtempSync, rmSync } from "node:fs";
-import os from "node:os";
+import { rmSync } from "node:fs";
 import path from "node:path";
+import { shortTemporaryFolder } from "@vfio/test-support";
 import { afterAll, beforeAll } from "vitest";
 
 let folder = "";
@@ -9,7 +9,7 @@ let count = 0;
 /** One temporary folder for the test file, removed after it. */
 export function useFolder(): void {
   beforeAll(() => {
-    folder = mkdtempSync(path.join(os.tmpdir(), "mps-"));
+    folder = shortTemporaryFolder("mps-");
   });
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
 }

@@ -1,5 +1,8 @@
-/** Where the seed of a fuzzer comes from: set it to play a failure again. */
+import { whileItGoesOn } from "./progress.js";
+
+/** Where another seed of a fuzzer comes from; without it every run is the same. */
 const SEED_VARIABLE = "MP_SYNC_FUZZ_SEED";
+const USUAL_SEED = "1";
 
 /** A stream of numbers that one seed determines (mulberry32). */
 export class Random {
@@ -46,14 +49,20 @@ export class Random {
   }
 }
 
-/** Runs a fuzzer; what it fails with names the seed. */
-export async function fuzz(run: (random: Random) => Promise<void>): Promise<void> {
-  const seed = Number(process.env[SEED_VARIABLE] ?? Math.floor(Math.random() * 2 ** 32));
+/** Runs a fuzzer, which fails when its progress stands still; what it fails with names the seed. */
+export async function fuzz(progress: () => number, run: (random: Random) => Promise<void>): Promise<void> {
+  const seed = chosenSeed();
   try {
-    await run(new Random(seed));
+    await whileItGoesOn(progress, run(new Random(seed)));
   } catch (error) {
     throw new Error(`the fuzzer failed: ${String(error)}. To play it again: ${SEED_VARIABLE}=${seed}`, {
       cause: error,
     });
   }
+}
+
+function chosenSeed(): number {
+  const text = process.env[SEED_VARIABLE] ?? USUAL_SEED;
+  if (!/^\d+$/.test(text)) throw new Error(`${SEED_VARIABLE} is "${text}", not a whole number`);
+  return Number(text);
 }

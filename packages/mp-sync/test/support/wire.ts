@@ -81,10 +81,16 @@ export class ScriptedPrimary implements AsyncDisposable {
   readonly #listener: SeqpacketListener;
   readonly #over = new AbortController();
   readonly #done: Promise<void>;
+  #onPacket: (() => void) | undefined;
 
   constructor(path: string, ...scripts: readonly Script[]) {
     this.#listener = SeqpacketListener.listen(path, 8);
     this.#done = this.#play(scripts);
+  }
+
+  /** Waits until it has taken so many packets. */
+  async took(count: number): Promise<void> {
+    while (this.received.length < count) await new Promise<void>((resolve) => (this.#onPacket = resolve));
   }
 
   async #play(scripts: readonly Script[]): Promise<void> {
@@ -105,6 +111,7 @@ export class ScriptedPrimary implements AsyncDisposable {
       const packet = await next(socket, 64);
       for (const fd of packet.fds) new Fd(fd, "received").close();
       this.received.push(spell(packet));
+      this.#onPacket?.();
     }
     for (const { bytes, fds = [] } of script.sends) {
       try {
