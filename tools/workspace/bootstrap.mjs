@@ -5,14 +5,13 @@
  */
 import { spawnSync } from "node:child_process";
 import path from "node:path";
+import { COMPILER } from "../release/src/debian-packages.js";
 import { ensureDebianPackages } from "../release/src/debian.js";
 import { packagesAreInstalled } from "./src/installed-packages.js";
 
 export const root = path.resolve(import.meta.dirname, "../..");
 
 const OLDEST_NODE = [20, 19];
-/** Debian's package for each program that compiling the addon takes. */
-const COMPILER_PACKAGES = { "c++": "g++" };
 
 /**
  * Does everything that is missing; quick when nothing is. A test that runs one of our commands says with VFIO_SET_UP=done
@@ -61,7 +60,7 @@ function checkPlatform() {
 
 function installCompiler() {
   try {
-    ensureDebianPackages(COMPILER_PACKAGES, "Compiling the addon");
+    ensureDebianPackages(COMPILER, "Compiling the addon");
   } catch (error) {
     stop(error.message);
   }
