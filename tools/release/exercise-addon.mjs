@@ -1,6 +1,7 @@
 /** A bit of everything that the addon does, again and again, for a leak check: what is left at the end is a leak. */
 import { once } from "node:events";
-import { rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import path from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { Worker } from "node:worker_threads";
 import {
@@ -17,10 +18,14 @@ import {
 const ROUNDS = 20;
 const FOREVER = { timeoutMs: 600_000, what: "an event" };
 
+// Not below TMPDIR, which may be long: the address of a socket has at most 107 bytes.
+const scratch = mkdtempSync("/tmp/exercise-");
+process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
+
 for (let round = 0; round < ROUNDS; round++) {
   await waitForAnEvent();
   mapAndUnmap();
-  await passAnFd(`/tmp/exercise-${process.pid}.sock`);
+  await passAnFd(path.join(scratch, "socket"));
   refused(() => openFile("/nowhere"));
 }
 await once(workerThatEndsWithOpenThings(), "exit");

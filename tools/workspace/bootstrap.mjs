@@ -4,19 +4,21 @@
  * What it says goes to standard error, so that standard output belongs to the command alone.
  */
 import { spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { COMPILER } from "../release/src/debian-packages.js";
 import { ensureDebianPackages } from "../release/src/debian.js";
+import { packagesAreInstalled } from "./src/installed-packages.js";
 
 export const root = path.resolve(import.meta.dirname, "../..");
 
 const OLDEST_NODE = [20, 19];
-/** Debian's package for each program that compiling the addon takes. */
-const COMPILER_PACKAGES = { "c++": "g++" };
 
-/** Does everything that is missing; quick when nothing is. */
+/**
+ * Does everything that is missing; quick when nothing is. A test that runs one of our commands says with VFIO_SET_UP=done
+ * that there is nothing to do: other tests read node_modules and dist meanwhile.
+ */
 export function bootstrap() {
+  if (process.env.VFIO_SET_UP === "done") return;
   checkPlatform();
   installCompiler();
   installPackages();
@@ -58,21 +60,16 @@ function checkPlatform() {
 
 function installCompiler() {
   try {
-    ensureDebianPackages(COMPILER_PACKAGES, "Compiling the addon");
+    ensureDebianPackages(COMPILER, "Compiling the addon");
   } catch (error) {
     stop(error.message);
   }
 }
 
-/** npm ci takes half a minute, so it runs only when the lock file is not the one it ran for. */
+/** npm ci takes half a minute, and removes node_modules first, so it runs only when that is not what the lock file asks for. */
 function installPackages() {
-  const mark = path.join(root, "node_modules/.vfio-installed");
-  const wanted = createHash("sha256")
-    .update(readFileSync(path.join(root, "package-lock.json")))
-    .digest("hex");
-  if (existsSync(mark) && readFileSync(mark, "utf8") === wanted) return;
+  if (packagesAreInstalled(root)) return;
   runQuietly("Installing npm packages", "npm", ["ci", "--json=false", "--no-audit", "--no-fund"]);
-  writeFileSync(mark, wanted);
 }
 
 function build() {

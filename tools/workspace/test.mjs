@@ -1,11 +1,11 @@
 /**
- * `npm test`: set-up; lint, types, documentation and tests of every project; then the tests that need a real VFIO
- * kernel, in the lab. Ends with one line that sums up everything that ran.
+ * `npm test`: set-up, and what the tests need; lint, types, documentation and tests of every project; then the tests
+ * that need a real VFIO kernel, in the lab. Ends with one line that sums up everything that ran.
  */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { bootstrap, root, tool } from "./bootstrap.mjs";
+import { root, stop, tool } from "./bootstrap.mjs";
 import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/results.js";
 
 const results = path.join(root, ".results");
@@ -22,7 +22,8 @@ const projects = [
   "release",
 ];
 
-bootstrap();
+if (run("what the tests need", process.execPath, [program("prepare-tests.mjs")]) !== 0)
+  stop("Nothing was tested.");
 // What an earlier run wrote must not pass for this one's; Nx puts back the reports of what it need not run again.
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
@@ -32,13 +33,6 @@ const checks = [
   checkRow("typecheck", run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
   checkRow("docs without warnings", run("docs", process.execPath, [program("docs.mjs"), "--check"])),
 ];
-// At once and alone, not by whichever of the tests that run side by side needs it first.
-run("what the lab needs", process.execPath, [
-  path.join(root, "tools/lab/dist/cli.js"),
-  "--prepare",
-  "--with",
-  "dpdk",
-]);
 const hostStatus = run("tests on this host", tool("nx"), ["run-many", "-t", "test", "test-native"]);
 const labStatus = run("tests in the lab", process.execPath, [program("test-lab.mjs")]);
 

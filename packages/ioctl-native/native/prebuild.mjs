@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { CROSS_COMPILERS } from "../../../tools/release/src/debian-packages.js";
 import { ensureDebianPackages } from "../../../tools/release/src/debian.js";
 import { compile } from "./compile.mjs";
 
@@ -16,12 +17,7 @@ process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 
 const STATIC_LIBSTDCXX = ["-nodefaultlibs", "-Wl,-Bstatic", "-lstdc++", "-lgcc", "-Wl,-Bdynamic"];
 
-const COMPILERS = {
-  "g++": "g++",
-  "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",
-  "/usr/include/x86_64-linux-musl/stdio.h": "musl-dev",
-};
-ensureDebianPackages(COMPILERS, "Compiling the addon for every platform");
+ensureDebianPackages(CROSS_COMPILERS, "Compiling the addon for every platform");
 
 const TARGETS = {
   "linux-x64-glibc": { compiler: "g++", flags: ["-fcf-protection"], link: withGlibc },

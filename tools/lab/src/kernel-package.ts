@@ -1,4 +1,4 @@
-import { aptGet } from "./apt.js";
+import { aptGet, type AptOptions } from "./apt.js";
 import type { Host } from "./host.js";
 import { LabError } from "./lab-error.js";
 import { lastLines } from "./packages.js";
@@ -30,11 +30,12 @@ export function compareVersions(a: string, b: string): number {
 }
 
 /** Asks apt which kernel to take; as root it refreshes the package lists when they know none. */
-export async function findKernelPackage(host: Host, signal?: AbortSignal): Promise<string> {
+export async function findKernelPackage(host: Host, options: AptOptions): Promise<string> {
+  const { signal } = options;
   const known = await askApt(host, signal);
   if (known !== undefined) return known;
   if (host.isRoot) {
-    await aptGet(host, ["update"], { signal });
+    await aptGet(host, ["update"], options);
     const found = await askApt(host, signal);
     if (found !== undefined) return found;
   }
@@ -58,14 +59,14 @@ export async function downloadPackage(
   host: Host,
   name: string,
   directory: string,
-  signal?: AbortSignal,
+  options: AptOptions,
 ): Promise<void> {
   // Without the option apt drops to the user _apt, who may not write into our folder, and complains about it.
   const download = () =>
-    aptGet(host, ["download", "-o", "APT::Sandbox::User=root", name], { cwd: directory, signal });
+    aptGet(host, ["download", "-o", "APT::Sandbox::User=root", name], { ...options, cwd: directory });
   let result = await download();
   if (result.code !== 0 && host.isRoot) {
-    await aptGet(host, ["update"], { signal });
+    await aptGet(host, ["update"], options);
     result = await download();
   }
   if (result.code !== 0)

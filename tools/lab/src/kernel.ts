@@ -50,11 +50,11 @@ export async function ensureKernel(
   const cached = await cachedKernel(cache);
   if (cached) return cached;
   await requireFreeSpace(host, cache, SPACE_NEEDED);
-  const name = await findKernelPackage(host, signal);
+  const name = await findKernelPackage(host, { report, signal });
   const release = releaseOfPackage(name);
   report(`Downloading ${name} (about 100 MB, once)`);
   await makeDirectoryAtOnce(path.join(cache, `kernel-${release}`), async (draft) => {
-    await downloadPackage(host, name, draft, signal);
+    await downloadPackage(host, name, draft, { report, signal });
     report(`Unpacking ${name}`);
     await unpackKernel(host, draft, release, signal);
   });

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { aptGet } from "./apt.js";
+import { aptGet, type AptOptions } from "./apt.js";
 import { isStaticElf } from "./elf.js";
 import type { Host } from "./host.js";
 import { LabError } from "./lab-error.js";
@@ -44,8 +44,9 @@ export async function ensurePackages(
   if (missing.length === 0) return [];
   if (!host.isRoot || !host.findProgram("apt-get")) throw packagesMissing(host, missing);
   report(`Installing ${missing.join(", ")}`);
-  await mustAptGet(host, ["update"], missing, signal);
-  await mustAptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, signal);
+  const options = { report, signal };
+  await mustAptGet(host, ["update"], missing, options);
+  await mustAptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, options);
   const still = missingPackages(host, wanted);
   if (still.length > 0) throw packagesMissing(host, still);
   return missing;
@@ -83,9 +84,9 @@ async function mustAptGet(
   host: Host,
   args: readonly string[],
   missing: readonly string[],
-  signal?: AbortSignal,
+  options: AptOptions,
 ): Promise<void> {
-  const result = await aptGet(host, args, { signal });
+  const result = await aptGet(host, args, options);
   if (result.code === 0) return;
   throw new LabError({
     code: /No space left|enough free space/.test(result.stderr)

@@ -8,11 +8,20 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, r
 import os from "node:os";
 import path from "node:path";
 
+/** What each set is, for the person who waits for its download. */
+const SETS = {
+  nodes: "each major version of Node.js that is supported (200 MB)",
+  "node-arm64": "Node.js for arm64 (40 MB)",
+  "bun-musl": "Bun for musl (45 MB)",
+  plots: "what draws plots (15 MB)",
+  toolbox: "a registry, TypeScript and linters for the rehearsal of a release (80 MB)",
+};
+
 const FILES = ["package.json", "package-lock.json", ".npmrc"];
 
 /**
  * Where the packages of a set lie; they are installed if they are not there yet.
- * @param {"nodes" | "node-arm64" | "bun-musl" | "plots" | "toolbox"} set
+ * @param {keyof typeof SETS} set
  * @returns {string} its node_modules folder.
  * @throws {Error} with npm's own words, if they cannot be installed.
  */
@@ -35,7 +44,7 @@ function cacheFolder() {
 
 /**
  * In a folder beside the target, which gets its name when all is there: another process sees all of it or nothing.
- * @param {string} set
+ * @param {keyof typeof SETS} set
  * @param {string} source
  * @param {string} target
  */
@@ -44,7 +53,7 @@ function install(set, source, target) {
   const draft = mkdtempSync(`${target}.draft-`);
   try {
     for (const file of FILES) cpSync(path.join(source, file), path.join(draft, file));
-    process.stderr.write(`Installing ${set} for the tests (once) …\n`);
+    process.stderr.write(`Downloading ${SETS[set]}, once …\n`);
     npmCi(draft);
     renameUnlessThere(draft, target);
   } finally {

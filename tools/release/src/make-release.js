@@ -2,7 +2,6 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { copyRepository } from "./copy-repository.js";
-import { prebuilds } from "./prebuilds.js";
 import { freshEnvironment, run } from "./run.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
@@ -23,7 +22,6 @@ export async function makeRelease(copy, registry, report, signal) {
   report("versions and changelogs, from the changesets");
   await runTool("changeset", ["version"], copy, freshEnvironment(), signal);
   report("building, for every platform");
-  prebuilds();
   const env = freshEnvironment({ NX_CACHE_DIRECTORY: path.join(root, ".nx/cache"), NX_DAEMON: "false" });
   const targets = ["run-many", "-t", "build", "prebuilds", "--outputStyle=static"];
   await runTool("nx", [...targets, `--projects=${[...before.keys()].join(",")}`], copy, env, signal);

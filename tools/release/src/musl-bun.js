@@ -5,10 +5,11 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { MUSL } from "./debian-packages.js";
 import { ensureDebianPackages } from "./debian.js";
 import { installed } from "./installed.js";
 
-const MUSL_LOADER = "/lib/ld-musl-x86_64.so.1";
+const [MUSL_LOADER = ""] = Object.keys(MUSL);
 
 /** What Debian's libstdc++.a, made for glibc, asks of the C library and musl does not have. */
 const GLIBC_ONLY = `
@@ -24,7 +25,7 @@ int __cxa_thread_atexit_impl(void (*f)(void *), void *o, void *d) { (void)f; (vo
  * @returns {string[]}
  */
 export function muslBun(folder) {
-  ensureDebianPackages({ "g++": "g++", [MUSL_LOADER]: "musl" }, "Starting a program linked with musl");
+  ensureDebianPackages({ "g++": "g++", ...MUSL }, "Starting a program linked with musl");
   const bun = path.join(installed("bun-musl"), "@oven/bun-linux-x64-musl-baseline/bin/bun");
   makeLibstdcxx(folder, bun);
   return [MUSL_LOADER, "--library-path", folder, bun];

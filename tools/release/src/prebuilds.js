@@ -1,18 +1,18 @@
 /** The binaries that are published with @vfio/ioctl-native. */
-import { execFileSync } from "node:child_process";
+import { existsSync } from "node:fs";
 import path from "node:path";
 
-const root = path.resolve(import.meta.dirname, "../../..");
+const folder = path.resolve(import.meta.dirname, "../../../packages/ioctl-native/prebuilds");
 
 /**
- * Compiles them for every platform, if the sources are not those of the last time.
- * @returns {string} the folder they are in: one folder for each platform.
+ * Where they are: one folder for each platform. Nx compiles them before a target of ours that needs them; in a test it
+ * would compile into the folder that another test reads.
+ * @returns {string}
+ * @throws {Error} with the command to type, if they are not there.
  */
 export function prebuilds() {
-  const nx = path.join(root, "node_modules/.bin/nx");
-  execFileSync(nx, ["run", "@vfio/ioctl-native:prebuilds"], {
-    cwd: root,
-    stdio: ["ignore", "pipe", "inherit"],
-  });
-  return path.join(root, "packages/ioctl-native/prebuilds");
+  if (existsSync(folder)) return folder;
+  throw new Error(
+    "The addon is not compiled for every platform. Type: npx nx run @vfio/ioctl-native:prebuilds",
+  );
 }

@@ -10,6 +10,7 @@ import { nodeBinaries } from "./nodes.js";
 import { freshEnvironment } from "./run.js";
 
 const START_MS = 60_000;
+const PORTS_TRIED = 3;
 
 /**
  * @typedef {object} Registry
@@ -23,35 +24,66 @@ const START_MS = 60_000;
  * Starts Verdaccio. It ends with this process, however that ends.
  * @param {string} folder for its configuration and storage; the caller removes it.
  * @param {AbortSignal} signal
+ * @param {() => Promise<number>} [choosePort] somebody else may take a port between the choice and the start: then the next is tried.
  * @returns {Promise<Registry>}
  */
-export async function startRegistry(folder, signal) {
-  const url = `http://127.0.0.1:${await freePort()}/`;
+export async function startRegistry(folder, signal, choosePort = freePort) {
   mkdirSync(folder, { recursive: true });
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await startAt(`http://127.0.0.1:${await choosePort()}/`, folder, signal);
+    } catch (error) {
+      if (attempt === PORTS_TRIED || !String(error).includes("EADDRINUSE")) throw error;
+    }
+  }
+}
+
+/**
+ * @param {string} url
+ * @param {string} folder
+ * @param {AbortSignal} signal
+ * @returns {Promise<Registry>}
+ */
+async function startAt(url, folder, signal) {
   const config = path.join(folder, "verdaccio.yaml");
   writeFileSync(config, configuration(folder, url));
-  /** @type {string[]} */
-  const log = [];
   const node = nodeBinaries().at(-1)?.path ?? process.execPath;
   const program = [node, path.join(installed("toolbox"), "verdaccio/bin/verdaccio"), "--config", config];
   const child = spawn("setpriv", ["--pdeathsig", "KILL", ...program], {
     cwd: folder,
     env: freshEnvironment(),
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", "ipc"],
   });
-  for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk) => log.push(String(chunk)));
+  /** @type {string[]} */
+  const log = [];
+  for (const stream of [child.stdout, child.stderr]) stream?.on("data", (chunk) => log.push(String(chunk)));
   const ended = once(child, "close");
   const stop = async () => {
     child.kill("SIGTERM");
     await ended;
   };
   try {
-    await answers(url, () => child.exitCode === null, signal);
+    await listens(child, signal);
   } catch (error) {
     await stop();
+    signal.throwIfAborted();
     throw new Error(`The registry does not start: ${log.join("")}`, { cause: error });
   }
   return { url, pid: child.pid ?? 0, env: npmEnvironment(folder, url), stop };
+}
+
+/**
+ * Verdaccio tells the process that started it when it listens. To ask its address would not do: another may answer there.
+ * @param {import("node:child_process").ChildProcess} child
+ * @param {AbortSignal} signal
+ */
+async function listens(child, signal) {
+  const fails = (/** @type {string} */ why) => () => Promise.reject(new Error(why));
+  await Promise.race([
+    once(child, "message", { signal }),
+    once(child, "close", { signal }).then(fails("it ended")),
+    delay(START_MS, undefined, { signal, ref: false }).then(fails("no word of it")),
+  ]);
 }
 
 /**
@@ -89,27 +121,11 @@ function npmEnvironment(folder, url) {
 }
 
 /** @returns {Promise<number>} */
-async function freePort() {
+export async function freePort() {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const address = server.address();
   server.close();
   await once(server, "close");
   return typeof address === "object" && address !== null ? address.port : 0;
-}
-
-/**
- * @param {string} url
- * @param {() => boolean} isAlive
- * @param {AbortSignal} signal
- */
-async function answers(url, isAlive, signal) {
-  const end = Date.now() + START_MS;
-  while (isAlive() && Date.now() < end) {
-    const answer = await fetch(`${url}-/ping`, { signal }).catch(() => undefined);
-    signal.throwIfAborted();
-    if (answer?.ok === true) return;
-    await delay(100, undefined, { signal });
-  }
-  throw new Error("no answer");
 }

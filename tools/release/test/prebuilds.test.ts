@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { ARM64_EMULATOR, MUSL } from "../src/debian-packages.js";
 import { ensureDebianPackages } from "../src/debian.js";
 import { muslBun } from "../src/musl-bun.js";
 import { nodeForArm64 } from "../src/nodes.js";
@@ -18,7 +19,7 @@ let scratch: string;
 beforeAll(() => {
   folder = prebuilds();
   scratch = mkdtempSync(path.join(tmpdir(), "prebuilds-"));
-}, 600_000);
+});
 afterAll(() => {
   rmSync(scratch, { recursive: true, force: true });
 });
@@ -83,7 +84,7 @@ describe("given the binaries for glibc", () => {
 
 describe("given the binary for musl", () => {
   it("asks for nothing that musl and Node.js do not have", () => {
-    ensureDebianPackages({ "/usr/lib/x86_64-linux-musl/libc.so": "musl" }, "This test");
+    ensureDebianPackages(MUSL, "This test");
     const musl = new Set(symbols("defined", "/usr/lib/x86_64-linux-musl/libc.so"));
     const required =
       run("nm", "-D", "--undefined-only", binary("linux-x64-musl")).match(/(?<= U )\S+/g) ?? [];
@@ -114,11 +115,7 @@ describe("given the package as it is published", () => {
   const packageFolder = path.join(root, "packages/ioctl-native");
 
   it("Node.js for arm64, in an emulator, loads its binary and works with it", { timeout: 600_000 }, () => {
-    const emulator = {
-      "qemu-aarch64-static": "qemu-user-static",
-      "/usr/aarch64-linux-gnu/lib": "libc6-arm64-cross",
-    };
-    ensureDebianPackages(emulator, "Running a program for arm64");
+    ensureDebianPackages(ARM64_EMULATOR, "Running a program for arm64");
 
     const printed = run(
       "qemu-aarch64-static",

@@ -118,8 +118,9 @@ describe("given somebody who stops the rehearsal", () => {
     { timeout: 120_000 },
     async (signal) => {
       const child = spawn(process.execPath, [program], { stdio: ["ignore", "ignore", "pipe"] });
-      const registry = await new Promise<{ pid: string; folder: string }>((resolve) => {
+      const registry = await new Promise<{ pid: string; folder: string }>((resolve, reject) => {
         let said = "";
+        child.once("close", () => reject(new Error(`it ended before it had a registry:\n${said}`)));
         child.stderr.on("data", (chunk) => {
           said += String(chunk);
           const { pid, folder } = /process (?<pid>\d+), in (?<folder>\S+)\n/.exec(said)?.groups ?? {};

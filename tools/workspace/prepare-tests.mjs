@@ -1,0 +1,43 @@
+/**
+ * `npm run test:prepare`, which `npm test` begins with: set-up, then all that the tests take from elsewhere. At once and
+ * alone, not by whichever of the tests that run side by side needs it first; and before the first command of Nx that asks
+ * for the cross compilers' versions. Does only what is missing, so that a second run is quick and needs no network.
+ */
+import * as debian from "../release/src/debian-packages.js";
+import { ensureDebianPackages, PackagesMissing } from "../release/src/debian.js";
+import { installed } from "../release/src/installed.js";
+import { bootstrap, stop } from "./bootstrap.mjs";
+import { persistently } from "./src/persistently.js";
+
+const FINAL = ["ERR_LAB_NOT_LINUX", "ERR_LAB_PACKAGES_MISSING", "ERR_LAB_DISK_FULL", "ERR_LAB_ABORTED"];
+const isFinal = (error) => error instanceof PackagesMissing || FINAL.includes(error.code);
+const say = (line) => void process.stderr.write(`${line}\n`);
+
+bootstrap();
+try {
+  await persistently(debianPackages, { isFinal, say });
+  for (const set of ["nodes", "node-arm64", "bun-musl", "toolbox"])
+    await persistently(() => installed(set), { isFinal, say });
+  await persistently(lab, { isFinal, say });
+} catch (error) {
+  stop(["The tests need this:", error.message, error.hint].filter(Boolean).join("\n"));
+}
+
+function debianPackages() {
+  ensureDebianPackages(Object.assign({}, ...Object.values(debian)), "Running the tests");
+}
+
+/** Imported only here: before the set-up it is not built. */
+async function lab() {
+  const { prepareLab } = await import("@vfio/lab");
+  const controller = new AbortController();
+  const stopIt = () => controller.abort();
+  process.once("SIGINT", stopIt);
+  try {
+    // DPDK is the peer of one of the examples.
+    const onProgress = ({ message }) => say(message);
+    await prepareLab({ extras: ["dpdk"], onProgress, signal: controller.signal });
+  } finally {
+    process.off("SIGINT", stopIt);
+  }
+}
