@@ -119,6 +119,10 @@ describe("given a command that runs as an ordinary user", () => {
 });
 
 describe("given a program that runs to its end", () => {
+  it("it says in English what it says, whatever the language here", () => {
+    expect(finished("sh", ["-c", "echo $LC_ALL"]).stdout).toBe("C\n");
+  });
+
   it("its exit status and both outputs are told", () => {
     expect(finished("sh", ["-c", "echo out; echo err >&2; exit 3"])).toEqual({
       status: 3,
