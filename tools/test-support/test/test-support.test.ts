@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  countMappings,
   errorOf,
   finished,
   KernelLog,
@@ -29,6 +30,42 @@ describe("given the state of this process", () => {
     const { locked, pinned } = processState();
 
     expect([locked, pinned]).toEqual([expect.stringMatching(/^\d+ kB$/), expect.stringMatching(/^\d+ kB$/)]);
+  });
+});
+
+describe("given a machine that others use too", () => {
+  it("the hugepages that are looked at are this process's own", () => {
+    const state = processState();
+
+    expect(state.hugepages).toBe("0 kB");
+    expect(state).not.toHaveProperty("freeHugepages");
+  });
+});
+
+describe("given what a process has mapped", () => {
+  const maps = (path: string): string =>
+    `7ffff0000000-7ffff0200000 rw-s 00000000 00:18 250                        ${path}\n`;
+  const mounts = "none /proc proc rw 0 0\nhugetlbfs /mnt/pages hugetlbfs rw,relatime,pagesize=2M 0 0\n";
+
+  it.each([
+    "/memfd:vfio-dma (deleted)",
+    "/anon_hugepage (deleted)",
+    "anon_inode:[vfio-device]",
+    "/dev/vfio/devices/vfio0",
+    "/mnt/pages/.vfio-dma-a3fa61d0 (deleted)",
+    "/mnt/pages/rtemap_0",
+  ])("%s counts", (path) => {
+    expect(countMappings(maps("/usr/bin/node") + maps(path) + maps("[heap]"), mounts)).toBe(1);
+  });
+
+  it.each([
+    "/home/me/vfio/packages/ioctl-native/native/build/linux-x64/ioctl-native.node",
+    "/home/hugepages/memfd:/file",
+    "/mnt/pages-of-mine/file",
+    "[heap]",
+    "",
+  ])("a file that only has such words in its path does not: %j", (path) => {
+    expect(countMappings(maps("/usr/bin/node") + maps(path), mounts)).toBe(0);
   });
 });
 
