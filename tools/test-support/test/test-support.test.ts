@@ -1,3 +1,5 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,11 +9,12 @@ import {
   errorOf,
   finished,
   KernelLog,
-  leavesNothingBehind,
   NOBODY,
   processState,
   rejectionOf,
   runAsNobody,
+  staysAsItWas,
+  type Hooks,
 } from "../src/index.js";
 
 describe("given the state of this process", () => {
@@ -70,34 +73,63 @@ describe("given what a process has mapped", () => {
 });
 
 describe("given tests that must leave nothing behind", () => {
-  function halves(): { before: () => void; after: () => void } {
-    const found = { before: () => {}, after: () => {} };
-    leavesNothingBehind({
+  function halves(look: () => unknown, patienceMs?: number): Record<"before" | "after", () => Promise<void>> {
+    const nothing = (): Promise<void> => Promise.resolve();
+    const found = { before: nothing, after: nothing };
+    const hooks: Hooks = {
       beforeEach: (half) => (found.before = half),
       afterEach: (half) => (found.after = half),
-    });
+    };
+    staysAsItWas(look, hooks, patienceMs);
     return found;
   }
 
-  it("one that leaves an fd open fails, and names the file", () => {
-    const { before, after } = halves();
-    before();
+  it("one that leaves an fd open fails, and names the file", async () => {
+    const { before, after } = halves(processState, 50);
+    await before();
     const fd = openSync("/dev/zero", "r");
 
-    const error = errorOf(after);
+    const error = await rejectionOf(after());
     closeSync(fd);
 
     expect(error.name).toBe("AssertionError");
     expect(JSON.stringify((error as unknown as { actual: unknown }).actual)).toContain("/dev/zero");
   });
 
-  it("one that closes what it opened passes", () => {
-    const { before, after } = halves();
-    before();
+  it("one that closes what it opened passes", async () => {
+    const { before, after } = halves(processState);
+    await before();
 
     closeSync(openSync("/dev/zero", "r"));
 
-    expect(after).not.toThrow();
+    await expect(after()).resolves.toBeUndefined();
+  });
+
+  it("one that starts this process's first child passes", async () => {
+    const { before, after } = halves(processState);
+    await before();
+
+    await once(spawn("true"), "close");
+
+    await expect(after()).resolves.toBeUndefined();
+  });
+
+  it("what is open only for a moment, before the test or after it, is waited for", async () => {
+    const looks = [["a", "of a moment"], ["a"], ["a"], ["a", "not closed yet"], ["a"]];
+    const { before, after } = halves(() => looks.shift());
+
+    await before();
+    await after();
+
+    expect(looks).toEqual([]);
+  });
+
+  it("what it closed though it was not its own is missed", async () => {
+    const looks = [["a"], ["a"]];
+    const { before, after } = halves(() => looks.shift() ?? [], 50);
+    await before();
+
+    expect((await rejectionOf(after())).name).toBe("AssertionError");
   });
 });
 
