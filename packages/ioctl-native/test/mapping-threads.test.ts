@@ -17,6 +17,12 @@ afterEach(async () => {
   mapping.close();
 });
 
+/** While this thread spins, the test's time limit cannot end it: should the worker die, this does. */
+function spinWhile(notYet: () => boolean): void {
+  const end = Date.now() + 20_000;
+  while (notYet()) if (Date.now() > end) throw new Error("the other thread does not go on");
+}
+
 describe("another thread with the mapping's handle", () => {
   it("sees what this one writes and the other way round, in views and registers", async () => {
     mapping.registers.write32(0, 1);
@@ -103,7 +109,7 @@ describe("two accesses are two accesses, in their order", () => {
     await nextMessage(worker);
     const { read32, write32 } = mapping.registers;
     write32(0, 1);
-    while (read32(4) === 0);
+    spinWhile(() => read32(4) === 0);
     expect(read32(4)).toBe(1);
   });
 
@@ -119,10 +125,11 @@ describe("two accesses are two accesses, in their order", () => {
     const { read32 } = mapping.registers;
     let flag = 0;
     let early = 0;
-    while (flag < rounds) {
+    spinWhile(() => {
       flag = read32(128);
       if (read32(64) < flag) early++;
-    }
+      return flag < rounds;
+    });
     expect(early).toBe(0);
   });
 });

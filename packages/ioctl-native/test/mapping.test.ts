@@ -2,7 +2,7 @@ import { mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { createMemoryFile, Fd, kernel, Mapping, openFile } from "../src/index.js";
+import { createMemoryFile, Fd, kernel, Mapping, openFile, type VfioError } from "../src/index.js";
 import { errorOf } from "./support/errors.js";
 import { collectGarbageUntil, fdsStayAsTheyWere, mapAt, mapsWith } from "./support/leaks.js";
 import { mapMemory } from "./support/memory.js";
@@ -86,12 +86,18 @@ describe("mapping a file", () => {
 
 describe("mapping at a wanted address", () => {
   it("happens exactly there when it is free", () => {
-    const former = mapMemory(PAGE);
-    const { address } = former;
-    former.close();
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
-    using mapping = Mapping.map({ file, bytes: PAGE, address, name: "BAR 0" });
-    expect(mapping.address).toBe(address);
+    const former = Array.from({ length: 8 }, () => mapMemory(PAGE));
+    for (const each of former) each.close();
+    const outcomes = former.map(({ address }) => {
+      try {
+        using mapping = mapMemory(PAGE, { address });
+        return mapping.address === address ? "there" : "elsewhere";
+      } catch (error) {
+        return (error as VfioError).code;
+      }
+    });
+    // Not each of them: V8 and its threads may take such addresses as soon as they are free.
+    expect(new Set(outcomes.filter((each) => each !== "EEXIST"))).toEqual(new Set(["there"]));
   });
 
   it("is EEXIST where something is, which stays as it was and is named", () => {
@@ -177,9 +183,10 @@ describe("closing a mapping", () => {
   });
 
   it("without a view ever made gives the addresses back at once", () => {
-    const mapping = mapMemory(PAGE);
-    mapping.close();
-    expect(mapAt(mapping.address)).toBeUndefined();
+    const mappings = Array.from({ length: 8 }, () => mapMemory(PAGE));
+    for (const each of mappings) each.close();
+    // Not each of them: V8 and its threads may take such addresses as soon as they are free.
+    expect(mappings.map(({ address }) => mapAt(address))).toContain(undefined);
   });
 
   it("is possible after somebody else detached the view", () => {

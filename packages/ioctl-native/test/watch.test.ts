@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { openSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { EventFd, Fd, kernel, waitForFd, watchFd, type VfioError } from "../src/index.js";
@@ -84,6 +84,17 @@ describe("watching an fd", () => {
   });
 });
 
+/** This file, opened as that number: the kernel gives the lowest free one, and another may have become free. */
+function fileAt(fd: number): Fd {
+  const lower: number[] = [];
+  let opened = openSync(import.meta.filename, "r");
+  for (; opened < fd; opened = openSync(import.meta.filename, "r")) lower.push(opened);
+  for (const each of lower) closeSync(each);
+  const file = new Fd(opened, "another file");
+  expect(file.fd).toBe(fd);
+  return file;
+}
+
 describe("a watched fd that is closed under its watcher", () => {
   it("does not end the process (libuv would), and the watcher can still be stopped", async () => {
     const event = EventFd.create();
@@ -99,8 +110,7 @@ describe("a watched fd that is closed under its watcher", () => {
     let calls = 0;
     using _watcher = watchFd(event, () => calls++);
     event.close();
-    using other = new Fd(openSync(import.meta.filename, "r"), "another file");
-    expect(other.fd).toBe(fd);
+    using _other = fileAt(fd);
     for (let turn = 0; turn < 10; turn++) await setImmediate();
     expect(calls).toBe(0);
   });

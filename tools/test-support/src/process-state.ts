@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { countMappings } from "./mappings.js";
 
 /** What a process holds of the things this library deals in, as /proc tells it. */
 export interface ProcessState {
@@ -16,19 +17,22 @@ export interface ProcessState {
    * iommufd count here.
    */
   readonly pinned: string;
-  /** Free hugepages of the system. */
-  readonly freeHugepages: string;
+  /** Hugepages that this process has mapped and touched (`HugetlbPages`), such as "2048 kB". */
+  readonly hugepages: string;
+  /** Free hugepages of the machine: in the lab only, where nobody else takes or reserves any. */
+  readonly freeHugepages?: string;
 }
 
 /** The state of this process now; compare one from before with one from after. */
 export function processState(): ProcessState {
-  const maps = readFileSync("/proc/self/maps", "utf8").split("\n");
+  const inLab = process.env["VFIO_LAB"] !== undefined;
   return {
     fds: openFiles(),
-    mappings: maps.filter((line) => /vfio|memfd:|hugepage|huge/.test(line)).length,
+    mappings: countMappings(read("/proc/self/maps"), read("/proc/self/mounts")),
     locked: field("/proc/self/status", "VmLck"),
     pinned: field("/proc/self/status", "VmPin"),
-    freeHugepages: field("/proc/meminfo", "HugePages_Free"),
+    hugepages: field("/proc/self/status", "HugetlbPages"),
+    ...(inLab ? { freeHugepages: field("/proc/meminfo", "HugePages_Free") } : {}),
   };
 }
 
@@ -45,5 +49,9 @@ function openFiles(): string[] {
 }
 
 function field(file: string, name: string): string {
-  return new RegExp(`^${name}:\\s*(.*)$`, "m").exec(readFileSync(file, "utf8"))?.[1] ?? "unknown";
+  return new RegExp(`^${name}:\\s*(.*)$`, "m").exec(read(file))?.[1] ?? "unknown";
+}
+
+function read(file: string): string {
+  return readFileSync(file, "utf8");
 }

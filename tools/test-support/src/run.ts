@@ -25,8 +25,9 @@ export function runAsNobody(shellCommand: string): Finished {
   return finished("setpriv", [...user, "sh", "-c", shellCommand]);
 }
 
-/** Runs a program to its end. */
+/** Runs a program to its end. What it says is English, whatever this machine's language. */
 export function finished(command: string, args: readonly string[]): Finished {
-  const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8" });
+  const env = { ...process.env, LC_ALL: "C" };
+  const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8", env });
   return { status, stdout, stderr };
 }

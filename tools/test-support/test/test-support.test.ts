@@ -1,16 +1,20 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync, closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import {
+  countMappings,
   errorOf,
   finished,
   KernelLog,
-  leavesNothingBehind,
   NOBODY,
   processState,
   rejectionOf,
   runAsNobody,
+  staysAsItWas,
+  type Hooks,
 } from "../src/index.js";
 
 describe("given the state of this process", () => {
@@ -32,35 +36,100 @@ describe("given the state of this process", () => {
   });
 });
 
+describe("given a machine that others use too", () => {
+  it("the hugepages that are looked at are this process's own", () => {
+    const state = processState();
+
+    expect(state.hugepages).toBe("0 kB");
+    expect(state).not.toHaveProperty("freeHugepages");
+  });
+});
+
+describe("given what a process has mapped", () => {
+  const maps = (path: string): string =>
+    `7ffff0000000-7ffff0200000 rw-s 00000000 00:18 250                        ${path}\n`;
+  const mounts = "none /proc proc rw 0 0\nhugetlbfs /mnt/pages hugetlbfs rw,relatime,pagesize=2M 0 0\n";
+
+  it.each([
+    "/memfd:vfio-dma (deleted)",
+    "/anon_hugepage (deleted)",
+    "anon_inode:[vfio-device]",
+    "/dev/vfio/devices/vfio0",
+    "/mnt/pages/.vfio-dma-a3fa61d0 (deleted)",
+    "/mnt/pages/rtemap_0",
+  ])("%s counts", (path) => {
+    expect(countMappings(maps("/usr/bin/node") + maps(path) + maps("[heap]"), mounts)).toBe(1);
+  });
+
+  it.each([
+    "/home/me/vfio/packages/ioctl-native/native/build/linux-x64/ioctl-native.node",
+    "/home/hugepages/memfd:/file",
+    "/mnt/pages-of-mine/file",
+    "[heap]",
+    "",
+  ])("a file that only has such words in its path does not: %j", (path) => {
+    expect(countMappings(maps("/usr/bin/node") + maps(path), mounts)).toBe(0);
+  });
+});
+
 describe("given tests that must leave nothing behind", () => {
-  function halves(): { before: () => void; after: () => void } {
-    const found = { before: () => {}, after: () => {} };
-    leavesNothingBehind({
+  function halves(look: () => unknown, patienceMs?: number): Record<"before" | "after", () => Promise<void>> {
+    const nothing = (): Promise<void> => Promise.resolve();
+    const found = { before: nothing, after: nothing };
+    const hooks: Hooks = {
       beforeEach: (half) => (found.before = half),
       afterEach: (half) => (found.after = half),
-    });
+    };
+    staysAsItWas(look, hooks, patienceMs);
     return found;
   }
 
-  it("one that leaves an fd open fails, and names the file", () => {
-    const { before, after } = halves();
-    before();
+  it("one that leaves an fd open fails, and names the file", async () => {
+    const { before, after } = halves(processState, 50);
+    await before();
     const fd = openSync("/dev/zero", "r");
 
-    const error = errorOf(after);
+    const error = await rejectionOf(after());
     closeSync(fd);
 
     expect(error.name).toBe("AssertionError");
     expect(JSON.stringify((error as unknown as { actual: unknown }).actual)).toContain("/dev/zero");
   });
 
-  it("one that closes what it opened passes", () => {
-    const { before, after } = halves();
-    before();
+  it("one that closes what it opened passes", async () => {
+    const { before, after } = halves(processState);
+    await before();
 
     closeSync(openSync("/dev/zero", "r"));
 
-    expect(after).not.toThrow();
+    await expect(after()).resolves.toBeUndefined();
+  });
+
+  it("one that starts this process's first child passes", async () => {
+    const { before, after } = halves(processState);
+    await before();
+
+    await once(spawn("true"), "close");
+
+    await expect(after()).resolves.toBeUndefined();
+  });
+
+  it("what is open only for a moment, before the test or after it, is waited for", async () => {
+    const looks = [["a", "of a moment"], ["a"], ["a"], ["a", "not closed yet"], ["a"]];
+    const { before, after } = halves(() => looks.shift());
+
+    await before();
+    await after();
+
+    expect(looks).toEqual([]);
+  });
+
+  it("what it closed though it was not its own is missed", async () => {
+    const looks = [["a"], ["a"]];
+    const { before, after } = halves(() => looks.shift() ?? [], 50);
+    await before();
+
+    expect((await rejectionOf(after())).name).toBe("AssertionError");
   });
 });
 
@@ -119,6 +188,10 @@ describe("given a command that runs as an ordinary user", () => {
 });
 
 describe("given a program that runs to its end", () => {
+  it("it says in English what it says, whatever the language here", () => {
+    expect(finished("sh", ["-c", "echo $LC_ALL"]).stdout).toBe("C\n");
+  });
+
   it("its exit status and both outputs are told", () => {
     expect(finished("sh", ["-c", "echo out; echo err >&2; exit 3"])).toEqual({
       status: 3,

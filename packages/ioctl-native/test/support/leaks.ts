@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
-import { afterEach, beforeEach, expect } from "vitest";
+import { staysAsItWas } from "@vfio/test-support";
+import { expect } from "vitest";
 
 /** What this process has open: "fd → target". */
 export function openFds(): string[] {
@@ -15,11 +16,7 @@ export function openFds(): string[] {
 
 /** After each test of the file, the process must have open what it had before. */
 export function fdsStayAsTheyWere(): void {
-  let before: string[] = [];
-  beforeEach(() => {
-    before = openFds();
-  });
-  afterEach(() => expect.poll(openFds, { timeout: 5000 }).toEqual(before));
+  staysAsItWas(openFds);
 }
 
 /** Lines of /proc/self/maps that mention a text. */

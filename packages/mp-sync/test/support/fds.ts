@@ -1,6 +1,6 @@
 import { fstatSync, readdirSync, readlinkSync } from "node:fs";
 import { createMemoryFile, type Fd, type HasFd } from "@vfio/ioctl-native";
-import { afterEach, beforeEach, expect } from "vitest";
+import { staysAsItWas } from "@vfio/test-support";
 
 /** Every open fd of this process with what it is, but for the one that reads the list. */
 export function openFds(): string[] {
@@ -15,13 +15,7 @@ export function openFds(): string[] {
 
 /** After each test of the file: the very fds that were open before it, no more and no less. */
 export function expectNoFdLeft(): void {
-  let before: string[] = [];
-  beforeEach(() => {
-    before = openFds();
-  });
-  afterEach(() => {
-    expect(openFds()).toEqual(before);
-  });
+  staysAsItWas(openFds);
 }
 
 /** A file that stands in for a container or group: the protocol carries any fd. */
