@@ -307,6 +307,54 @@ describe("the console", () => {
     log.append(Buffer.from("a\r\n[ 1.0] Kernel panic - not syncing: why\r\nCPU: 0\r\nx\r\n"));
     expect(log.panic).toBe("why");
     expect(log.tail(2)).toBe("[ 1.0] Kernel panic - not syncing: why\nCPU: 0");
+describe("a device that was unplugged and is not gone yet", () => {
+  /** What went to the monitor and to the guest, in short. */
+  function watched() {
+    const sent: string[] = [];
+    const hotplug = new Hotplug((port, text) => {
+      const { execute } = (port === "monitor" ? JSON.parse(text) : {}) as { execute?: string };
+      sent.push(execute ?? text.trim());
+    });
+    const ask = (line: string) => hotplug.fromGuest(Buffer.from(`${line}\n`));
+    const say = (message: object) => hotplug.fromMonitor(Buffer.from(`${JSON.stringify(message)}\r\n`));
+    return { sent, ask, say };
+  }
+  const ok = { return: {}, id: "guest" };
+  const refused = { error: { desc: "no" }, id: "guest" };
+  const gone = (device?: string) => ({ event: "DEVICE_DELETED", data: { device, path: "/machine/x" } });
+
+  test("is plugged in when QEMU says that it is gone, and not before", () => {
+    const { sent, ask, say } = watched();
+    ask("unplug hotplugEdu");
+    say(ok);
+    ask("plug hotplugEdu");
+    for (const other of [gone(), gone("another")]) say(other);
+    expect(sent).toEqual(["device_del", "ok"]);
+
+    say(gone("hotplugEdu"));
+    say(ok);
+    expect(sent).toEqual(["device_del", "ok", "device_add", "ok"]);
+    ask("plug hotplugEdu");
+    expect(sent.at(-1)).toBe("device_add");
+  });
+
+  test("leaves still when it is unplugged again; not when it was refused the first time", () => {
+    const twice = watched();
+    for (const answer of [ok, refused]) {
+      twice.ask("unplug hotplugEdu");
+      twice.say(answer);
+    }
+    twice.ask("plug hotplugEdu");
+    expect(twice.sent).toEqual(["device_del", "ok", "device_del", "error no"]);
+
+    const never = watched();
+    never.ask("unplug hotplugEdu");
+    never.say(refused);
+    never.ask("plug hotplugEdu");
+    expect(never.sent).toEqual(["device_del", "error no", "device_add"]);
+  });
+});
+
   });
 });
 
