@@ -71,6 +71,9 @@ if [ -n "$LAB_HAS_OUTPUT" ]; then
 fi
 
 ip link set lo up
+# Else a page that is not pinned may move while a test compares its physical address.
+echo 0 > /proc/sys/vm/compaction_proactiveness
+
 hostname vfio-lab
 
 for device in $LAB_VFIO_DEVICES; do
