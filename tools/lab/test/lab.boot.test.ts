@@ -32,7 +32,7 @@ async function failureOf(command: readonly string[], options: LabOptions): Promi
   return error as LabError;
 }
 
-const GUEST_REPORT = `
+const GUEST_REPORT = `#!/bin/sh
   echo "args: $(printf '<%s>' "$@")"
   echo "where: $PWD, $VFIO_LAB, $ODD"
   echo "shown: $(ls "$SHOWN")"
@@ -60,10 +60,12 @@ test(
   async () => {
     const cwd = mkdtempSync(path.join(os.tmpdir(), "lab test'"));
     const outputDirectory = path.join(cwd, "out,put");
-    const shown = mkdtempSync(path.join(os.tmpdir(), "lab shown"));
+    const shown = mkdtempSync("/dev/shm/lab shown");
     writeFileSync(path.join(shown, "a tool"), "");
+    const program = path.join(os.tmpdir(), `lab report ${process.pid}`);
+    writeFileSync(program, GUEST_REPORT, { mode: 0o755 });
     const words = ["a b", "it's", "$HOME", "", "é"];
-    const result = await runInLab(["sh", "-c", GUEST_REPORT, "sh", ...words], {
+    const result = await runInLab([program, ...words], {
       cwd,
       shows: [shown],
       outputDirectory,
@@ -85,7 +87,7 @@ test(
     expect(readFileSync(path.join(outputDirectory, "file"), "utf8")).toBe("result\n");
     expect(readdirSync("/usr")).not.toContain("written-in-guest");
     expectDevices(result.stdout);
-    for (const folder of [cwd, shown]) rmSync(folder, { recursive: true });
+    for (const each of [cwd, shown, program]) rmSync(each, { recursive: true });
   },
   BOOT_TEST_MS,
 );

@@ -1,17 +1,21 @@
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConsoleLog } from "../src/console-log.js";
 import { controlReader, parseControlLine, type ControlMessage } from "../src/control-line.js";
 import { cpioArchive } from "../src/cpio.js";
 import { devicesForVfio, labDevices } from "../src/devices.js";
-import { commandScript, guestEnvironment, keptFolders, settingsScript } from "../src/job.js";
+import { commandScript, guestEnvironment, keptPaths, settingsScript } from "../src/job.js";
 import { Hotplug, parseHotplugLine, qmpCommand } from "../src/hotplug.js";
 import { kernelArguments } from "../src/kernel-arguments.js";
 import { compressedKernel } from "../src/kernel-image.js";
 import { chooseKernelPackage, compareVersions, releaseOfPackage } from "../src/kernel-package.js";
 import { parseShowDepends } from "../src/modules.js";
 import { optionRom } from "../src/option-rom.js";
+import { readRequest } from "../src/run-in-lab.js";
 import { qemuArguments } from "../src/qemu-arguments.js";
 import { shellCommand, shellQuote } from "../src/shell-quote.js";
 
@@ -166,14 +170,39 @@ describe("the job", () => {
     expect(
       execFileSync("sh", [
         "-c",
-        `${script}for_each_kept_folder echo; echo $LAB_MODE $LAB_HAS_OUTPUT`,
+        `${script}for_each_kept_path echo; echo $LAB_MODE $LAB_HAS_OUTPUT`,
       ]).toString(),
     ).toBe("/tmp/a b\n/run/d\ncommand yes\n");
   });
 
-  test("only folders below /tmp and /run need keeping", () => {
-    expect(keptFolders(["/run/x/y", "/tmp/z", "/run/x"])).toEqual(["/run/x", "/tmp/z"]);
-    expect(keptFolders(["/tmp", "/", "/tmpfoo/a", "/home/me"])).toEqual([]);
+  test("only what is below /tmp, /run and /dev/shm needs keeping", () => {
+    expect(keptPaths(["/run/x/y", "/tmp/z", "/run/x", "/dev/shm/a b/c"])).toEqual([
+      "/run/x",
+      "/tmp/z",
+      "/dev/shm/a b",
+    ]);
+    expect(keptPaths(["/tmp", "/", "/tmpfoo/a", "/home/me", "/dev/shm", "/dev/vfio"])).toEqual([]);
+  });
+
+  test("PATH leads to the running Node.js, in front unless it did so before", () => {
+    const folder = path.dirname(process.execPath);
+    const pathOf = (host: string) => guestEnvironment({ PATH: host }, {}, false)["PATH"];
+    expect(pathOf("/run/link:/bin/x")).toBe(`${folder}:/run/link:/bin/x`);
+    expect(pathOf(`/a:${folder}`)).toBe(`/a:${folder}`);
+  });
+
+  test("the program and the running Node.js are shown, without links; a name is left to PATH", async () => {
+    const folder = realpathSync(mkdtempSync(path.join(os.tmpdir(), "lab-program-")));
+    symlinkSync(process.execPath, path.join(folder, "link"));
+    writeFileSync(path.join(folder, "program"), "");
+    const shown = async (program: string) => (await readRequest([program], { cwd: folder })).shows;
+    const node = realpathSync(process.execPath);
+
+    expect(await shown("program")).toEqual([node]);
+    expect(await shown("./program")).toEqual([node, path.join(folder, "program")]);
+    expect(await shown(path.join(folder, "link"))).toEqual([node, node]);
+    expect(await shown("/no/such/program")).toEqual([node]);
+    rmSync(folder, { recursive: true });
   });
 
   test("the environment is the host's few, ours, and the caller's on top", () => {
@@ -278,35 +307,6 @@ describe("hotplug", () => {
   });
 });
 
-describe("the expansion ROM", () => {
-  test("has header, data structure and checksum, and its words differ", () => {
-    const rom = Buffer.from(optionRom());
-    const structure = rom.subarray(rom.readUInt16LE(0x18));
-
-    expect(rom.readUInt16LE(0)).toBe(0xaa55);
-    expect([rom[2]! * 512, structure.readUInt16LE(0x10) * 512]).toEqual([rom.length, rom.length]);
-    expect(structure.toString("latin1", 0, 4)).toBe("PCIR");
-    expect(structure.toString("hex", 4, 8)).toBe("f41a4410");
-    expect(structure[0x15]).toBe(0x80);
-    expect(rom.reduce((sum, byte) => sum + byte, 0) % 256).toBe(0);
-    const words = new Uint32Array(optionRom().buffer).subarray(13);
-    expect(new Set(words).size).toBe(words.length);
-  });
-});
-
-describe("the console", () => {
-  test("keeps the last lines, clean", () => {
-    const log = new ConsoleLog();
-    log.append(Buffer.from("\u001bc\u001b[?7l\u001b[2Jone\r\ntwo\r\nthree\r\n"));
-    expect(log.tail(2)).toBe("two\nthree");
-    expect(log.panic).toBeUndefined();
-  });
-
-  test("after a panic shows it from its first line, with the reason", () => {
-    const log = new ConsoleLog();
-    log.append(Buffer.from("a\r\n[ 1.0] Kernel panic - not syncing: why\r\nCPU: 0\r\nx\r\n"));
-    expect(log.panic).toBe("why");
-    expect(log.tail(2)).toBe("[ 1.0] Kernel panic - not syncing: why\nCPU: 0");
 describe("a device that was unplugged and is not gone yet", () => {
   /** What went to the monitor and to the guest, in short. */
   function watched() {
@@ -355,6 +355,35 @@ describe("a device that was unplugged and is not gone yet", () => {
   });
 });
 
+describe("the expansion ROM", () => {
+  test("has header, data structure and checksum, and its words differ", () => {
+    const rom = Buffer.from(optionRom());
+    const structure = rom.subarray(rom.readUInt16LE(0x18));
+
+    expect(rom.readUInt16LE(0)).toBe(0xaa55);
+    expect([rom[2]! * 512, structure.readUInt16LE(0x10) * 512]).toEqual([rom.length, rom.length]);
+    expect(structure.toString("latin1", 0, 4)).toBe("PCIR");
+    expect(structure.toString("hex", 4, 8)).toBe("f41a4410");
+    expect(structure[0x15]).toBe(0x80);
+    expect(rom.reduce((sum, byte) => sum + byte, 0) % 256).toBe(0);
+    const words = new Uint32Array(optionRom().buffer).subarray(13);
+    expect(new Set(words).size).toBe(words.length);
+  });
+});
+
+describe("the console", () => {
+  test("keeps the last lines, clean", () => {
+    const log = new ConsoleLog();
+    log.append(Buffer.from("\u001bc\u001b[?7l\u001b[2Jone\r\ntwo\r\nthree\r\n"));
+    expect(log.tail(2)).toBe("two\nthree");
+    expect(log.panic).toBeUndefined();
+  });
+
+  test("after a panic shows it from its first line, with the reason", () => {
+    const log = new ConsoleLog();
+    log.append(Buffer.from("a\r\n[ 1.0] Kernel panic - not syncing: why\r\nCPU: 0\r\nx\r\n"));
+    expect(log.panic).toBe("why");
+    expect(log.tail(2)).toBe("[ 1.0] Kernel panic - not syncing: why\nCPU: 0");
   });
 });
 
