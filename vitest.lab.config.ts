@@ -18,6 +18,7 @@ export default defineConfig({
   ssr: { resolve: { conditions } },
   test: {
     include: ["packages/*/test/lab/**/*.test.ts"],
+    setupFiles: ["tools/test-support/src/fixed-seed.ts"],
     pool: "forks",
     maxWorkers: 1,
     isolate: false,

@@ -16,6 +16,7 @@ export function testsOf(project: string) {
       testTimeout: 30_000,
       hookTimeout: 30_000,
       passWithNoTests: false,
+      setupFiles: [path.join(root, "tools/test-support/src/fixed-seed.ts")],
       // Nx asks for colours even where no terminal is; tests compare what child processes print.
       env: { FORCE_COLOR: "0" },
       reporters: ["default", "json"],

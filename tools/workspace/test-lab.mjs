@@ -25,7 +25,11 @@ const extras = wanted.length === 0 || wanted.some((file) => file.startsWith("pac
 process.exitCode = Math.max(...runs.map(boot));
 
 function boot({ name, bits, nodes, files }) {
-  const variables = [`LAB_IOMMU_BITS=${bits}`, `LAB_RESULTS=${name}.json`].flatMap((each) => ["-e", each]);
+  const passedOn = `FC_SEED=${process.env.FC_SEED ?? ""}`;
+  const variables = [`LAB_IOMMU_BITS=${bits}`, `LAB_RESULTS=${name}.json`, passedOn].flatMap((each) => [
+    "-e",
+    each,
+  ]);
   const machine = ["--iommu-bits", String(bits), "--numa-nodes", String(nodes), "--hugepages-1g", "1"];
   const vitest = [
     path.join(root, "node_modules/vitest/vitest.mjs"),

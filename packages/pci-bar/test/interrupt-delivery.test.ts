@@ -187,7 +187,7 @@ describe("given limits that a wait cannot keep", () => {
   });
 });
 
-describe("given a process that has nothing else to do", () => {
+describe("given a process that has nothing else to do", { timeout: 90_000 }, () => {
   const BUILT = path.join(import.meta.dirname, "../dist/index.js");
   /** What the process printed before it ended by itself; "killed" if it did not. */
   function run(code: string): string {
@@ -195,7 +195,7 @@ describe("given a process that has nothing else to do", () => {
       const vector = new InterruptVector(0, "vector"); ${code}`;
     const { stdout, signal } = spawnSync(process.execPath, ["--input-type=module", "-e", program], {
       encoding: "utf8",
-      timeout: 5000,
+      timeout: 60_000,
     });
     return signal === null ? stdout.trim() : "killed";
   }

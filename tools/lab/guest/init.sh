@@ -28,27 +28,22 @@ mount -t tmpfs -o size=75% tmpfs /written
 mkdir /written/files /written/work
 mount -t overlay -o lowerdir=/host,upperdir=/written/files,workdir=/written/work overlay /root || fail "mount of the overlay"
 
-# Folders the command needs (its working directory, say) that a fresh tmpfs would hide: kept at hand, mounted back below.
+# What the command needs (its working directory, say) and a fresh tmpfs would hide: kept at hand, mounted back below.
+place_like() {
+  if [ -d "$1" ]; then mkdir -p "$2"; else : > "$2"; fi
+}
 kept=0
 keep() {
   kept=$((kept + 1))
-  mkdir -p "/keep/$kept"
-  mount --bind "/root$1" "/keep/$kept" || fail "no folder $1"
+  place_like "/root$1" "/keep/$kept"
+  mount --bind "/root$1" "/keep/$kept" || fail "there is no $1"
 }
-for_each_kept_folder keep
+for_each_kept_path keep
 
 mkdir -p "/root/lib/modules/$(uname -r)" /root/proc /root/sys /root/dev /root/tmp /root/run
 mount --bind "/host$LAB_MODULES" "/root/lib/modules/$(uname -r)" || fail "mount of the kernel modules"
 mount -t tmpfs -o mode=1777 tmpfs /root/tmp
 mount -t tmpfs -o mode=755 tmpfs /root/run
-
-kept=0
-give_back() {
-  kept=$((kept + 1))
-  mkdir -p "/root$1"
-  mount --move "/keep/$kept" "/root$1"
-}
-for_each_kept_folder give_back
 
 # /var/run and /var/lock are links to /run on Debian; a fresh /run needs the folder behind the second.
 mkdir -m 1777 /root/run/lock
@@ -56,6 +51,17 @@ mkdir -p /dev/pts /dev/shm /dev/hugepages /dev/mqueue
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm
 mount -t mqueue mqueue /dev/mqueue
+
+kept=0
+give_back() {
+  kept=$((kept + 1))
+  # The root's /dev is still this one.
+  case $1 in /dev/*) place=$1 ;; *) place=/root$1 ;; esac
+  place_like "/keep/$kept" "$place"
+  mount --move "/keep/$kept" "$place" || fail "mount of $1"
+}
+for_each_kept_path give_back
+
 mount -t hugetlbfs -o mode=1777 hugetlbfs /dev/hugepages
 ln -s /proc/self/fd /dev/fd
 ln -s fd/0 /dev/stdin
@@ -64,6 +70,9 @@ ln -s fd/2 /dev/stderr
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount -t debugfs debugfs /sys/kernel/debug
 mount -t tracefs tracefs /sys/kernel/tracing
+
+# Else a page that is not pinned may move while a test compares its physical address.
+echo 0 > /proc/sys/vm/compaction_proactiveness
 
 if [ -n "$LAB_HAS_OUTPUT" ]; then
   mkdir -p /root/run/vfio-lab/output

@@ -61,7 +61,7 @@ function commandLine(): Command {
     .option("--prepare", "only install, download and build what is missing")
     .option("--timeout <seconds>", "longest time the command may take", positiveNumber)
     .option("--cwd <folder>", "working directory in the guest (default: this one)")
-    .option("--show <folder...>", "folders below /tmp or /run that the command needs, too")
+    .option("--show <folder...>", "folders below /tmp, /run or /dev/shm that the command needs, too")
     .option(
       "-e, --env <name[=value]>",
       "an environment variable for the command; repeatable",

@@ -77,6 +77,8 @@ class Watch implements Disposable {
     this.#guest = guest;
     this.#limits = limits;
     limits.signal?.addEventListener("abort", this.#onAbort);
+    // While the machine was started, nobody listened.
+    if (limits.signal?.aborted) this.#onAbort();
     void guest.failed.promise.then((what) => this.#trouble.reject(setupFailed(machine, what)));
     void machine.ended.then((end) => this.#trouble.reject(endedEarly(machine, end, this.#phase)));
   }

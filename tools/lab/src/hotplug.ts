@@ -52,6 +52,8 @@ interface QmpMessage {
   readonly QMP?: unknown;
   readonly id?: unknown;
   readonly return?: unknown;
+  readonly event?: string;
+  readonly data?: { readonly device?: string };
   readonly error?: { readonly desc: string };
 }
 
@@ -67,6 +69,12 @@ export class Hotplug {
   readonly fromGuest = lineReader((line) => this.#onRequest(line));
   /** Takes what QEMU's monitor says (QMP: a JSON object in each line). */
   readonly fromMonitor = lineReader((line) => this.#onAnswer(line));
+  /** Devices that were asked to go, and are QEMU's until the guest's kernel has switched their slot off. */
+  readonly #leaving = new Set<string>();
+  /** The last request, if it is what made a device leave. */
+  #unplugged: string | undefined;
+  /** A request to plug in a device that has not gone yet. */
+  #waiting: HotplugRequest | undefined;
   readonly #send: (port: "hotplug" | "monitor", text: string) => void;
 
   constructor(send: (port: "hotplug" | "monitor", text: string) => void) {
@@ -76,15 +84,33 @@ export class Hotplug {
   #onRequest(line: string): void {
     const request = parseHotplugLine(line);
     if (request === undefined) return this.#send("hotplug", `error cannot do "${line}"\n`);
+    const { verb, name } = request;
+    this.#unplugged = verb === "unplug" && !this.#leaving.has(name) ? name : undefined;
+    if (verb === "unplug") this.#leaving.add(name);
+    if (verb === "plug" && this.#leaving.has(name)) this.#waiting = request;
+    else this.#ask(request);
+  }
+
+  #ask(request: HotplugRequest): void {
     this.#send("monitor", `${JSON.stringify({ ...qmpCommand(request), id: ID })}\n`);
   }
 
   #onAnswer(line: string): void {
     const message = JSON.parse(line) as QmpMessage;
     if (message.QMP !== undefined) this.#send("monitor", '{"execute":"qmp_capabilities"}\n');
+    if (message.event === "DEVICE_DELETED") this.#onGone(message.data?.device);
     if (message.id !== ID) return;
     const complaint = complaintOf(message);
+    if (complaint !== undefined && this.#unplugged !== undefined) this.#leaving.delete(this.#unplugged);
     this.#send("hotplug", complaint === undefined ? "ok\n" : `error ${complaint}\n`);
+  }
+
+  #onGone(name: string | undefined): void {
+    if (name === undefined) return;
+    this.#leaving.delete(name);
+    if (this.#waiting?.name !== name) return;
+    this.#ask(this.#waiting);
+    this.#waiting = undefined;
   }
 }
 

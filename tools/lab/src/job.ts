@@ -9,7 +9,7 @@ import { shellCommand, shellQuote } from "./shell-quote.js";
 export interface Job {
   readonly command: readonly string[];
   readonly cwd: string;
-  /** What the command needs to see beside its working directory. */
+  /** What the command needs to see beside its working directory: folders, and files such as the program itself. */
   readonly shows: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   /** The kernel's lib/modules folder on the host. */
@@ -23,18 +23,18 @@ export interface Job {
 export const GUEST_OUTPUT = "/run/vfio-lab/output";
 
 /** In the guest these start empty, whatever the host has in them. */
-const FRESH_FOLDERS = ["/tmp", "/run"];
+const FRESH_FOLDERS = ["/tmp", "/run", "/dev/shm"];
 
 const INHERITED = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TERM", "TZ", "NO_COLOR"];
 
-/** The environment of the guest's command: a few of the host's variables, ours, and the caller's on top. */
+/** The environment of the guest's command: a few of the host's variables, ours, and the caller's on top. `node` is the running Node.js. */
 export function guestEnvironment(
   host: Readonly<Record<string, string | undefined>>,
   extra: Readonly<Record<string, string>>,
   hasOutput: boolean,
 ): Record<string, string> {
   const inherited = INHERITED.flatMap((name) => {
-    const value = host[name];
+    const value = name === "PATH" ? pathToNode(host[name]) : host[name];
     return value === undefined ? [] : [[name, value]];
   });
   return {
@@ -44,6 +44,12 @@ export function guestEnvironment(
     ...(hasOutput ? { LAB_OUTPUT: GUEST_OUTPUT } : {}),
     ...extra,
   };
+}
+
+/** PATH may lead to the running Node.js by a link below /run, which the guest does not have. */
+function pathToNode(folders: string | undefined): string | undefined {
+  const folder = path.dirname(process.execPath);
+  return folders === undefined || folders.split(":").includes(folder) ? folders : `${folder}:${folders}`;
 }
 
 /** Writes the files the guest reads: settings.sh for its init, command.sh for the command, the ROM that a device has. */
@@ -57,15 +63,15 @@ export async function writeJob(directory: string, job: Job): Promise<void> {
 /** Shell variables the init reads. */
 export function settingsScript(job: Job): string {
   const { rows, columns } = job.terminal ?? { rows: 24, columns: 80 };
-  const kept = keptFolders([job.cwd, ...job.shows]);
+  const kept = keptPaths([job.cwd, ...job.shows]);
   return [
     `LAB_MODE=${job.terminal ? "shell" : "command"}`,
     `LAB_ROWS=${rows} LAB_COLUMNS=${columns}`,
     `LAB_HAS_OUTPUT=${job.hasOutput ? "yes" : ""}`,
     `LAB_MODULES=${shellQuote(job.modules)}`,
     `LAB_VFIO_DEVICES=${shellQuote(devicesForVfio().join(" "))}`,
-    `for_each_kept_folder() {`,
-    ...(kept.length > 0 ? kept.map((folder) => `  "$1" ${shellQuote(folder)}`) : ["  :"]),
+    `for_each_kept_path() {`,
+    ...(kept.length > 0 ? kept.map((each) => `  "$1" ${shellQuote(each)}`) : ["  :"]),
     "}\n",
   ].join("\n");
 }
@@ -78,8 +84,11 @@ export function commandScript({ cwd, env, command }: Pick<Job, "cwd" | "env" | "
   return `cd ${shellQuote(cwd)} && exec /usr/bin/env -i -- ${shellCommand([...variables, ...program])}\n`;
 }
 
-/** For those of the paths that a fresh /tmp or /run would hide, what is directly below it and leads there; each once. */
-export function keptFolders(paths: readonly string[]): string[] {
-  const hidden = paths.filter((each) => FRESH_FOLDERS.some((folder) => each.startsWith(`${folder}/`)));
-  return [...new Set(hidden.map((each) => each.split("/").slice(0, 3).join("/")))];
+/** For those of the paths that a fresh folder would hide, what is directly below that and leads there; each once. */
+export function keptPaths(paths: readonly string[]): string[] {
+  const kept = paths.flatMap((each) => {
+    const fresh = FRESH_FOLDERS.find((folder) => each.startsWith(`${folder}/`));
+    return fresh === undefined ? [] : [`${fresh}/${each.slice(fresh.length + 1).split("/")[0]}`];
+  });
+  return [...new Set(kept)];
 }

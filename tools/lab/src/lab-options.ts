@@ -37,9 +37,9 @@ export interface LabOptions {
   /** Working directory, the same path in host and guest. Default: the caller's. */
   readonly cwd?: string;
   /**
-   * Folders below /tmp or /run that the command needs beside its working directory: the guest has a /tmp and a /run
-   * of its own. All other folders are the same in host and guest. Symbolic links are resolved: the guest
-   * sees what they lead to, not them.
+   * Folders below /tmp, /run or /dev/shm that the command needs: the guest has its own of these. The working directory,
+   * the command's program and the running Node.js are shown in any case. All other folders are the same in host and
+   * guest. Symbolic links are resolved: the guest sees what they lead to, not them.
    */
   readonly shows?: readonly string[];
   /** Environment variables beside PATH, HOME, USER, LANG, TERM and the like, which are the host's. */

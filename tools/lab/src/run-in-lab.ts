@@ -61,10 +61,12 @@ export async function readRequest(command: readonly string[], options: LabOption
   const outputDirectory =
     options.outputDirectory === undefined ? undefined : path.resolve(options.outputDirectory);
   if (outputDirectory !== undefined) await mkdir(outputDirectory, { recursive: true });
+  const cwd = await existingFolder(options.cwd ?? process.cwd());
+  const shows = await Promise.all((options.shows ?? []).map(existingFolder));
   return {
     command,
-    cwd: await existingFolder(options.cwd ?? process.cwd()),
-    shows: await Promise.all((options.shows ?? []).map(existingFolder)),
+    cwd,
+    shows: [...shows, ...(await programFiles(command[0], cwd))],
     env: guestEnvironment(process.env, options.env ?? {}, outputDirectory !== undefined),
     outputDirectory,
   };
@@ -75,6 +77,13 @@ async function existingFolder(folder: string): Promise<string> {
   const real = await realpath(folder).catch(() => undefined);
   if (real !== undefined && (await stat(real)).isDirectory()) return real;
   throw badArgument(`${folder} is not a folder`, "Pass an existing folder.");
+}
+
+/** The running Node.js and the command's program, without symbolic links. What is not there, the guest's shell tells. */
+async function programFiles(program: string, cwd: string): Promise<string[]> {
+  const named = program.includes("/") ? [path.resolve(cwd, program)] : [];
+  const files = [process.execPath, ...named].map((file) => realpath(file).catch(() => []));
+  return (await Promise.all(files)).flat();
 }
 
 function badArgument(message: string, hint: string): LabError {

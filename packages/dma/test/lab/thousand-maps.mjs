@@ -1,4 +1,5 @@
-// Maps and maps, and says so in the middle: a process to be killed. Run with the group's node as its argument.
+// Maps and maps, says so in the middle, and does not end: a process to be killed. Run with the group's node as its argument.
+import { setInterval } from "node:timers";
 import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
 import { DmaMapper, HugepageMemory } from "@vfio/dma";
 
@@ -11,3 +12,4 @@ for (let count = 1; count <= 1000; count++) {
   mapper.map(HugepageMemory.allocate({ bytes: 4096, pageBytes: count % 10 === 0 ? 2 << 20 : 4096 }));
   if (count === 500) console.log("in the middle");
 }
+setInterval(() => [group, container, mapper], 2 ** 30);

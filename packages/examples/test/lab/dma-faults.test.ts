@@ -62,16 +62,22 @@ async function deviceWith0x11AndMemoryWith0x22(): Promise<EduAndMemory> {
   return given;
 }
 
-/** What the kernel logs of a transfer. It logs a few faults in five seconds only, so the transfer is repeated. */
-async function faultOf(transfer: () => Promise<void>): Promise<string> {
+/**
+ * What the kernel logs of a transfer. It logs a few faults in five seconds only, so the transfer is repeated; and late,
+ * so one of the other direction may be an earlier test's.
+ */
+async function faultOf(of: "Read" | "Write", transfer: () => Promise<void>): Promise<string> {
   using log = new KernelLog();
+  const others: string[] = [];
   for (let tries = 0; tries < 30; tries++) {
     await transfer();
-    const fault = log.newLines().find((line) => line.includes("fault addr"));
+    const faults = log.newLines().filter((line) => line.includes("fault addr"));
+    const fault = faults.find((line) => aFault(of).test(line));
     if (fault !== undefined) return fault;
+    others.push(...faults);
     await sleep(300);
   }
-  return "no fault";
+  return `no such fault, but ${others.length}: ${others.join("\n")}`;
 }
 
 /** The kernel names the device and the address. */
@@ -85,7 +91,7 @@ describe("given memory that was unmapped", () => {
     using given = await deviceWith0x11AndMemoryWith0x22();
     given.mapper.map(given.memory, { iova: IOVA }).unmap();
 
-    const fault = await faultOf(() => given.deviceWrites());
+    const fault = await faultOf("Write", () => given.deviceWrites());
 
     expect(fault).toMatch(aFault("Write"));
     expect(given.memoryHas()).toEqual(new Set([0x22]));
@@ -99,7 +105,7 @@ describe("given memory that was unmapped", () => {
     using given = await deviceWith0x11AndMemoryWith0x22();
     given.mapper.map(given.memory, { iova: IOVA }).unmap();
 
-    const fault = await faultOf(() => given.deviceReads());
+    const fault = await faultOf("Read", () => given.deviceReads());
 
     expect(fault).toMatch(aFault("Read"));
     expect(await given.deviceHas()).not.toContain(0x22);
@@ -111,7 +117,7 @@ describe("given memory that is mapped with an access", () => {
     using given = await deviceWith0x11AndMemoryWith0x22();
     given.mapper.map(given.memory, { iova: IOVA, access: "read-only" });
 
-    const fault = await faultOf(() => given.deviceWrites());
+    const fault = await faultOf("Write", () => given.deviceWrites());
     await given.deviceReads();
 
     expect(fault).toMatch(aFault("Write"));

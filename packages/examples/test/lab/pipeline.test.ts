@@ -197,10 +197,11 @@ describe("given processes that are killed halfway", () => {
   });
 
   it("a primary ended by SIGTERM while it waits for its DMA ends there, and says by what", async () => {
-    await using primary = new RoleProcess("primary", ARGS);
-    await primary.told(step(/enable bus mastering/));
+    await using primary = new RoleProcess("primary", ARGS, "enable bus mastering");
+    await primary.stopped();
+    primary.child.kill("SIGTERM");
 
-    expect(await primary.kill("SIGTERM")).toBe(1);
+    expect(await primary.kill("SIGCONT")).toBe(1);
 
     expect(primary.events.at(-1)).toMatchObject({
       event: "failed",
@@ -212,10 +213,11 @@ describe("given processes that are killed halfway", () => {
   it("a secondary ended by SIGTERM halfway ends there and says by what; the next one does all its work", async () => {
     await using primary = new RoleProcess("primary", ARGS);
     await primary.told(listening);
-    await using ended = new RoleProcess("secondary", ARGS);
-    await ended.told(step(/attach the primary's hugepage memory/));
+    await using ended = new RoleProcess("secondary", ARGS, "attach the primary's hugepage memory");
+    await ended.stopped();
+    ended.child.kill("SIGTERM");
 
-    expect(await ended.kill("SIGTERM")).toBe(1);
+    expect(await ended.kill("SIGCONT")).toBe(1);
 
     expect(ended.events.at(-1)).toMatchObject({
       event: "failed",
@@ -247,11 +249,11 @@ describe("given processes that are killed halfway", () => {
   it("a primary killed while its secondary works: the secondary's own fds go on working, and its next request says who is missing", async () => {
     await using primary = new RoleProcess("primary", ARGS);
     await primary.told(listening);
-    await using secondary = new RoleProcess("secondary", ARGS);
-    await secondary.told(step(/attach the primary's hugepage memory/));
+    await using secondary = new RoleProcess("secondary", ARGS, "attach the primary's hugepage memory");
+    await secondary.stopped();
     await primary.kill("SIGKILL");
 
-    expect(await secondary.ended()).toBe(1);
+    expect(await secondary.kill("SIGCONT")).toBe(1);
 
     // Container, group, device and memory are the secondary's too now: its DMA still went through.
     expect(secondary.events.some(step(/DMA .* in the shared memory/))).toBe(true);

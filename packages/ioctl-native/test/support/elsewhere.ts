@@ -12,7 +12,7 @@ export const BUILT = pathToFileURL(path.join(root, "dist/index.js")).href;
 export function runInChild(code: string, nodeOptions: string[] = []): SpawnSyncReturns<string> {
   const program = `const vfio = await import(${JSON.stringify(BUILT)});\n${code}`;
   const options = [...nodeOptions, "--input-type=module", "--eval", program];
-  return spawnSync(process.execPath, options, { cwd: root, encoding: "utf8", timeout: 20_000 });
+  return spawnSync(process.execPath, options, { cwd: root, encoding: "utf8", timeout: 60_000 });
 }
 
 /** What a child printed as JSON; its death is the error. */

@@ -1,7 +1,8 @@
 import { leavesNothingBehind } from "@vfio/test-support";
 import fc from "fast-check";
+import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { ConfigPicture, decodeConfig, type Capability, type PciConfig } from "../../src/index.js";
 import { soundConfigSpaces } from "../config-spaces.js";
 import { bdfOf, lspciOfPictures, runLspci } from "../lspci.js";
@@ -19,6 +20,13 @@ import {
 } from "./machine.js";
 
 leavesNothingBehind();
+
+beforeAll(() => {
+  const version = execFileSync("lspci", ["--version"], { encoding: "utf8" });
+  expect(version, "another lspci has other words: these tests are written for that of Debian 12").toMatch(
+    /^lspci version 3\.9\./,
+  );
+});
 
 const SYSFS = "/sys/bus/pci/devices";
 /** What the machine has and we do not decode; anything else that is `unknown` fails the test. */

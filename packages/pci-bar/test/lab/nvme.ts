@@ -69,14 +69,19 @@ export class Nvme implements Disposable {
     return admin;
   }
 
-  /** Has the controller create a queue pair that interrupts with this vector (NVMe 1.4, sections 5.3 and 5.4). */
-  async createPair(vector: number): Promise<QueuePair> {
+  /**
+   * Has the controller create a queue pair that interrupts with this vector (NVMe 1.4, sections 5.3 and 5.4). That takes two
+   * commands; `afterCommand` may take the interrupt of each, for two that are not yet delivered are one.
+   */
+  async createPair(vector: number, afterCommand?: () => Promise<void>): Promise<QueuePair> {
     const [admin] = this.#pairs;
     if (admin === undefined) throw new Error("the controller is not started");
     const pair = this.#newPair();
     const dword10 = ((ENTRIES - 1) << 16) | pair.id;
     await admin.run({ opcode: 0x05, address: pair.completions, dword10, dword11: (vector << 16) | 0b11 });
+    await afterCommand?.();
     await admin.run({ opcode: 0x01, address: pair.submissions, dword10, dword11: (pair.id << 16) | 0b1 });
+    await afterCommand?.();
     return pair;
   }
 

@@ -1,0 +1,4 @@
+import fc from "fast-check";
+
+// A setup file of Vitest. Generated cases are the same in each run, so that a red run is due to a change; FC_SEED gives others.
+fc.configureGlobal({ seed: Number(process.env["FC_SEED"] || 1) });
