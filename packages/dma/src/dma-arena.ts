@@ -76,7 +76,7 @@ export class DmaArena implements Disposable {
   #place({ bytes, align = CACHE_LINE }: BufferRequest, unitBytes = bytes): BufferPlace {
     checkRequest(bytes, align, this.#source.pageBytes);
     for (const chunk of this.#chunks) {
-      // It did not come back with the last group: its pages have moved.
+      // It has no addresses: it waits for a group, or could not be made anew.
       if (!chunk.mapping.mapped) continue;
       const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
       if (place !== undefined) return place;

@@ -5,6 +5,7 @@ import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping
 import type { DmaPool } from "./dma-pool.js";
 import { formatAddress } from "./format.js";
 import type { PageSource } from "./hugepage-memory.js";
+import { checkNumaNode } from "./hugepages.js";
 import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { checkedBits, IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
@@ -53,8 +54,8 @@ interface TellsOfGroups {
  * Maps memory for DMA by the devices of a VFIO container: anybody's container, known only by its fd.
  *
  * Memory may be mapped before the container has a group: it waits until one joins. When the last group leaves, the
- * kernel forgets all mappings; they come back with the next group, at the same addresses. At `physical` ones, pages that
- * the kernel moved meanwhile do not: that is `ERR_VFIO_PAGES_MOVED`, since whoever knows their addresses would reach others.
+ * kernel forgets all mappings; they come back with the next group, at the same addresses. Those of pages that the kernel
+ * moved meanwhile are then no `physical` ones any more, but they lead a device to the same memory as before.
  * @example
  * ```ts
  * // needs a device
@@ -83,7 +84,8 @@ export class DmaMapper implements Disposable {
 
   /** @param container a VFIO container, or another {@link Iommu}. */
   constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
-    const { iova = "physical" } = options;
+    const { iova = "physical", numaNode } = options;
+    checkNumaNode(numaNode);
     const addressBits = checkedBits(options.addressBits ?? 64);
     this.mode = checkedMode(iova);
     this.#allocator =
@@ -143,7 +145,7 @@ export class DmaMapper implements Disposable {
     const hold = this.#mappings.get(mapping);
     if (hold === undefined) return;
     const shortfall = this.#installer.takeBack(mapping, mapping.stretches);
-    this.#installer.releaseIova(mapping);
+    this.#installer.release(mapping);
     this.#mappings.delete(mapping);
     mapping.end();
     hold[Symbol.dispose]();
@@ -202,8 +204,7 @@ export class DmaMapper implements Disposable {
     this.#checkOpen();
     if (this.#installer.refresh() === undefined) return 0;
     const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
-    // All of them first: the pages of a new memory may lie where another's were.
-    for (const mapping of missing) this.#forget(mapping);
+    for (const mapping of missing) mapping.forget();
     runAll(
       missing.map((mapping) => () => this.#installer.install(mapping)),
       "mappings could not be made anew",
@@ -241,11 +242,6 @@ export class DmaMapper implements Disposable {
     for (const mapping of this.#mappings.keys())
       if (sameMemory(mapping.memory, memory) && samePlan(mapping.plan, plan)) return mapping;
     return undefined;
-  }
-
-  #forget(mapping: DmaMapping): void {
-    this.#installer.forget(mapping.stretches);
-    mapping.forget();
   }
 
   #checkOpen(): void {

@@ -48,10 +48,9 @@ export class DmaMapping implements Disposable {
   #stretches: readonly DmaSegment[] = [];
   #segments: readonly DmaSegment[] | undefined;
   #table: IovaTable | undefined;
-  readonly #withdrawn: MemoryPart[] = [];
+  /** What was mapped, but for what was unmapped for good. */
+  #known: readonly DmaSegment[] = [];
   #ended = false;
-  /** What was mapped last. */
-  #placed: readonly DmaSegment[] = [];
 
   /** Programs call `DmaMapper.map` instead. */
   constructor(memory: MappableMemory, plan: MappingPlan, owner: MappingOwner) {
@@ -122,36 +121,22 @@ export class DmaMapping implements Disposable {
     this.unmap();
   }
 
-  /** The parts that were unmapped one by one: they do not come back when the mapping is made anew. */
-  get withdrawn(): readonly MemoryPart[] {
-    return this.#withdrawn;
-  }
-
   /** The same joined: what is one piece for the device, in however many it was mapped. */
   get stretches(): readonly DmaSegment[] {
     return this.#stretches;
   }
 
-  /** @internal For the mapper: a part is not mapped any more. */
-  lose(part: MemoryPart): void {
-    const others = this.#stretches.filter((each) => each !== part);
-    const isWhole = others.length < this.#stretches.length;
-    this.#setStretches(isWhole ? others : without(this.#stretches, [part]));
-  }
-
   /** @internal For the mapper: a part was unmapped for good. */
   withdraw(part: MemoryPart): void {
-    const last = this.#withdrawn.at(-1);
-    const follows = last !== undefined && last.offset + last.bytes === part.offset;
-    // Thousands of pieces are given back in their order: they stay one entry.
-    if (follows) this.#withdrawn.splice(-1, 1, { offset: last.offset, bytes: last.bytes + part.bytes });
-    else this.#withdrawn.push(part);
-    this.lose(part);
+    const left = cutOff(this.#stretches, part);
+    this.#known = this.#known === this.#stretches ? left : cutOff(this.#known, part);
+    this.#setStretches(left);
   }
 
   /** @internal For the mapper: all of it was unmapped for good. */
   end(): void {
     this.#ended = true;
+    this.#known = [];
     this.forget();
   }
 
@@ -162,13 +147,16 @@ export class DmaMapping implements Disposable {
 
   /** @internal For the mapper: this is mapped now. */
   place(stretches: readonly DmaSegment[]): void {
-    this.#placed = stretches;
+    this.#known = stretches;
     this.#setStretches(stretches);
   }
 
-  /** @internal For the mapper: what was mapped last and not unmapped for good: somebody may know its addresses. */
+  /**
+   * @internal For the mapper: where the mapping is to come back after its container's last group had left. Tables,
+   * buffers and devices know these addresses. Empty as long as it was never mapped.
+   */
   get known(): readonly DmaSegment[] {
-    return without(this.#placed, this.#withdrawn);
+    return this.#known;
   }
 
   #setStretches(stretches: readonly DmaSegment[]): void {
@@ -176,4 +164,10 @@ export class DmaMapping implements Disposable {
     this.#segments = undefined;
     this.#table = undefined;
   }
+}
+
+/** Mostly it is one whole stretch of several. */
+function cutOff(stretches: readonly DmaSegment[], part: MemoryPart): readonly DmaSegment[] {
+  const others = stretches.filter((each) => each !== part);
+  return others.length < stretches.length ? others : without(stretches, [part]);
 }

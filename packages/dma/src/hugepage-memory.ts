@@ -7,7 +7,7 @@ import {
   VfioRangeError,
   type HasFd,
 } from "@vfio/ioctl-native";
-import { hugepageHint, numaNodes } from "./hugepages.js";
+import { checkNumaNode, hugepageHint } from "./hugepages.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 import { contiguousRuns, type Run } from "./runs.js";
 
@@ -68,7 +68,7 @@ export class HugepageMemory implements HasFd, Disposable {
    */
   static allocate(options: AllocateOptions): HugepageMemory {
     const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;
-    if (numaNode !== undefined) checkNode(numaNode);
+    checkNumaNode(numaNode);
     const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
     const hint = (): string => hugepageHint(bytes, pageBytes, numaNode);
     const file = createMemoryFile({
@@ -176,13 +176,4 @@ function checkPages(file: Fd, pageBytes: number): void {
     file.close();
     throw error;
   }
-}
-
-function checkNode(node: number): void {
-  const nodes = numaNodes();
-  if (nodes.includes(node)) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_NUMA_NODE",
-    `this machine has no NUMA node ${node}; it has ${nodes.join(", ")}`,
-  );
 }

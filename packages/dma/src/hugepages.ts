@@ -1,4 +1,4 @@
-import { listFolder, readSysfs } from "@vfio/ioctl-native";
+import { listFolder, readSysfs, VfioRangeError } from "@vfio/ioctl-native";
 
 const SYSTEM = "/sys/kernel/mm/hugepages";
 const NODES = "/sys/devices/system/node";
@@ -59,6 +59,17 @@ export function numaNodes(): number[] {
     .map((name) => /^node(\d+)$/.exec(name)?.[1])
     .filter((number) => number !== undefined)
     .map(Number);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_NUMA_NODE` if the machine does not have that node; `undefined` is any node. */
+export function checkNumaNode(node: number | undefined): void {
+  const nodes = numaNodes();
+  if (node === undefined || nodes.includes(node)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_NUMA_NODE",
+    `this machine has no NUMA node ${node}; it has ${nodes.join(", ") || "none"}`,
+    { hint: "Leave the node out: then any will do. For a device without one, sysfs says -1" },
+  );
 }
 
 /** What to do when hugepages could not be had: the numbers now, the numbers needed, and the command. */

@@ -9,8 +9,8 @@ import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
 import { checkSegment, checkWithoutIommu } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
-import { checkPagesStayed, checkStillThere } from "./pages-stayed.js";
-import { planStretches, without, type IovaSource } from "./plan-segments.js";
+import { checkPagesStayed } from "./pages-stayed.js";
+import { planStretches, type IovaSource } from "./plan-segments.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
@@ -23,6 +23,7 @@ export interface InstallerOptions {
 
 /** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
 export class MappingInstaller {
+  /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
   readonly #ranges = new MappedRanges();
   readonly #iommu: Iommu;
   readonly #options: InstallerOptions;
@@ -57,8 +58,8 @@ export class MappingInstaller {
   }
 
   /**
-   * Maps all of a mapping's memory but what was withdrawn from it; what was mapped of it before a failure is unmapped
-   * again. While the container has no group, nothing is done: the mapping waits.
+   * Maps a mapping's memory, or makes it anew where it was; what was mapped of it before a failure is unmapped again.
+   * While the container has no group, nothing is done: the mapping waits.
    */
   install(mapping: DmaMapping): void {
     const info = this.#info ?? this.refresh();
@@ -75,27 +76,18 @@ export class MappingInstaller {
     }
   }
 
-  /** Takes parts of a mapping back. Returns what is wrong if the kernel took back less than it should have. */
+  /** Takes parts of a mapping back for good. Returns what is wrong if the kernel took back less than it should have. */
   takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
-    try {
-      return this.#unmap(mapping, stretches);
-    } catch (error) {
-      if (!this.#hasForgotten(error)) throw error;
-      this.forget(stretches);
-      return undefined;
-    }
+    return this.#unmap(stretches, (stretch) => {
+      this.#ranges.remove(stretch);
+      mapping.withdraw(stretch);
+    });
   }
 
-  /** Strikes parts from the list of what is mapped. */
-  forget(stretches: readonly DmaSegment[]): void {
-    for (const stretch of stretches) this.#ranges.remove(stretch);
-  }
-
-  /** Gives a mapping's IOVAs back to the allocator. */
-  releaseIova(mapping: DmaMapping): void {
-    this.#promised.delete(mapping);
-    if (mapping.allocated !== undefined) this.#options.allocator.release(mapping.allocated);
-    mapping.allocated = undefined;
+  /** Gives a mapping's IOVAs free: it does not come back. */
+  release(mapping: DmaMapping): void {
+    for (const stretch of mapping.known) this.#ranges.remove(stretch);
+    this.#releaseAllocated(mapping);
   }
 
   /** True if the kernel still has a mapping. It cannot be asked, but it refuses to map the same range twice. */
@@ -135,18 +127,16 @@ export class MappingInstaller {
     this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
     const done: DmaSegment[] = [];
     try {
-      const source = this.#iovaSource(mapping, info);
-      const stretches = without(planStretches(mapping.memory, source), mapping.withdrawn);
-      checkStillThere(mapping, stretches);
+      const isNew = mapping.known.length === 0;
+      const source = isNew ? this.#iovaSource(mapping, info) : undefined;
+      const stretches = source === undefined ? mapping.known : planStretches(mapping.memory, source);
       for (const stretch of stretches) {
         checkSegment(stretch, info, this.#options.addressBits);
-        this.#ranges.checkFree(stretch);
+        if (isNew) this.#ranges.checkFree(stretch);
       }
-      for (const stretch of stretches) {
-        this.#mapStretch(mapping, stretch, done);
-        this.#ranges.add(stretch);
-      }
-      if (source === "physical") checkPagesStayed(mapping, stretches);
+      for (const stretch of stretches) this.#mapStretch(mapping, stretch, done);
+      if (source === "physical") checkPagesStayed(mapping.memory, stretches);
+      if (isNew) for (const stretch of stretches) this.#ranges.add(stretch);
       mapping.place(stretches);
     } catch (error) {
       const shortfall = this.#undo(mapping, done, error);
@@ -183,10 +173,12 @@ export class MappingInstaller {
 
   /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped. */
   #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): VfioError | undefined {
+    const isNew = mapping.known.length === 0;
     let shortfall: VfioError | undefined;
     try {
-      shortfall = this.takeBack(mapping, joined(done));
+      shortfall = this.#unmap(joined(done));
     } catch (error) {
+      if (isNew) for (const stretch of joined(done)) this.#ranges.add(stretch);
       const causes = new AggregateError([cause, error], "the failure, and that of undoing");
       throw new VfioError(
         "ERR_VFIO_ROLLBACK_FAILED",
@@ -197,8 +189,7 @@ export class MappingInstaller {
         },
       );
     }
-    // Who had it mapped before knows its addresses: they must not become somebody else's.
-    if (mapping.known.length === 0) this.releaseIova(mapping);
+    if (isNew) this.#releaseAllocated(mapping);
     return shortfall;
   }
 
@@ -223,16 +214,34 @@ export class MappingInstaller {
     return iova;
   }
 
+  #releaseAllocated(mapping: DmaMapping): void {
+    this.#promised.delete(mapping);
+    if (mapping.allocated !== undefined) this.#options.allocator.release(mapping.allocated);
+    mapping.allocated = undefined;
+  }
+
   /** Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it. */
-  #unmap(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
+  #unmap(
+    stretches: readonly DmaSegment[],
+    onUnmapped?: (stretch: DmaSegment) => void,
+  ): VfioError | undefined {
     let shortfall: VfioError | undefined;
     for (const stretch of stretches) {
-      const unmapped = this.#iommu.unmap(stretch.iova, stretch.bytes);
+      const unmapped = this.#unmapped(stretch);
       if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
-      this.#ranges.remove(stretch);
-      mapping.lose(stretch);
+      onUnmapped?.(stretch);
     }
     return shortfall;
+  }
+
+  /** How much the kernel took back of a stretch: all of it, if it has forgotten it. */
+  #unmapped({ iova, bytes }: DmaSegment): number {
+    try {
+      return this.#iommu.unmap(iova, bytes);
+    } catch (error) {
+      if (!this.#hasForgotten(error)) throw error;
+      return bytes;
+    }
   }
 }
 

@@ -167,6 +167,16 @@ describe("given a device that drives few address bits", () => {
   });
 });
 
+describe("given a NUMA node that the machine does not have", () => {
+  it.each([-1, 1000])("node %i is refused at once, not with the first buffer", (numaNode) => {
+    const error = errorOf(() => new DmaMapper(new FakeIommu(), { numaNode }));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_NUMA_NODE" });
+    expect(error.message).toContain(`no NUMA node ${numaNode}; it has `);
+    expect(error.message).toContain("sysfs says -1");
+  });
+});
+
 describe("given memory mapped in pieces", () => {
   it("there is one map call a piece, and each piece can be unmapped alone", () => {
     const iommu = new FakeIommu();

@@ -50,35 +50,49 @@ describe("given ordinary pages at their physical addresses", () => {
     expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
   });
 
-  it("a memory whose pages have moved is not mapped at others than those that somebody knows, until it is mapped anew", () => {
+  it("a part that was unmapped before an unmap that failed does not come back, and the rest does", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
-    const [stays, moves] = [memoryAt([0x1000n]), memoryAt([0x2000n, 0x3000n])];
-    const [stayed, moved] = [mapper.map(stays), mapper.map(moves)];
+    const memory = memoryAt([0x1000n, 0x3000n, 0x5000n]);
+    const mapping = new DmaMapper(iommu).map(memory);
+    iommu.unmapFailsAt = 0x5000n;
+    expect(errorOf(() => mapping.unmap())).toMatchObject({ code: "EIO" });
+    iommu.unmapFailsAt = undefined;
     iommu.lastGroupLeaves();
-    moves.physicalAddresses = () => [0x2000n, 0x5000n];
 
-    const error = errorOf(() => iommu.groupJoins());
+    iommu.groupJoins();
+    expect([...iommu.mapped.keys()]).toEqual([0x5000n]);
 
-    expect(error).toMatchObject({ code: "ERR_VFIO_PAGES_MOVED" });
-    expect(error.message).toContain("while the container had no group");
-    expect([stayed.mapped, moved.mapped, [...iommu.mapped.keys()]]).toEqual([true, false, [0x1000n]]);
-
-    moved.unmap();
-    expect(mapper.map(moves).iovaOf(4096)).toBe(0x5000n);
+    mapping.unmap();
+    expect([iommu.mapped.size, memory.holds.size]).toEqual([0, 0]);
   });
 
-  it("where a memory's pages were that was unmapped meanwhile, another's may be", () => {
+  it("pages that have moved keep the addresses that somebody knows", () => {
+    const iommu = new FakeIommu();
+    const memory = memoryAt([0x1000n, 0x2000n]);
+    const mapping = new DmaMapper(iommu).map(memory);
+    const { table } = mapping;
+    iommu.lastGroupLeaves();
+    memory.physicalAddresses = () => [0x1000n, 0x9000n];
+
+    iommu.groupJoins();
+
+    expect([table.iovaOf(4096), mapping.iovaOf(4096)]).toEqual([0x2000n, 0x2000n]);
+    expect(iommu.mapped).toEqual(new Map([[0x1000n, 8192]]));
+  });
+
+  it("nobody else gets those addresses before they are unmapped, not even by having the pages", () => {
     const iommu = new FakeIommu();
     const mapper = new DmaMapper(iommu);
     const former = mapper.map(memoryAt([0x2000n]));
     iommu.lastGroupLeaves();
+    iommu.failAt = 0x2000n;
+    expect(errorOf(() => iommu.groupJoins()).message).toBe("the IOMMU refuses");
+    iommu.failAt = undefined;
+    const next = memoryAt([0x2000n]);
+
+    expect(errorOf(() => mapper.map(next))).toMatchObject({ code: "ERR_VFIO_DMA_OVERLAP" });
     former.unmap();
-    const next = mapper.map(memoryAt([0x2000n]));
-
-    iommu.groupJoins();
-
-    expect(next.iovaOf(0)).toBe(0x2000n);
+    expect(mapper.map(next).iovaOf(0)).toBe(0x2000n);
   });
 
   it("several that cannot be made anew are told together, each with its own error", () => {

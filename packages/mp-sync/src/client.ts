@@ -63,13 +63,17 @@ export class PrimaryPeer implements Disposable {
   readonly #underWay = new Set<Deadline>();
   #closed = false;
 
-  /** @internal */
-  constructor(path: string, timeoutMs: number, verify: FdVerifier, container: Fd) {
+  private constructor(path: string, timeoutMs: number, verify: FdVerifier, container: Fd) {
     this.path = path;
     this.#timeoutMs = timeoutMs;
     this.#verify = verify;
     this.#container = container;
     this.#files.add(container);
+  }
+
+  /** @internal */
+  static of(path: string, timeoutMs: number, verify: FdVerifier, container: Fd): PrimaryPeer {
+    return new PrimaryPeer(path, timeoutMs, verify, container);
   }
 
   /** True after {@link close}. */
@@ -231,5 +235,5 @@ export async function connectToPrimary(options: ConnectOptions = {}): Promise<Pr
   const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
   const path = socketPath(options);
   const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signal }, verify);
-  return new PrimaryPeer(path, timeoutMs, verify, container);
+  return PrimaryPeer.of(path, timeoutMs, verify, container);
 }

@@ -49,11 +49,16 @@ describe("given a machine with 2 MiB hugepages", () => {
     expect(new Set(addresses).size).toBe(8);
   });
 
-  it("memory from a hugetlbfs directory leaves no file behind", () => {
+  it("memory from a hugetlbfs directory, a mapper's own too, leaves no file behind", () => {
     const directory = mkdtempSync(path.join(tmpdir(), "vfio-dma-"));
     expect(finished("mount", ["-t", "hugetlbfs", "none", directory]).status).toBe(0);
     try {
       using memory = HugepageMemory.allocate({ bytes: TWO_MIB, directory });
+      using foreign = foreignContainer();
+      using mapper = new DmaMapper(foreign.container, { directory });
+      mapper.alloc({ bytes: 64 });
+      const maps = readFileSync("/proc/self/maps", "utf8").split("\n");
+      expect(maps.filter((line) => line.includes(directory))).toHaveLength(2);
       expect(memory.physicalAddresses()).toHaveLength(1);
       expect(readdirSync(directory)).toEqual([]);
     } finally {

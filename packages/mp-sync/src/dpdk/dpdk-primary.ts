@@ -56,8 +56,7 @@ export class DpdkPrimary implements Disposable {
   readonly #files = new Set<Fd>();
   readonly #closing = new AbortController();
 
-  /** @internal */
-  constructor(joined: JoinedPrimary) {
+  private constructor(joined: JoinedPrimary) {
     this.directory = joined.directory;
     this.version = joined.version;
     this.pid = joined.pid;
@@ -65,6 +64,11 @@ export class DpdkPrimary implements Disposable {
     this.#watch = new PrimaryWatch(joined.config, joined.directory, joined.pid);
     // Every request under way listens to both, and there may be many.
     setMaxListeners(0, this.#closing.signal, this.gone);
+  }
+
+  /** @internal */
+  static of(joined: JoinedPrimary): DpdkPrimary {
+    return new DpdkPrimary(joined);
   }
 
   /** True after {@link close}. */

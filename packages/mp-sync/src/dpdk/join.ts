@@ -47,7 +47,7 @@ export async function joinDpdkPrimary(options: JoinDpdkOptions = {}): Promise<Dp
     const version = await initialisedVersion(config, directory, timeoutMs, signal);
     const dialect = requireDialect(version, directory);
     const pid = livingPid(config, directory);
-    return new DpdkPrimary({ directory, config, version, dialect, pid, timeoutMs, verify });
+    return DpdkPrimary.of({ directory, config, version, dialect, pid, timeoutMs, verify });
   } catch (error) {
     config[Symbol.dispose]();
     throw error;
