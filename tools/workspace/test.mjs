@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { root, stop, tool } from "./bootstrap.mjs";
+import { root, tool } from "./bootstrap.mjs";
 import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/results.js";
 
 const results = path.join(root, ".results");
@@ -22,8 +22,14 @@ const projects = [
   "release",
 ];
 
-if (run("what the tests need", process.execPath, [program("prepare-tests.mjs")]) !== 0)
-  stop("Nothing was tested.");
+const prepared = checkRow(
+  "what the tests need",
+  run("what the tests need", process.execPath, [program("prepare-tests.mjs")]),
+);
+if (prepared.failed > 0) {
+  process.stdout.write(`\nNothing was tested: the above is missing.\n${verdict([prepared]).line}\n`);
+  process.exit(1);
+}
 // What an earlier run wrote must not pass for this one's; Nx puts back the reports of what it need not run again.
 rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
@@ -48,7 +54,7 @@ const runs = [
   runRow("tests on this host", hostStatus, host),
   runRow("tests in the lab", labStatus, lab),
 ].filter(({ failed }) => failed > 0);
-const rows = [...checks, ...host, ...lab, ...runs];
+const rows = [prepared, ...checks, ...host, ...lab, ...runs];
 const total = sum(rows);
 const inLab = sum(lab).passed + sum(lab).failed;
 
