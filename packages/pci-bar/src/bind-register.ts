@@ -96,7 +96,7 @@ function bindFields(
 }
 
 function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, offset, raw, halves }: Place) {
-  if (layout.width === 32) return wordReader(field, region, offset);
+  if (isWord(layout, field)) return wordReader(field, region, offset);
   const decode = decoderOf(field);
   return (): AnyFieldValue => {
     raw.load(halves);
@@ -105,7 +105,7 @@ function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, off
 }
 
 function fieldWriter(plan: RegisterPlan, field: FieldLayout, { region, offset, raw, halves }: Place) {
-  if (plan.layout.width === 32) return wordWriter(field, region, offset, plan.keep[0], plan.unread[0]);
+  if (isWord(plan.layout, field)) return wordWriter(field, region, offset, plan.keep[0], plan.unread[0]);
   const put = placerOf(field);
   return (value: unknown): void => {
     raw.load(halves);
@@ -113,6 +113,10 @@ function fieldWriter(plan: RegisterPlan, field: FieldLayout, { region, offset, r
     put(value, halves);
     raw.store(halves);
   };
+}
+
+function isWord({ width }: RegisterLayout, { kind }: FieldLayout): boolean {
+  return width === 32 && kind !== "wide";
 }
 
 function hasNames(values: unknown): boolean {

@@ -304,36 +304,44 @@ describe("given any layout of fields", () => {
       width: fc.constant(width),
       cuts: fc.uniqueArray(fc.integer({ min: 1, max: width - 1 }), { maxLength: 6 }),
       raw: fc.bigInt(0n, (1n << BigInt(width)) - 1n),
+      wide: fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }),
     }),
   );
 
   it("what is written field by field is read so, and lies where the bits say", () => {
     fc.assert(
-      fc.property(layout, ({ width, cuts, raw }) => {
+      fc.property(layout, ({ width, cuts, raw, wide }) => {
         const edges = [0, ...cuts.sort((a, b) => a - b), width];
-        const spans = edges.slice(1).map((end, index) => ({ low: edges[index]!, bits: end - edges[index]! }));
-        const valueOf = ({ low, bits }: { low: number; bits: number }) => {
+        const spans = edges.slice(1).map((end, index) => {
+          const [low, bits] = [edges[index]!, end - edges[index]!];
+          return { low, bits, wide: wide[index]! || bits > 53 };
+        });
+        const valueOf = ({ low, bits, wide }: (typeof spans)[number]) => {
           const value = BigInt.asUintN(bits, raw >> BigInt(low));
-          return bits > 53 ? value : Number(value);
+          return wide ? value : Number(value);
         };
         const fields = Object.fromEntries(
-          spans.map(({ low, bits }) => [
-            `f${low}`,
-            { bits: [low + bits - 1, low] as const, ...(bits > 53 && { wide: true as const }) },
-          ]),
+          spans.map(({ low, bits, wide }) => [`f${low}`, { bits: [low + bits - 1, low] as const, wide }]),
         );
         const { r } = defineRegisters({ r: { offset: 0x100, width, fields } }).on(bar);
         const register = r as unknown as {
           write(values: object): void;
           modify(values: object): void;
           read(): object;
+          fields: Record<string, { read(): unknown; write(value: unknown): void }>;
         };
         const values = Object.fromEntries(spans.map((span) => [`f${span.low}`, valueOf(span)]));
 
         register.write(values);
         expect(register.read()).toEqual(values);
         expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
-        for (const [name, value] of Object.entries(values)) register.modify({ [name]: value });
+        for (const [name, value] of Object.entries(values)) {
+          register.modify({ [name]: value });
+          expect(register.fields[name]!.read()).toBe(value);
+        }
+        expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
+        register.write({});
+        for (const [name, value] of Object.entries(values)) register.fields[name]!.write(value);
         expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
       }),
     );
@@ -450,6 +458,25 @@ describe("given a mistake in a declaration", () => {
 
     expectTypeOf(r.read().f).toEqualTypeOf<number>();
     expect(r.read().f).toBe(2 ** 53 - 1);
+  });
+
+  it("wide: true is a bigint, however few bits it has, and however it is accessed", () => {
+    for (const width of [16, 32, 64] as const) {
+      const { r } = defineRegisters({
+        r: { offset: 0x100, width, fields: { f: { bits: [15, 8], wide: true } } },
+      }).on(bar);
+      r.write({ f: 18n });
+      expect([r.read().f, r.fields.f.read()]).toEqual([18n, 18n]);
+      r.fields.f.write(19n);
+      expect(bar.read32(0x100)).toBe(0x1300);
+      for (const value of [19, 256n, -1n]) {
+        const error = errorOf(() => r.fields.f.write(value as bigint));
+        expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
+        expect(error.message).toContain(`the field f cannot be ${value}: it takes a bigint of 8 bits`);
+      }
+      expect(bar.read32(0x100)).toBe(0x1300);
+      bar.write64(0x100, 0n);
+    }
   });
 
   it("a register that the region does not have is found when the table is laid on it", () => {
