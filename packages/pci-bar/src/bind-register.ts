@@ -35,7 +35,7 @@ export function bindRegister(
     ...(isRead && { readRaw: raw.readRaw, read: hasFields ? reader(plan, place) : raw.readRaw }),
     ...(isWritten && { writeRaw: raw.writeRaw, write: hasFields ? writer(plan, place) : raw.writeRaw }),
     ...(isRead && isWritten && hasFields && { modify: modifier(plan, place) }),
-    ...(isRead && hasFields && bindWaits(layout, region, name, offset)),
+    ...(isRead && hasFields && bindWaits(plan, region, name, offset)),
     ...(hasFields && { fields: bindFields(plan, place, isRead, isRead && isWritten) }),
   };
 }

@@ -1,4 +1,4 @@
-import { compileFunction } from "node:vm";
+import vm from "node:vm";
 import type { AnyFieldValue, FieldDecoder, FieldPlacer } from "./register-field.js";
 
 /*
@@ -16,9 +16,10 @@ export type FieldsPlacer = (values: Readonly<Record<string, unknown>>, halves: U
 
 /** One decoder of many: no name may be `__proto__`, which would be the object's prototype. */
 export function unrolledDecoder(decoders: ReadonlyMap<string, FieldDecoder>): FieldsDecoder {
+  if (decoders.size === 0) return () => ({});
   const { names, parameters } = written(decoders);
   const fields = names.map((name, at) => `${name}: ${parameters[at]}(halves)`);
-  const make = compileFunction(`return (halves) => ({ ${fields.join(", ")} });`, parameters);
+  const make = vm.compileFunction(`return (halves) => ({ ${fields.join(", ")} });`, parameters);
   return (make as (...calls: FieldDecoder[]) => FieldsDecoder)(...decoders.values());
 }
 
@@ -27,11 +28,15 @@ export function unrolledPlacer(
   placers: ReadonlyMap<string, FieldPlacer>,
   refuse: (name: string) => never,
 ): FieldsPlacer {
+  if (placers.size === 0)
+    return (values) => {
+      for (const name in values) refuse(name);
+    };
   const { names, parameters } = written(placers);
   const cases = names.map((name, at) => `case ${name}: ${parameters[at]}(values[${name}], halves); break;`);
   // `for in` makes no list of the names, as `Object.entries` would for every access.
   const loop = `for (const name in values) switch (name) { ${cases.join(" ")} default: refuse(name); }`;
-  const make = compileFunction(`return (values, halves) => { ${loop} };`, ["refuse", ...parameters]);
+  const make = vm.compileFunction(`return (values, halves) => { ${loop} };`, ["refuse", ...parameters]);
   return (make as (refuse: (name: string) => never, ...calls: FieldPlacer[]) => FieldsPlacer)(
     refuse,
     ...placers.values(),

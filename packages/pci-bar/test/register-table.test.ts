@@ -1,6 +1,7 @@
 import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import vm from "node:vm";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import { defineRegisters, formatDump, type OpenRegion } from "../src/index.js";
 import { MemoryDevice } from "./memory-device.js";
 
@@ -176,6 +177,18 @@ describe("given a declared register", () => {
       all.modify({ every: value });
       expect(bar.read32(0x90)).toBe(value);
     }
+  });
+
+  it("one whose fields are all read only is written with its value after a reset, and takes no field", () => {
+    const { r } = defineRegisters({
+      r: { offset: 0x90, reset: 0x55, fields: { id: { bits: [7, 0], access: "ro" } } },
+    }).on(bar);
+
+    r.write({});
+    expect(r.read()).toEqual({ id: 0x55 });
+    const error = errorOf(() => r.modify({ id: 1 }));
+    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
+    expect(error.message).toContain("has no field id that can be written; it has none");
   });
 
   it("one whose bits all clear by ones is written with nothing but what is named", () => {
@@ -517,6 +530,25 @@ describe("given a block that is there at several places", () => {
       ["slot[1]", 0x314, 9],
     ]);
     expect(formatDump(BLOCK.dump(bar, { base: 0x200 }))).toContain("0x0200  state    0x00000001 on=1\n");
+  });
+
+  it("code is compiled once for all of them, when it is needed, and only for fields", () => {
+    const compiled = vi.spyOn(vm, "compileFunction");
+    const table = defineRegisters({
+      both: { offset: 0x00, fields: { on: { bit: 0 } } },
+      plain: { offset: 0x04 },
+      list: { offset: 0x10, count: 4, access: "ro", fields: { on: { bit: 0 } } },
+      go: { offset: 0x08, access: "wo", fields: { on: { bit: 0 } } },
+      errors: { offset: 0x0c, access: "rc", fields: { crc: { bits: [7, 0] } } },
+    });
+    table.markdown();
+    expect(compiled).not.toHaveBeenCalled();
+
+    for (const base of [0x100, 0x200, 0x300]) table.on(bar, { base });
+    table.dump(bar);
+    // both: two ways; list and errors: out; go: in.
+    expect(compiled).toHaveBeenCalledTimes(5);
+    compiled.mockRestore();
   });
 
   it("the region's end counts from there, and a base that no register can have is refused", () => {
