@@ -6,9 +6,15 @@ import type { RegisterPlan } from "./register-plan.js";
 import { bindWaits } from "./register-wait.js";
 import { wordReader, wordWriter } from "./register-word.js";
 
+/**
+ * What was read last, of any register: it is taken apart before anything else runs. A value that is put together has
+ * halves of its own, since a getter of what is written may read registers.
+ */
+const latest = new Uint32Array(2);
+
 type NamedValues = Readonly<Record<string, unknown>>;
 
-/** One register at one offset, with the halves in which its value is taken apart and put together. */
+/** One register at one offset, with the halves in which its value is put together. */
 interface Place {
   readonly region: RegisterRegion;
   readonly offset: number;
@@ -40,10 +46,10 @@ export function bindRegister(
   };
 }
 
-function reader({ decode }: RegisterPlan, { raw, halves }: Place) {
+function reader({ decode }: RegisterPlan, { raw }: Place) {
   return () => {
-    raw.load(halves);
-    return decode(halves);
+    raw.load(latest);
+    return decode(latest);
   };
 }
 
@@ -95,12 +101,12 @@ function bindFields(
   return Object.fromEntries(accessors);
 }
 
-function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, offset, raw, halves }: Place) {
+function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, offset, raw }: Place) {
   if (isWord(layout, field)) return wordReader(field, region, offset);
   const decode = decoderOf(field);
   return (): AnyFieldValue => {
-    raw.load(halves);
-    return decode(halves);
+    raw.load(latest);
+    return decode(latest);
   };
 }
 

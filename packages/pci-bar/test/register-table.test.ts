@@ -168,6 +168,25 @@ describe("given a declared register", () => {
     }
   });
 
+  it("what is written may be computed from what registers are at that moment, this one included", () => {
+    for (const width of [8, 16, 32, 64] as const) {
+      const fields = { low: { bits: [3, 0] }, middle: { bits: [5, 4] }, high: { bits: [7, 6] } } as const;
+      const { r } = defineRegisters({ r: { offset: 0xc0, width, reset: 0x20, fields } }).on(bar);
+      const values = {
+        low: 5,
+        get high() {
+          return r.read().high + r.fields.middle.read() + regs.queue.read().size;
+        },
+      };
+      bar.write32(0xc0, 0x5f);
+      r.write(values);
+      expect(bar.read32(0xc0)).toBe(0xa5);
+      bar.write32(0xc0, 0x5f);
+      r.modify(values);
+      expect(bar.read32(0xc0)).toBe(0x95);
+    }
+  });
+
   it("values of all 32 bits are read as they are written, the highest bit included", () => {
     const { all } = defineRegisters({ all: { offset: 0x90, fields: { every: { bits: [31, 0] } } } }).on(bar);
     for (const value of [0xffff_ffff, 0xdead_beef, 0x8000_0000, 0]) {
