@@ -6,19 +6,17 @@ import type { RegisterPlan } from "./register-plan.js";
 import { bindWaits } from "./register-wait.js";
 import { wordReader, wordWriter } from "./register-word.js";
 
-/**
- * What was read last, of any register: it is taken apart before anything else runs. A value that is put together has
- * halves of its own, since a getter of what is written may read registers.
- */
-const latest = new Uint32Array(2);
-
 type NamedValues = Readonly<Record<string, unknown>>;
 
-/** One register at one offset, with the halves in which its value is put together. */
+/**
+ * One register at one offset, with the halves in which its value is taken apart, and those in which one is put together:
+ * a getter of what is written may read the register.
+ */
 interface Place {
   readonly region: RegisterRegion;
   readonly offset: number;
   readonly raw: RawRegister;
+  readonly latest: Uint32Array;
   readonly halves: Uint32Array;
 }
 
@@ -31,7 +29,7 @@ export function bindRegister(
 ): Readonly<Record<string, unknown>> {
   const { layout } = plan;
   const raw = rawRegister(region, offset, layout.width);
-  const place: Place = { region, offset, raw, halves: new Uint32Array(2) };
+  const place: Place = { region, offset, raw, latest: new Uint32Array(2), halves: new Uint32Array(2) };
   const isRead = layout.access !== "wo";
   const isWritten = layout.access !== "ro" && layout.access !== "rc";
   const hasFields = layout.fields.length > 0;
@@ -46,7 +44,7 @@ export function bindRegister(
   };
 }
 
-function reader({ decode }: RegisterPlan, { raw }: Place) {
+function reader({ decode }: RegisterPlan, { raw, latest }: Place) {
   return () => {
     raw.load(latest);
     return decode(latest);
@@ -101,7 +99,7 @@ function bindFields(
   return Object.fromEntries(accessors);
 }
 
-function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, offset, raw }: Place) {
+function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, offset, raw, latest }: Place) {
   if (isWord(layout, field)) return wordReader(field, region, offset);
   const decode = decoderOf(field);
   return (): AnyFieldValue => {
