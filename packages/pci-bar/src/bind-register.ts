@@ -8,11 +8,15 @@ import { wordReader, wordWriter } from "./register-word.js";
 
 type NamedValues = Readonly<Record<string, unknown>>;
 
-/** One register at one offset, with the halves in which its value is taken apart and put together. */
+/**
+ * One register at one offset, with the halves in which its value is taken apart, and those in which one is put together:
+ * a getter of what is written may read the register.
+ */
 interface Place {
   readonly region: RegisterRegion;
   readonly offset: number;
   readonly raw: RawRegister;
+  readonly latest: Uint32Array;
   readonly halves: Uint32Array;
 }
 
@@ -25,7 +29,7 @@ export function bindRegister(
 ): Readonly<Record<string, unknown>> {
   const { layout } = plan;
   const raw = rawRegister(region, offset, layout.width);
-  const place: Place = { region, offset, raw, halves: new Uint32Array(2) };
+  const place: Place = { region, offset, raw, latest: new Uint32Array(2), halves: new Uint32Array(2) };
   const isRead = layout.access !== "wo";
   const isWritten = layout.access !== "ro" && layout.access !== "rc";
   const hasFields = layout.fields.length > 0;
@@ -35,15 +39,15 @@ export function bindRegister(
     ...(isRead && { readRaw: raw.readRaw, read: hasFields ? reader(plan, place) : raw.readRaw }),
     ...(isWritten && { writeRaw: raw.writeRaw, write: hasFields ? writer(plan, place) : raw.writeRaw }),
     ...(isRead && isWritten && hasFields && { modify: modifier(plan, place) }),
-    ...(isRead && hasFields && bindWaits(layout, region, name, offset)),
+    ...(isRead && hasFields && bindWaits(plan, region, name, offset)),
     ...(hasFields && { fields: bindFields(plan, place, isRead, isRead && isWritten) }),
   };
 }
 
-function reader({ decode }: RegisterPlan, { raw, halves }: Place) {
+function reader({ decode }: RegisterPlan, { raw, latest }: Place) {
   return () => {
-    raw.load(halves);
-    return decode(halves);
+    raw.load(latest);
+    return decode(latest);
   };
 }
 
@@ -95,17 +99,17 @@ function bindFields(
   return Object.fromEntries(accessors);
 }
 
-function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, offset, raw, halves }: Place) {
-  if (layout.width === 32) return wordReader(field, region, offset);
+function fieldReader({ layout }: RegisterPlan, field: FieldLayout, { region, offset, raw, latest }: Place) {
+  if (isWord(layout, field)) return wordReader(field, region, offset);
   const decode = decoderOf(field);
   return (): AnyFieldValue => {
-    raw.load(halves);
-    return decode(halves);
+    raw.load(latest);
+    return decode(latest);
   };
 }
 
 function fieldWriter(plan: RegisterPlan, field: FieldLayout, { region, offset, raw, halves }: Place) {
-  if (plan.layout.width === 32) return wordWriter(field, region, offset, plan.keep[0], plan.unread[0]);
+  if (isWord(plan.layout, field)) return wordWriter(field, region, offset, plan.keep[0], plan.unread[0]);
   const put = placerOf(field);
   return (value: unknown): void => {
     raw.load(halves);
@@ -113,6 +117,10 @@ function fieldWriter(plan: RegisterPlan, field: FieldLayout, { region, offset, r
     put(value, halves);
     raw.store(halves);
   };
+}
+
+function isWord({ width }: RegisterLayout, { kind }: FieldLayout): boolean {
+  return width === 32 && kind !== "wide";
 }
 
 function hasNames(values: unknown): boolean {

@@ -143,8 +143,9 @@ export interface RegisterPlace {
 /** The reading half of a register. */
 export interface Reading<R> {
   /**
-   * Reads it: the fields by name, or without fields the value. Where V8 inlines it, an object that nobody keeps is not
-   * made: `read().ready` costs what `readRaw() & 1` does.
+   * Reads it: the fields by name, or without fields the value. Where a place in the program always reads the same
+   * register, V8 does not make an object that nobody keeps: `read().ready` costs about what `readRaw() & 1` does. Where
+   * it reads several, such as those of an array in turn, the object is made.
    */
   read(): ValuesRead<R>;
   /**
@@ -198,7 +199,8 @@ export interface Waiting<R> {
 /** The reading half of a field. */
 export interface FieldReading<F> {
   /**
-   * Reads the register: this field of it. Makes no object, and allocates nothing where V8 inlines it.
+   * Reads the register: this field of it. Makes no object, wherever it is called, and allocates nothing where V8
+   * inlines it.
    */
   read(): FieldValue<F>;
 }

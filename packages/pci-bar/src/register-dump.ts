@@ -1,7 +1,8 @@
 import { VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
 import { rawRegister, type RegisterRegion } from "./raw-register.js";
-import { decodeFields, whole, type AnyFieldValue } from "./register-field.js";
+import { whole, type AnyFieldValue } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";
+import type { RegisterPlan } from "./register-plan.js";
 
 /** How to dump a register block. */
 export interface DumpOptions {
@@ -38,17 +39,17 @@ const OUT_OF_REACH: ReadonlyMap<string, SkipReason> = new Map([
 
 /** Reads each register once, and none that cannot be read, or that reading would clear. */
 export function dumpRegisters(
-  layouts: readonly RegisterLayout[],
+  plans: readonly RegisterPlan[],
   region: RegisterRegion,
   { readClearing = false, base = 0 }: DumpOptions,
 ): DumpedRegister[] {
-  return layouts.flatMap((layout) => {
-    const { width, access } = layout;
-    return elementsOf(layout, base).map((place): DumpedRegister => {
+  return plans.flatMap((plan) => {
+    const { width, access } = plan.layout;
+    return elementsOf(plan.layout, base).map((place): DumpedRegister => {
       const entry = { ...place, width };
       if (access === "wo") return { ...entry, ...skip("write only") };
       if (access === "rc" && !readClearing) return { ...entry, ...skip("reading clears it") };
-      return { ...entry, ...readOrSkip(layout, region, place.offset) };
+      return { ...entry, ...readOrSkip(plan, region, place.offset) };
     });
   });
 }
@@ -77,9 +78,9 @@ function skip(skipped: SkipReason): Reading {
   return { raw: undefined, fields: {}, skipped };
 }
 
-function readOrSkip(layout: RegisterLayout, region: RegisterRegion, offset: number): Reading {
+function readOrSkip(plan: RegisterPlan, region: RegisterRegion, offset: number): Reading {
   try {
-    return readDecoded(layout, region, offset);
+    return readDecoded(plan, region, offset);
   } catch (error) {
     const reason = error instanceof VfioRangeError ? OUT_OF_REACH.get(error.code) : undefined;
     if (reason === undefined) throw error;
@@ -87,11 +88,11 @@ function readOrSkip(layout: RegisterLayout, region: RegisterRegion, offset: numb
   }
 }
 
-function readDecoded(layout: RegisterLayout, region: RegisterRegion, offset: number): Reading {
+function readDecoded({ layout, decode }: RegisterPlan, region: RegisterRegion, offset: number): Reading {
   const halves = new Uint32Array(2);
   rawRegister(region, offset, layout.width).load(halves);
   const raw = layout.width === 64 ? whole(halves) : halves[0];
-  return { raw, fields: decodeFields(layout, halves) };
+  return { raw, fields: decode(halves) };
 }
 
 function formatRegister(

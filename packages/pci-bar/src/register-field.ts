@@ -41,11 +41,6 @@ export function isReadable({ access }: FieldLayout): boolean {
   return access !== "wo";
 }
 
-/** The readable fields' values by name, from a register's halves. */
-export function decodeFields({ fields }: RegisterLayout, halves: Uint32Array): Record<string, AnyFieldValue> {
-  return Object.fromEntries(fields.filter(isReadable).map((field) => [field.name, decoderOf(field)(halves)]));
-}
-
 /** A field's decoder, of which the common ones touch no bigint. */
 export function decoderOf(field: FieldLayout): FieldDecoder {
   if (field.kind === "flag") return flagDecoder(field);

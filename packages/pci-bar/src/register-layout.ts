@@ -107,7 +107,6 @@ function layOutField(
 ): FieldLayout {
   const demand = demandFor(`field ${name} of register ${register}`);
   demandKnown(declaration, FIELD_KEYS, demand);
-  demand(name !== "__proto__", "this name is that of an object's prototype");
   const [high, low] = bitsOf(declaration, demand);
   const isSpan = Number.isInteger(high) && Number.isInteger(low) && low >= 0 && high >= low && high < width;
   demand(isSpan, `its bits must be [high, low] within ${width} bits, not [${String(high)}, ${String(low)}]`);

@@ -6,7 +6,7 @@ import type { RegisterDeclarations, RegisterList, RegisterSet } from "./register
 import { registerMarkdown } from "./register-docs.js";
 import { dumpRegisters, elementsOf, type DumpedRegister, type DumpOptions } from "./register-dump.js";
 import { layOut, type RegisterLayout } from "./register-layout.js";
-import { planOf } from "./register-plan.js";
+import { planOf, type RegisterPlan } from "./register-plan.js";
 
 /** Where a register block is put on a region. */
 export interface PlacingOptions {
@@ -18,6 +18,7 @@ export interface PlacingOptions {
 export class RegisterTable<const D extends RegisterDeclarations> {
   /** What was declared, checked, with nothing left to default. */
   readonly layout: readonly RegisterLayout[];
+  #plans: readonly RegisterPlan[] | undefined;
 
   /** Programs call {@link defineRegisters}. */
   constructor(declarations: D) {
@@ -35,8 +36,8 @@ export class RegisterTable<const D extends RegisterDeclarations> {
       checkFits(layout, region, base);
       checkWidth(layout, region, base);
     }
-    const bound = this.layout.map((layout) => {
-      const plan = planOf(layout);
+    const bound = this.#planned().map((plan) => {
+      const { layout } = plan;
       const registers = elementsOf(layout, base).map(({ name, offset }) =>
         bindRegister(plan, region, name, offset),
       );
@@ -53,12 +54,17 @@ export class RegisterTable<const D extends RegisterDeclarations> {
    */
   dump(region: RegisterRegion, options: DumpOptions = {}): DumpedRegister[] {
     for (const layout of this.layout) checkFits(layout, region, options.base ?? 0);
-    return dumpRegisters(this.layout, region, options);
+    return dumpRegisters(this.#planned(), region, options);
   }
 
   /** The block's documentation, as Markdown. */
   markdown(): string {
     return registerMarkdown(this.layout);
+  }
+
+  /** Code is compiled for them: once, and not before it is needed. */
+  #planned(): readonly RegisterPlan[] {
+    return (this.#plans ??= this.layout.map(planOf));
   }
 }
 

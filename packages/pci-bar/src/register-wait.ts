@@ -2,7 +2,6 @@ import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import type { RegisterRegion } from "./raw-register.js";
 import type { WaitForOptions, WaitForSyncOptions } from "./register-declaration.js";
 import {
-  decodeFields,
   half,
   isReadable,
   maskOf,
@@ -12,6 +11,7 @@ import {
   type AnyFieldValue,
 } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";
+import type { RegisterPlan } from "./register-plan.js";
 
 type Values = Record<string, AnyFieldValue>;
 
@@ -21,7 +21,8 @@ interface FieldTarget {
 }
 
 /** `waitFor` and `waitForSync` of one register at one offset. */
-export function bindWaits(layout: RegisterLayout, region: RegisterRegion, name: string, offset: number) {
+export function bindWaits(plan: RegisterPlan, region: RegisterRegion, name: string, offset: number) {
+  const { layout } = plan;
   return {
     async waitFor(wanted: object, options: WaitForOptions = {}): Promise<Values> {
       const { mask, value } = targetOf(layout, wanted);
@@ -32,7 +33,7 @@ export function bindWaits(layout: RegisterLayout, region: RegisterRegion, name: 
       const last = await polling.catch((error: unknown) => {
         throw named(error, name, wanted);
       });
-      return decoded(layout, last);
+      return decoded(plan, last);
     },
     waitForSync(wanted: object, options: WaitForSyncOptions = {}): Values {
       const { mask, value } = targetOf(layout, wanted);
@@ -41,7 +42,7 @@ export function bindWaits(layout: RegisterLayout, region: RegisterRegion, name: 
           layout.width === 64
             ? region.pollMaskSync(offset, mask, value, options)
             : region.pollMaskSync(offset, Number(mask), Number(value), { ...options, width: layout.width });
-        return decoded(layout, last);
+        return decoded(plan, last);
       } catch (error) {
         throw named(error, name, wanted);
       }
@@ -70,9 +71,9 @@ function nothingNamedError({ name }: RegisterLayout): VfioRangeError {
   );
 }
 
-function decoded(layout: RegisterLayout, value: number | bigint): Values {
+function decoded({ decode }: RegisterPlan, value: number | bigint): Values {
   const bits = BigInt(value);
-  return decodeFields(layout, Uint32Array.of(half(bits, 0), half(bits, 1)));
+  return decode(Uint32Array.of(half(bits, 0), half(bits, 1)));
 }
 
 /** A timeout says which register, and which of its fields. */

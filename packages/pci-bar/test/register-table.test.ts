@@ -1,6 +1,7 @@
 import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import vm from "node:vm";
 import fc from "fast-check";
-import { afterEach, beforeEach, describe, expect, expectTypeOf, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
 import { defineRegisters, formatDump, type OpenRegion } from "../src/index.js";
 import { MemoryDevice } from "./memory-device.js";
 
@@ -167,6 +168,25 @@ describe("given a declared register", () => {
     }
   });
 
+  it("what is written may be computed from what registers are at that moment, this one included", () => {
+    for (const width of [8, 16, 32, 64] as const) {
+      const fields = { low: { bits: [3, 0] }, middle: { bits: [5, 4] }, high: { bits: [7, 6] } } as const;
+      const { r } = defineRegisters({ r: { offset: 0xc0, width, reset: 0x20, fields } }).on(bar);
+      const values = {
+        low: 5,
+        get high() {
+          return r.read().high + r.fields.middle.read() + regs.queue.read().size;
+        },
+      };
+      bar.write32(0xc0, 0x5f);
+      r.write(values);
+      expect(bar.read32(0xc0)).toBe(0xa5);
+      bar.write32(0xc0, 0x5f);
+      r.modify(values);
+      expect(bar.read32(0xc0)).toBe(0x95);
+    }
+  });
+
   it("values of all 32 bits are read as they are written, the highest bit included", () => {
     const { all } = defineRegisters({ all: { offset: 0x90, fields: { every: { bits: [31, 0] } } } }).on(bar);
     for (const value of [0xffff_ffff, 0xdead_beef, 0x8000_0000, 0]) {
@@ -176,6 +196,18 @@ describe("given a declared register", () => {
       all.modify({ every: value });
       expect(bar.read32(0x90)).toBe(value);
     }
+  });
+
+  it("one whose fields are all read only is written with its value after a reset, and takes no field", () => {
+    const { r } = defineRegisters({
+      r: { offset: 0x90, reset: 0x55, fields: { id: { bits: [7, 0], access: "ro" } } },
+    }).on(bar);
+
+    r.write({});
+    expect(r.read()).toEqual({ id: 0x55 });
+    const error = errorOf(() => r.modify({ id: 1 }));
+    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
+    expect(error.message).toContain("has no field id that can be written; it has none");
   });
 
   it("one whose bits all clear by ones is written with nothing but what is named", () => {
@@ -271,6 +303,9 @@ describe("given values that a field cannot hold", () => {
         expect(error.message).toContain(words);
       }
     }
+    expect(errorOf(() => regs.control.write({ depth: 256 })).stack).toContain(
+      "@vfio/pci-bar/unrolled-fields",
+    );
     expect(errorOf(() => regs.queue.write({ address: 1n << 52n }))).toMatchObject({
       code: "ERR_VFIO_REGISTER_FIELD",
     });
@@ -304,36 +339,44 @@ describe("given any layout of fields", () => {
       width: fc.constant(width),
       cuts: fc.uniqueArray(fc.integer({ min: 1, max: width - 1 }), { maxLength: 6 }),
       raw: fc.bigInt(0n, (1n << BigInt(width)) - 1n),
+      wide: fc.array(fc.boolean(), { minLength: 7, maxLength: 7 }),
     }),
   );
 
   it("what is written field by field is read so, and lies where the bits say", () => {
     fc.assert(
-      fc.property(layout, ({ width, cuts, raw }) => {
+      fc.property(layout, ({ width, cuts, raw, wide }) => {
         const edges = [0, ...cuts.sort((a, b) => a - b), width];
-        const spans = edges.slice(1).map((end, index) => ({ low: edges[index]!, bits: end - edges[index]! }));
-        const valueOf = ({ low, bits }: { low: number; bits: number }) => {
+        const spans = edges.slice(1).map((end, index) => {
+          const [low, bits] = [edges[index]!, end - edges[index]!];
+          return { low, bits, wide: wide[index]! || bits > 53 };
+        });
+        const valueOf = ({ low, bits, wide }: (typeof spans)[number]) => {
           const value = BigInt.asUintN(bits, raw >> BigInt(low));
-          return bits > 53 ? value : Number(value);
+          return wide ? value : Number(value);
         };
         const fields = Object.fromEntries(
-          spans.map(({ low, bits }) => [
-            `f${low}`,
-            { bits: [low + bits - 1, low] as const, ...(bits > 53 && { wide: true as const }) },
-          ]),
+          spans.map(({ low, bits, wide }) => [`f${low}`, { bits: [low + bits - 1, low] as const, wide }]),
         );
         const { r } = defineRegisters({ r: { offset: 0x100, width, fields } }).on(bar);
         const register = r as unknown as {
           write(values: object): void;
           modify(values: object): void;
           read(): object;
+          fields: Record<string, { read(): unknown; write(value: unknown): void }>;
         };
         const values = Object.fromEntries(spans.map((span) => [`f${span.low}`, valueOf(span)]));
 
         register.write(values);
         expect(register.read()).toEqual(values);
         expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
-        for (const [name, value] of Object.entries(values)) register.modify({ [name]: value });
+        for (const [name, value] of Object.entries(values)) {
+          register.modify({ [name]: value });
+          expect(register.fields[name]!.read()).toBe(value);
+        }
+        expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
+        register.write({});
+        for (const [name, value] of Object.entries(values)) register.fields[name]!.write(value);
         expect(BigInt(bar[`read${width}`](0x100))).toBe(raw);
       }),
     );
@@ -343,12 +386,20 @@ describe("given any layout of fields", () => {
 describe("given fields of any names", () => {
   const name = fc.oneof(
     fc.string({ unit: "binary" }),
-    fc.constantFrom('"', "\\", "`${halves}`", "\u2028", "\ud800", "halves", "constructor", "toString", "0"),
+    fc.constantFrom(
+      '"',
+      "\\",
+      "`${halves}`",
+      "\u2028",
+      "\ud800",
+      "halves",
+      "__proto__",
+      "constructor",
+      "toString",
+      "0",
+    ),
   );
-  const names = fc.uniqueArray(
-    name.filter((each) => each !== "__proto__"),
-    { minLength: 1, maxLength: 8 },
-  );
+  const names = fc.uniqueArray(name, { minLength: 1, maxLength: 8 });
 
   it("each is written, read and refused under its own", () => {
     fc.assert(
@@ -363,6 +414,7 @@ describe("given fields of any names", () => {
           r.write({ [each]: true });
           expect(bar.read32(0x100)).toBe(1 << bit);
           expect(Object.entries(r.read()).filter(([, value]) => value)).toEqual([[each, true]]);
+          expect(Object.getPrototypeOf(r.read())).toBe(Object.prototype);
         });
         expect(errorOf(() => r.write({ [missing]: true }))).toMatchObject({
           code: "ERR_VFIO_REGISTER_FIELD",
@@ -418,10 +470,6 @@ describe("given a mistake in a declaration", () => {
       { offset: 0, width: 64, fields: { f: { bits: [53, 0], wide: false } } },
       "it must be declared wide: true",
     ],
-    [
-      { offset: 0, fields: { ["__proto__"]: { bit: 0 } } },
-      "field __proto__ of register r: this name is that of an object's prototype",
-    ],
     [{ offset: 0, fields: null }, "register r, its fields: it must be an object, not null"],
     [null, "register r: it must be an object, not null"],
     [undefined, "register r: it must be an object, not undefined"],
@@ -450,6 +498,25 @@ describe("given a mistake in a declaration", () => {
 
     expectTypeOf(r.read().f).toEqualTypeOf<number>();
     expect(r.read().f).toBe(2 ** 53 - 1);
+  });
+
+  it("wide: true is a bigint, however few bits it has, and however it is accessed", () => {
+    for (const width of [16, 32, 64] as const) {
+      const { r } = defineRegisters({
+        r: { offset: 0x100, width, fields: { f: { bits: [15, 8], wide: true } } },
+      }).on(bar);
+      r.write({ f: 18n });
+      expect([r.read().f, r.fields.f.read()]).toEqual([18n, 18n]);
+      r.fields.f.write(19n);
+      expect(bar.read32(0x100)).toBe(0x1300);
+      for (const value of [19, 256n, -1n]) {
+        const error = errorOf(() => r.fields.f.write(value as bigint));
+        expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
+        expect(error.message).toContain(`the field f cannot be ${value}: it takes a bigint of 8 bits`);
+      }
+      expect(bar.read32(0x100)).toBe(0x1300);
+      bar.write64(0x100, 0n);
+    }
   });
 
   it("a register that the region does not have is found when the table is laid on it", () => {
@@ -490,6 +557,25 @@ describe("given a block that is there at several places", () => {
       ["slot[1]", 0x314, 9],
     ]);
     expect(formatDump(BLOCK.dump(bar, { base: 0x200 }))).toContain("0x0200  state    0x00000001 on=1\n");
+  });
+
+  it("code is compiled once for all of them, when it is needed, and only for fields", () => {
+    const compiled = vi.spyOn(vm, "compileFunction");
+    const table = defineRegisters({
+      both: { offset: 0x00, fields: { on: { bit: 0 } } },
+      plain: { offset: 0x04 },
+      list: { offset: 0x10, count: 4, access: "ro", fields: { on: { bit: 0 } } },
+      go: { offset: 0x08, access: "wo", fields: { on: { bit: 0 } } },
+      errors: { offset: 0x0c, access: "rc", fields: { crc: { bits: [7, 0] } } },
+    });
+    table.markdown();
+    expect(compiled).not.toHaveBeenCalled();
+
+    for (const base of [0x100, 0x200, 0x300]) table.on(bar, { base });
+    table.dump(bar);
+    // both: two ways; list and errors: out; go: in.
+    expect(compiled).toHaveBeenCalledTimes(5);
+    compiled.mockRestore();
   });
 
   it("the region's end counts from there, and a base that no register can have is refused", () => {
