@@ -129,7 +129,7 @@ export class DmaMapper implements Disposable {
       this.#installer.install(mapping);
     } catch (error) {
       // What may still be mapped must not be given away.
-      if (!(isVfioError(error) && error.code === "ERR_VFIO_ROLLBACK_FAILED")) hold[Symbol.dispose]();
+      if (!isRollbackFailure(error)) hold[Symbol.dispose]();
       throw error;
     }
     this.#mappings.set(mapping, hold);
@@ -157,13 +157,14 @@ export class DmaMapper implements Disposable {
    *
    * Neither IOMMU type of the kernel can split a mapping: type1v2 refuses (EINVAL), and type1 "succeeds" with
    * nothing done, or with all of the mapping gone.
-   * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces; VfioError `ERR_VFIO_UNMAP_INCOMPLETE`.
+   * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces; VfioError `ERR_VFIO_UNMAP_INCOMPLETE`,
+   * `ERR_VFIO_CLOSED` if the mapping is not this mapper's, or no longer.
    */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
+    if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
     const part = wholePieces(mapping.stretches, mapping.plan, { offset, bytes });
     if (without(mapping.stretches, part).length === 0) return this.unmap(mapping);
     const shortfall = this.#installer.takeBack(mapping, part);
-    mapping.withdraw({ offset, bytes });
     if (shortfall !== undefined) throw shortfall;
   }
 
@@ -206,7 +207,7 @@ export class DmaMapper implements Disposable {
     const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
     for (const mapping of missing) mapping.forget();
     runAll(
-      missing.map((mapping) => () => this.#installer.install(mapping)),
+      missing.map((mapping) => () => this.#makeAnew(mapping)),
       "mappings could not be made anew",
     );
     return missing.length;
@@ -244,9 +245,28 @@ export class DmaMapper implements Disposable {
     return undefined;
   }
 
+  #makeAnew(mapping: DmaMapping): void {
+    try {
+      this.#installer.install(mapping);
+    } catch (error) {
+      if (isRollbackFailure(error)) this.#abandon(mapping);
+      throw error;
+    }
+  }
+
+  /** What may still be mapped must not be given away: the memory stays held, and its addresses stay taken. */
+  #abandon(mapping: DmaMapping): void {
+    this.#mappings.delete(mapping);
+    mapping.end();
+  }
+
   #checkOpen(): void {
     if (this.#closed) throw closedError("this DMA mapper");
   }
+}
+
+function isRollbackFailure(error: unknown): boolean {
+  return isVfioError(error) && error.code === "ERR_VFIO_ROLLBACK_FAILED";
 }
 
 function tellsOfGroups(container: object): container is TellsOfGroups {

@@ -60,8 +60,8 @@ export class DmaMapping implements Disposable {
   }
 
   /**
-   * False while the mapping waits for the container's first group, and after unmap. That the last group has left, and
-   * the kernel has forgotten the mapping, is not seen before `replay`.
+   * False while the mapping waits for the container's first group, if it could not be made anew with another, and after
+   * unmap. That the last group has left, and the kernel has forgotten the mapping, is not seen before `replay`.
    */
   get mapped(): boolean {
     return this.#stretches.length > 0;
@@ -128,9 +128,7 @@ export class DmaMapping implements Disposable {
 
   /** @internal For the mapper: a part was unmapped for good. */
   withdraw(part: MemoryPart): void {
-    const left = cutOff(this.#stretches, part);
-    this.#known = this.#known === this.#stretches ? left : cutOff(this.#known, part);
-    this.#setStretches(left);
+    this.place(cutOff(this.#stretches, part));
   }
 
   /** @internal For the mapper: all of it was unmapped for good. */

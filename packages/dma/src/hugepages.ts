@@ -63,8 +63,9 @@ export function numaNodes(): number[] {
 
 /** @throws VfioRangeError `ERR_VFIO_NUMA_NODE` if the machine does not have that node; `undefined` is any node. */
 export function checkNumaNode(node: number | undefined): void {
+  if (node === undefined) return;
   const nodes = numaNodes();
-  if (node === undefined || nodes.includes(node)) return;
+  if (nodes.includes(node)) return;
   throw new VfioRangeError(
     "ERR_VFIO_NUMA_NODE",
     `this machine has no NUMA node ${node}; it has ${nodes.join(", ") || "none"}`,

@@ -3,7 +3,7 @@ import { bigIntOf } from "./halves.js";
 import { formatRange } from "./format.js";
 import type { DmaSegment } from "./iova-table.js";
 
-/** What is mapped in a container by us, in the order of IOVAs: to find an overlap without looking at everything. */
+/** What our mappings in a container have, or come back to, in the order of IOVAs: to find an overlap without looking at everything. */
 export class MappedRanges {
   readonly #sorted: DmaSegment[] = [];
 
@@ -65,6 +65,6 @@ function outside(range: DmaSegment, start: bigint, end: bigint): DmaSegment[] {
 function overlapError(segment: DmaSegment, other: DmaSegment): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${formatRange(segment.iova, segment.bytes)} overlaps ${formatRange(other.iova, other.bytes)}, which is mapped`,
+    `IOVA ${formatRange(segment.iova, segment.bytes)} overlaps ${formatRange(other.iova, other.bytes)}, which another mapping has`,
   );
 }

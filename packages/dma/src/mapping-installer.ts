@@ -90,29 +90,24 @@ export class MappingInstaller {
     this.#releaseAllocated(mapping);
   }
 
-  /** True if the kernel still has a mapping. It cannot be asked, but it refuses to map the same range twice. */
-  isInPlace(mapping: DmaMapping): boolean {
-    const [first] = mapping.segments;
+  /** True if the kernel still has a mapping. It cannot be asked, but it refuses to map a page of the same range twice. */
+  isInPlace({ memory, stretches, plan }: DmaMapping): boolean {
+    const [first] = stretches;
     if (first === undefined) return false;
     try {
-      this.#iommu.map(
-        mapping.memory.address + bigIntOf(first.offset),
-        first.iova,
-        first.bytes,
-        mapping.plan.access,
-      );
+      this.#iommu.map(memory.address + bigIntOf(first.offset), first.iova, memory.pageBytes, plan.access);
     } catch (error) {
       // For any other reason the mapping cannot be made anew either, and that attempt tells why.
       return isErrno(error, "EEXIST");
     }
-    this.#iommu.unmap(first.iova, first.bytes);
+    this.#iommu.unmap(first.iova, memory.pageBytes);
     return false;
   }
 
   /** What is wrong with a fixed IOVA is told to whoever asked for it, and not when a group joins. */
   #promise(mapping: DmaMapping): void {
-    const { memory, plan } = mapping;
-    if (plan.iova === undefined) return;
+    const { memory, plan, known } = mapping;
+    if (plan.iova === undefined || known.length > 0) return;
     const stretch = { offset: 0, iova: plan.iova, bytes: memory.bytes };
     checkWithoutIommu(stretch, this.#options.addressBits);
     this.#ranges.checkFree(stretch);

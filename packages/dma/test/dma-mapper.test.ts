@@ -255,6 +255,17 @@ describe("given memory mapped in pieces", () => {
     expect(iommu.mapped.size).toBe(2);
   });
 
+  it("nothing of another mapper's mapping is unmapped, nor of one that has ended", () => {
+    const iommu = new FakeIommu();
+    const [mapper, other] = [new DmaMapper(iommu), new DmaMapper(iommu)];
+    const mapping = mapper.map(memoryAt([0x1000n, 0x2000n]), { pieceBytes: 4096 });
+
+    expect(errorOf(() => other.unmapPart(mapping, 0, 4096))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(iommu.mapped.size).toBe(2);
+    mapping.unmap();
+    expect(errorOf(() => mapping.unmapPart(0, 4096))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+
   it("pieces smaller than a page of the memory, or not made of pages, are refused", () => {
     const mapper = new DmaMapper(new FakeIommu(), { iova: "allocate" });
 

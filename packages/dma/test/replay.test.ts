@@ -80,6 +80,42 @@ describe("given ordinary pages at their physical addresses", () => {
     expect(iommu.mapped).toEqual(new Map([[0x1000n, 8192]]));
   });
 
+  it("at a fixed address, it is not in its own way when the group leaves again while it comes back", () => {
+    const iommu = new FakeIommu();
+    const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n]), { iova: 0x7000n });
+    iommu.lastGroupLeaves();
+    const info = iommu.info.bind(iommu);
+    iommu.info = () => {
+      const answer = info();
+      iommu.ready = false;
+      return answer;
+    };
+
+    iommu.groupJoins();
+    expect(mapping.mapped).toBe(false);
+
+    iommu.info = info;
+    iommu.groupJoins();
+    expect(mapping.iovaOf(0)).toBe(0x7000n);
+  });
+
+  it("what may still be mapped, since undoing failed too, stays held, and its addresses stay taken", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    const memory = memoryAt([0x1000n, 0x3000n, 0x5000n]);
+    const mapping = mapper.map(memory);
+    iommu.lastGroupLeaves();
+    iommu.failAt = 0x5000n;
+    iommu.unmapFailsAt = 0x3000n;
+    expect(errorOf(() => iommu.groupJoins())).toMatchObject({ code: "ERR_VFIO_ROLLBACK_FAILED" });
+    iommu.failAt = iommu.unmapFailsAt = undefined;
+
+    mapping.unmap();
+
+    expect([mapper.mappings, memory.holds.size, [...iommu.mapped.keys()]]).toEqual([[], 1, [0x3000n]]);
+    expect(errorOf(() => mapper.map(memoryAt([0x3000n])))).toMatchObject({ code: "ERR_VFIO_DMA_OVERLAP" });
+  });
+
   it("nobody else gets those addresses before they are unmapped, not even by having the pages", () => {
     const iommu = new FakeIommu();
     const mapper = new DmaMapper(iommu);

@@ -1,5 +1,5 @@
 /** Whether `npm ci` has anything to do. Nothing here may import an npm package: set-up runs before any is installed. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 
 /**
@@ -14,20 +14,26 @@ import path from "node:path";
  * @returns {boolean}
  */
 export function packagesAreInstalled(root) {
-  const installed = path.join(root, "node_modules/.package-lock.json");
-  return (
-    existsSync(installed) &&
-    isWhatIsWanted(packagesIn(installed), packagesIn(path.join(root, "package-lock.json")))
-  );
-}
-
-/** @param {string} file @returns {LockedPackages} */
-function packagesIn(file) {
-  return JSON.parse(readFileSync(file, "utf8")).packages;
+  const installed = packagesIn(path.join(root, "node_modules/.package-lock.json"));
+  const wanted = packagesIn(path.join(root, "package-lock.json"));
+  return installed !== undefined && wanted !== undefined && isWhatIsWanted(installed, wanted);
 }
 
 /**
- * What is for another platform may be missing; nothing may be there that is not asked for.
+ * Nothing if the file is not there or not whole: npm ci mends the one of node_modules, and says what is wrong with ours.
+ * @param {string} file
+ * @returns {LockedPackages | undefined}
+ */
+function packagesIn(file) {
+  try {
+    return JSON.parse(readFileSync(file, "utf8")).packages;
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * What is for another platform may be missing; nothing may be there that is not asked for: it could lie in the way.
  * @param {LockedPackages} installed
  * @param {LockedPackages} wanted
  */

@@ -41,6 +41,13 @@ describe("given a lock file, when npm has installed", () => {
     expect(packagesAreInstalled(root)).toBe(false);
   });
 
+  it.each(["node_modules/.package-lock.json", "package-lock.json"])("%s is cut off, then it must", (file) => {
+    write("node_modules/.package-lock.json", INSTALLED);
+    writeFileSync(path.join(root, file), '{ "packages": {');
+
+    expect(packagesAreInstalled(root)).toBe(false);
+  });
+
   it.each([
     ["another version", { ...INSTALLED, "node_modules/nx": { version: "22.7.11", integrity: "sha512-nx" } }],
     ["other bytes", { ...INSTALLED, "node_modules/nx": { version: "22.7.12", integrity: "sha512-other" } }],
