@@ -124,7 +124,8 @@ test(
     // Time enough for the guest's shell to start; the command itself takes all of it.
     const command = ["sh", "-c", "echo looking at you > /dev/console; sleep 1000"];
     const error = await failureOf(command, { timeoutMs: 10_000 });
-    expect(error.code).toBe("ERR_LAB_TIMEOUT");
+    // The whole error, so that another one is seen with its reason.
+    expect(error).toMatchObject({ code: "ERR_LAB_TIMEOUT" });
     expect(error.message).toContain("did not end within 10 s: sh -c ");
     expect(error.consoleTail).toContain("looking at you");
   },
