@@ -1,16 +1,18 @@
-import { closedError, isVfioError, runAll, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { closedError, runAll, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { DmaArena, type BufferRequest, type PoolRequest } from "./dma-arena.js";
 import type { DmaBuffer } from "./dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
 import type { DmaPool } from "./dma-pool.js";
 import { formatAddress } from "./format.js";
 import type { PageSource } from "./hugepage-memory.js";
+import { hasCode } from "./has-code.js";
 import { checkNumaNode } from "./hugepages.js";
 import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
 import { checkedBits, IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
+import { KnownMappings } from "./known-mappings.js";
 import { MappingInstaller } from "./mapping-installer.js";
-import { checkPiece, wholePieces, without } from "./plan-segments.js";
+import { checkPiece, wholePieces } from "./plan-segments.js";
 import { Type1Iommu } from "./type1-iommu.js";
 
 /** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
@@ -78,7 +80,7 @@ export class DmaMapper implements Disposable {
   readonly #allocator: IovaAllocator;
   readonly #installer: MappingInstaller;
   readonly #arena: DmaArena;
-  readonly #mappings = new Map<DmaMapping, Disposable>();
+  readonly #mappings = new KnownMappings();
   readonly #groupListener: Disposable | undefined;
   #closed = false;
 
@@ -102,7 +104,7 @@ export class DmaMapper implements Disposable {
 
   /** What is mapped, or waits for a group. */
   get mappings(): readonly DmaMapping[] {
-    return [...this.#mappings.keys()];
+    return this.#mappings.all;
   }
 
   /**
@@ -120,7 +122,7 @@ export class DmaMapper implements Disposable {
     };
     this.#checkOpen();
     checkPlan(memory, plan);
-    const existing = this.#find(memory, plan);
+    const existing = this.#mappings.find(memory, plan);
     if (existing !== undefined) return existing;
 
     const mapping = new DmaMapping(memory, plan, this);
@@ -132,7 +134,7 @@ export class DmaMapper implements Disposable {
       if (!isRollbackFailure(error)) hold[Symbol.dispose]();
       throw error;
     }
-    this.#mappings.set(mapping, hold);
+    this.#mappings.add(mapping, hold);
     return mapping;
   }
 
@@ -142,14 +144,14 @@ export class DmaMapper implements Disposable {
    * unmapped it. Nothing of it is mapped then, and the memory is free.
    */
   unmap(mapping: DmaMapping): void {
-    const hold = this.#mappings.get(mapping);
-    if (hold === undefined) return;
+    if (!this.#mappings.has(mapping)) return;
+    const { inDoubt } = mapping;
     const shortfall = this.#installer.takeBack(mapping, mapping.stretches);
     this.#installer.release(mapping);
-    this.#mappings.delete(mapping);
+    const hold = this.#mappings.delete(mapping);
     mapping.end();
-    hold[Symbol.dispose]();
-    if (shortfall !== undefined) throw shortfall;
+    hold?.[Symbol.dispose]();
+    if (shortfall !== undefined && !inDoubt) throw shortfall;
   }
 
   /**
@@ -162,10 +164,11 @@ export class DmaMapper implements Disposable {
    */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
     if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
-    const part = wholePieces(mapping.stretches, mapping.plan, { offset, bytes });
-    if (without(mapping.stretches, part).length === 0) return this.unmap(mapping);
+    const touched = mapping.stretchesTouching({ offset, bytes });
+    const part = wholePieces(touched, mapping.plan, { offset, bytes });
+    if (bytes === mapping.mappedBytes) return this.unmap(mapping);
     const shortfall = this.#installer.takeBack(mapping, part);
-    if (shortfall !== undefined) throw shortfall;
+    if (shortfall !== undefined && !mapping.inDoubt) throw shortfall;
   }
 
   /**
@@ -204,13 +207,15 @@ export class DmaMapper implements Disposable {
   replay(): number {
     this.#checkOpen();
     if (this.#installer.refresh() === undefined) return 0;
-    const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
-    for (const mapping of missing) mapping.forget();
+    let made = 0;
+    const bringBack = (mapping: DmaMapping): void => {
+      if (this.#bringBack(mapping)) made++;
+    };
     runAll(
-      missing.map((mapping) => () => this.#makeAnew(mapping)),
+      this.mappings.map((mapping) => () => bringBack(mapping)),
       "mappings could not be made anew",
     );
-    return missing.length;
+    return made;
   }
 
   /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. */
@@ -239,19 +244,24 @@ export class DmaMapper implements Disposable {
     this.close();
   }
 
-  #find(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
-    for (const mapping of this.#mappings.keys())
-      if (sameMemory(mapping.memory, memory) && samePlan(mapping.plan, plan)) return mapping;
-    return undefined;
-  }
-
-  #makeAnew(mapping: DmaMapping): void {
+  /** @returns true if the mapping is in place now and was not. */
+  #bringBack(mapping: DmaMapping): boolean {
     try {
+      if (this.#isInPlace(mapping)) return false;
       this.#installer.install(mapping);
+      return mapping.mapped;
     } catch (error) {
       if (isRollbackFailure(error)) this.#abandon(mapping);
       throw error;
     }
+  }
+
+  #isInPlace(mapping: DmaMapping): boolean {
+    mapping.doubt();
+    const isInPlace = this.#installer.isInPlace(mapping);
+    if (isInPlace) mapping.trust();
+    else mapping.forget();
+    return isInPlace;
   }
 
   /** What may still be mapped must not be given away: the memory stays held, and its addresses stay taken. */
@@ -266,21 +276,11 @@ export class DmaMapper implements Disposable {
 }
 
 function isRollbackFailure(error: unknown): boolean {
-  return isVfioError(error) && error.code === "ERR_VFIO_ROLLBACK_FAILED";
+  return hasCode(error, "ERR_VFIO_ROLLBACK_FAILED");
 }
 
 function tellsOfGroups(container: object): container is TellsOfGroups {
   return "onGroupAdded" in container && typeof container.onGroupAdded === "function";
-}
-
-/** Two objects may stand for the same memory, such as two `UserMemory` on one `Mapping`. */
-function sameMemory(one: MappableMemory, other: MappableMemory): boolean {
-  if (one === other) return true;
-  return one.address === other.address && one.bytes === other.bytes && one.pageBytes === other.pageBytes;
-}
-
-function samePlan(one: MappingPlan, other: MappingPlan): boolean {
-  return one.access === other.access && one.iova === other.iova && one.pieceBytes === other.pieceBytes;
 }
 
 function describePlan(mode: IovaMode, { iova }: MappingPlan): string {

@@ -1,16 +1,18 @@
-import { errnoOf, isVfioError, VfioError, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
+import { hasCode } from "./has-code.js";
 import type { IovaMode } from "./dma-mapper.js";
 import type { DmaMapping } from "./dma-mapping.js";
-import { formatRange } from "./format.js";
+import { answerError, incompleteError, rollbackError, shortfallError } from "./install-errors.js";
 import type { Iommu } from "./iommu.js";
-import { sameRanges, type IovaAllocator } from "./iova-allocator.js";
+import type { IovaAllocator } from "./iova-allocator.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
 import { checkSegment, checkWithoutIommu } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
 import { planStretches, type IovaSource } from "./plan-segments.js";
+import { Retries } from "./retries.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
@@ -21,6 +23,16 @@ export interface InstallerOptions {
   readonly addressBits: number;
 }
 
+/** A mapping on its way into the IOMMU. */
+interface Attempt {
+  readonly mapping: DmaMapping;
+  /** False if it comes back to where it was. */
+  readonly isNew: boolean;
+  readonly stretches: readonly DmaSegment[];
+  /** What is mapped already: what has to be undone after a failure. */
+  readonly done: DmaSegment[];
+}
+
 /** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
 export class MappingInstaller {
   /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
@@ -29,6 +41,7 @@ export class MappingInstaller {
   readonly #options: InstallerOptions;
   /** Where mappings that wait for a group are to go, if that is known already. */
   readonly #promised = new Map<DmaMapping, DmaSegment>();
+  readonly #promisedRanges = new MappedRanges();
   /** What the IOMMU said last. */
   #info: IommuInfo | undefined;
 
@@ -51,8 +64,10 @@ export class MappingInstaller {
     try {
       this.#info = this.#iommu.info();
     } catch (error) {
-      if (!isErrno(error, "EINVAL")) throw error;
+      if (!hasCode(error, "EINVAL")) throw error;
       this.#info = undefined;
+      // With its last group a container loses all mappings, those of others too.
+      this.#options.allocator.forgetAvoided();
     }
     return this.#info;
   }
@@ -62,26 +77,19 @@ export class MappingInstaller {
    * While the container has no group, nothing is done: the mapping waits.
    */
   install(mapping: DmaMapping): void {
-    const info = this.#info ?? this.refresh();
-    if (info === undefined) return this.#promise(mapping);
-    try {
-      this.#installWithin(mapping, info);
-    } catch (error) {
-      // What the IOMMU can do is asked once and not for every mapping, so it may have changed with the groups.
-      if (!mayBeOutdated(error)) throw error;
-      const now = this.refresh();
-      if (now === undefined) return this.#promise(mapping);
-      if (sameRules(now, info)) throw error;
-      this.#installWithin(mapping, now);
-    }
+    const retries = new Retries();
+    while (!this.#tryToInstall(mapping, retries));
   }
 
-  /** Takes parts of a mapping back for good. Returns what is wrong if the kernel took back less than it should have. */
+  /** Takes parts of a mapping back for good, as far as that succeeds. Returns what is wrong if it was less than it should be. */
   takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
-    return this.#unmap(stretches, (stretch) => {
-      this.#ranges.remove(stretch);
-      mapping.withdraw(stretch);
-    });
+    const done: DmaSegment[] = [];
+    try {
+      return this.#unmap(stretches, done);
+    } finally {
+      for (const stretch of done) this.#ranges.remove(stretch);
+      mapping.withdraw(done);
+    }
   }
 
   /** Gives a mapping's IOVAs free: it does not come back. */
@@ -90,18 +98,36 @@ export class MappingInstaller {
     this.#releaseAllocated(mapping);
   }
 
-  /** True if the kernel still has a mapping. It cannot be asked, but it refuses to map a page of the same range twice. */
-  isInPlace({ memory, stretches, plan }: DmaMapping): boolean {
+  /**
+   * True if the kernel still has a mapping, false if it has forgotten it. It cannot be asked, but it refuses to map a
+   * page of the same range twice.
+   * @throws whatever leaves that open: the mapping then counts as in place, since devices may reach the memory.
+   * VfioError `ERR_VFIO_ROLLBACK_FAILED` if the page may still be mapped with which that was tried.
+   */
+  isInPlace(mapping: DmaMapping): boolean {
+    const { memory, stretches, plan } = mapping;
     const [first] = stretches;
     if (first === undefined) return false;
     try {
       this.#iommu.map(memory.address + bigIntOf(first.offset), first.iova, memory.pageBytes, plan.access);
     } catch (error) {
-      // For any other reason the mapping cannot be made anew either, and that attempt tells why.
-      return isErrno(error, "EEXIST");
+      return this.#isRefusedInPlace(mapping, error);
     }
-    this.#iommu.unmap(first.iova, memory.pageBytes);
+    try {
+      this.#unmapped({ ...first, bytes: memory.pageBytes });
+    } catch (error) {
+      throw rollbackError("a page was mapped, to see whether a mapping is still there", [error]);
+    }
     return false;
+  }
+
+  #isRefusedInPlace({ stretches }: DmaMapping, error: unknown): boolean {
+    if (hasCode(error, "EEXIST")) return true;
+    if (this.#hasNoGroup(error)) return false;
+    // The kernel's EINVAL names no rule; one of these may be it.
+    const info = this.#info;
+    if (info !== undefined) this.#checkAll(stretches, info);
+    throw error;
   }
 
   /** What is wrong with a fixed IOVA is told to whoever asked for it, and not when a group joins. */
@@ -111,44 +137,75 @@ export class MappingInstaller {
     const stretch = { offset: 0, iova: plan.iova, bytes: memory.bytes };
     checkWithoutIommu(stretch, this.#options.addressBits);
     this.#ranges.checkFree(stretch);
-    const promised = new MappedRanges();
-    for (const each of this.#promised.values()) promised.add(each);
-    promised.checkFree(stretch);
+    this.#withdrawPromise(mapping);
+    this.#promisedRanges.add(stretch);
     this.#promised.set(mapping, stretch);
   }
 
-  #installWithin(mapping: DmaMapping, info: IommuInfo): void {
+  #withdrawPromise(mapping: DmaMapping): void {
+    const promised = this.#promised.get(mapping);
+    if (promised === undefined) return;
     this.#promised.delete(mapping);
-    this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
-    const done: DmaSegment[] = [];
+    this.#promisedRanges.remove(promised);
+  }
+
+  /** @returns false if another attempt is worth it. */
+  #tryToInstall(mapping: DmaMapping, retries: Retries): boolean {
+    const info = this.#info ?? this.refresh();
+    if (info === undefined) return (this.#promise(mapping), true);
     try {
-      const isNew = mapping.known.length === 0;
-      const source = isNew ? this.#iovaSource(mapping, info) : undefined;
-      const stretches = source === undefined ? mapping.known : planStretches(mapping.memory, source);
-      for (const stretch of stretches) {
-        checkSegment(stretch, info, this.#options.addressBits);
-        if (isNew) this.#ranges.checkFree(stretch);
-      }
-      for (const stretch of stretches) this.#mapStretch(mapping, stretch, done);
-      if (source === "physical") checkPagesStayed(mapping.memory, stretches);
-      if (isNew) for (const stretch of stretches) this.#ranges.add(stretch);
-      mapping.place(stretches);
+      const attempt = this.#begin(mapping, info);
+      this.#mapAll(attempt, retries);
+      mapping.place(attempt.stretches);
+      return true;
     } catch (error) {
-      const shortfall = this.#undo(mapping, done, error);
-      if (shortfall === undefined) throw error;
-      throw new AggregateError(
-        [error, shortfall],
-        `${describe(error)}; and in undoing it, ${shortfall.message}`,
-      );
+      const refresh = (): IommuInfo | undefined => this.#infoAfter(error);
+      if (retries.areWorthIt(error, info, this.#options.allocator, refresh)) return false;
+      throw error;
     }
   }
 
+  #mapAll(attempt: Attempt, retries: Retries): void {
+    const { mapping, stretches } = attempt;
+    try {
+      for (const stretch of stretches) this.#mapStretch(attempt, stretch);
+      if (attempt.isNew && this.#isPhysical(mapping)) checkPagesStayed(mapping.memory, stretches);
+    } catch (error) {
+      this.#undo(attempt, error, retries);
+      throw error;
+    }
+  }
+
+  /** Chooses and takes the addresses of a mapping. */
+  #begin(mapping: DmaMapping, info: IommuInfo): Attempt {
+    this.#withdrawPromise(mapping);
+    this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
+    const isNew = mapping.known.length === 0;
+    const attempt = { mapping, isNew, stretches: mapping.known, done: [] };
+    if (!isNew) return (this.#checkAll(mapping.known, info), attempt);
+    try {
+      const stretches = planStretches(mapping.memory, this.#iovaSource(mapping, info));
+      this.#checkAll(stretches, info);
+      this.#ranges.addAll(stretches);
+      return { ...attempt, stretches };
+    } catch (error) {
+      this.#releaseAllocated(mapping);
+      throw error;
+    }
+  }
+
+  #checkAll(stretches: readonly DmaSegment[], info: IommuInfo): void {
+    for (const stretch of stretches) checkSegment(stretch, info, this.#options.addressBits);
+  }
+
   /** Notes each part in `done` as soon as it is mapped: what comes before a failure has to be undone. */
-  #mapStretch(mapping: DmaMapping, stretch: DmaSegment, done: DmaSegment[]): void {
+  #mapStretch({ mapping, done }: Attempt, stretch: DmaSegment): void {
     for (let at = 0; at < stretch.bytes;) {
       const rest = at === 0 ? stretch : restOf(stretch, at);
       const bytes = this.#mapSome(mapping, rest);
-      done.push({ offset: rest.offset, iova: rest.iova, bytes });
+      const isAnswer = bytes > 0 && bytes <= rest.bytes;
+      done.push(isAnswer ? { offset: rest.offset, iova: rest.iova, bytes } : rest);
+      if (!isAnswer) throw answerError(rest, bytes);
       at += bytes;
     }
   }
@@ -166,42 +223,51 @@ export class MappingInstaller {
     return piece;
   }
 
-  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped. */
-  #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): VfioError | undefined {
-    const isNew = mapping.known.length === 0;
-    let shortfall: VfioError | undefined;
-    try {
-      shortfall = this.#unmap(joined(done));
-    } catch (error) {
-      if (isNew) for (const stretch of joined(done)) this.#ranges.add(stretch);
-      const causes = new AggregateError([cause, error], "the failure, and that of undoing");
-      throw new VfioError(
-        "ERR_VFIO_ROLLBACK_FAILED",
-        `mapping failed, and so did undoing it: ${describe(cause)}`,
-        {
-          hint: "Devices may still reach a part of the memory, so it stays held: close the container",
-          cause: causes,
-        },
-      );
+  /**
+   * Unmaps what was mapped before a failure, and gives the addresses back.
+   * @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken then.
+   */
+  #undo(attempt: Attempt, cause: unknown, retries: Retries): void {
+    const shortfall = this.#unmapDone(attempt, cause);
+    if (attempt.isNew) {
+      for (const stretch of attempt.stretches) this.#ranges.remove(stretch);
+      const { allocated } = attempt.mapping;
+      this.#releaseAllocated(attempt.mapping);
+      if (this.#isChosen(attempt.mapping) && allocated !== undefined && hasCode(cause, "EEXIST"))
+        this.#avoid(attempt, allocated, retries);
     }
-    if (isNew) this.#releaseAllocated(mapping);
-    return shortfall;
+    if (shortfall !== undefined) throw shortfallError(cause, shortfall);
   }
 
-  /**
-   * True if there is nothing to unmap any more: without a group the kernel has forgotten every mapping; and a closed
-   * container cannot be asked, but what VFIO pinned stays out of anybody else's hands until it is unpinned.
-   */
-  #hasForgotten(error: unknown): boolean {
-    if (isErrno(error, "EBADF") || (isVfioError(error) && error.code === "ERR_VFIO_CLOSED")) return true;
-    return isErrno(error, "EINVAL") && this.refresh() === undefined;
+  #unmapDone({ done }: Attempt, cause: unknown): VfioError | undefined {
+    try {
+      return this.#unmap(joined(done));
+    } catch (error) {
+      throw rollbackError("mapping failed", [cause, error]);
+    }
+  }
+
+  /** Somebody else's mapping has a part of the piece that came next: it is not chosen again. */
+  #avoid({ mapping, done }: Attempt, allocated: bigint, retries: Retries): void {
+    const before = done.reduce((sum, { bytes }) => sum + bytes, 0);
+    const rest = mapping.memory.bytes - before;
+    const piece = Math.min(mapping.plan.pieceBytes ?? rest, rest);
+    this.#options.allocator.avoid(allocated + bigIntOf(before), retries.stepOver(piece));
+  }
+
+  #isPhysical({ plan }: DmaMapping): boolean {
+    return this.#options.mode === "physical" && plan.iova === undefined;
+  }
+
+  /** True if any address is as good as another. */
+  #isChosen({ plan }: DmaMapping): boolean {
+    return this.#options.mode === "allocate" && plan.iova === undefined;
   }
 
   #iovaSource(mapping: DmaMapping, { smallestPage }: IommuInfo): IovaSource {
     const { memory, plan } = mapping;
     const { mode, allocator } = this.#options;
     if (mode !== "allocate") return plan.iova ?? (mode === "physical" ? "physical" : memory.address);
-    if (mapping.allocated !== undefined) return mapping.allocated;
     // Aligned to the memory's pages, so that the IOMMU can use pages as large.
     const iova = plan.iova ?? allocator.allocate(memory.bytes, Math.max(memory.pageBytes, smallestPage));
     if (plan.iova !== undefined) allocator.claim(plan.iova, memory.bytes);
@@ -210,21 +276,21 @@ export class MappingInstaller {
   }
 
   #releaseAllocated(mapping: DmaMapping): void {
-    this.#promised.delete(mapping);
+    this.#withdrawPromise(mapping);
     if (mapping.allocated !== undefined) this.#options.allocator.release(mapping.allocated);
     mapping.allocated = undefined;
   }
 
-  /** Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it. */
-  #unmap(
-    stretches: readonly DmaSegment[],
-    onUnmapped?: (stretch: DmaSegment) => void,
-  ): VfioError | undefined {
+  /**
+   * Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it.
+   * @param done gets each stretch of which nothing is mapped any more.
+   */
+  #unmap(stretches: readonly DmaSegment[], done: DmaSegment[] = []): VfioError | undefined {
     let shortfall: VfioError | undefined;
     for (const stretch of stretches) {
       const unmapped = this.#unmapped(stretch);
       if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
-      onUnmapped?.(stretch);
+      done.push(stretch);
     }
     return shortfall;
   }
@@ -234,43 +300,31 @@ export class MappingInstaller {
     try {
       return this.#iommu.unmap(iova, bytes);
     } catch (error) {
-      if (!this.#hasForgotten(error)) throw error;
-      return bytes;
+      if (isClosed(error) || this.#hasNoGroup(error)) return bytes;
+      throw error;
+    }
+  }
+
+  /** True if that is why something failed. Without a group, the kernel has forgotten every mapping. */
+  #hasNoGroup(failure: unknown): boolean {
+    return hasCode(failure, "EINVAL") && this.#infoAfter(failure) === undefined;
+  }
+
+  /** What the IOMMU says after a failure, which is thrown if that cannot be found out. */
+  #infoAfter(failure: unknown): IommuInfo | undefined {
+    try {
+      return this.refresh();
+    } catch {
+      throw failure;
     }
   }
 }
 
+/** A closed container cannot be asked, but what VFIO pinned stays out of anybody else's hands until it is unpinned. */
+function isClosed(error: unknown): boolean {
+  return hasCode(error, "EBADF") || hasCode(error, "ERR_VFIO_CLOSED");
+}
+
 function restOf({ offset, iova, bytes }: DmaSegment, from: number): DmaSegment {
   return { offset: offset + from, iova: iova + bigIntOf(from), bytes: bytes - from };
-}
-
-function isErrno(error: unknown, name: "EINVAL" | "EEXIST" | "EBADF"): boolean {
-  return error instanceof VfioSystemError && error.errno === errnoOf(name);
-}
-
-/** True for what may be owed to rules that have changed since they were read. */
-function mayBeOutdated(error: unknown): boolean {
-  const codes = ["ERR_VFIO_IOVA_OUT_OF_RANGE", "ERR_VFIO_IOVA_EXHAUSTED"];
-  return isErrno(error, "EINVAL") || (isVfioError(error) && codes.includes(error.code));
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** The number of mappings left, which changes all the time, is no rule. */
-function sameRules(one: IommuInfo, other: IommuInfo): boolean {
-  return one.smallestPage === other.smallestPage && sameRanges(one.iovaRanges ?? [], other.iovaRanges ?? []);
-}
-
-function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {
-  return new VfioError(
-    "ERR_VFIO_UNMAP_INCOMPLETE",
-    `the kernel unmapped ${unmapped} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
-    {
-      hint:
-        "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
-        "(after a group has joined, call mapper.replay()): devices may have faulted",
-    },
-  );
 }
