@@ -1,4 +1,5 @@
 import { closedError, runAll, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { argumentError, checkObject, isPowerOfTwo, shown } from "./arguments.js";
 import { DmaArena, type BufferRequest, type PoolRequest } from "./dma-arena.js";
 import type { DmaBuffer } from "./dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
@@ -17,6 +18,9 @@ import { Type1Iommu } from "./type1-iommu.js";
 
 /** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
 const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
+const CONTAINER_EXPECTED = "a VFIO container ({ fd: number }), or an Iommu with info(), map() and unmap(),";
+const MEMORY_EXPECTED =
+  "memory (a HugepageMemory, a UserMemory, or whatever has address: bigint, bytes, pageBytes, physicalAddresses() and hold())";
 const IOVA_MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
 
 /**
@@ -82,18 +86,23 @@ export class DmaMapper implements Disposable {
   readonly #arena: DmaArena;
   readonly #mappings = new KnownMappings();
   readonly #groupListener: Disposable | undefined;
+  /** Why a memory cannot be closed. */
+  readonly #reason: string;
   #closed = false;
 
   /** @param container a VFIO container, or another {@link Iommu}. */
   constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
+    const iommu = iommuOf(container);
+    checkObject(options, "options of a DmaMapper");
     const { iova = "physical", numaNode } = options;
     checkNumaNode(numaNode);
     const addressBits = checkedBits(options.addressBits ?? 64);
     this.mode = checkedMode(iova);
+    this.#reason = `a DMA mapping (${this.mode} IOVAs)`;
     this.#allocator =
       iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
-    this.#installer = new MappingInstaller("fd" in container ? new Type1Iommu(container) : container, {
+    this.#installer = new MappingInstaller(iommu, {
       mode: this.mode,
       allocator: this.#allocator,
       addressBits: this.addressBits,
@@ -115,6 +124,7 @@ export class DmaMapper implements Disposable {
    * (RLIMIT_MEMLOCK, explained), `ENOSPC` (mappings used up, explained), `EEXIST` (somebody else's mapping).
    */
   map(memory: MappableMemory, options: MapMemoryOptions = {}): DmaMapping {
+    checkObject(options, "options of a mapping");
     const plan = {
       access: options.access ?? "read-write",
       iova: options.iova,
@@ -126,7 +136,7 @@ export class DmaMapper implements Disposable {
     if (existing !== undefined) return existing;
 
     const mapping = new DmaMapping(memory, plan, this);
-    const hold = memory.hold(`a DMA mapping (${describePlan(this.mode, plan)})`);
+    const hold = memory.hold(plan.iova === undefined ? this.#reason : reasonAt(plan.iova));
     try {
       this.#installer.install(mapping);
     } catch (error) {
@@ -164,6 +174,8 @@ export class DmaMapper implements Disposable {
    */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
     if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
+    for (const each of [offset, bytes])
+      if (typeof each !== "number") throw argumentError(each, "a number of bytes");
     const touched = mapping.stretchesTouching({ offset, bytes });
     const part = wholePieces(touched, mapping.plan, { offset, bytes });
     if (bytes === mapping.mappedBytes) return this.unmap(mapping);
@@ -283,8 +295,8 @@ function tellsOfGroups(container: object): container is TellsOfGroups {
   return "onGroupAdded" in container && typeof container.onGroupAdded === "function";
 }
 
-function describePlan(mode: IovaMode, { iova }: MappingPlan): string {
-  return iova === undefined ? `${mode} IOVAs` : `IOVA ${formatAddress(iova)}`;
+function reasonAt(iova: bigint): string {
+  return `a DMA mapping (IOVA ${formatAddress(iova)})`;
 }
 
 function checkedMode(iova: unknown): IovaMode {
@@ -293,16 +305,31 @@ function checkedMode(iova: unknown): IovaMode {
   if (mode !== undefined) return mode;
   throw new VfioRangeError(
     "ERR_VFIO_IOVA",
-    `device addresses are chosen by ${IOVA_MODES.join(", ")}, or an IovaAllocator; not by ${String(iova)}`,
+    `device addresses are chosen by ${IOVA_MODES.join(", ")}, or an IovaAllocator; not by ${shown(iova)}`,
   );
 }
 
-function checkMemory({ address, bytes, pageBytes }: MappableMemory): void {
+function checkMemory(memory: MappableMemory): void {
+  checkObject(memory, MEMORY_EXPECTED);
+  const { address, bytes, pageBytes, physicalAddresses, hold } = memory;
+  const areNumbers = Number.isSafeInteger(bytes) && isPowerOfTwo(pageBytes) && typeof address === "bigint";
+  const areMethods = typeof physicalAddresses === "function" && typeof hold === "function";
+  if (!areNumbers || !areMethods) throw argumentError(memory, MEMORY_EXPECTED);
   if (bytes > 0 && bytes % pageBytes === 0 && Number(address) % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
     `memory of ${bytes} bytes at address ${formatAddress(address)} is not made of whole pages of ${pageBytes} bytes`,
   );
+}
+
+/** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */
+function iommuOf(container: HasFd | Iommu): Iommu {
+  checkObject(container, CONTAINER_EXPECTED);
+  if ("fd" in container && typeof container.fd === "number") return new Type1Iommu(container);
+  const iommu = container as Partial<Iommu>;
+  const isIommu = [iommu.info, iommu.map, iommu.unmap].every((each) => typeof each === "function");
+  if (!isIommu) throw argumentError(container, CONTAINER_EXPECTED);
+  return container as Iommu;
 }
 
 /** What JavaScript callers can get wrong: before a mapping waits for a group with it. */
@@ -311,13 +338,13 @@ function checkPlan(memory: MappableMemory, { access, iova, pieceBytes }: Mapping
   if (!DMA_ACCESSES.includes(access)) {
     throw new VfioRangeError(
       "ERR_VFIO_DMA_ACCESS",
-      `"${access}" is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
+      `${shown(access)} is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
     );
   }
   if (iova !== undefined && (typeof iova !== "bigint" || iova < 0n || iova >= 1n << 64n)) {
     throw new VfioRangeError(
       "ERR_VFIO_IOVA",
-      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${String(iova)}`,
+      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shown(iova)}`,
     );
   }
   if (pieceBytes !== undefined) checkPiece(pieceBytes, memory.pageBytes);

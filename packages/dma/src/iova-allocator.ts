@@ -148,10 +148,8 @@ export class IovaAllocator {
 
   /** Only what lies within ranges and reach becomes free again, and they may have changed meanwhile. */
   #giveBack(start: bigint, end: bigint): void {
-    for (const usable of commonRanges(this.#usable, [{ start, end: end - 1n }]))
-      this.#space.give(usable.start, usable.end - usable.start + 1n);
-    for (const reserved of commonRanges(this.reserved, [{ start, end: end - 1n }]))
-      this.#space.take(reserved.start, reserved.end - reserved.start + 1n);
+    withinEach(this.#usable, start, end, (from, bytes) => this.#space.give(from, bytes));
+    withinEach(this.reserved, start, end, (from, bytes) => this.#space.take(from, bytes));
   }
 
   #freeSpace(): RangeAllocator {
@@ -204,6 +202,20 @@ function noRanges(value: unknown): VfioRangeError {
 
 function isAddress(value: unknown): value is bigint {
   return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
+}
+
+/** Does something with what of each range lies from `start` up to `end`. */
+function withinEach(
+  ranges: readonly IovaRange[],
+  start: bigint,
+  end: bigint,
+  use: (start: bigint, bytes: bigint) => void,
+): void {
+  for (const range of ranges) {
+    const from = range.start > start ? range.start : start;
+    const to = range.end < end ? range.end + 1n : end;
+    if (from < to) use(from, to - from);
+  }
 }
 
 /** What lies in both of two lists of ranges. */

@@ -55,7 +55,8 @@ export class IovaTable {
   readonly #high: Uint32Array;
   /** Where each piece starts in the memory. */
   readonly #starts: Float64Array;
-  readonly #back: IovaIndex;
+  /** The way back, which many tables never need. */
+  #back: IovaIndex | undefined;
 
   /** @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size. */
   constructor(segments: readonly DmaSegment[]) {
@@ -71,7 +72,6 @@ export class IovaTable {
     this.#high = new Uint32Array(this.#end.length);
     this.#starts = Float64Array.from(pieces, ({ offset }) => offset);
     pieces.forEach((piece, number) => this.#fill(piece, number));
-    this.#back = new IovaIndex(pieces);
   }
 
   /**
@@ -115,7 +115,11 @@ export class IovaTable {
    * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`.
    */
   offsetOf(iova: bigint, bytes = 1): number {
-    const offset = this.#back.offsetOf(Number(BigInt.asUintN(32, iova)), Number(iova >> 32n), bytes);
+    const offset = (this.#back ?? this.#makeBack()).offsetOf(
+      Number(BigInt.asUintN(32, iova)),
+      Number(iova >> 32n),
+      bytes,
+    );
     if (offset >= 0) return offset;
     throw notMapped(`no ${bytes} bytes are mapped at IOVA ${formatAddress(iova)}`, this.segments);
   }
@@ -125,10 +129,14 @@ export class IovaTable {
    * it makes no BigInt.
    */
   offsetOfHalves(low: number, high: number, bytes = 1): number {
-    const offset = this.#back.offsetOf(low, high, bytes);
+    const offset = (this.#back ?? this.#makeBack()).offsetOf(low, high, bytes);
     if (offset >= 0) return offset;
     const halves = `with the lower half ${low} and the upper half ${high}`;
     throw notMapped(`no ${bytes} bytes are mapped at the IOVA ${halves}`, this.segments);
+  }
+
+  #makeBack(): IovaIndex {
+    return (this.#back = new IovaIndex(piecesOf(this.stretches)));
   }
 
   #indexOf(offset: number, bytes: number): number {

@@ -180,14 +180,16 @@ export class MappingInstaller {
   #begin(mapping: DmaMapping, info: IommuInfo): Attempt {
     this.#withdrawPromise(mapping);
     this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
-    const isNew = mapping.known.length === 0;
-    const attempt = { mapping, isNew, stretches: mapping.known, done: [] };
-    if (!isNew) return (this.#checkAll(mapping.known, info), attempt);
+    const { known } = mapping;
+    if (known.length > 0) {
+      this.#checkAll(known, info);
+      return { mapping, isNew: false, stretches: known, done: [] };
+    }
     try {
       const stretches = planStretches(mapping.memory, this.#iovaSource(mapping, info));
       this.#checkAll(stretches, info);
       this.#ranges.addAll(stretches);
-      return { ...attempt, stretches };
+      return { mapping, isNew: true, stretches, done: [] };
     } catch (error) {
       this.#releaseAllocated(mapping);
       throw error;

@@ -10,6 +10,8 @@ const FULL = 256;
 /** A part of the order; never empty. */
 interface Chunk<R> {
   readonly ranges: R[];
+  /** Where each ends, as a double: what is read in a bisection lies in one place, and makes no garbage. */
+  readonly ends: number[];
   /** No range of it is longer. It may be less true than it could be: a search in vain sets it right. */
   longest: number;
 }
@@ -20,6 +22,8 @@ interface Chunk<R> {
  */
 export class SortedRanges<P extends bigint | number, R extends PlacedRange<P> = PlacedRange<P>> {
   readonly #chunks: Chunk<R>[] = [];
+  /** Where the last range of each chunk ends. */
+  readonly #ends: number[] = [];
 
   /** All of them. */
   get all(): R[] {
@@ -29,14 +33,16 @@ export class SortedRanges<P extends bigint | number, R extends PlacedRange<P> = 
   /** Those that have a part of what lies from `start` up to `end`. */
   overlapping(start: P, end: P): R[] {
     const found: R[] = [];
-    let index: number | undefined;
-    for (let at = this.#chunkReaching(start); at < this.#chunks.length; at++) {
-      const ranges = this.#chunks[at]?.ranges ?? [];
-      for (index ??= firstReaching(ranges, start); index < ranges.length; index++) {
-        const range = ranges[index];
+    let at = this.#chunkReaching(start);
+    let chunk = this.#chunks[at];
+    let index = chunk === undefined ? 0 : firstReaching(chunk, start);
+    while (chunk !== undefined) {
+      for (; index < chunk.ranges.length; index++) {
+        const range = chunk.ranges[index];
         if (range === undefined || range.start >= end) return found;
         found.push(range);
       }
+      chunk = this.#chunks[++at];
       index = 0;
     }
     return found;
@@ -53,9 +59,10 @@ export class SortedRanges<P extends bigint | number, R extends PlacedRange<P> = 
       if (chunk.longest < wanted) continue;
       let longest = 0;
       for (const range of chunk.ranges) {
-        const made = lengthOf(range) < wanted ? undefined : make(range);
+        const length = lengthOf(range);
+        const made = length < wanted ? undefined : make(range);
         if (made !== undefined) return made;
-        longest = Math.max(longest, lengthOf(range));
+        if (length > longest) longest = length;
       }
       chunk.longest = longest;
     }
@@ -66,46 +73,79 @@ export class SortedRanges<P extends bigint | number, R extends PlacedRange<P> = 
   add(range: R): void {
     const at = Math.min(this.#chunkReaching(range.start), this.#chunks.length - 1);
     const chunk = this.#chunks[at];
-    if (chunk === undefined) this.#chunks.push({ ranges: [range], longest: lengthOf(range) });
-    else this.#put(at, chunk, firstReaching(chunk.ranges, range.start), 0, [range]);
+    if (chunk === undefined)
+      this.#insert(0, { ranges: [range], ends: [Number(range.end)], longest: lengthOf(range) });
+    else this.#put(at, chunk, firstReaching(chunk, range.start), 0, [range]);
   }
 
   /** Takes one of them out, or puts others in its place: within it, or where else no other has a part. */
   replace(range: R, others: readonly R[] = []): void {
     const at = this.#chunkReaching(range.start);
     const chunk = this.#chunks[at];
-    if (chunk !== undefined) this.#put(at, chunk, firstReaching(chunk.ranges, range.start), 1, others);
+    if (chunk !== undefined) this.#put(at, chunk, firstReaching(chunk, range.start), 1, others);
   }
 
   #put(at: number, chunk: Chunk<R>, index: number, removed: number, added: readonly R[]): void {
-    const { ranges } = chunk;
+    const { ranges, ends } = chunk;
     const [only] = added;
-    if (removed === 1 && added.length === 1 && only !== undefined) ranges[index] = only;
-    else ranges.splice(index, removed, ...added);
+    if (removed === added.length && only !== undefined) {
+      ranges[index] = only;
+      ends[index] = Number(only.end);
+    } else {
+      ranges.splice(index, removed, ...added);
+      ends.splice(index, removed, ...added.map(({ end }) => Number(end)));
+    }
     for (const each of added) chunk.longest = Math.max(chunk.longest, lengthOf(each));
-    if (ranges.length === 0) this.#chunks.splice(at, 1);
     if (ranges.length > FULL) this.#split(at, chunk);
+    else if (ranges.length > 0) this.#ends[at] = ends.at(-1) ?? 0;
+    else this.#remove(at);
   }
 
-  #split(at: number, { ranges, longest }: Chunk<R>): void {
+  #split(at: number, { ranges, ends, longest }: Chunk<R>): void {
     // What is added in ascending order, as most is, leaves full chunks behind.
-    const isLast = at === this.#chunks.length - 1;
-    const behind = ranges.splice(isLast ? FULL : FULL / 2);
-    this.#chunks.splice(at + 1, 0, { ranges: behind, longest });
+    const kept = at === this.#chunks.length - 1 ? FULL : FULL / 2;
+    this.#insert(at + 1, { ranges: ranges.splice(kept), ends: ends.splice(kept), longest });
+    this.#ends[at] = ends.at(-1) ?? 0;
+  }
+
+  #insert(at: number, chunk: Chunk<R>): void {
+    this.#chunks.splice(at, 0, chunk);
+    this.#ends.splice(at, 0, chunk.ends.at(-1) ?? 0);
+  }
+
+  #remove(at: number): void {
+    this.#chunks.splice(at, 1);
+    this.#ends.splice(at, 1);
   }
 
   /** The number of the first chunk with a range that ends behind an address. */
   #chunkReaching(address: P): number {
-    let low = 0;
-    let high = this.#chunks.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      const last = this.#chunks[middle]?.ranges.at(-1);
-      if (last !== undefined && last.end <= address) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    let at = firstFrom(this.#ends, Number(address));
+    while ((this.#chunks[at]?.ranges.at(-1)?.end ?? Infinity) <= address) at++;
+    return at;
   }
+}
+
+/** The index of the first range that ends behind an address. */
+function firstReaching<P extends bigint | number>(
+  { ranges, ends }: Chunk<PlacedRange<P>>,
+  address: P,
+): number {
+  let index = firstFrom(ends, Number(address));
+  while ((ranges[index]?.end ?? Infinity) <= address) index++;
+  return index;
+}
+
+/** The index of the first of some ascending numbers that is not below another. Doubles keep the order, but for what is equal in them. */
+function firstFrom(ascending: readonly number[], wanted: number): number {
+  let low = 0;
+  let high = ascending.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ascending[middle] ?? 0) < wanted) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** What of a range lies below `start` and from `end` on. */
@@ -114,19 +154,6 @@ export function outside(range: PlacedRange<bigint>, start: bigint, end: bigint):
   if (range.start < start) left.push({ start: range.start, end: start });
   if (range.end > end) left.push({ start: end, end: range.end });
   return left;
-}
-
-/** The index of the first range that ends behind an address. */
-function firstReaching<P extends bigint | number>(ranges: readonly PlacedRange<P>[], address: P): number {
-  let low = 0;
-  let high = ranges.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    const range = ranges[middle];
-    if (range !== undefined && range.end <= address) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 /** Rounded, as a double is: enough to tell what cannot fit, since rounding keeps the order. */
