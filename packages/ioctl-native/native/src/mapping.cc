@@ -51,6 +51,7 @@ bool IsAnonymousInode(const struct statfs& filesystem) {
 
 struct Range {
   size_t pages;  // the length in whole pages of the file's own page size
+  size_t page;   // that size
   int error;
 };
 
@@ -60,12 +61,12 @@ Range CheckRange(int fd, size_t offset, size_t length) {
   struct stat file;
   struct statfs filesystem;
   // The C library's own fstat is a symbol of glibc 2.33.
-  if (syscall(SYS_fstat, fd, &file) < 0 || fstatfs(fd, &filesystem) < 0) return {0, errno};
+  if (syscall(SYS_fstat, fd, &file) < 0 || fstatfs(fd, &filesystem) < 0) return {0, 0, errno};
   size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   if (filesystem.f_type == HUGETLBFS_MAGIC) page = static_cast<size_t>(filesystem.f_bsize);
   bool has_end = S_ISREG(file.st_mode) && (file.st_size > 0 || !IsAnonymousInode(filesystem));
-  if (has_end && offset + length > RoundUp(static_cast<size_t>(file.st_size), page)) return {0, ENXIO};
-  return {RoundUp(length, page), 0};
+  if (has_end && offset + length > RoundUp(static_cast<size_t>(file.st_size), page)) return {0, 0, ENXIO};
+  return {RoundUp(length, page), page, 0};
 }
 
 // A hugepage that can't be had (cgroup limit, no reservation) would be a SIGBUS at first touch. Populating now
@@ -82,7 +83,10 @@ uint32_t HandleArg(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-Mapping::~Mapping() { munmap(address_, pages_); }
+Mapping::~Mapping() {
+  Unguard(guard_);
+  munmap(address_, pages_);
+}
 
 int Mapping::Close() {
   if (closed_.exchange(true)) return 0;
@@ -136,7 +140,7 @@ static Napi::Value Map(const Napi::CallbackInfo& info) {
     munmap(address, range.pages);
     return Failed(env, error);
   }
-  auto mapping = std::make_shared<Mapping>(static_cast<uint8_t*>(address), *length, range.pages, writable, *name);
+  auto mapping = std::make_shared<Mapping>(static_cast<uint8_t*>(address), *length, range.pages, range.page, writable, *name);
   return Napi::Number::New(env, AddToTable(std::move(mapping)));
 }
 

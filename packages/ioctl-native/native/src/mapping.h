@@ -7,10 +7,18 @@
 #include <memory>
 #include <string>
 
+#include "fault-guard.h"
+
 class Mapping {
  public:
-  Mapping(uint8_t* address, size_t length, size_t pages, bool writable, std::string name)
-      : address_(address), length_(length), pages_(pages), writable_(writable), name_(std::move(name)) {}
+  // `pages` is the length in whole pages of the file's own size, `page`.
+  Mapping(uint8_t* address, size_t length, size_t pages, size_t page, bool writable, std::string name)
+      : address_(address),
+        length_(length),
+        pages_(pages),
+        writable_(writable),
+        name_(std::move(name)),
+        guard_(Guard(address, pages, page)) {}
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -19,6 +27,8 @@ class Mapping {
   size_t length() const { return length_; }
   bool writable() const { return writable_; }
   const std::string& name() const { return name_; }
+  // The device or the file's pages went away, and ones were laid there.
+  bool gone() const { return guard_->gone.load(std::memory_order_relaxed); }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
 
   // Lets go of the file's pages at once. The range itself stays, as harmless zero memory, until the last
@@ -28,9 +38,10 @@ class Mapping {
  private:
   uint8_t* const address_;
   const size_t length_;
-  const size_t pages_;  // the length in whole pages of the file's own page size
+  const size_t pages_;
   const bool writable_;
   const std::string name_;  // for error messages
+  GuardedRange* const guard_;
   std::atomic<bool> closed_{false};
 };
 
