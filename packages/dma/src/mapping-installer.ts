@@ -2,7 +2,7 @@ import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
 import { hasCode } from "./has-code.js";
 import type { IovaMode } from "./dma-mapper.js";
-import type { DmaMapping } from "./dma-mapping.js";
+import type { DmaMapping, MappableMemory } from "./dma-mapping.js";
 import { answerError, incompleteError, rollbackError, shortfallError } from "./install-errors.js";
 import type { Iommu } from "./iommu.js";
 import type { IovaAllocator } from "./iova-allocator.js";
@@ -186,7 +186,7 @@ export class MappingInstaller {
       return { mapping, isNew: false, stretches: known, done: [] };
     }
     try {
-      const stretches = planStretches(mapping.memory, this.#iovaSource(mapping, info));
+      const stretches = planStretches(mapping.memory, this.#iovaSource(mapping));
       this.#checkAll(stretches, info);
       this.#ranges.addAll(stretches);
       return { mapping, isNew: true, stretches, done: [] };
@@ -254,7 +254,10 @@ export class MappingInstaller {
     const before = done.reduce((sum, { bytes }) => sum + bytes, 0);
     const rest = mapping.memory.bytes - before;
     const piece = Math.min(mapping.plan.pieceBytes ?? rest, rest);
-    this.#options.allocator.avoid(allocated + bigIntOf(before), retries.stepOver(piece));
+    this.#options.allocator.avoid(
+      allocated + bigIntOf(before),
+      retries.stepOver(piece, this.#alignmentOf(mapping.memory)),
+    );
   }
 
   #isPhysical({ plan }: DmaMapping): boolean {
@@ -266,15 +269,19 @@ export class MappingInstaller {
     return this.#options.mode === "allocate" && plan.iova === undefined;
   }
 
-  #iovaSource(mapping: DmaMapping, { smallestPage }: IommuInfo): IovaSource {
+  #iovaSource(mapping: DmaMapping): IovaSource {
     const { memory, plan } = mapping;
     const { mode, allocator } = this.#options;
     if (mode !== "allocate") return plan.iova ?? (mode === "physical" ? "physical" : memory.address);
-    // Aligned to the memory's pages, so that the IOMMU can use pages as large.
-    const iova = plan.iova ?? allocator.allocate(memory.bytes, Math.max(memory.pageBytes, smallestPage));
+    const iova = plan.iova ?? allocator.allocate(memory.bytes, this.#alignmentOf(memory));
     if (plan.iova !== undefined) allocator.claim(plan.iova, memory.bytes);
     mapping.allocated = iova;
     return iova;
+  }
+
+  /** Aligned to the memory's pages, the IOMMU can use pages as large. */
+  #alignmentOf({ pageBytes }: MappableMemory): number {
+    return Math.max(pageBytes, this.#info?.smallestPage ?? pageBytes);
   }
 
   #releaseAllocated(mapping: DmaMapping): void {

@@ -16,12 +16,15 @@ export class Retries {
   #isLastSearch = false;
   #hasAsked = false;
 
-  /** How much is left out of the choice, because a piece of somebody else's is somewhere in it. */
-  stepOver(pieceBytes: number): bigint {
+  /**
+   * How much is left out of the choice, from the start of a piece on that somebody else has a part of: all of the piece
+   * at first; in the end no more than it takes to try each place.
+   */
+  stepOver(pieceBytes: number, alignment: number): bigint {
     this.#steps++;
     this.#hasStepped = true;
-    const doublings = this.#isLastSearch ? 0 : Math.max(this.#steps - SINGLE_STEPS, 0);
-    return bigIntOf(pieceBytes) << bigIntOf(Math.min(doublings, 64));
+    if (this.#isLastSearch) return bigIntOf(alignment);
+    return bigIntOf(pieceBytes) << bigIntOf(Math.min(Math.max(this.#steps - SINGLE_STEPS, 0), 64));
   }
 
   /**
