@@ -23,6 +23,8 @@ export interface MappableMemory {
 export interface MappingOwner {
   /** Takes all of a mapping back. */
   unmap(mapping: DmaMapping): void;
+  /** The same off the event loop. */
+  unmapAsync(mapping: DmaMapping): Promise<void>;
   /** Takes whole pieces of a mapping back. */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void;
 }
@@ -112,6 +114,11 @@ export class DmaMapping implements Disposable {
   /** Takes the mapping back: afterwards a device that uses its addresses faults. Twice does nothing. */
   unmap(): void {
     this.#owner.unmap(this);
+  }
+
+  /** As {@link unmap}, off the event loop: for large memory, which the kernel takes milliseconds to unpin. */
+  unmapAsync(): Promise<void> {
+    return this.#owner.unmapAsync(this);
   }
 
   /**

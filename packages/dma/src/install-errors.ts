@@ -43,3 +43,8 @@ export function answerError({ iova, bytes }: DmaSegment, mapped: unknown): VfioE
     },
   );
 }
+
+/** A group came or went while a mapping was on its way: a part of it may have been forgotten. Tried again, it is whole. */
+export function groupsChangedError(): VfioError {
+  return new VfioError("ERR_VFIO_GROUPS_CHANGED", "groups joined or left the container while it was mapped");
+}

@@ -1,4 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError } from "./arguments.js";
 import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
 import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";
@@ -58,8 +59,12 @@ export class IovaTable {
   /** The way back, which many tables never need. */
   #back: IovaIndex | undefined;
 
-  /** @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size. */
+  /**
+   * @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no list of segments.
+   */
   constructor(segments: readonly DmaSegment[]) {
+    checkSegments(segments);
     this.segments = segments;
     this.stretches = joined(segments);
     const pieces = piecesOf(this.stretches);
@@ -112,9 +117,10 @@ export class IovaTable {
   /**
    * The offset in the memory of an IOVA: what a device reports back.
    * @param bytes how much must be there in one piece. Default 1.
-   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, `ERR_VFIO_DMA_ARGUMENT`.
    */
   offsetOf(iova: bigint, bytes = 1): number {
+    if (typeof iova !== "bigint") throw argumentError(iova, "a bigint as an IOVA");
     const offset = (this.#back ?? this.#makeBack()).offsetOf(
       Number(BigInt.asUintN(32, iova)),
       Number(iova >> 32n),
@@ -179,6 +185,15 @@ export class IovaTable {
     const first = Math.ceil(offset / this.#granule);
     set(first, Math.max(first, Math.floor((offset + bytes) / this.#granule)));
     set(this.#granules + number, this.#granules + number + 1);
+  }
+}
+
+function checkSegments(segments: readonly (Partial<DmaSegment> | undefined)[]): void {
+  const expected = "segments, a list of { offset: number, iova: bigint, bytes: number },";
+  if (!Array.isArray(segments)) throw argumentError(segments, expected);
+  for (const segment of segments) {
+    const areNumbers = Number.isSafeInteger(segment?.offset) && Number.isSafeInteger(segment?.bytes);
+    if (!areNumbers || typeof segment?.iova !== "bigint") throw argumentError(segment, expected);
   }
 }
 

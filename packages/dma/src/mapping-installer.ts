@@ -3,8 +3,9 @@ import { bigIntOf } from "./halves.js";
 import { hasCode } from "./has-code.js";
 import type { IovaMode } from "./dma-mapper.js";
 import type { DmaMapping, MappableMemory } from "./dma-mapping.js";
-import { answerError, incompleteError, rollbackError, shortfallError } from "./install-errors.js";
-import type { Iommu } from "./iommu.js";
+import { groupsChangedError, rollbackError, shortfallError } from "./install-errors.js";
+import { InstallAttempt } from "./install-attempt.js";
+import type { KnownIommu } from "./known-iommu.js";
 import type { IovaAllocator } from "./iova-allocator.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
@@ -23,53 +24,30 @@ export interface InstallerOptions {
   readonly addressBits: number;
 }
 
-/** A mapping on its way into the IOMMU. */
-interface Attempt {
-  readonly mapping: DmaMapping;
-  /** False if it comes back to where it was. */
-  readonly isNew: boolean;
-  readonly stretches: readonly DmaSegment[];
-  /** What is mapped already: what has to be undone after a failure. */
-  readonly done: DmaSegment[];
+/** Who waits for a mapping that is made off the event loop. */
+export interface InstallCaller {
+  /** Throws if it is not to go on. */
+  check(): void;
+  /** Is called at once when the mapping is in place, or waits for a group. */
+  settle(): void;
 }
 
 /** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
 export class MappingInstaller {
   /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
   readonly #ranges = new MappedRanges();
-  readonly #iommu: Iommu;
+  /** The IOMMU, and what is known of it. */
+  readonly #known: KnownIommu;
   readonly #options: InstallerOptions;
   /** Where mappings that wait for a group are to go, if that is known already. */
   readonly #promised = new Map<DmaMapping, DmaSegment>();
   readonly #promisedRanges = new MappedRanges();
-  /** What the IOMMU said last. */
-  #info: IommuInfo | undefined;
+  /** Counts the changes of groups. */
+  #epoch = 0;
 
-  constructor(iommu: Iommu, options: InstallerOptions) {
-    this.#iommu = iommu;
+  constructor(known: KnownIommu, options: InstallerOptions) {
+    this.#known = known;
     this.#options = options;
-  }
-
-  /** What the IOMMU said last, or says now if it was not asked yet; `undefined` if it cannot be asked. */
-  get knownInfo(): IommuInfo | undefined {
-    try {
-      return this.#info ?? this.refresh();
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Asks the IOMMU anew. `undefined` while the container has no group: then it has no type, and says EINVAL. */
-  refresh(): IommuInfo | undefined {
-    try {
-      this.#info = this.#iommu.info();
-    } catch (error) {
-      if (!hasCode(error, "EINVAL")) throw error;
-      this.#info = undefined;
-      // With its last group a container loses all mappings, those of others too.
-      this.#options.allocator.forgetAvoided();
-    }
-    return this.#info;
   }
 
   /**
@@ -81,11 +59,33 @@ export class MappingInstaller {
     while (!this.#tryToInstall(mapping, retries));
   }
 
+  /** As {@link install}, off the event loop. */
+  async installAsync(mapping: DmaMapping, caller: InstallCaller): Promise<void> {
+    const retries = new Retries();
+    while (!(await this.#tryToInstallAsync(mapping, retries, caller)));
+  }
+
+  /** To be called when groups have come or gone: what is on its way begins anew, since the kernel may have forgotten a part. */
+  groupsChanged(): void {
+    this.#epoch++;
+  }
+
   /** Takes parts of a mapping back for good, as far as that succeeds. Returns what is wrong if it was less than it should be. */
   takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
     const done: DmaSegment[] = [];
     try {
-      return this.#unmap(stretches, done);
+      return this.#known.unmap(stretches, done);
+    } finally {
+      for (const stretch of done) this.#ranges.remove(stretch);
+      mapping.withdraw(done);
+    }
+  }
+
+  /** As {@link takeBack}, off the event loop. */
+  async takeBackAsync(mapping: DmaMapping, stretches: readonly DmaSegment[]): Promise<VfioError | undefined> {
+    const done: DmaSegment[] = [];
+    try {
+      return await this.#known.unmapAsync(stretches, done);
     } finally {
       for (const stretch of done) this.#ranges.remove(stretch);
       mapping.withdraw(done);
@@ -109,12 +109,17 @@ export class MappingInstaller {
     const [first] = stretches;
     if (first === undefined) return false;
     try {
-      this.#iommu.map(memory.address + bigIntOf(first.offset), first.iova, memory.pageBytes, plan.access);
+      this.#known.iommu.map(
+        memory.address + bigIntOf(first.offset),
+        first.iova,
+        memory.pageBytes,
+        plan.access,
+      );
     } catch (error) {
       return this.#isRefusedInPlace(mapping, error);
     }
     try {
-      this.#unmapped({ ...first, bytes: memory.pageBytes });
+      this.#known.unmap([{ ...first, bytes: memory.pageBytes }]);
     } catch (error) {
       throw rollbackError("a page was mapped, to see whether a mapping is still there", [error]);
     }
@@ -123,9 +128,9 @@ export class MappingInstaller {
 
   #isRefusedInPlace({ stretches }: DmaMapping, error: unknown): boolean {
     if (hasCode(error, "EEXIST")) return true;
-    if (this.#hasNoGroup(error)) return false;
+    if (this.#known.hasNoGroup(error)) return false;
     // The kernel's EINVAL names no rule; one of these may be it.
-    const info = this.#info;
+    const { info } = this.#known;
     if (info !== undefined) this.#checkAll(stretches, info);
     throw error;
   }
@@ -151,45 +156,83 @@ export class MappingInstaller {
 
   /** @returns false if another attempt is worth it. */
   #tryToInstall(mapping: DmaMapping, retries: Retries): boolean {
-    const info = this.#info ?? this.refresh();
+    const info = this.#known.info;
     if (info === undefined) return (this.#promise(mapping), true);
     try {
       const attempt = this.#begin(mapping, info);
-      this.#mapAll(attempt, retries);
+      this.#run(attempt, retries);
       mapping.place(attempt.stretches);
       return true;
     } catch (error) {
-      const refresh = (): IommuInfo | undefined => this.#infoAfter(error);
-      if (retries.areWorthIt(error, info, this.#options.allocator, refresh)) return false;
-      throw error;
+      return this.#isOver(error, info, retries);
     }
   }
 
-  #mapAll(attempt: Attempt, retries: Retries): void {
-    const { mapping, stretches } = attempt;
-    try {
-      for (const stretch of stretches) this.#mapStretch(attempt, stretch);
-      if (attempt.isNew && this.#isPhysical(mapping)) checkPagesStayed(mapping.memory, stretches);
-    } catch (error) {
-      this.#undo(attempt, error, retries);
-      throw error;
+  async #tryToInstallAsync(mapping: DmaMapping, retries: Retries, caller: InstallCaller): Promise<boolean> {
+    caller.check();
+    const { info } = this.#known;
+    if (info === undefined) {
+      this.#promise(mapping);
+      caller.settle();
+      return true;
     }
+    try {
+      await this.#runAsync(this.#begin(mapping, info), retries, caller);
+      return true;
+    } catch (error) {
+      return this.#isOver(error, info, retries);
+    }
+  }
+
+  /** @returns false if another attempt is worth it; throws the failure otherwise. */
+  #isOver(failure: unknown, info: IommuInfo, retries: Retries): boolean {
+    const refresh = (): IommuInfo | undefined => this.#known.infoAfter(failure);
+    if (retries.areWorthIt(failure, info, this.#options.allocator, refresh)) return false;
+    throw failure;
+  }
+
+  #run(attempt: InstallAttempt, retries: Retries): void {
+    try {
+      attempt.run(this.#known.iommu);
+      this.#checkStayed(attempt);
+    } catch (error) {
+      this.#giveUp(attempt, error, retries, this.#unmapDone(attempt, error));
+    }
+  }
+
+  async #runAsync(attempt: InstallAttempt, retries: Retries, caller: InstallCaller): Promise<void> {
+    const epoch = this.#epoch;
+    try {
+      await attempt.runAsync(this.#known.iommu, () => caller.check());
+      this.#checkStayed(attempt);
+      if (epoch !== this.#epoch) throw groupsChangedError();
+    } catch (error) {
+      this.#giveUp(attempt, error, retries, await this.#unmapDoneAsync(attempt, error));
+    }
+    // At once, so that nothing comes between what was looked at last and this.
+    attempt.mapping.place(attempt.stretches);
+    caller.settle();
+  }
+
+  #checkStayed({ mapping, isNew, stretches }: InstallAttempt): void {
+    const isPhysical = this.#options.mode === "physical" && mapping.plan.iova === undefined;
+    if (isNew && isPhysical) checkPagesStayed(mapping.memory, stretches);
   }
 
   /** Chooses and takes the addresses of a mapping. */
-  #begin(mapping: DmaMapping, info: IommuInfo): Attempt {
+  #begin(mapping: DmaMapping, info: IommuInfo): InstallAttempt {
     this.#withdrawPromise(mapping);
     this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
     const { known } = mapping;
     if (known.length > 0) {
       this.#checkAll(known, info);
-      return { mapping, isNew: false, stretches: known, done: [] };
+      return new InstallAttempt(mapping, false, known);
     }
     try {
       const stretches = planStretches(mapping.memory, this.#iovaSource(mapping));
       this.#checkAll(stretches, info);
       this.#ranges.addAll(stretches);
-      return { mapping, isNew: true, stretches, done: [] };
+      return new InstallAttempt(mapping, true, stretches);
     } catch (error) {
       this.#releaseAllocated(mapping);
       throw error;
@@ -200,57 +243,45 @@ export class MappingInstaller {
     for (const stretch of stretches) checkSegment(stretch, info, this.#options.addressBits);
   }
 
-  /** Notes each part in `done` as soon as it is mapped: what comes before a failure has to be undone. */
-  #mapStretch({ mapping, done }: Attempt, stretch: DmaSegment): void {
-    for (let at = 0; at < stretch.bytes;) {
-      const rest = at === 0 ? stretch : restOf(stretch, at);
-      const bytes = this.#mapSome(mapping, rest);
-      const isAnswer = bytes > 0 && bytes <= rest.bytes;
-      done.push(isAnswer ? { offset: rest.offset, iova: rest.iova, bytes } : rest);
-      if (!isAnswer) throw answerError(rest, bytes);
-      at += bytes;
+  /** Gives the addresses of a failed attempt back, of which nothing is mapped any more; throws the failure. */
+  #giveUp(
+    attempt: InstallAttempt,
+    failure: unknown,
+    retries: Retries,
+    shortfall: VfioError | undefined,
+  ): never {
+    const { mapping, isNew, stretches } = attempt;
+    const { allocated } = mapping;
+    if (isNew) {
+      for (const stretch of stretches) this.#ranges.remove(stretch);
+      this.#releaseAllocated(mapping);
     }
+    const isChosen = isNew && allocated !== undefined && mapping.plan.iova === undefined;
+    if (isChosen && hasCode(failure, "EEXIST")) this.#avoid(attempt, allocated, retries);
+    const isExpected = shortfall === undefined || hasCode(failure, "ERR_VFIO_GROUPS_CHANGED");
+    throw isExpected ? failure : shortfallError(failure, shortfall);
   }
 
-  /** Maps one piece at least, and returns how many bytes it were. */
-  #mapSome(mapping: DmaMapping, { offset, iova, bytes }: DmaSegment): number {
-    const { access, pieceBytes = bytes } = mapping.plan;
-    const address = mapping.memory.address + bigIntOf(offset);
-    const wanted = mapping.memory.bytes - offset;
-    if (bytes > pieceBytes && this.#iommu.mapPieces !== undefined) {
-      return this.#iommu.mapPieces(address, iova, bytes, access, pieceBytes, wanted);
-    }
-    const piece = Math.min(bytes, pieceBytes);
-    this.#iommu.map(address, iova, piece, access, wanted);
-    return piece;
-  }
-
-  /**
-   * Unmaps what was mapped before a failure, and gives the addresses back.
-   * @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken then.
-   */
-  #undo(attempt: Attempt, cause: unknown, retries: Retries): void {
-    const shortfall = this.#unmapDone(attempt, cause);
-    if (attempt.isNew) {
-      for (const stretch of attempt.stretches) this.#ranges.remove(stretch);
-      const { allocated } = attempt.mapping;
-      this.#releaseAllocated(attempt.mapping);
-      if (this.#isChosen(attempt.mapping) && allocated !== undefined && hasCode(cause, "EEXIST"))
-        this.#avoid(attempt, allocated, retries);
-    }
-    if (shortfall !== undefined) throw shortfallError(cause, shortfall);
-  }
-
-  #unmapDone({ done }: Attempt, cause: unknown): VfioError | undefined {
+  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken then. */
+  #unmapDone({ done }: InstallAttempt, cause: unknown): VfioError | undefined {
     try {
-      return this.#unmap(joined(done));
+      return this.#known.unmap(joined(done));
+    } catch (error) {
+      throw rollbackError("mapping failed", [cause, error]);
+    }
+  }
+
+  /** As {@link #unmapDone}, off the event loop. */
+  async #unmapDoneAsync({ done }: InstallAttempt, cause: unknown): Promise<VfioError | undefined> {
+    try {
+      return await this.#known.unmapAsync(joined(done));
     } catch (error) {
       throw rollbackError("mapping failed", [cause, error]);
     }
   }
 
   /** Somebody else's mapping has a part of the piece that came next: it is not chosen again. */
-  #avoid({ mapping, done }: Attempt, allocated: bigint, retries: Retries): void {
+  #avoid({ mapping, done }: InstallAttempt, allocated: bigint, retries: Retries): void {
     const before = done.reduce((sum, { bytes }) => sum + bytes, 0);
     const rest = mapping.memory.bytes - before;
     const piece = Math.min(mapping.plan.pieceBytes ?? rest, rest);
@@ -258,15 +289,6 @@ export class MappingInstaller {
       allocated + bigIntOf(before),
       retries.stepOver(piece, this.#alignmentOf(mapping.memory)),
     );
-  }
-
-  #isPhysical({ plan }: DmaMapping): boolean {
-    return this.#options.mode === "physical" && plan.iova === undefined;
-  }
-
-  /** True if any address is as good as another. */
-  #isChosen({ plan }: DmaMapping): boolean {
-    return this.#options.mode === "allocate" && plan.iova === undefined;
   }
 
   #iovaSource(mapping: DmaMapping): IovaSource {
@@ -281,7 +303,7 @@ export class MappingInstaller {
 
   /** Aligned to the memory's pages, the IOMMU can use pages as large. */
   #alignmentOf({ pageBytes }: MappableMemory): number {
-    return Math.max(pageBytes, this.#info?.smallestPage ?? pageBytes);
+    return Math.max(pageBytes, this.#known.info?.smallestPage ?? pageBytes);
   }
 
   #releaseAllocated(mapping: DmaMapping): void {
@@ -289,51 +311,4 @@ export class MappingInstaller {
     if (mapping.allocated !== undefined) this.#options.allocator.release(mapping.allocated);
     mapping.allocated = undefined;
   }
-
-  /**
-   * Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it.
-   * @param done gets each stretch of which nothing is mapped any more.
-   */
-  #unmap(stretches: readonly DmaSegment[], done: DmaSegment[] = []): VfioError | undefined {
-    let shortfall: VfioError | undefined;
-    for (const stretch of stretches) {
-      const unmapped = this.#unmapped(stretch);
-      if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
-      done.push(stretch);
-    }
-    return shortfall;
-  }
-
-  /** How much the kernel took back of a stretch: all of it, if it has forgotten it. */
-  #unmapped({ iova, bytes }: DmaSegment): number {
-    try {
-      return this.#iommu.unmap(iova, bytes);
-    } catch (error) {
-      if (isClosed(error) || this.#hasNoGroup(error)) return bytes;
-      throw error;
-    }
-  }
-
-  /** True if that is why something failed. Without a group, the kernel has forgotten every mapping. */
-  #hasNoGroup(failure: unknown): boolean {
-    return hasCode(failure, "EINVAL") && this.#infoAfter(failure) === undefined;
-  }
-
-  /** What the IOMMU says after a failure, which is thrown if that cannot be found out. */
-  #infoAfter(failure: unknown): IommuInfo | undefined {
-    try {
-      return this.refresh();
-    } catch {
-      throw failure;
-    }
-  }
-}
-
-/** A closed container cannot be asked, but what VFIO pinned stays out of anybody else's hands until it is unpinned. */
-function isClosed(error: unknown): boolean {
-  return hasCode(error, "EBADF") || hasCode(error, "ERR_VFIO_CLOSED");
-}
-
-function restOf({ offset, iova, bytes }: DmaSegment, from: number): DmaSegment {
-  return { offset: offset + from, iova: iova + bigIntOf(from), bytes: bytes - from };
 }

@@ -37,6 +37,7 @@ export class Retries {
     allocator: IovaAllocator,
     refresh: () => IommuInfo | undefined,
   ): boolean {
+    if (hasCode(error, "ERR_VFIO_GROUPS_CHANGED")) return true;
     if (hasCode(error, "EEXIST")) return this.#hasSteppedOver();
     if (mayBeOutdated(error) && this.#isOutdated(before, refresh)) return true;
     return hasCode(error, "ERR_VFIO_IOVA_EXHAUSTED") && this.#beginLastSearch(allocator);
