@@ -26,6 +26,11 @@ export function checkObject(value: unknown, expected: string): asserts value is 
   if (typeof value !== "object" || value === null) throw argumentError(value, expected);
 }
 
+/** As `Array.isArray`, which would make anything of what a list holds. */
+export function isList(value: unknown): boolean {
+  return Array.isArray(value);
+}
+
 /** True for 1, 2, 4, … */
 export function isPowerOfTwo(value: unknown): boolean {
   return typeof value === "number" && value >= 1 && Number.isInteger(Math.log2(value));

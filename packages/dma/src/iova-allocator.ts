@@ -1,7 +1,7 @@
 import { VfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
 import { formatAddress, formatRange } from "./format.js";
-import { checkObject, isPowerOfTwo, shown } from "./arguments.js";
+import { checkObject, isList, isPowerOfTwo, shown } from "./arguments.js";
 import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
 import { SortedRanges } from "./sorted-ranges.js";
 
@@ -185,9 +185,9 @@ export class IovaAllocator {
 }
 
 function checkedRanges(ranges: readonly IovaRange[]): readonly IovaRange[] {
-  if (!Array.isArray(ranges)) throw noRanges(ranges);
+  if (!isList(ranges)) throw noRanges(ranges);
   for (const range of ranges as readonly (IovaRange | undefined)[]) {
-    if (isAddress(range?.start) && isAddress(range?.end) && range.start <= range.end) continue;
+    if (isAddress(range?.start) && isAddress(range.end) && range.start <= range.end) continue;
     throw noRanges(range);
   }
   return ranges;

@@ -1,5 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { argumentError } from "./arguments.js";
+import { argumentError, isList } from "./arguments.js";
 import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
 import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";
@@ -190,7 +190,7 @@ export class IovaTable {
 
 function checkSegments(segments: readonly (Partial<DmaSegment> | undefined)[]): void {
   const expected = "segments, a list of { offset: number, iova: bigint, bytes: number },";
-  if (!Array.isArray(segments)) throw argumentError(segments, expected);
+  if (!isList(segments)) throw argumentError(segments, expected);
   for (const segment of segments) {
     const areNumbers = Number.isSafeInteger(segment?.offset) && Number.isSafeInteger(segment?.bytes);
     if (!areNumbers || typeof segment?.iova !== "bigint") throw argumentError(segment, expected);

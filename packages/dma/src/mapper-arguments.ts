@@ -26,9 +26,9 @@ export function checkedMode(iova: unknown): IovaMode {
 
 function checkMemory(memory: MappableMemory): void {
   checkObject(memory, MEMORY_EXPECTED);
-  const { address, bytes, pageBytes, physicalAddresses, hold } = memory;
+  const { address, bytes, pageBytes } = memory;
   const areNumbers = Number.isSafeInteger(bytes) && isPowerOfTwo(pageBytes) && typeof address === "bigint";
-  const areMethods = typeof physicalAddresses === "function" && typeof hold === "function";
+  const areMethods = typeof memory.physicalAddresses === "function" && typeof memory.hold === "function";
   if (!areNumbers || !areMethods) throw argumentError(memory, MEMORY_EXPECTED);
   if (bytes > 0 && bytes % pageBytes === 0 && Number(address) % pageBytes === 0) return;
   throw new VfioRangeError(

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { Struct, VfioError } from "@vfio/ioctl-native";
-import { argumentError, checkObject } from "./arguments.js";
+import { argumentError, checkObject, isList } from "./arguments.js";
 import { formatAddress } from "./format.js";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 
@@ -39,7 +39,8 @@ export interface MemoryDescription {
 export function encodeMemoryDescription(description: MemoryDescription): Uint8Array {
   checkObject(description, "a description of memory: { bytes, pageBytes, table },");
   const { bytes, pageBytes, table } = description;
-  if (!(table instanceof IovaTable)) throw argumentError(table, "an IovaTable");
+  if (!isList((table as Partial<IovaTable> | undefined)?.stretches))
+    throw argumentError(table, "an IovaTable");
   const segments = table.stretches;
   const values = {
     version: VERSION,

@@ -1,4 +1,4 @@
-import { argumentError, isPowerOfTwo } from "./arguments.js";
+import { argumentError, isList, isPowerOfTwo } from "./arguments.js";
 import { bigIntOf } from "./halves.js";
 
 /** A stretch of memory whose addresses follow each other without a hole. */
@@ -26,7 +26,7 @@ export interface Run {
  * ```
  */
 export function contiguousRuns(addresses: readonly bigint[], pageBytes: number): Run[] {
-  if (!Array.isArray(addresses)) throw argumentError(addresses, "a list of addresses");
+  if (!isList(addresses)) throw argumentError(addresses, "a list of addresses");
   if (!isPowerOfTwo(pageBytes)) throw argumentError(pageBytes, "a page size, a power of two,");
   const page = bigIntOf(pageBytes);
   const runs: Run[] = [];

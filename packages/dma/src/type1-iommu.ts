@@ -10,7 +10,7 @@ import {
   type IommuInfo,
   type IoctlContext,
 } from "@vfio/ioctl-native";
-import { checkObject } from "./arguments.js";
+import { argumentError, checkObject } from "./arguments.js";
 import type { DmaAccess, Iommu } from "./iommu.js";
 import { explainMapFailure } from "./map-failure.js";
 import { formatRange } from "./format.js";
@@ -32,6 +32,8 @@ const HEADERS: Record<DmaAccess, bigint> = {
   "write-only": headerOf(FLAGS["write-only"]),
 };
 
+const CONTAINER_EXPECTED = "a VFIO container ({ fd: number })";
+
 /** How many pieces go with one call: as many structs as fit two pages. */
 const MANY = 256;
 
@@ -43,7 +45,8 @@ export class Type1Iommu implements Iommu {
 
   /** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what has no fd. */
   constructor(container: HasFd) {
-    checkObject(container, "a VFIO container ({ fd: number })");
+    checkObject(container, CONTAINER_EXPECTED);
+    if (!("fd" in container)) throw argumentError(container, CONTAINER_EXPECTED);
     this.#container = container;
   }
 

@@ -21,7 +21,7 @@ class SlowIommu extends FakeIommu {
         try {
           resolve(action());
         } catch (error) {
-          reject(error as Error);
+          reject(error instanceof Error ? error : new Error(String(error)));
         }
       });
     });

@@ -1,0 +1,100 @@
+/**
+ * What one mapping costs among many, against what it costs among few: maps, unmaps, translations and replays beside
+ * 60,000 mappings and beside 600, with an IOMMU that does nothing, so that all of it is JavaScript.
+ */
+import { DmaMapper } from "@vfio/dma";
+import { measure } from "../../../tools/workspace/src/pairs.js";
+
+const PAGE = 4096;
+const FEW = 600;
+const MANY = 60_000;
+/** So many are mapped and unmapped beside the others, in no order. */
+const BATCH = 600;
+const GOAL = 1.3;
+
+const inPlace = Object.assign(new Error("it is mapped"), { code: "EEXIST" });
+
+/** Does nothing, but refuses to map what is mapped: that is how a replay asks. */
+function emptyIommu() {
+  const mapped = new Set();
+  const iovaRanges = [{ start: 0n, end: (1n << 48n) - 1n }];
+  return {
+    info: () => ({ pageSizes: 0x1000n, smallestPage: PAGE, iovaRanges, mappingsLeft: 0xffff }),
+    map(_address, iova) {
+      if (mapped.has(iova)) throw inPlace;
+      mapped.add(iova);
+    },
+    unmap(iova, bytes) {
+      mapped.delete(iova);
+      return bytes;
+    },
+  };
+}
+
+const release = { [Symbol.dispose]() {} };
+const memories = (count, from = 0) =>
+  Array.from({ length: count }, (_, index) => ({
+    address: BigInt((from + index + 1) * 2 * PAGE),
+    bytes: PAGE,
+    pageBytes: PAGE,
+    physicalAddresses: () => [],
+    hold: () => release,
+  }));
+const batch = memories(BATCH, MANY);
+const inNoOrder = (list) => list.map((_, index) => list[(index * 7919) % list.length]);
+
+/** A mapper with so many mappings, of which every other one of twice as many is left: so there are holes between. */
+function mapperWith(count) {
+  const mapper = new DmaMapper(emptyIommu(), { iova: "allocate" });
+  const all = memories(count * 2).map((memory) => mapper.map(memory));
+  all.forEach((mapping, index) => index % 2 === 0 && mapping.unmap());
+  const mappings = mapper.mappings;
+  return {
+    mapper,
+    mappings,
+    tables: inNoOrder(mappings)
+      .slice(0, BATCH)
+      .map(({ table }) => table),
+  };
+}
+
+const few = mapperWith(FEW);
+const many = mapperWith(MANY);
+
+const nanoseconds = (call) => {
+  const started = process.hrtime.bigint();
+  call();
+  return Number(process.hrtime.bigint() - started);
+};
+/** Half of them at a time, so that what was made is still near when it is taken back, as in a program. */
+function mapAndUnmap({ mapper }) {
+  const mapped = [];
+  const map = nanoseconds(() => batch.forEach((memory) => mapped.push(mapper.map(memory))));
+  const unmap = nanoseconds(() => inNoOrder(mapped).forEach((mapping) => mapping.unmap()));
+  return { map, unmap };
+}
+function translate({ tables }) {
+  let sum = 0;
+  const turns = () => tables.forEach((table) => (sum = (sum + table.iovaLow(64, 64)) | 0));
+  return nanoseconds(() => {
+    for (let turn = 0; turn < 100; turn++) turns();
+  });
+}
+const replay = ({ mapper, mappings }) => nanoseconds(() => mapper.replay()) / mappings.length;
+
+/** @param {string} what @param {(side: ReturnType<typeof mapperWith>) => number} cost @param {number} turns */
+function compare(what, cost, turns) {
+  const least = (side) => Math.min(...Array.from({ length: turns }, () => cost(side)));
+  measure({
+    what: `${what} beside 60,000 mappings, against beside 600`,
+    unit: "×",
+    goal: GOAL,
+    rounds: 11,
+    ours: () => least(many) / least(few),
+  });
+}
+
+compare("map", (side) => mapAndUnmap(side).map, 20);
+compare("unmap", (side) => mapAndUnmap(side).unmap, 20);
+compare("offset → IOVA", translate, 20);
+compare("replay, for each", replay, 3);
