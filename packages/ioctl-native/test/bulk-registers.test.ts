@@ -181,7 +181,9 @@ describe("given a register that is polled", () => {
     [64, 1n],
   ])("of %s bits, for days, the time that node:vm gives it ends it", (width, bit) => {
     const context = { poll: () => bulk.poll(0, width as 32, bit as number, bit as number, 2 ** 40) };
-    expect(() => runInNewContext("poll()", context, { timeout: 20 })).toThrow("timed out after 20ms");
+    expect((): unknown => runInNewContext("poll()", context, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
   });
 
   it("masks that do not fit, and times and widths that are none, are refused", () => {

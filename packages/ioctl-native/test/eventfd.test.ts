@@ -81,7 +81,9 @@ describe("an eventfd", () => {
   it("busy-polled without end, the time that node:vm gives it ends it", () => {
     using event = EventFd.create();
     const context = { spin: () => event.spin(Infinity) };
-    expect(() => runInNewContext("spin()", context, { timeout: 20 })).toThrow("timed out after 20ms");
+    expect((): unknown => runInNewContext("spin()", context, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
   });
 
   it.each([-1, NaN, "1", null])("can't be busy-polled for %s milliseconds", (timeoutMs) => {

@@ -51,7 +51,9 @@ describe("given a vector that is busy-polled without end", () => {
   it("the time that node:vm gives it ends it", () => {
     using vector = new InterruptVector(0, "vector 0");
     const wait = (): number => vector.waitSync({ timeoutMs: Infinity });
-    expect(() => runInNewContext("wait()", { wait }, { timeout: 20 })).toThrow("timed out after 20ms");
+    expect((): unknown => runInNewContext("wait()", { wait }, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
   });
 });
 

@@ -59,7 +59,9 @@ describe.each([
 
   it("that never becomes so, polled without end: the time that node:vm gives it ends it", () => {
     const poll = (): number => region().pollMaskSync(8, 1, 1, { timeoutMs: Infinity });
-    expect(() => runInNewContext("poll()", { poll }, { timeout: 20 })).toThrow("timed out after 20ms");
+    expect((): unknown => runInNewContext("poll()", { poll }, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
   });
 
   it("an abort ends the wait with its reason, before it or during it", async () => {
