@@ -14,6 +14,8 @@ import {
 } from "node:fs";
 import { errnoOfError } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
+import { polledWatches } from "./polled-watches.js";
+import { hasFdWatches } from "./runtime.js";
 
 /** One register accessor each, on one mapping; a read-only mapping has no `write…` functions. */
 export interface RegisterFunctions {
@@ -206,6 +208,8 @@ export interface Kernel {
   /** `recvmsg(2)` of one datagram; received descriptors are close-on-exec. */
   datagramReceive(fd: number, maxBytes: number, maxFds: number): ReceivedDatagram | number;
 
+  /** `poll(2)` that does not wait: 1 if an fd is ready, has an error or lost its peer, 0 if not. */
+  ready(fd: number, forWriting: boolean): number;
   /** The watcher, whatever that is, or a negative errno. */
   watch(fd: number, forWriting: boolean, callback: () => void): unknown;
   /** Ends a watch. */
@@ -265,6 +269,7 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ...(hasFdWatches() ? {} : polledWatches(addon)),
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),
     readLink: (path) => orErrno(() => readlinkSync(path)),

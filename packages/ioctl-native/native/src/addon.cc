@@ -7,6 +7,7 @@ static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   InitMappings(env, exports);
   InitRegisters(env, exports);
   InitBulkRegisters(env, exports);
+  InitReadiness(env, exports);
   InitSockets(env, exports);
   InitWatchers(env, exports);
   return exports;

@@ -92,5 +92,6 @@ void InitFiles(Napi::Env env, Napi::Object exports);
 void InitMappings(Napi::Env env, Napi::Object exports);
 void InitRegisters(Napi::Env env, Napi::Object exports);
 void InitBulkRegisters(Napi::Env env, Napi::Object exports);
+void InitReadiness(Napi::Env env, Napi::Object exports);
 void InitSockets(Napi::Env env, Napi::Object exports);
 void InitWatchers(Napi::Env env, Napi::Object exports);
