@@ -10,7 +10,7 @@
 #include <mutex>
 #include <unordered_map>
 
-#include "common.h"
+#include "mapping-functions.h"
 
 #ifndef MADV_POPULATE_WRITE  // Linux 5.14
 #define MADV_POPULATE_READ 22
@@ -76,8 +76,24 @@ int Populate(void* address, size_t length, bool writable) {
   return errno == EFAULT ? ENOMEM : errno;
 }
 
-uint32_t HandleArg(const Napi::CallbackInfo& info) {
-  return static_cast<uint32_t>(WholeArg(info, 0, 1, std::numeric_limits<uint32_t>::max()).value_or(0));
+// What the ArrayBuffers have of their mappings, by number. Of a buffer that it could not make, Node-API runs the finalizer
+// at once, later, or not at all: so both sides ask for it by number, and whoever comes second finds nothing.
+auto& loans = *new std::unordered_map<uintptr_t, std::shared_ptr<Mapping>>;
+uintptr_t next_loan = 1;
+
+void* Lend(std::shared_ptr<Mapping> mapping) {
+  std::lock_guard<std::mutex> lock(table_mutex);
+  loans[next_loan] = std::move(mapping);
+  return reinterpret_cast<void*>(next_loan++);
+}
+
+void GiveBack(void* loan) {
+  std::shared_ptr<Mapping> last;  // destroyed after the lock is free: that may be a long munmap
+  std::lock_guard<std::mutex> lock(table_mutex);
+  auto found = loans.find(reinterpret_cast<uintptr_t>(loan));
+  if (found == loans.end()) return;
+  last = std::move(found->second);
+  loans.erase(found);
 }
 
 }  // namespace
@@ -108,85 +124,88 @@ static int BindToNode(void* address, size_t length, int node) {
 }
 
 // map(fd, offset, length, writable, populate, address | undefined, name, node) → handle or -errno. Node -1: any.
-static Napi::Value Map(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  int fd = FdArg(info, 0);
-  auto offset = OffsetArg(info, 1);
-  auto length = WholeArg(info, 2, 1, kMaxSafeInteger);
-  bool writable = info[3].ToBoolean();
-  bool populate = info[4].ToBoolean();
-  bool lossless = true;
-  uint64_t wanted = info[5].IsBigInt() ? info[5].As<Napi::BigInt>().Uint64Value(&lossless) : 0;
-  auto name = StringArg(info, 6);
-  auto node = WholeArg(info, 7, -1, 65535);
-  if (!offset || !length || !lossless || !name || !node) return Failed(env, EINVAL);
+static napi_value Map(const Call& call) {
+  int fd = call.Fd(0);
+  auto offset = call.Offset(1);
+  auto length = call.Whole(2, 1, kMaxSafeInteger);
+  bool writable = call.Flag(3);
+  bool populate = call.Flag(4);
+  auto wanted = TypeOf(call.env(), call[5]) == napi_bigint ? call.Wide(5) : 0;
+  auto name = call.Text(6);
+  auto node = call.Whole(7, -1, 65535);
+  if (!offset || !length || !wanted || !name || !node) return Failed(call, EINVAL);
 
   Range range = CheckRange(fd, static_cast<size_t>(*offset), static_cast<size_t>(*length));
-  if (range.error != 0) return Failed(env, range.error);
-  int flags = MAP_SHARED | (wanted == 0 ? 0 : MAP_FIXED_NOREPLACE);
-  auto* hint = reinterpret_cast<void*>(static_cast<uintptr_t>(wanted));
+  if (range.error != 0) return Failed(call, range.error);
+  int flags = MAP_SHARED | (*wanted == 0 ? 0 : MAP_FIXED_NOREPLACE);
+  auto* hint = reinterpret_cast<void*>(static_cast<uintptr_t>(*wanted));
   void* address = mmap(hint, range.pages, PROT_READ | (writable ? PROT_WRITE : 0), flags, fd, *offset);
-  if (address == MAP_FAILED) return Result(env, -1);
+  if (address == MAP_FAILED) return Result(call, -1);
 
   // Before Linux 4.17 the address was only a hint.
-  int error = wanted != 0 && address != hint ? EEXIST : 0;
+  int error = *wanted != 0 && address != hint ? EEXIST : 0;
   if (error == 0 && *node >= 0) error = BindToNode(address, range.pages, static_cast<int>(*node));
   if (error == 0 && populate) error = Populate(address, range.pages, writable);
   if (error != 0) {
     munmap(address, range.pages);
-    return Failed(env, error);
+    return Failed(call, error);
   }
   auto mapping = std::make_shared<Mapping>(static_cast<uint8_t*>(address), *length, range.pages, writable, *name);
-  return Napi::Number::New(env, AddToTable(std::move(mapping)));
+  return Number(call.env(), AddToTable(std::move(mapping)));
 }
 
-static Napi::Value Address(const Napi::CallbackInfo& info) {
-  auto mapping = FindMapping(HandleArg(info));
-  if (!mapping) return Failed(info.Env(), EBADF);
-  return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(reinterpret_cast<uintptr_t>(mapping->address())));
+static napi_value Address(const Call& call) {
+  auto mapping = MappingArg(call, 0);
+  if (!mapping) return Failed(call, EBADF);
+  return BigInt(call.env(), reinterpret_cast<uintptr_t>(mapping->address()));
 }
 
-static Napi::Value Length(const Napi::CallbackInfo& info) {
-  auto mapping = FindMapping(HandleArg(info));
-  if (!mapping) return Failed(info.Env(), EBADF);
-  return Napi::Number::New(info.Env(), static_cast<double>(mapping->length()));
+static napi_value Length(const Call& call) {
+  auto mapping = MappingArg(call, 0);
+  if (!mapping) return Failed(call, EBADF);
+  return Number(call.env(), static_cast<double>(mapping->length()));
 }
 
 // An ArrayBuffer over the mapping; its finalizer gives back one reference. Some builds (Electron) forbid
 // buffers outside V8's own heap: then -ENOTSUP, and only the register accessors are left. An ArrayBuffer can't be
-// read-only, and a store into a read-only mapping is a SIGSEGV: -EACCES.
-static Napi::Value View(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto mapping = FindMapping(HandleArg(info));
-  if (!mapping) return Failed(env, EBADF);
-  if (!mapping->writable()) return Failed(env, EACCES);
-  auto* reference = new std::shared_ptr<Mapping>(mapping);
-  auto release = [](napi_env, void*, void* hint) { delete static_cast<std::shared_ptr<Mapping>*>(hint); };
+// read-only, and a store into a read-only mapping is a SIGSEGV: -EACCES. -EFBIG: longer than the engine makes them.
+static napi_value View(const Call& call) {
+  napi_env env = call.env();
+  MappingRef mapping = MappingArg(call, 0);
+  if (!mapping) return Failed(call, EBADF);
+  if (!mapping->writable()) return Failed(call, EACCES);
+  void* loan = Lend(mapping);
+  auto release = [](napi_env, void*, void* hint) { GiveBack(hint); };
   napi_value view;
-  if (napi_create_external_arraybuffer(env, mapping->address(), mapping->length(), release, reference, &view) != napi_ok) {
-    delete reference;
-    return Failed(env, ENOTSUP);
-  }
-  return Napi::Value(env, view);
+  auto made = napi_create_external_arraybuffer(env, mapping->address(), mapping->length(), release, loan, &view);
+  if (made == napi_ok) return view;
+  GiveBack(loan);
+  if (made == napi_no_external_buffers_allowed) return Failed(call, ENOTSUP);
+  bool thrown = false;
+  // In an environment that is ending nothing is thrown, and nothing need be returned.
+  if (napi_is_exception_pending(env, &thrown) != napi_ok || !thrown) return nullptr;
+  return napi_get_and_clear_last_exception(env, &view) == napi_ok ? Failed(call, EFBIG) : nullptr;
 }
 
-// Once a view is detached its length is 0, reads give undefined and writes are ignored.
-static Napi::Value Detach(const Napi::CallbackInfo& info) {
-  if (info[0].IsArrayBuffer()) napi_detach_arraybuffer(info.Env(), info[0]);
-  return info.Env().Undefined();
+// Once a view is detached its length is 0, reads give undefined and writes are ignored. A view that can't be detached
+// was, or was transferred to another thread.
+static napi_value Detach(const Call& call) {
+  Attempted(napi_detach_arraybuffer(call.env(), call[0]));
+  return nullptr;
 }
 
-static Napi::Value Unmap(const Napi::CallbackInfo& info) {
-  auto mapping = RemoveFromTable(HandleArg(info));
-  if (!mapping) return Failed(info.Env(), EBADF);
-  return Result(info.Env(), mapping->Close());
+static napi_value Unmap(const Call& call) {
+  auto handle = call.Whole(0, 1, std::numeric_limits<uint32_t>::max());
+  auto mapping = RemoveFromTable(static_cast<uint32_t>(handle.value_or(0)));
+  return mapping ? Result(call, mapping->Close()) : Failed(call, EBADF);
 }
 
-void InitMappings(Napi::Env env, Napi::Object exports) {
-  exports["map"] = Napi::Function::New<Map>(env);
-  exports["mappingAddress"] = Napi::Function::New<Address>(env);
-  exports["mappingLength"] = Napi::Function::New<Length>(env);
-  exports["mappingView"] = Napi::Function::New<View>(env);
-  exports["detachView"] = Napi::Function::New<Detach>(env);
-  exports["unmap"] = Napi::Function::New<Unmap>(env);
+bool AddMappings(napi_env env, napi_value exports) {
+  return AddFunctions(env, exports,
+                      {{"map", Native<Map, 8>},
+                       {"mappingAddress", Native<Address, 1>},
+                       {"mappingLength", Native<Length, 1>},
+                       {"mappingView", Native<View, 1>},
+                       {"detachView", Native<Detach, 1>},
+                       {"unmap", Native<Unmap, 1>}});
 }

@@ -1,0 +1,16 @@
+#include "mapping-functions.h"
+
+static void Release(napi_env, void* data, void*) { delete static_cast<MappingRef*>(data); }
+
+MappingRef MappingArg(const Call& call, size_t index) {
+  auto handle = call.Whole(index, 1, std::numeric_limits<uint32_t>::max());
+  return FindMapping(static_cast<uint32_t>(handle.value_or(0)));
+}
+
+bool AddFunctionsOn(const MappingRef& mapping, napi_env env, napi_value object,
+                    std::initializer_list<NativeFunction> functions) {
+  for (const auto& function : functions) {
+    if (!AddFunction(env, object, function, new MappingRef(mapping), Release)) return false;
+  }
+  return true;
+}

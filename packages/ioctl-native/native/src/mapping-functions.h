@@ -1,0 +1,16 @@
+// Functions on one mapping, which they keep for as long as JavaScript has them.
+#pragma once
+
+#include <memory>
+
+#include "mapping.h"
+#include "values.h"
+
+using MappingRef = std::shared_ptr<Mapping>;
+
+// The mapping whose number is an argument; nullptr if there is none.
+MappingRef MappingArg(const Call& call, size_t index);
+
+// Gives an object these functions; each has the mapping as `call.data<MappingRef>()`. False if that can't be done.
+bool AddFunctionsOn(const MappingRef& mapping, napi_env env, napi_value object,
+                    std::initializer_list<NativeFunction> functions);
