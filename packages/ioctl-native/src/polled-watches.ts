@@ -1,6 +1,4 @@
-import { fstatSync } from "node:fs";
 import { clearInterval, setInterval } from "node:timers";
-import { errnoOf } from "./errors.js";
 import type { Kernel } from "./kernel.js";
 
 const INTERVAL_MS = 1;
@@ -24,7 +22,8 @@ export function polledWatches({
   const isRunning = (watch: unknown): watch is PolledWatch => running.has(watch);
   return {
     watch: (fd, forWriting, callback) => {
-      if (isAlwaysReady(fd)) return errnoOf("EPERM");
+      const first = ready(fd, forWriting);
+      if (first < 0) return first;
       const copy = dup(fd);
       if (copy < 0) return copy;
       const look = (): void => {
@@ -47,15 +46,4 @@ export function polledWatches({
       if (isRunning(watch)) watch.timer.unref();
     },
   };
-}
-
-/** For an ordinary file poll() says "ready" always, where epoll says EPERM. */
-function isAlwaysReady(fd: number): boolean {
-  try {
-    const status = fstatSync(fd);
-    return status.isFile() || status.isDirectory();
-  } catch {
-    // dup() says what is wrong with it.
-    return false;
-  }
 }

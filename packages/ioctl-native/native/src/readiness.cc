@@ -1,5 +1,6 @@
 // Whether an fd is ready, asked and not waited for: where the event loop has no uv_poll, a timer asks.
 #include <poll.h>
+#include <sys/stat.h>
 
 #include "values.h"
 
@@ -9,10 +10,11 @@ namespace {
 napi_value Ready(const Call& call) {
   short wanted = call.Flag(1) ? POLLOUT : POLLIN | POLLRDHUP;
   pollfd asked{call.Fd(0), wanted, 0};
-  // poll() leaves out an fd below 0.
-  if (asked.fd < 0) return Failed(call, EBADF);
-  int count = poll(&asked, 1, 0);
-  return (asked.revents & POLLNVAL) != 0 ? Failed(call, EBADF) : Result(call, count);
+  // For an ordinary file poll() says "ready" always, where epoll says EPERM.
+  struct stat status;
+  if (fstat(asked.fd, &status) < 0) return Result(call, -1);
+  if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) return Failed(call, EPERM);
+  return Result(call, poll(&asked, 1, 0));
 }
 
 }  // namespace
