@@ -1,6 +1,8 @@
 #include "packets.h"
 
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
