@@ -219,7 +219,7 @@ function textOf(hint: Hint): string | undefined {
 }
 
 function withHint(message: string, hint: string | undefined): string {
-  return hint === undefined ? message : `${message}. ${hint}`;
+  return hint === undefined ? message : `${message.replace(/\.$/, "")}. ${hint}`;
 }
 
 function brand(error: Error): void {
