@@ -14,6 +14,8 @@ import {
 } from "node:fs";
 import { errnoOfError } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
+import { polledWatches } from "./polled-watches.js";
+import { hasFdWatches } from "./runtime.js";
 
 /** One register accessor each, on one mapping; a read-only mapping has no `write…` functions. */
 export interface RegisterFunctions {
@@ -79,6 +81,9 @@ export interface LockHolder {
   readonly pid: number;
 }
 
+/** What kind of local socket: a connection that keeps the bounds of packets, or single datagrams. */
+export type SocketKind = "seqpacket" | "datagram";
+
 /** The process at the other end of a local socket, as the kernel saw it when it connected. */
 export interface PeerCredentials {
   /** Its process id. */
@@ -138,6 +143,8 @@ export interface Kernel {
   preadStrided(fd: number, bytes: Uint8Array, width: number, offset: number, stride: number): number;
   /** `pwrite(2)`. */
   pwrite(fd: number, bytes: Uint8Array, offset: number): number;
+  /** `fchmod(2)`. */
+  chmod(fd: number, mode: number): number;
   /** `ftruncate(2)`. */
   truncate(fd: number, bytes: number): number;
   /** `fcntl(2)`, F_GETLK for a write lock on the whole file. */
@@ -184,10 +191,14 @@ export interface Kernel {
   /** Blocks, halves and polling on the mapping's memory. */
   bulkRegisters(handle: number): BulkRegisterFunctions | number;
 
-  /** `socket(2)`, `bind(2)`, `listen(2)`: AF_UNIX, SOCK_SEQPACKET, non-blocking, the file's mode 0600. */
-  socketListen(path: string, backlog: number): number;
-  /** `socket(2)`, `connect(2)`, non-blocking. */
-  socketConnect(path: string): number;
+  /** `socket(2)`: AF_UNIX, non-blocking, close-on-exec. */
+  socket(kind: SocketKind): number;
+  /** `bind(2)` to a path. */
+  socketBind(fd: number, path: string): number;
+  /** `listen(2)`. */
+  socketListen(fd: number, backlog: number): number;
+  /** `connect(2)` to a path. From then on only that socket can send datagrams to this one. */
+  socketConnect(fd: number, path: string): number;
   /** `accept4(2)`, non-blocking. */
   socketAccept(fd: number): number;
   /** `sendmsg(2)` of one packet with its descriptors (SCM_RIGHTS). */
@@ -197,15 +208,13 @@ export interface Kernel {
   /** `getsockopt(2)`, SO_PEERCRED. */
   socketPeer(fd: number): PeerCredentials | number;
 
-  /** `socket(2)`, `bind(2)`: AF_UNIX, SOCK_DGRAM, non-blocking, the file's mode 0600. */
-  datagramBind(path: string): number;
-  /** `connect(2)`: from then on only that socket can send to this one. */
-  datagramConnect(fd: number, path: string): number;
   /** `sendmsg(2)` of one datagram with its descriptors to a socket's path. */
   datagramSend(fd: number, path: string, bytes: Uint8Array, fds: readonly number[]): number;
   /** `recvmsg(2)` of one datagram; received descriptors are close-on-exec. */
   datagramReceive(fd: number, maxBytes: number, maxFds: number): ReceivedDatagram | number;
 
+  /** `poll(2)` that does not wait: 1 if an fd is ready, has an error or lost its peer, 0 if not; EPERM for a file. */
+  ready(fd: number, forWriting: boolean): number;
   /** The watcher, whatever that is, or a negative errno. */
   watch(fd: number, forWriting: boolean, callback: () => void): unknown;
   /** Ends a watch. */
@@ -265,6 +274,7 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ...(hasFdWatches() ? {} : polledWatches(addon)),
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),
     readLink: (path) => orErrno(() => readlinkSync(path)),

@@ -8,7 +8,7 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   bool complete = AddDatagrams(env, exports) && AddEventfds(env, exports) && AddFiles(env, exports) &&
                   AddMappings(env, exports) && AddRegisters(env, exports) && AddBulkRegisters(env, exports) &&
-                  AddSockets(env, exports) && AddWatchers(env, exports);
+                  AddReadiness(env, exports) && AddSockets(env, exports) && AddWatchers(env, exports);
   return complete ? exports : Napi::Object();
 }
 
