@@ -93,6 +93,8 @@ export class DmaMapper implements Disposable {
   readonly #allocator: IovaAllocator;
   readonly #iommu: KnownIommu;
   readonly #installer: MappingInstaller;
+  /** Memory stays held for as long as this is open, even if this thread ends. */
+  readonly #container: HasFd | undefined;
   readonly #arena: DmaArena;
   readonly #mappings = new KnownMappings();
   /** What is being mapped off the event loop, and unmapped. */
@@ -119,6 +121,7 @@ export class DmaMapper implements Disposable {
     this.#allocator =
       iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
+    this.#container = "fd" in container ? container : undefined;
     this.#iommu = new KnownIommu(iommu, () => this.#allocator.forgetAvoided());
     this.#installer = new MappingInstaller(this.#iommu, {
       mode: this.mode,
@@ -346,7 +349,7 @@ export class DmaMapper implements Disposable {
   }
 
   #hold({ memory, plan }: DmaMapping): Disposable {
-    return memory.hold(plan.iova === undefined ? this.#reason : reasonAt(plan.iova));
+    return memory.hold(plan.iova === undefined ? this.#reason : reasonAt(plan.iova), this.#container);
   }
 
   /** Nothing of a mapping is mapped any more, and it does not come back. */

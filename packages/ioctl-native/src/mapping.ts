@@ -287,8 +287,8 @@ function checkAddress(address: bigint | undefined, name: string): void {
 }
 
 function checkPart({ bytes: all, name }: Mapping, offset: number, bytes: number): void {
-  const isPart = Number.isSafeInteger(bytes) && bytes >= 0 && offset >= 0 && offset + bytes <= all;
-  if (isPart && offset % 8 === 0) return;
+  const isPart = Number.isSafeInteger(offset) && Number.isSafeInteger(bytes) && bytes >= 0 && offset >= 0;
+  if (isPart && offset + bytes <= all && offset % 8 === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
     `there are no ${String(bytes)} bytes at offset ${String(offset)} of ${name} (${all} bytes), or the offset is no multiple of 8`,

@@ -1,26 +1,7 @@
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import path from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import { nativeProgram } from "./support/native-program.js";
 
-const SOURCES = ["support/fault-guard.cc", "../native/src/fault-guard.cc"];
-
-let folder: string;
-let program: string;
-beforeAll(() => {
-  folder = mkdtempSync(path.join(tmpdir(), "vfio-guard-"));
-  program = path.join(folder, "fault-guard");
-  const sources = SOURCES.map((source) => path.join(import.meta.dirname, source));
-  execFileSync("c++", ["-std=c++17", "-O2", "-Wall", "-Werror", "-pthread", "-o", program, ...sources]);
-});
-afterAll(() => rmSync(folder, { recursive: true }));
-
-/** What a scenario printed, and how its process ended. */
-function run(scenario: string): { printed: string; end: number | string | null } {
-  const { stdout, status, signal } = spawnSync(program, [scenario], { encoding: "utf8", timeout: 60_000 });
-  return { printed: stdout.trim(), end: signal ?? status };
-}
+const run = nativeProgram("fault-guard", ["fault-guard.cc"]);
 
 describe("memory that goes away under a guarded range", () => {
   it("reads as ones, keeps what is written, and is noted", () => {
