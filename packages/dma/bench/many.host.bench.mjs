@@ -14,20 +14,16 @@ const GOAL = 1.3;
 
 const inPlace = Object.assign(new Error("it is mapped"), { code: "EEXIST" });
 
-/** Does nothing, but refuses to map what is mapped: that is how a replay asks. */
+/** Does nothing; while it is asked by a replay it refuses, as the kernel does for what is mapped. */
 function emptyIommu() {
-  const mapped = new Set();
   const iovaRanges = [{ start: 0n, end: (1n << 48n) - 1n }];
   return {
+    isReplay: false,
     info: () => ({ pageSizes: 0x1000n, smallestPage: PAGE, iovaRanges, mappingsLeft: 0xffff }),
-    map(_address, iova) {
-      if (mapped.has(iova)) throw inPlace;
-      mapped.add(iova);
+    map() {
+      if (this.isReplay) throw inPlace;
     },
-    unmap(iova, bytes) {
-      mapped.delete(iova);
-      return bytes;
-    },
+    unmap: (_iova, bytes) => bytes,
   };
 }
 
@@ -45,7 +41,8 @@ const inNoOrder = (list) => list.map((_, index) => list[(index * 7919) % list.le
 
 /** A mapper with so many mappings, of which every other one of twice as many is left: so there are holes between. */
 function mapperWith(count) {
-  const mapper = new DmaMapper(emptyIommu(), { iova: "allocate" });
+  const iommu = emptyIommu();
+  const mapper = new DmaMapper(iommu, { iova: "allocate" });
   const all = memories(count * 2).map((memory) => mapper.map(memory));
   all.forEach((mapping, index) => index % 2 === 0 && mapping.unmap());
   const mappings = mapper.mappings;
@@ -66,7 +63,6 @@ const nanoseconds = (call) => {
   call();
   return Number(process.hrtime.bigint() - started);
 };
-/** Half of them at a time, so that what was made is still near when it is taken back, as in a program. */
 function mapAndUnmap({ mapper }) {
   const mapped = [];
   const map = nanoseconds(() => batch.forEach((memory) => mapped.push(mapper.map(memory))));
@@ -80,7 +76,12 @@ function translate({ tables }) {
     for (let turn = 0; turn < 100; turn++) turns();
   });
 }
-const replay = ({ mapper, mappings }) => nanoseconds(() => mapper.replay()) / mappings.length;
+function replay({ iommu, mapper, mappings }) {
+  iommu.isReplay = true;
+  const each = nanoseconds(() => mapper.replay()) / mappings.length;
+  iommu.isReplay = false;
+  return each;
+}
 
 /** @param {string} what @param {(side: ReturnType<typeof mapperWith>) => number} cost @param {number} turns */
 function compare(what, cost, turns) {
