@@ -47,6 +47,7 @@ function mapperWith(count) {
   all.forEach((mapping, index) => index % 2 === 0 && mapping.unmap());
   const mappings = mapper.mappings;
   return {
+    iommu,
     mapper,
     mappings,
     tables: inNoOrder(mappings)
