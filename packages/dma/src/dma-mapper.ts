@@ -304,13 +304,17 @@ export class DmaMapper implements Disposable {
     if (this.#iommu.refresh() === undefined) return 0;
     this.#installer.groupsChanged();
     let made = 0;
-    const bringBack = (mapping: DmaMapping): void => {
-      if (!this.#leaving.has(mapping) && this.#bringBack(mapping)) made++;
-    };
-    runAll(
-      this.mappings.map((mapping) => () => bringBack(mapping)),
-      "mappings could not be made anew",
-    );
+    const failures: (() => never)[] = [];
+    for (const mapping of this.#mappings.all) {
+      try {
+        if (!this.#leaving.has(mapping) && this.#bringBack(mapping)) made++;
+      } catch (error) {
+        failures.push(() => {
+          throw error;
+        });
+      }
+    }
+    runAll(failures, "mappings could not be made anew");
     return made;
   }
 
