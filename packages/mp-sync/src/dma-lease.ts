@@ -17,7 +17,7 @@ import {
   type LeaseTerms,
   type LeaseVerdict,
 } from "./lease-messages.js";
-import { rangeText } from "./leases.js";
+import { rangeText } from "./iova-range.js";
 import { takeOk } from "./own-requests.js";
 import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "./protocol.js";
 import { readAnswer, readBytes } from "./reply.js";
@@ -166,7 +166,7 @@ function termsOf({ iova, bytes, offset = 0, access = "read-write" }: DmaRequest)
 function refusedError(path: string, terms: LeaseTerms, { errno, conflict }: LeaseVerdict): VfioError {
   const what = `the primary at ${path} cannot map ${rangeText(terms)} for DMA`;
   if (errno === errnoOf("EEXIST")) return conflictError(what, conflict);
-  const cause = new VfioSystemError(errno, { syscall: "ioctl", what });
+  const cause = new VfioSystemError(errno, { syscall: "REQ_LEASE", what });
   const hint = HINTS.get(errno) ?? "The primary's own log or events may say more";
   return new VfioError("ERR_VFIO_LEASE_REFUSED", `${what}: ${cause.code}`, { hint, cause });
 }
@@ -196,7 +196,10 @@ function hasLeft(error: unknown): boolean {
 }
 
 const HINTS = new Map<number, string>([
-  [errnoOf("ERANGE"), "Choose an IOVA inside the window that the primary gives to leases"],
+  [
+    errnoOf("ERANGE"),
+    "Choose an IOVA inside the window that the primary gives to leases; if it says nothing else, LEASE_WINDOW: 0x80000000 to 0xbfffffff",
+  ],
   [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
   [errnoOf("EFBIG"), "All leases together would be more than the primary may map for them (maxBytes)"],
   [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create)"],

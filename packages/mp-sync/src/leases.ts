@@ -1,23 +1,27 @@
 import {
   errnoOf,
-  ioctl,
+  isVfioError,
   kernel,
-  Mapping,
-  vfioIoctls,
-  vfioStructs,
   VfioError,
   VfioRangeError,
   VfioSystemError,
   type HasFd,
   type IovaRange,
 } from "@vfio/ioctl-native";
-import { flagsOf, type LeaseTerms, type LeaseVerdict } from "./lease-messages.js";
+import { lastOf, overlaps, rangeText } from "./iova-range.js";
+import type { LeaseTerms, LeaseVerdict } from "./lease-messages.js";
+import { LeasedMemory } from "./leased-memory.js";
 
-const EVERYWHERE: IovaRange = { start: 0n, end: 2n ** 64n - 1n };
+/**
+ * Where leases lie if nothing else is said: 1 GiB, as much as they may have together, that devices of 32 address bits
+ * reach, far from where an allocator begins. Let the primary's own allocator leave it free: `new DmaMapper(container,
+ * { iova: new IovaAllocator({ reserved: [LEASE_WINDOW] }) })` of `@vfio/dma`.
+ */
+export const LEASE_WINDOW: IovaRange = Object.freeze({ start: 0x8000_0000n, end: 0xbfff_ffffn });
 
 /** What secondaries may map for themselves. */
 export interface LeaseOptions {
-  /** The IOVAs they may choose from, `end` included. Keep your own mappings out of it. Default: all. */
+  /** The IOVAs they may choose from, `end` included. Keep your own mappings out of it. Default: {@link LEASE_WINDOW}. */
   readonly window?: IovaRange | undefined;
   /** How many leases there may be at once, from 1. Default 256. */
   readonly maxLeases?: number | undefined;
@@ -44,10 +48,10 @@ export class Leases {
   readonly #window: IovaRange;
   readonly #maxLeases: number;
   readonly #maxBytes: number;
-  /** With each lease its mapping in this process; none while it is being made. */
-  readonly #leases = new Map<Lease, Mapping | undefined>();
+  readonly #leases = new Map<Lease, LeasedMemory>();
 
-  constructor(container: HasFd, { window = EVERYWHERE, maxLeases = 256, maxBytes = 2 ** 30 }: LeaseOptions) {
+  constructor(container: HasFd, options: LeaseOptions) {
+    const { window = LEASE_WINDOW, maxLeases = 256, maxBytes = 2 ** 30 } = options;
     checkLimit("maxLeases", maxLeases);
     checkLimit("maxBytes", maxBytes);
     checkWindow(window);
@@ -57,7 +61,7 @@ export class Leases {
     this.#maxBytes = maxBytes;
   }
 
-  /** Those there are now, in the order they came. */
+  /** Those there are now, in the order they came; and those that the kernel refused to unmap. */
   get all(): readonly Lease[] {
     return [...this.#leases.keys()];
   }
@@ -66,80 +70,47 @@ export class Leases {
   grant(terms: LeaseTerms, file: HasFd, pid: number): { verdict: LeaseVerdict; lease?: Lease } {
     const refusal = this.#refusalOf(terms, file);
     if (refusal !== undefined) return { verdict: refusal };
-    const lease: Lease = { iova: terms.iova, bytes: terms.bytes, pid };
-    // In the book before the mapping is in the kernel: at no moment is there one that nobody would undo.
-    this.#leases.set(lease, undefined);
     try {
-      this.#leases.set(lease, this.#map(terms, file));
+      const lease: Lease = { iova: terms.iova, bytes: terms.bytes, pid };
+      this.#leases.set(lease, LeasedMemory.map(this.#container, terms, file));
       return { verdict: { errno: 0 }, lease };
     } catch (error) {
-      this.#leases.delete(lease);
       return { verdict: { errno: errnoIn(error) } };
     }
   }
 
   /**
-   * Undoes a lease's mapping.
-   * @throws VfioSystemError if the kernel refuses; the memory then stays mapped in this process. VfioError
-   *   `ERR_VFIO_LEASE_LOST` if the container had not all of it any more.
+   * Asks the kernel for a lease's mapping.
+   * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container has it no more.
    */
-  release(lease: Lease): void {
-    const mapping = this.#leases.get(lease);
-    this.#leases.delete(lease);
-    if (mapping === undefined) return;
-    const { vfio_iommu_type1_dma_unmap: unmap } = vfioStructs;
-    const request = unmap.encode({ argsz: unmap.bytes, iova: lease.iova, size: BigInt(lease.bytes) });
-    ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request, () => ({
-      what: `cannot unmap the lease of process ${lease.pid}: ${rangeText(lease)}`,
-    }));
-    mapping.close();
-    // The kernel writes back how much there was.
-    const { size } = unmap.decode(request);
-    if (size < BigInt(lease.bytes)) throw lostError(lease, size);
+  checkMapped(lease: Lease): void {
+    if (this.#leases.get(lease)?.isMapped() === false) throw lostError(lease, 0n);
   }
 
-  /** Undoes all mappings, as far as the kernel lets it: for the end of the process. */
-  releaseAll(): void {
-    for (const lease of this.all) {
-      try {
-        this.release(lease);
-      } catch {
-        continue;
-      }
-    }
+  /**
+   * Undoes a lease's mapping. Twice does nothing.
+   * @throws VfioSystemError if the kernel refuses, VfioError `ERR_VFIO_CLOSED` if the container is closed: it may still
+   *   be mapped, so the memory stays, and so does its place in the book. VfioError `ERR_VFIO_LEASE_LOST` if the
+   *   container had not all of it any more.
+   */
+  release(lease: Lease): void {
+    const memory = this.#leases.get(lease);
+    if (memory === undefined) return;
+    const unmapped = memory.unmap();
+    this.#leases.delete(lease);
+    if (unmapped < BigInt(lease.bytes)) throw lostError(lease, unmapped);
   }
 
   #refusalOf(terms: LeaseTerms, file: HasFd): LeaseVerdict | undefined {
     const { iova, bytes } = terms;
     if (bytes === 0) return { errno: errnoOf("EINVAL") };
     if (iova < this.#window.start || lastOf(terms) > this.#window.end) return { errno: errnoOf("ERANGE") };
-    const conflict = this.all.find((other) => iova <= lastOf(other) && other.iova <= lastOf(terms));
+    const conflict = this.all.find((other) => overlaps(other, terms));
     if (conflict !== undefined) return { errno: errnoOf("EEXIST"), conflict };
     const taken = this.all.reduce((sum, lease) => sum + lease.bytes, 0);
     if (this.#leases.size >= this.#maxLeases) return { errno: errnoOf("EMFILE") };
     if (taken + bytes > this.#maxBytes) return { errno: errnoOf("EFBIG") };
     return isAnonymousMemory(file) ? undefined : { errno: errnoOf("EBADF") };
-  }
-
-  #map({ iova, bytes, offset, access }: LeaseTerms, file: HasFd): Mapping {
-    const mapping = Mapping.map({
-      file,
-      bytes,
-      offset,
-      writable: access !== "read-only",
-      name: "leased memory",
-    });
-    try {
-      const { vfio_iommu_type1_dma_map: map } = vfioStructs;
-      const flags = flagsOf(access);
-      const vaddr = mapping.address;
-      const request = map.encode({ argsz: map.bytes, flags, vaddr, iova, size: BigInt(bytes) });
-      ioctl(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, request);
-      return mapping;
-    } catch (error) {
-      mapping.close();
-      throw error;
-    }
   }
 }
 
@@ -148,18 +119,9 @@ function lostError(lease: Lease, unmapped: bigint): VfioError {
     "ERR_VFIO_LEASE_LOST",
     `of the lease of process ${lease.pid} only ${unmapped} of ${lease.bytes} bytes were still mapped: ${rangeText(lease)}`,
     {
-      hint: "Somebody unmapped it, or the container's last group left, and the kernel forgot all mappings: keep a group while leases run",
+      hint: "The container's last group left, and the kernel forgot all mappings, or somebody unmapped it: keep a group while leases run. Its secondary may ask for it anew",
     },
   );
-}
-
-/** "IOVA 0x1000 to 0x1fff". */
-export function rangeText(range: { readonly iova: bigint; readonly bytes: number }): string {
-  return `IOVA 0x${range.iova.toString(16)} to 0x${lastOf(range).toString(16)}`;
-}
-
-function lastOf({ iova, bytes }: { readonly iova: bigint; readonly bytes: number }): bigint {
-  return iova + BigInt(bytes) - 1n;
 }
 
 // Behind any other file may be a filesystem of somebody's own (FUSE), which could keep the kernel, and with it this
@@ -170,8 +132,13 @@ function isAnonymousMemory({ fd }: HasFd): boolean {
 }
 
 function errnoIn(error: unknown): number {
-  if (error instanceof VfioSystemError) return isOfContainer(error) ? errnoOf("ENODEV") : error.errno;
-  return error instanceof VfioError ? errnoOf("ENODEV") : errnoOf("EINVAL");
+  if (!isVfioError(error)) return errnoOf("EINVAL");
+  if (isSystemError(error)) return isOfContainer(error) ? errnoOf("ENODEV") : error.errno;
+  return error.code === "ERR_VFIO_CLOSED" ? errnoOf("ENODEV") : errnoOf("EINVAL");
+}
+
+function isSystemError(error: object): error is VfioSystemError {
+  return "errno" in error && "syscall" in error;
 }
 
 // The container has been closed. EBADF of mmap is the file's.

@@ -65,6 +65,16 @@ export class ServedClient {
     else this.#watcher?.unref();
   }
 
+  /** Ends the connection, and so tells the client, if the container has lost its lease's mapping. */
+  checkLease(): void {
+    if (this.#lease === undefined) return;
+    try {
+      this.#service.leases.checkMapped(this.#lease);
+    } catch (error) {
+      this.drop("lost", "the container has lost its lease's mapping", error);
+    }
+  }
+
   drop(reason: DropReason, detail: string, error?: unknown): void {
     this.#end({ type: "dropped", reason, detail, ...(error === undefined ? {} : { error }) });
   }

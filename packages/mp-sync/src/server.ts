@@ -1,8 +1,9 @@
-import { closedError, type SeqpacketSocket } from "@vfio/ioctl-native";
+import { closedError, runAll, type SeqpacketSocket } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "./device-entry.js";
 import { groupExistsInSysfs } from "./group-lookup.js";
+import { LeaseWatch } from "./lease-watch.js";
 import { Leases, type Lease } from "./leases.js";
 import { checkMaxClients, checkTimeout } from "./limits.js";
 import { onProcessEnd } from "./process-end.js";
@@ -17,8 +18,8 @@ import { socketPath } from "./socket-path.js";
 /**
  * The primary's side: gives the container, the groups and the shared memory to secondaries that ask for
  * them on a local socket (mode 0600), and maps memory for them as long as they are there. It never waits for a
- * client, and one that hangs costs the others nothing. A listening server keeps the process alive; the socket file goes when the server or the
- * process ends, by a signal too.
+ * client, and one that hangs costs the others nothing. A listening server keeps the process alive; the socket file goes
+ * when the server or, in order, the process ends. What a kill or a signal leaves behind, the next primary takes over.
  * @example
  * ```ts
  * import { openFile } from "@vfio/ioctl-native";
@@ -41,6 +42,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   readonly #onEvent: (event: ServerEvent) => void;
   readonly #clients = new Set<ServedClient>();
   readonly #leaseholders = new Set<ServedClient>();
+  readonly #leaseWatch: LeaseWatch;
   readonly #forgetExit: () => void;
   readonly #waitingForIdle: (() => void)[] = [];
   #referenced = true;
@@ -65,10 +67,8 @@ export class FdServer implements AsyncDisposable, Disposable {
       admit: (socket) => this.#admit(socket),
       onError: (error) => this.#tell({ type: "accept-failed", error }),
     });
-    this.#forgetExit = onProcessEnd(() => {
-      socketFile.remove();
-      leases.releaseAll();
-    });
+    this.#leaseWatch = new LeaseWatch(options.container, () => this.#checkLeases());
+    this.#forgetExit = onProcessEnd(() => this.close());
   }
 
   /**
@@ -183,11 +183,13 @@ export class FdServer implements AsyncDisposable, Disposable {
 
   /** Removes the socket file, stops listening, drops the clients being served and ends all leases, all at once. */
   close(): void {
-    this.#stopListening();
-    for (const client of [...this.#clients, ...this.#leaseholders]) {
-      client.drop("closed", "the server was closed");
-    }
-    this.#forgetExit();
+    const clients = [...this.#clients, ...this.#leaseholders];
+    runAll([
+      this.#forgetExit,
+      () => this.#stopListening(),
+      () => this.#leaseWatch[Symbol.dispose](),
+      ...clients.map((client) => () => client.drop("closed", "the server was closed")),
+    ]);
   }
 
   /** As {@link close}. */
@@ -219,8 +221,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   #stopListening(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#reception.close();
-    this.#socketFile.close();
+    runAll([() => this.#reception.close(), () => this.#socketFile.close()]);
   }
 
   #admit(socket: SeqpacketSocket): void {
@@ -235,14 +236,20 @@ export class FdServer implements AsyncDisposable, Disposable {
     client.start();
   }
 
+  #checkLeases(): void {
+    for (const client of this.#leaseholders) client.checkLease();
+  }
+
   #letStay(client: ServedClient, outcome: ClientOutcome): void {
     this.#leaseholders.add(client);
+    this.#leaseWatch.setBusy(true);
     client.setReferenced(this.#referenced);
     this.#makeRoom(client, outcome);
   }
 
   #dismiss(client: ServedClient, outcome: ClientOutcome): void {
     this.#leaseholders.delete(client);
+    this.#leaseWatch.setBusy(this.#leaseholders.size > 0);
     this.#makeRoom(client, outcome);
   }
 

@@ -2,10 +2,11 @@ import { vfioConstants, VfioError, VfioRangeError, type HasFd } from "@vfio/ioct
 import { isDeviceName, type DeviceEntry } from "./device-entry.js";
 import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
 import { lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
+import type { TellsOfGroups } from "./lease-watch.js";
 import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } from "./protocol.js";
 
 /** A container to share. */
-export interface SharedContainer extends HasFd {
+export interface SharedContainer extends HasFd, TellsOfGroups {
   /** Which IOMMU it has, for secondaries that ask: by name, or `VFIO_…_IOMMU`. A `Container` of `@vfio/vfio-core` has it. */
   readonly iommuType?: "type1" | "type1v2" | number;
 }

@@ -14,7 +14,7 @@ import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { ReferencedWatches, WatchedKernel } from "./support/kernel.js";
-import { TestPrimary } from "./support/primary.js";
+import { ANYWHERE, TestPrimary } from "./support/primary.js";
 import { int, next, ScriptedPrimary, spell, type ScriptedReply } from "./support/wire.js";
 
 useFolder();
@@ -144,7 +144,7 @@ describe("a DMA lease", () => {
       "ERANGE",
       "inside the window",
     ],
-    ["beyond all that may be leased", { leases: { maxBytes: 4095 } }, {}, "EFBIG", "maxBytes"],
+    ["beyond all that may be leased", { leases: { ...ANYWHERE, maxBytes: 4095 } }, {}, "EFBIG", "maxBytes"],
     ["beyond the end of the file", {}, { bytes: 8192 }, "ENXIO", "beyond the end"],
     ["at an offset that is no page", {}, { offset: 1 }, "EINVAL", "multiples of the page size"],
     ["at an IOVA that is no page", {}, { iova: 1n }, "EINVAL", "multiples of the page size"],
@@ -160,7 +160,7 @@ describe("a DMA lease", () => {
   });
 
   it("beyond the number of leases is refused, until one is given back", async () => {
-    using primary = await TestPrimary.start({ leases: { maxLeases: 1 } });
+    using primary = await TestPrimary.start({ leases: { ...ANYWHERE, maxLeases: 1 } });
     using peer = await connect(primary.path);
     const first = await peer.mapDma(request());
     const error = await errorOf(() => peer.mapDma(request({ iova: 0n })));
