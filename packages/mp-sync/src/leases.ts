@@ -101,6 +101,17 @@ export class Leases {
     if (unmapped < BigInt(lease.bytes)) throw lostError(lease, unmapped);
   }
 
+  /** Tries once more for those that the kernel refused to unmap: an event has told of each already. */
+  releaseRest(): void {
+    for (const lease of this.all) {
+      try {
+        this.release(lease);
+      } catch {
+        continue;
+      }
+    }
+  }
+
   #refusalOf(terms: LeaseTerms, file: HasFd): LeaseVerdict | undefined {
     const { iova, bytes } = terms;
     if (bytes === 0) return { errno: errnoOf("EINVAL") };

@@ -1,10 +1,11 @@
-import { openSync } from "node:fs";
+import { openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
 import { Fd, kernel, SeqpacketSocket, useKernel } from "@vfio/ioctl-native";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   connectToPrimary,
   FdServer,
+  LEASE_WINDOW,
   type DmaRequest,
   type FdServerOptions,
   type PrimaryPeer,
@@ -32,6 +33,7 @@ afterEach(() => {
   memory.close();
 });
 
+const mappedInThisProcess = (): number => readFileSync("/proc/self/maps", "utf8").split("/memfd:").length - 1;
 const verify = (): void => undefined;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const connect = (path: string): Promise<PrimaryPeer> => connectToPrimary({ path, verify });
@@ -285,6 +287,115 @@ describe("a primary that is busy, ends, or has trouble of its own", () => {
     const error = await errorOf(() => peer.mapDma(request()));
     watched.refuses = undefined;
     expect(error.message).toContain("for DMA: ENODEV");
+  });
+});
+
+describe("a container that loses its last group, and with it all mappings", () => {
+  const lossOf = ({ lost }: { lost: AbortSignal }): Promise<unknown> =>
+    new Promise((resolve) => lost.addEventListener("abort", () => resolve(lost.reason)));
+
+  it("ends its leases, and each holder is told", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const leases = [await peer.mapDma(request()), await peer.mapDma(request({ iova: 0x20000n }))];
+    watched.loseGroups();
+    const reasons = await Promise.all(leases.map(lossOf));
+    for (const reason of reasons) expect(reason).toMatchObject({ code: "ERR_VFIO_PRIMARY_GONE" });
+    expect((await primary.told(5)).slice(3)).toEqual(["lease ended: lost", "lease ended: lost"]);
+    expect(primary.events[4]).toMatchObject({ error: { code: "ERR_VFIO_LEASE_LOST" } });
+    expect(primary.server.leases).toEqual([]);
+  });
+
+  it("and has another group when it is looked at next: the same, and nothing is mapped in secret", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    const told = lossOf(lease);
+    watched.mapped.clear();
+    await told;
+    expect([...watched.mapped]).toEqual([]);
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: lost");
+  });
+
+  it("and tells of a group that joins: the leases are ended before that group's devices can be opened", async () => {
+    let tell = (): void => undefined;
+    let listening = 0;
+    const onGroupAdded = (listener: () => void): Disposable => {
+      listening++;
+      tell = listener;
+      return { [Symbol.dispose]: () => void listening-- };
+    };
+    using file = someFile();
+    using primary = await TestPrimary.start({ container: { fd: file.fd, onGroupAdded } });
+    using peer = await connect(primary.path);
+    await peer.mapDma(request());
+    tell();
+    expect(primary.server.leases).toHaveLength(1);
+    watched.mapped.clear();
+    tell();
+    expect(primary.server.leases).toEqual([]);
+    primary.server.close();
+    expect(listening).toBe(0);
+  });
+
+  it("keeps no memory of a lease that is released then, nor its place", async () => {
+    const before = mappedInThisProcess();
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    for (let round = 0; round < 5; round++) {
+      const lease = await peer.mapDma(request());
+      watched.loseGroups();
+      expect((await errorOf(() => lease.release())).code).toBe("ERR_VFIO_LEASE_REFUSED");
+      watched.hasIommu = true;
+    }
+    expect(mappedInThisProcess()).toBe(before);
+    expect(primary.server.leases).toEqual([]);
+  });
+});
+
+describe("a lease whose state the kernel does not tell", () => {
+  it.each([
+    ["EIO", -constants.errno.EIO],
+    ["EINVAL, with an IOMMU there", -constants.errno.EINVAL],
+  ])("(%s) goes on, and stays in the book and in memory until it can be unmapped", async (_name, errno) => {
+    const before = mappedInThisProcess();
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    watched.refuses = errno;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(lease.lost.aborted).toBe(false);
+    expect((await errorOf(() => lease.release())).code).toBe("ERR_VFIO_LEASE_REFUSED");
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: failed");
+    expect(primary.server.leases).toEqual([{ iova: 0x10000n, bytes: 4096, pid: process.pid }]);
+    expect(mappedInThisProcess()).toBe(before + 1);
+    watched.refuses = undefined;
+    primary.server.close();
+    expect([primary.server.leases, [...watched.mapped]]).toEqual([[], []]);
+    expect(mappedInThisProcess()).toBe(before);
+  });
+});
+
+describe("a primary that says nothing about leases", () => {
+  it.each([
+    ["the first address", LEASE_WINDOW.start, 4096],
+    ["the last", LEASE_WINDOW.end - 4095n, 4096],
+  ])("grants %s of the window that is meant for them", async (_name, iova, bytes) => {
+    using primary = await TestPrimary.start({ leases: undefined });
+    using peer = await connect(primary.path);
+    await using lease = await peer.mapDma(request({ iova, bytes }));
+    expect(lease.iova).toBe(iova);
+  });
+
+  it.each([
+    ["before it", LEASE_WINDOW.start - 4096n],
+    ["behind it", LEASE_WINDOW.end - 4095n + 4096n],
+  ])("refuses what lies %s, and the error names the window", async (_name, iova) => {
+    using primary = await TestPrimary.start({ leases: undefined });
+    using peer = await connect(primary.path);
+    const error = await errorOf(() => peer.mapDma(request({ iova })));
+    expect(error.message).toContain("for DMA: ERANGE");
+    expect(error.hint).toContain("0x80000000 to 0xbfffffff");
   });
 });
 
