@@ -1,13 +1,15 @@
 import {
   errnoOf,
+  hasErrno,
   ioctl,
+  ioctlAsync,
   isVfioError,
   Mapping,
   tryIoctl,
   vfioIoctls,
   vfioStructs,
-  VfioSystemError,
   type HasFd,
+  type IoctlContext,
 } from "@vfio/ioctl-native";
 import { rangeText } from "./iova-range.js";
 import { flagsOf, type LeaseTerms } from "./lease-messages.js";
@@ -20,6 +22,7 @@ export class LeasedMemory {
   readonly #terms: LeaseTerms;
   readonly #mapping: Mapping;
   readonly #request: Uint8Array;
+  #unmaps = false;
 
   private constructor(container: HasFd, terms: LeaseTerms, mapping: Mapping) {
     const { iova, bytes, access } = terms;
@@ -35,8 +38,11 @@ export class LeasedMemory {
     });
   }
 
-  /** @throws VfioSystemError of `mmap` or the ioctl; VfioError `ERR_VFIO_CLOSED` if the container is closed. */
-  static map(container: HasFd, terms: LeaseTerms, file: HasFd): LeasedMemory {
+  /**
+   * Maps it, off the event loop: pinning many pages takes long. The file may be closed as soon as this returns.
+   * @throws VfioSystemError of `mmap` or the ioctl; VfioError `ERR_VFIO_CLOSED` if the container is closed.
+   */
+  static async map(container: HasFd, terms: LeaseTerms, file: HasFd): Promise<LeasedMemory> {
     const { bytes, offset, access } = terms;
     const mapping = Mapping.map({
       file,
@@ -47,7 +53,7 @@ export class LeasedMemory {
     });
     const memory = new LeasedMemory(container, terms, mapping);
     try {
-      ioctl(container, vfioIoctls.VFIO_IOMMU_MAP_DMA, memory.#request);
+      await ioctlAsync(container, vfioIoctls.VFIO_IOMMU_MAP_DMA, memory.#request);
       return memory;
     } catch (error) {
       mapping.close();
@@ -61,26 +67,46 @@ export class LeasedMemory {
    */
   isMapped(): boolean {
     const errno = this.#tryMapAgain();
-    if (errno === 0) this.#tryUnmap();
+    if (errno === 0) tryIoctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, this.#unmapRequest());
     return errno !== 0 && !this.#isForgotten(errno);
   }
 
   /**
    * Undoes it, and gives the memory back.
    * @returns how many bytes of it the container had.
-   * @throws VfioSystemError if the kernel refuses: it may still be mapped, so the memory stays.
+   * @throws VfioSystemError if the kernel refuses, VfioError `ERR_VFIO_CLOSED` if the container is closed: it may still
+   *   be mapped, so the memory stays.
    */
   unmap(): bigint {
-    const [errno, bytes] = this.#tryUnmap();
-    if (errno < 0 && !this.#isForgotten(errno)) {
-      throw new VfioSystemError(errno, {
-        syscall: "ioctl",
-        ioctl: vfioIoctls.VFIO_IOMMU_UNMAP_DMA.name,
-        what: `cannot unmap a lease: ${rangeText(this.#terms)}`,
-      });
+    const request = this.#unmapRequest();
+    if (this.#unmaps) return this.#unmapNow(request);
+    try {
+      ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request, this.#unmapContext);
+      return this.#giveBack(request);
+    } catch (error) {
+      return this.#giveBackForgotten(error);
     }
-    this.#mapping.close();
-    return bytes;
+  }
+
+  /** As {@link unmap}, off the event loop. */
+  async unmapAsync(): Promise<bigint> {
+    const request = this.#unmapRequest();
+    this.#unmaps = true;
+    try {
+      await ioctlAsync(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request, this.#unmapContext);
+      return this.#giveBack(request);
+    } catch (error) {
+      return this.#giveBackForgotten(error);
+    } finally {
+      this.#unmaps = false;
+    }
+  }
+
+  // While the kernel is at it: it does one after the other, so afterwards nothing is mapped. Which of them found the
+  // mapping does not matter, and the other one gives the memory back.
+  #unmapNow(request: Uint8Array): bigint {
+    tryIoctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request);
+    return BigInt(this.#terms.bytes);
   }
 
   #tryMapAgain(): number {
@@ -92,12 +118,23 @@ export class LeasedMemory {
     }
   }
 
-  /** The kernel writes back how much there was. */
-  #tryUnmap(): [errno: number, bytes: bigint] {
+  #unmapRequest(): Uint8Array {
     const { iova, bytes } = this.#terms;
-    const request = unmapStruct.encode({ argsz: unmapStruct.bytes, iova, size: BigInt(bytes) });
-    const result = tryIoctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request);
-    return result < 0 ? [result, 0n] : [0, unmapStruct.read(request, "size")];
+    return unmapStruct.encode({ argsz: unmapStruct.bytes, iova, size: BigInt(bytes) });
+  }
+
+  readonly #unmapContext = (): IoctlContext => ({ what: `cannot unmap a lease: ${rangeText(this.#terms)}` });
+
+  /** The kernel writes back how much there was. */
+  #giveBack(request: Uint8Array): bigint {
+    this.#mapping.close();
+    return unmapStruct.read(request, "size");
+  }
+
+  #giveBackForgotten(error: unknown): bigint {
+    if (!hasErrno(error) || !this.#isForgotten(error.errno)) throw error;
+    this.#mapping.close();
+    return 0n;
   }
 
   // A container that has no group any more has no IOMMU, forgot all mappings, and answers EINVAL to whatever is asked.

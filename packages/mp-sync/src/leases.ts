@@ -39,6 +39,13 @@ export interface Lease {
   readonly pid: number;
 }
 
+/** What came of a request for a lease. */
+export interface LeaseGrant {
+  readonly verdict: LeaseVerdict;
+  /** The lease, if it was granted. */
+  readonly lease?: Lease;
+}
+
 /**
  * The leases of a primary. The primary itself maps the memory, so that a range which the kernel accepted holds
  * nothing but the lease, and whatever becomes of the secondary, the primary can unmap it.
@@ -48,7 +55,9 @@ export class Leases {
   readonly #window: IovaRange;
   readonly #maxLeases: number;
   readonly #maxBytes: number;
-  readonly #leases = new Map<Lease, LeasedMemory>();
+  /** With each lease its memory; none while it is being mapped. */
+  readonly #leases = new Map<Lease, LeasedMemory | undefined>();
+  #closed = false;
 
   constructor(container: HasFd, options: LeaseOptions) {
     const { window = LEASE_WINDOW, maxLeases = 256, maxBytes = 2 ** 30 } = options;
@@ -66,15 +75,20 @@ export class Leases {
     return [...this.#leases.keys()];
   }
 
-  /** Maps memory for a secondary, or says why not. Never throws. */
-  grant(terms: LeaseTerms, file: HasFd, pid: number): { verdict: LeaseVerdict; lease?: Lease } {
+  /**
+   * Maps memory for a secondary, or says why not. Never rejects. The file may be closed as soon as this returns.
+   */
+  async grant(terms: LeaseTerms, file: HasFd, pid: number): Promise<LeaseGrant> {
     const refusal = this.#refusalOf(terms, file);
     if (refusal !== undefined) return { verdict: refusal };
+    const lease: Lease = { iova: terms.iova, bytes: terms.bytes, pid };
+    // Its place is taken before the kernel is asked: meanwhile others may come.
+    this.#leases.set(lease, undefined);
     try {
-      const lease: Lease = { iova: terms.iova, bytes: terms.bytes, pid };
-      this.#leases.set(lease, LeasedMemory.map(this.#container, terms, file));
-      return { verdict: { errno: 0 }, lease };
+      this.#leases.set(lease, await LeasedMemory.map(this.#container, terms, file));
+      return this.#closed ? this.#refuseAfterAll(lease) : { verdict: { errno: 0 }, lease };
     } catch (error) {
+      this.#leases.delete(lease);
       return { verdict: { errno: errnoIn(error) } };
     }
   }
@@ -95,21 +109,40 @@ export class Leases {
    */
   release(lease: Lease): void {
     const memory = this.#leases.get(lease);
-    if (memory === undefined) return;
-    const unmapped = memory.unmap();
-    this.#leases.delete(lease);
-    if (unmapped < BigInt(lease.bytes)) throw lostError(lease, unmapped);
+    if (memory !== undefined) this.#strike(lease, memory.unmap());
   }
 
-  /** Tries once more for those that the kernel refused to unmap: an event has told of each already. */
-  releaseRest(): void {
-    for (const lease of this.all) {
-      try {
-        this.release(lease);
-      } catch {
-        continue;
-      }
+  /** As {@link release}, off the event loop. */
+  async releaseAsync(lease: Lease): Promise<void> {
+    const memory = this.#leases.get(lease);
+    if (memory !== undefined) this.#strike(lease, await memory.unmapAsync());
+  }
+
+  /**
+   * Grants nothing any more, and tries once more for those that the kernel refused to unmap: an event has told of each
+   * already. One that is being mapped at the moment is unmapped as soon as it is.
+   */
+  close(): void {
+    this.#closed = true;
+    for (const lease of this.all) this.#releaseQuietly(lease);
+  }
+
+  #refuseAfterAll(lease: Lease): LeaseGrant {
+    this.#releaseQuietly(lease);
+    return { verdict: { errno: errnoOf("ENODEV") } };
+  }
+
+  #releaseQuietly(lease: Lease): void {
+    try {
+      this.release(lease);
+    } catch {
+      return;
     }
+  }
+
+  #strike(lease: Lease, unmapped: bigint): void {
+    const isOurs = this.#leases.delete(lease);
+    if (isOurs && unmapped < BigInt(lease.bytes)) throw lostError(lease, unmapped);
   }
 
   #refusalOf(terms: LeaseTerms, file: HasFd): LeaseVerdict | undefined {

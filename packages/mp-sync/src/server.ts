@@ -189,7 +189,7 @@ export class FdServer implements AsyncDisposable, Disposable {
       () => this.#stopListening(),
       () => this.#leaseWatch[Symbol.dispose](),
       ...clients.map((client) => () => client.drop("closed", "the server was closed")),
-      () => this.#service.leases.releaseRest(),
+      () => this.#service.leases.close(),
     ]);
   }
 

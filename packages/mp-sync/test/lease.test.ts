@@ -290,6 +290,77 @@ describe("a primary that is busy, ends, or has trouble of its own", () => {
   });
 });
 
+describe("a primary while the kernel maps or unmaps a lease's memory, which may take long", () => {
+  const gate = (): { busy: Promise<void>; open: () => void } => {
+    let open = (): void => undefined;
+    const busy = new Promise<void>((resolve) => (open = resolve));
+    return { busy, open };
+  };
+
+  it("serves others, counts the time as its own, keeps the place, and then grants it", async () => {
+    using primary = await TestPrimary.start({ timeoutMs: 50 });
+    using peer = await connect(primary.path);
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const mapping = peer.mapDma(request());
+    while (primary.server.leases.length === 0) await nextTurn();
+    expect((await peer.group(7)).number).toBe(7);
+    expect((await errorOf(() => peer.mapDma(request()))).code).toBe("ERR_VFIO_LEASE_CONFLICT");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(primary.server.clients).toBe(1);
+    open();
+    await using lease = await mapping;
+    expect(lease.lost.aborted).toBe(false);
+    expect([...watched.mapped]).toEqual([[0x10000n, 0x11000n]]);
+  });
+
+  it("is closed: what is mapped after that is unmapped at once", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const refused = errorOf(() => peer.mapDma(request()));
+    while (primary.server.leases.length === 0) await nextTurn();
+    primary.server.close();
+    expect((await refused).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    open();
+    while (primary.server.leases.length > 0) await nextTurn();
+    expect([...watched.mapped]).toEqual([]);
+  });
+
+  it("loses the client meanwhile: what was mapped for it is unmapped", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const refused = errorOf(() => peer.mapDma(request()));
+    while (primary.server.leases.length === 0) await nextTurn();
+    peer.close();
+    expect((await refused).code).toBe("ERR_VFIO_CLOSED");
+    open();
+    expect((await primary.told(2)).at(-1)).toBe("lease ended: left");
+    expect([primary.server.leases, [...watched.mapped]]).toEqual([[], []]);
+  });
+
+  it("is closed while it unmaps: afterwards nothing is mapped, and nobody is said to have lost anything", async () => {
+    const before = mappedInThisProcess();
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const releasing = errorOf(() => lease.release());
+    while (primary.server.leases.length > 0 && watched.waiting === 0) await nextTurn();
+    primary.server.close();
+    expect([...watched.mapped]).toEqual([]);
+    open();
+    expect((await releasing).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: closed");
+    expect("error" in primary.events[2]!).toBe(false);
+    while (mappedInThisProcess() > before) await nextTurn();
+  });
+});
+
 describe("a container that loses its last group, and with it all mappings", () => {
   const lossOf = ({ lost }: { lost: AbortSignal }): Promise<unknown> =>
     new Promise((resolve) => lost.addEventListener("abort", () => resolve(lost.reason)));

@@ -28,6 +28,10 @@ export class WatchedKernel implements Disposable {
   refuses: number | undefined;
   /** False while the container has no group, and so no IOMMU: whatever it is asked, it answers EINVAL. */
   hasIommu = true;
+  /** What the calls off the event loop take: they act when it is over. */
+  busy: Promise<void> | undefined;
+  /** How many wait for that. */
+  waiting = 0;
   readonly #inUse: Disposable;
 
   constructor() {
@@ -40,6 +44,12 @@ export class WatchedKernel implements Disposable {
         return packet;
       },
       ioctl: (fd, request, argument) => this.#ioctl(request, argument) ?? real.ioctl(fd, request, argument),
+      ioctlAsync: async (fd, request, argument) => {
+        this.waiting++;
+        await this.busy;
+        this.waiting--;
+        return this.#ioctl(request, argument) ?? real.ioctlAsync(fd, request, argument);
+      },
     });
   }
 
