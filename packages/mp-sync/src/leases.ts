@@ -1,13 +1,14 @@
+import type { VfioSystemError } from "@vfio/ioctl-native";
 import {
   errnoOf,
   isVfioError,
   kernel,
   VfioError,
   VfioRangeError,
-  VfioSystemError,
   type HasFd,
   type IovaRange,
 } from "@vfio/ioctl-native";
+import { checkObject, describe } from "./argument-checks.js";
 import { lastOf, overlaps, rangeText } from "./iova-range.js";
 import type { LeaseTerms, LeaseVerdict } from "./lease-messages.js";
 import { LeasedMemory } from "./leased-memory.js";
@@ -194,15 +195,17 @@ function checkLimit(name: string, value: number): void {
   if (Number.isSafeInteger(value) && value > 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_LEASES",
-    `${name} of leases is ${value}: it must be a whole number from 1`,
+    `${name} of leases is ${describe(value)}: it must be a whole number from 1`,
   );
 }
 
-function checkWindow({ start, end }: IovaRange): void {
+function checkWindow(window: IovaRange): void {
+  checkObject(window, "the window of leases is an object with start and end");
+  const { start, end } = window;
   if (typeof start === "bigint" && typeof end === "bigint" && start >= 0n && start <= end && end < 2n ** 64n)
     return;
   throw new VfioRangeError(
     "ERR_VFIO_LEASES",
-    `a window of IOVAs from ${start} to ${end}: both must be bigints of 64 bits, the end not before the start`,
+    `a window of IOVAs from ${describe(start)} to ${describe(end)}: both must be bigints of 64 bits, the end not before the start`,
   );
 }

@@ -1,4 +1,5 @@
 import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { describe } from "./argument-checks.js";
 
 /** Asks for the container. The reply is one packet: {@link OK} with the fd attached. */
 export const REQ_CONTAINER = 0x100;
@@ -84,7 +85,10 @@ const ANSWERS = new Map<number, Answer>([
  */
 export function encodeInt(value: number): Uint8Array {
   if (!Number.isInteger(value) || (value | 0) !== value) {
-    throw new VfioRangeError("ERR_VFIO_PROTOCOL_INT", `${value} does not fit in a packet of one 32-bit int`);
+    throw new VfioRangeError(
+      "ERR_VFIO_PROTOCOL_INT",
+      `${describe(value)} does not fit in a packet of one 32-bit int`,
+    );
   }
   return new Uint8Array(Int32Array.of(value).buffer);
 }
@@ -129,7 +133,7 @@ export function checkGroupNumber(value: number): void {
   if (isGroupNumber(value)) return;
   throw new VfioRangeError(
     "ERR_VFIO_GROUP_NUMBER",
-    `${value} is not the number of an IOMMU group: those are whole numbers from 0 to ${2 ** 31 - 1}`,
+    `${describe(value)} is not the number of an IOMMU group: those are whole numbers from 0 to ${2 ** 31 - 1}`,
   );
 }
 

@@ -185,8 +185,7 @@ export class ServedClient {
   // After a busy spell of this process, the time can be up with the client's packet already there: so look
   // once more.
   #onTimeout(): void {
-    if (this.#waitsForKernel) return this.#limitTime();
-    this.#advance();
+    if (!this.#waitsForKernel) this.#advance();
     if (this.#waitsForKernel) return this.#limitTime();
     const { expected } = this.#exchange;
     if (this.#mayStay && expected === "release") return;

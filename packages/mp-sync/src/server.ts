@@ -1,7 +1,8 @@
-import { closedError, runAll, type SeqpacketSocket } from "@vfio/ioctl-native";
+import { closedError, runAll, undo, type SeqpacketSocket } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "./device-entry.js";
+import { checkFunctions, checkList, checkObject } from "./argument-checks.js";
 import { groupExistsInSysfs } from "./group-lookup.js";
 import { LeaseWatch } from "./lease-watch.js";
 import { Leases, type Lease } from "./leases.js";
@@ -75,26 +76,24 @@ export class FdServer implements AsyncDisposable, Disposable {
    * Starts to serve secondaries. A dead primary's socket file is taken over.
    * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING` (who it is: in the message),
    *   `ERR_VFIO_SOCKET_PATH_OCCUPIED`, `ERR_VFIO_GROUP_SHARED_TWICE`, `ERR_VFIO_CLOSED`; VfioRangeError
-   *   `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_DEVICES`, `ERR_VFIO_LEASES`,
+   *   `ERR_VFIO_MP_ARGUMENT`, `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_DEVICES`, `ERR_VFIO_LEASES`,
    *   `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MAX_CLIENTS`, `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`;
    *   VfioSystemError (ENOENT, EACCES, …).
    */
   static async listen(options: FdServerOptions): Promise<FdServer> {
-    if (options.timeoutMs !== undefined) checkTimeout(options.timeoutMs);
-    if (options.maxClients !== undefined) checkMaxClients(options.maxClients);
+    const path = checkedPath(options);
     const { container, leases = {}, groupExists = groupExistsInSysfs } = options;
     const shared = new Shared(container, leases !== false, groupExists);
     const book = new Leases(container, leases === false ? {} : leases);
     for (const group of options.groups) shared.addGroup(group);
     for (const memory of options.memories ?? []) shared.addMemory(memory);
     for (const device of options.devices ?? []) shared.addDevice(device);
-    const server = new FdServer(shared, book, await SocketFile.claim(socketPath(options)), options);
+    const server = new FdServer(shared, book, await SocketFile.claim(path), options);
     try {
       server.#reception.open();
       return server;
     } catch (error) {
-      server.close();
-      throw error;
+      undo(error, [() => server.close()]);
     }
   }
 
@@ -265,4 +264,18 @@ export class FdServer implements AsyncDisposable, Disposable {
   #tell(event: ServerEvent): void {
     queueMicrotask(() => this.#onEvent(event));
   }
+}
+
+/** The path of the socket, of options that are what they must be. */
+function checkedPath(options: FdServerOptions): string {
+  checkObject(options, "FdServer.listen() takes its options as an object");
+  const { timeoutMs, maxClients, groups, memories, devices, leases, allow, onEvent, groupExists } = options;
+  if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+  if (maxClients !== undefined) checkMaxClients(maxClients);
+  checkList(groups, "groups");
+  if (memories !== undefined) checkList(memories, "memories");
+  if (devices !== undefined) checkList(devices, "devices");
+  if (leases !== undefined && leases !== false) checkObject(leases, "leases must be an object or false");
+  checkFunctions({ allow, onEvent, groupExists });
+  return socketPath(options);
 }
