@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import {
   errnoOf,
-  Fd,
+  hasErrno,
   kernel,
   SeqpacketSocket,
   VfioError,
@@ -33,19 +33,15 @@ export function probeSocketFile(file: string): Occupant {
 }
 
 function connectToOccupant(file: string): Occupant {
-  const fd = kernel().socketConnect(file);
-  if (fd >= 0) return { live: new SeqpacketSocket(new Fd(fd, `connection to ${file}`)) };
-  switch (fd) {
-    case errnoOf("ENOENT"):
-      return "absent";
-    case errnoOf("ECONNREFUSED"):
-      return "stale";
-    case errnoOf("EAGAIN"):
-      return { live: undefined };
-    case errnoOf("EPROTOTYPE"):
+  try {
+    return { live: SeqpacketSocket.connect(file) };
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return "absent";
+    if (hasErrno(error, "ECONNREFUSED")) return "stale";
+    if (hasErrno(error, "EAGAIN")) return { live: undefined };
+    if (hasErrno(error, "EPROTOTYPE"))
       throw occupiedError(file, "is a live socket of another type, so of another program");
-    default:
-      throw probeError(fd, "connect", file);
+    throw hasErrno(error) ? probeError(error.errno, error.syscall, file) : error;
   }
 }
 
