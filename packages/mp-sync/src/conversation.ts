@@ -15,6 +15,8 @@ import { encodeInt, INT_BYTES } from "./protocol.js";
 import { fdHint } from "./system-hints.js";
 
 const RETRY_MS = 10;
+/** A primary answers within some ten microseconds, and the way through the event loop takes as long again. */
+const SOON_MS = 0.06;
 // More than any reply has, so that a second fd is seen and counted, not cut off.
 const MAX_FDS = 8;
 
@@ -99,7 +101,7 @@ export class Conversation {
   /** Waits for one packet. */
   async receive(maxBytes = INT_BYTES): Promise<PacketWithFiles> {
     for (;;) {
-      const packet = this.#take(maxBytes);
+      const packet = this.#takeSoon(maxBytes);
       if (packet !== undefined) return this.#adopt(packet);
       this.#deadline.check();
       await this.#waitForPacket();
@@ -130,6 +132,14 @@ export class Conversation {
     const owner = makeOwner(this.#socket);
     this.#isKept = true;
     return owner;
+  }
+
+  #takeSoon(maxBytes: number): ReceivedPacket | undefined {
+    const giveUp = performance.now() + SOON_MS;
+    for (;;) {
+      const packet = this.#take(maxBytes);
+      if (packet !== undefined || performance.now() > giveUp) return packet;
+    }
   }
 
   #take(maxBytes: number): ReceivedPacket | undefined {

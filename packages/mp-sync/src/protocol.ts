@@ -101,7 +101,8 @@ export function decodeInt(bytes: Uint8Array): number {
   if (bytes.length !== INT_BYTES) {
     throw protocolError(`a packet of ${bytes.length} bytes where an int of ${INT_BYTES} belongs`);
   }
-  return new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, LITTLE_ENDIAN);
+  word.bytes.set(bytes);
+  return word.int[0] ?? 0;
 }
 
 /** The packet of one answer. */
@@ -142,4 +143,10 @@ export function protocolError(detail: string, hint?: string): VfioError {
   return new VfioError("ERR_VFIO_PROTOCOL", `broken protocol: ${detail}`, hint === undefined ? {} : { hint });
 }
 
-const LITTLE_ENDIAN = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;
+/** One for all: a DataView costs more than the exchange of a packet. */
+const word = wordOfBytes();
+
+function wordOfBytes(): { readonly bytes: Uint8Array; readonly int: Int32Array } {
+  const int = new Int32Array(1);
+  return { int, bytes: new Uint8Array(int.buffer) };
+}

@@ -26,6 +26,8 @@ export interface ClientService {
   onEnd(client: ServedClient, outcome: ClientOutcome): void;
 }
 
+const NO_FILES: readonly Fd[] = [];
+
 type Reply = Extract<ExchangeAction, { type: "reply" }>;
 
 /**
@@ -109,7 +111,7 @@ export class ServedClient {
     const packet = this.#socket.receive(roomForBytes, roomForFds);
     if (packet === undefined) return this.#watch(false);
     const { bytes, truncated } = packet;
-    const files = packet.fds.map((fd) => new Fd(fd, "a client's fd"));
+    const files = packet.fds.length === 0 ? NO_FILES : packet.fds.map((fd) => new Fd(fd, "a client's fd"));
     try {
       const left = bytes.length === 0 && files.length === 0 && !truncated;
       const actions = this.#exchange.feed(left ? undefined : { bytes, fds: files.length, truncated });

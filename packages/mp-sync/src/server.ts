@@ -40,7 +40,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   readonly #reception: Reception;
   readonly #service: ClientService;
   readonly #allow: AccessPolicy;
-  readonly #onEvent: (event: ServerEvent) => void;
+  readonly #onEvent: ((event: ServerEvent) => void) | undefined;
   readonly #clients = new Set<ServedClient>();
   readonly #leaseholders = new Set<ServedClient>();
   readonly #leaseWatch: LeaseWatch;
@@ -50,7 +50,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   #closed = false;
 
   private constructor(shared: Shared, leases: Leases, socketFile: SocketFile, options: FdServerOptions) {
-    const { timeoutMs = 2000, maxClients = 64, allow = sameUserOrRoot, onEvent = () => undefined } = options;
+    const { timeoutMs = 2000, maxClients = 64, allow = sameUserOrRoot, onEvent } = options;
     this.#shared = shared;
     this.#socketFile = socketFile;
     this.#allow = (peer) => allow(peer);
@@ -255,14 +255,14 @@ export class FdServer implements AsyncDisposable, Disposable {
 
   #makeRoom(client: ServedClient, outcome: ClientOutcome): void {
     this.#clients.delete(client);
-    this.#tell({ ...outcome, peer: client.peer });
+    if (this.#onEvent !== undefined) this.#tell({ ...outcome, peer: client.peer });
     this.#reception.open();
     if (this.#clients.size > 0) return;
     for (const resolve of this.#waitingForIdle.splice(0)) resolve();
   }
 
   #tell(event: ServerEvent): void {
-    queueMicrotask(() => this.#onEvent(event));
+    if (this.#onEvent !== undefined) queueMicrotask(() => this.#onEvent?.(event));
   }
 }
 
