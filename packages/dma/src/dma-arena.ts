@@ -1,4 +1,5 @@
-import { runAll, VfioRangeError } from "@vfio/ioctl-native";
+import { runAll, undo, VfioRangeError } from "@vfio/ioctl-native";
+import { checkObject, isPowerOfTwo, shown } from "./arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
 import type { DmaMapping } from "./dma-mapping.js";
@@ -6,6 +7,8 @@ import { DEFAULT_PAGE_BYTES, HugepageMemory, type PageSource } from "./hugepage-
 import { RangeAllocator } from "./range-allocator.js";
 
 const CACHE_LINE = 64;
+const BUFFER_EXPECTED = "a request for a buffer, such as { bytes: 4096 },";
+const POOL_EXPECTED = "a request for a pool, such as { count: 256, bytes: 2048 },";
 
 /** A hugepage memory, mapped. */
 interface Chunk {
@@ -49,13 +52,19 @@ export class DmaArena implements Disposable {
 
   /** A buffer: one piece for the device. */
   alloc(request: BufferRequest): DmaBuffer {
+    checkObject(request, BUFFER_EXPECTED);
     return this.#make(this.#place(request), (place) => new DmaBuffer(place));
   }
 
   /** A pool, of which each block is one piece for the device. */
-  pool({ count, bytes, align = CACHE_LINE }: PoolRequest): DmaPool {
+  pool(request: PoolRequest): DmaPool {
+    checkObject(request, POOL_EXPECTED);
+    const { count, bytes, align = CACHE_LINE } = request;
+    checkRequest(bytes, align, this.#source.pageBytes);
     if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
-      const text = `${count} blocks of ${bytes} bytes, aligned to ${align}: the size must be a multiple of the alignment`;
+      const text =
+        `${shown(count)} blocks of ${bytes} bytes, aligned to ${align}: the number must be a whole one above 0, ` +
+        "the size a multiple of the alignment";
       throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
     }
     const place = this.#place({ bytes: count * bytes, align }, bytes);
@@ -65,7 +74,7 @@ export class DmaArena implements Disposable {
   /** Unmaps and frees every memory; what was cut out of it is closed, too. */
   close(): void {
     for (const each of [...this.#live]) each[Symbol.dispose]();
-    runAll(this.#chunks.splice(0).map((chunk) => () => closeChunk(chunk)));
+    runAll(this.#chunks.splice(0).flatMap(closingOf));
   }
 
   [Symbol.dispose](): void {
@@ -106,8 +115,7 @@ export class DmaArena implements Disposable {
     const chunk = this.#mapChunk(memory);
     const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
     if (place === undefined) {
-      closeChunk(chunk);
-      throw scatteredError(bytes, unitBytes, this.#source.pageBytes);
+      undo(scatteredError(bytes, unitBytes, this.#source.pageBytes), closingOf(chunk));
     }
     this.#chunks.push(chunk);
     return place;
@@ -121,9 +129,7 @@ export class DmaArena implements Disposable {
       const { stretches } = mapping.table;
       return { memory, mapping, spaces: stretches.map(({ offset, bytes }) => spaceOf(offset, bytes)) };
     } catch (error) {
-      mapping?.unmap();
-      memory.close();
-      throw error;
+      undo(error, [() => mapping?.unmap(), () => memory.close()]);
     }
   }
 }
@@ -166,16 +172,16 @@ function cutAcross(
   return { memory, table, offset: 0, bytes, release };
 }
 
-function closeChunk({ memory, mapping }: Chunk): void {
-  runAll([() => mapping.unmap(), () => memory.close()]);
+function closingOf({ memory, mapping }: Chunk): (() => void)[] {
+  return [() => mapping.unmap(), () => memory.close()];
 }
 
 function checkRequest(bytes: number, align: number, pageBytes: number): void {
-  const goodAlignment = Number.isInteger(Math.log2(align)) && align >= 1 && align <= pageBytes;
+  const goodAlignment = isPowerOfTwo(align) && align <= pageBytes;
   if (Number.isSafeInteger(bytes) && bytes > 0 && goodAlignment) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
-    `${bytes} bytes aligned to ${align}: the length must be a whole number above 0, ` +
+    `${shown(bytes)} bytes aligned to ${shown(align)}: the length must be a whole number above 0, ` +
       `the alignment a power of two up to the page size (${pageBytes})`,
   );
 }

@@ -1,22 +1,31 @@
-import { closedError, isVfioError, runAll, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import {
+  checkWaitLimits,
+  closedError,
+  runAll,
+  VfioError,
+  type HasFd,
+  type IovaRange,
+} from "@vfio/ioctl-native";
+import { argumentError, checkObject } from "./arguments.js";
 import { DmaArena, type BufferRequest, type PoolRequest } from "./dma-arena.js";
 import type { DmaBuffer } from "./dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
 import type { DmaPool } from "./dma-pool.js";
 import { formatAddress } from "./format.js";
 import type { PageSource } from "./hugepage-memory.js";
+import { hasCode } from "./has-code.js";
 import { checkNumaNode } from "./hugepages.js";
-import { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
+import type { DmaAccess, Iommu } from "./iommu.js";
 import { checkedBits, IovaAllocator } from "./iova-allocator.js";
 import { drawIovaSpace } from "./iova-picture.js";
+import { KnownMappings } from "./known-mappings.js";
+import { KnownIommu } from "./known-iommu.js";
 import { MappingInstaller } from "./mapping-installer.js";
-import { checkPiece, wholePieces, without } from "./plan-segments.js";
-import { Type1Iommu } from "./type1-iommu.js";
+import { checkedMode, iommuOf, planOf } from "./mapper-arguments.js";
+import { wholePieces } from "./plan-segments.js";
 
 /** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
 const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
-const IOVA_MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
-
 /**
  * How device addresses are chosen: `physical`, equal to physical addresses (1:1); `virtual`, equal to this process's
  * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach, but for
@@ -43,6 +52,12 @@ export interface MapMemoryOptions {
   readonly access?: DmaAccess;
   /** Map in pieces of at most this size, each of which can be unmapped on its own. Default: as few as possible. */
   readonly pieceBytes?: number;
+}
+
+/** Options of {@link DmaMapper.mapAsync}. */
+export interface MapAsyncOptions extends MapMemoryOptions {
+  /** Ends it between two pieces; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
 }
 
 /** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
@@ -76,22 +91,36 @@ export class DmaMapper implements Disposable {
   /** How many address bits the device drives: no IOVA lies beyond them. */
   readonly addressBits: number;
   readonly #allocator: IovaAllocator;
+  readonly #iommu: KnownIommu;
   readonly #installer: MappingInstaller;
   readonly #arena: DmaArena;
-  readonly #mappings = new Map<DmaMapping, Disposable>();
+  readonly #mappings = new KnownMappings();
+  /** What is being mapped off the event loop, and unmapped. */
+  readonly #arriving = new KnownMappings();
+  readonly #leaving = new Set<DmaMapping>();
   readonly #groupListener: Disposable | undefined;
+  /** Why a memory cannot be closed. */
+  readonly #reason: string;
   #closed = false;
 
-  /** @param container a VFIO container, or another {@link Iommu}. */
+  /**
+   * @param container a VFIO container, or another {@link Iommu}.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is neither; `ERR_VFIO_IOVA`, `ERR_VFIO_ADDRESS_BITS`,
+   * `ERR_VFIO_NUMA_NODE`.
+   */
   constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
+    const iommu = iommuOf(container);
+    checkObject(options, "options of a DmaMapper");
     const { iova = "physical", numaNode } = options;
     checkNumaNode(numaNode);
     const addressBits = checkedBits(options.addressBits ?? 64);
     this.mode = checkedMode(iova);
+    this.#reason = `a DMA mapping (${this.mode} IOVAs)`;
     this.#allocator =
       iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
-    this.#installer = new MappingInstaller("fd" in container ? new Type1Iommu(container) : container, {
+    this.#iommu = new KnownIommu(iommu, () => this.#allocator.forgetAvoided());
+    this.#installer = new MappingInstaller(this.#iommu, {
       mode: this.mode,
       allocator: this.#allocator,
       addressBits: this.addressBits,
@@ -102,29 +131,31 @@ export class DmaMapper implements Disposable {
 
   /** What is mapped, or waits for a group. */
   get mappings(): readonly DmaMapping[] {
-    return [...this.#mappings.keys()];
+    return this.#mappings.all;
   }
 
   /**
    * Maps all of a memory. If one of its pieces fails, those before it are unmapped again. Mapping the same memory the
    * same way once more returns the mapping that is there; one `unmap` ends it for all who have it.
-   * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`,
-   * `ERR_VFIO_DMA_OVERLAP`; VfioError `ERR_VFIO_IOVA_EXHAUSTED`, `ERR_VFIO_PAGES_MOVED`; VfioSystemError `ENOMEM`
+   *
+   * Where the allocator chooses the address and somebody else's mapping is there, another address is chosen: each attempt
+   * costs one ioctl, and they are 16 to 70 at most, or some 500 if the space is nearly used up. An address that was told to
+   * somebody, or asked for, is never exchanged for another.
+   *
+   * It blocks the thread while the kernel pins the pages: microseconds for a hugepage, milliseconds for each 64 MiB of
+   * small pages or under emulation. {@link mapAsync} does not.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no memory; `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`,
+   * `ERR_VFIO_DMA_OVERLAP`; VfioError `ERR_VFIO_IOVA_EXHAUSTED`, `ERR_VFIO_PAGES_MOVED`, `ERR_VFIO_ROLLBACK_FAILED`;
+   * VfioAggregateError `ERR_VFIO_SEVERAL` if undoing a failed map took back less than was mapped; VfioSystemError `ENOMEM`
    * (RLIMIT_MEMLOCK, explained), `ENOSPC` (mappings used up, explained), `EEXIST` (somebody else's mapping).
    */
   map(memory: MappableMemory, options: MapMemoryOptions = {}): DmaMapping {
-    const plan = {
-      access: options.access ?? "read-write",
-      iova: options.iova,
-      pieceBytes: options.pieceBytes,
-    };
-    this.#checkOpen();
-    checkPlan(memory, plan);
-    const existing = this.#find(memory, plan);
+    const plan = planOf(memory, options);
+    const existing = this.#findExisting(memory, plan);
     if (existing !== undefined) return existing;
 
     const mapping = new DmaMapping(memory, plan, this);
-    const hold = memory.hold(`a DMA mapping (${describePlan(this.mode, plan)})`);
+    const hold = this.#hold(mapping);
     try {
       this.#installer.install(mapping);
     } catch (error) {
@@ -132,24 +163,76 @@ export class DmaMapper implements Disposable {
       if (!isRollbackFailure(error)) hold[Symbol.dispose]();
       throw error;
     }
-    this.#mappings.set(mapping, hold);
+    this.#mappings.add(mapping, hold);
     return mapping;
   }
 
   /**
-   * Takes a mapping back. Twice does nothing.
+   * As {@link map}, off the event loop: the kernel pins the pages in another thread. An abort is obeyed between two
+   * pieces, and what was mapped is unmapped again; the piece that the kernel is at is finished before.
+   * @throws what {@link map} throws; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error); VfioError
+   * `ERR_VFIO_MAPPING_BUSY` if the same memory is being mapped the same way, or unmapped, off the event loop;
+   * `ERR_VFIO_CLOSED` also if the mapper was closed meanwhile.
+   * @example
+   * ```ts
+   * // needs a device
+   * import { DmaMapper, HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = HugepageMemory.allocate({ bytes: 8 * 2 ** 30 });
+   * using dma = new DmaMapper({ fd: containerFd }, { iova: "allocate" });
+   * const mapping = await dma.mapAsync(memory, { pieceBytes: 1 << 30, signal: AbortSignal.timeout(5000) });
+   * ```
+   */
+  async mapAsync(memory: MappableMemory, options: MapAsyncOptions = {}): Promise<DmaMapping> {
+    const plan = planOf(memory, options);
+    const existing = this.#findExisting(memory, plan);
+    if (existing !== undefined) return existing;
+
+    const mapping = new DmaMapping(memory, plan, this);
+    const hold = this.#hold(mapping);
+    this.#arriving.add(mapping, hold);
+    try {
+      await this.#installer.installAsync(mapping, {
+        check: () => this.#checkGoesOn(options.signal),
+        settle: () => this.#mappings.add(mapping, hold),
+      });
+    } catch (error) {
+      if (!isRollbackFailure(error)) hold[Symbol.dispose]();
+      throw error;
+    } finally {
+      this.#arriving.delete(mapping);
+    }
+    return mapping;
+  }
+
+  /**
+   * Takes a mapping back. Twice does nothing. Blocks the thread while the kernel unpins the pages: see {@link unmapAsync}.
    * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel took back less than was mapped: somebody else had
-   * unmapped it. Nothing of it is mapped then, and the memory is free.
+   * unmapped it. Nothing of it is mapped then, and the memory is free. `ERR_VFIO_MAPPING_BUSY` during {@link unmapAsync}.
    */
   unmap(mapping: DmaMapping): void {
-    const hold = this.#mappings.get(mapping);
-    if (hold === undefined) return;
+    if (!this.#mappings.has(mapping)) return;
+    this.#checkStays(mapping);
+    const { inDoubt } = mapping;
     const shortfall = this.#installer.takeBack(mapping, mapping.stretches);
-    this.#installer.release(mapping);
-    this.#mappings.delete(mapping);
-    mapping.end();
-    hold[Symbol.dispose]();
-    if (shortfall !== undefined) throw shortfall;
+    this.#letGo(mapping);
+    if (shortfall !== undefined && !inDoubt) throw shortfall;
+  }
+
+  /** As {@link unmap}, off the event loop. Its memory is held, and its addresses are taken, until the promise resolves. */
+  async unmapAsync(mapping: DmaMapping): Promise<void> {
+    if (!this.#mappings.has(mapping)) return;
+    this.#checkStays(mapping);
+    const { inDoubt } = mapping;
+    this.#leaving.add(mapping);
+    let shortfall: Error | undefined;
+    try {
+      shortfall = await this.#installer.takeBackAsync(mapping, mapping.stretches);
+    } finally {
+      this.#leaving.delete(mapping);
+    }
+    this.#letGo(mapping);
+    if (shortfall !== undefined && !inDoubt) throw shortfall;
   }
 
   /**
@@ -162,10 +245,14 @@ export class DmaMapper implements Disposable {
    */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
     if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
-    const part = wholePieces(mapping.stretches, mapping.plan, { offset, bytes });
-    if (without(mapping.stretches, part).length === 0) return this.unmap(mapping);
+    this.#checkStays(mapping);
+    for (const each of [offset, bytes])
+      if (typeof each !== "number") throw argumentError(each, "a number of bytes");
+    const touched = mapping.stretchesTouching({ offset, bytes });
+    const part = wholePieces(touched, mapping.plan, { offset, bytes });
+    if (bytes === mapping.mappedBytes) return this.unmap(mapping);
     const shortfall = this.#installer.takeBack(mapping, part);
-    if (shortfall !== undefined) throw shortfall;
+    if (shortfall !== undefined && !mapping.inDoubt) throw shortfall;
   }
 
   /**
@@ -173,12 +260,14 @@ export class DmaMapper implements Disposable {
    * have no bytes and no addresses any more.
    */
   unmapAll(): void {
-    runAll([() => this.#arena.close(), ...this.mappings.map((mapping) => () => this.unmap(mapping))]);
+    const staying = this.mappings.filter((mapping) => !this.#leaving.has(mapping));
+    runAll([() => this.#arena.close(), ...staying.map((mapping) => () => this.unmap(mapping))]);
   }
 
   /**
-   * A buffer for DMA, in one piece for the device, out of hugepages that are allocated and mapped as needed.
-   * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_MEMORY_SCATTERED`; and what {@link map} and
+   * A buffer for DMA, in one piece for the device, out of hugepages that are allocated and mapped as needed, which blocks
+   * the thread meanwhile. For large memory off the event loop there are `HugepageMemory` and {@link mapAsync}.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`, `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_MEMORY_SCATTERED`; and what {@link map} and
    * `HugepageMemory.allocate` throw.
    */
   alloc(request: BufferRequest): DmaBuffer {
@@ -198,25 +287,34 @@ export class DmaMapper implements Disposable {
   /**
    * Maps what waits for a group, and what the kernel forgot because the last group had left. With a container of
    * `@vfio/vfio-core` that happens by itself; with any other, call it after a group has joined.
+   *
+   * The kernel cannot be asked what is mapped. A page of each mapping is mapped once more: `EEXIST` says that the mapping
+   * is there, success that it was forgotten. For any other failure the mapping counts as in place: it keeps its memory
+   * and its addresses, `unmap` unmaps it, and the next replay asks again. A mapping of somebody else's at the same address
+   * cannot be told from ours.
    * @returns how many mappings are in place now that were not.
-   * @throws what {@link map} throws; an AggregateError if it is more than one. All others are in place then.
+   * @throws what {@link map} throws; a VfioAggregateError `ERR_VFIO_SEVERAL` if it is more than one. All others are in
+   * place then.
    */
   replay(): number {
     this.#checkOpen();
-    if (this.#installer.refresh() === undefined) return 0;
-    const missing = this.mappings.filter((mapping) => !this.#installer.isInPlace(mapping));
-    for (const mapping of missing) mapping.forget();
+    if (this.#iommu.refresh() === undefined) return 0;
+    this.#installer.groupsChanged();
+    let made = 0;
+    const bringBack = (mapping: DmaMapping): void => {
+      if (!this.#leaving.has(mapping) && this.#bringBack(mapping)) made++;
+    };
     runAll(
-      missing.map((mapping) => () => this.#makeAnew(mapping)),
+      this.mappings.map((mapping) => () => bringBack(mapping)),
       "mappings could not be made anew",
     );
-    return missing.length;
+    return made;
   }
 
   /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. */
   toString(): string {
     return drawIovaSpace({
-      ranges: this.#installer.knownInfo?.iovaRanges,
+      ranges: this.#rangesIfKnown(),
       mappings: this.mappings.map(({ segments, plan }) => ({ segments, access: plan.access })),
       reserved: this.mode === "allocate" ? this.#allocator.reserved : [],
       addressBits: this.addressBits,
@@ -239,18 +337,60 @@ export class DmaMapper implements Disposable {
     this.close();
   }
 
-  #find(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
-    for (const mapping of this.#mappings.keys())
-      if (sameMemory(mapping.memory, memory) && samePlan(mapping.plan, plan)) return mapping;
-    return undefined;
+  #findExisting(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
+    this.#checkOpen();
+    if (this.#arriving.find(memory, plan) !== undefined) throw busyError("this memory is being mapped");
+    const existing = this.#mappings.find(memory, plan);
+    if (existing !== undefined) this.#checkStays(existing);
+    return existing;
   }
 
-  #makeAnew(mapping: DmaMapping): void {
+  #hold({ memory, plan }: DmaMapping): Disposable {
+    return memory.hold(plan.iova === undefined ? this.#reason : reasonAt(plan.iova));
+  }
+
+  /** Nothing of a mapping is mapped any more, and it does not come back. */
+  #letGo(mapping: DmaMapping): void {
+    this.#installer.release(mapping);
+    const hold = this.#mappings.delete(mapping);
+    mapping.end();
+    hold?.[Symbol.dispose]();
+  }
+
+  #checkStays(mapping: DmaMapping): void {
+    if (this.#leaving.has(mapping)) throw busyError("this memory is being unmapped");
+  }
+
+  #checkGoesOn(signal: AbortSignal | undefined): void {
+    this.#checkOpen();
+    checkWaitLimits({ signal });
+  }
+
+  /** @returns true if the mapping is in place now and was not. */
+  #bringBack(mapping: DmaMapping): boolean {
     try {
+      if (this.#isInPlace(mapping)) return false;
       this.#installer.install(mapping);
+      return mapping.mapped;
     } catch (error) {
       if (isRollbackFailure(error)) this.#abandon(mapping);
       throw error;
+    }
+  }
+
+  #isInPlace(mapping: DmaMapping): boolean {
+    mapping.doubt();
+    const isInPlace = this.#installer.isInPlace(mapping);
+    if (isInPlace) mapping.trust();
+    else mapping.forget();
+    return isInPlace;
+  }
+
+  #rangesIfKnown(): readonly IovaRange[] | undefined {
+    try {
+      return this.#iommu.info?.iovaRanges;
+    } catch {
+      return undefined;
     }
   }
 
@@ -265,60 +405,19 @@ export class DmaMapper implements Disposable {
   }
 }
 
+function busyError(problem: string): VfioError {
+  const hint = "Await what mapAsync() or unmapAsync() returned before";
+  return new VfioError("ERR_VFIO_MAPPING_BUSY", `${problem}, off the event loop`, { hint });
+}
+
 function isRollbackFailure(error: unknown): boolean {
-  return isVfioError(error) && error.code === "ERR_VFIO_ROLLBACK_FAILED";
+  return hasCode(error, "ERR_VFIO_ROLLBACK_FAILED");
 }
 
 function tellsOfGroups(container: object): container is TellsOfGroups {
   return "onGroupAdded" in container && typeof container.onGroupAdded === "function";
 }
 
-/** Two objects may stand for the same memory, such as two `UserMemory` on one `Mapping`. */
-function sameMemory(one: MappableMemory, other: MappableMemory): boolean {
-  if (one === other) return true;
-  return one.address === other.address && one.bytes === other.bytes && one.pageBytes === other.pageBytes;
-}
-
-function samePlan(one: MappingPlan, other: MappingPlan): boolean {
-  return one.access === other.access && one.iova === other.iova && one.pieceBytes === other.pieceBytes;
-}
-
-function describePlan(mode: IovaMode, { iova }: MappingPlan): string {
-  return iova === undefined ? `${mode} IOVAs` : `IOVA ${formatAddress(iova)}`;
-}
-
-function checkedMode(iova: unknown): IovaMode {
-  if (iova instanceof IovaAllocator) return "allocate";
-  const mode = IOVA_MODES.find((each) => each === iova);
-  if (mode !== undefined) return mode;
-  throw new VfioRangeError(
-    "ERR_VFIO_IOVA",
-    `device addresses are chosen by ${IOVA_MODES.join(", ")}, or an IovaAllocator; not by ${String(iova)}`,
-  );
-}
-
-function checkMemory({ address, bytes, pageBytes }: MappableMemory): void {
-  if (bytes > 0 && bytes % pageBytes === 0 && Number(address) % pageBytes === 0) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_DMA_ALIGNMENT",
-    `memory of ${bytes} bytes at address ${formatAddress(address)} is not made of whole pages of ${pageBytes} bytes`,
-  );
-}
-
-/** What JavaScript callers can get wrong: before a mapping waits for a group with it. */
-function checkPlan(memory: MappableMemory, { access, iova, pieceBytes }: MappingPlan): void {
-  checkMemory(memory);
-  if (!DMA_ACCESSES.includes(access)) {
-    throw new VfioRangeError(
-      "ERR_VFIO_DMA_ACCESS",
-      `"${access}" is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
-    );
-  }
-  if (iova !== undefined && (typeof iova !== "bigint" || iova < 0n || iova >= 1n << 64n)) {
-    throw new VfioRangeError(
-      "ERR_VFIO_IOVA",
-      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${String(iova)}`,
-    );
-  }
-  if (pieceBytes !== undefined) checkPiece(pieceBytes, memory.pageBytes);
+function reasonAt(iova: bigint): string {
+  return `a DMA mapping (IOVA ${formatAddress(iova)})`;
 }

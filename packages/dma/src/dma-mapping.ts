@@ -2,7 +2,8 @@ import { closedError, VfioError } from "@vfio/ioctl-native";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 import type { DmaAccess } from "./iommu.js";
 import { encodeMemoryDescription } from "./memory-description.js";
-import { cutStretch, without, type MemoryPart } from "./plan-segments.js";
+import { MappedStretches } from "./mapped-stretches.js";
+import { cutStretch, type MemoryPart } from "./plan-segments.js";
 
 /** The memory behind a mapping, as far as the mapper cares: {@link HugepageMemory}, {@link UserMemory}, or your own. */
 export interface MappableMemory {
@@ -22,6 +23,8 @@ export interface MappableMemory {
 export interface MappingOwner {
   /** Takes all of a mapping back. */
   unmap(mapping: DmaMapping): void;
+  /** The same off the event loop. */
+  unmapAsync(mapping: DmaMapping): Promise<void>;
   /** Takes whole pieces of a mapping back. */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void;
 }
@@ -36,6 +39,9 @@ export interface MappingPlan {
   readonly pieceBytes: number | undefined;
 }
 
+/** Shared by all mappings that have nothing: nothing can be taken out of it. */
+const NOTHING = new MappedStretches();
+
 /** Memory that devices can reach, or will as soon as the container has a group; made by `DmaMapper.map`. */
 export class DmaMapping implements Disposable {
   /** The memory that is mapped. */
@@ -45,11 +51,13 @@ export class DmaMapping implements Disposable {
   /** @internal For the mapper: the IOVA that it has from an allocator, until it is given back. */
   allocated: bigint | undefined;
   readonly #owner: MappingOwner;
-  #stretches: readonly DmaSegment[] = [];
+  /** What was mapped, but for what was unmapped for good. */
+  #known = NOTHING;
+  /** False while the kernel has none of it. */
+  #inPlace = false;
+  #inDoubt = false;
   #segments: readonly DmaSegment[] | undefined;
   #table: IovaTable | undefined;
-  /** What was mapped, but for what was unmapped for good. */
-  #known: readonly DmaSegment[] = [];
   #ended = false;
 
   /** Programs call `DmaMapper.map` instead. */
@@ -64,12 +72,12 @@ export class DmaMapping implements Disposable {
    * unmap. That the last group has left, and the kernel has forgotten the mapping, is not seen before `replay`.
    */
   get mapped(): boolean {
-    return this.#stretches.length > 0;
+    return this.#inPlace;
   }
 
   /** The pieces in which the memory is mapped, in the memory's order: one ioctl each. */
   get segments(): readonly DmaSegment[] {
-    return (this.#segments ??= this.#stretches.flatMap((each) => cutStretch(each, this.plan)));
+    return (this.#segments ??= this.stretches.flatMap((each) => cutStretch(each, this.plan)));
   }
 
   /**
@@ -77,7 +85,7 @@ export class DmaMapping implements Disposable {
    * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group, `ERR_VFIO_CLOSED` after unmap.
    */
   get table(): IovaTable {
-    if (this.mapped) return (this.#table ??= new IovaTable(this.#stretches));
+    if (this.mapped) return (this.#table ??= new IovaTable(this.stretches));
     if (this.#ended) throw closedError("this DMA mapping");
     throw new VfioError(
       "ERR_VFIO_MAPPING_PENDING",
@@ -108,6 +116,11 @@ export class DmaMapping implements Disposable {
     this.#owner.unmap(this);
   }
 
+  /** As {@link unmap}, off the event loop: for large memory, which the kernel takes milliseconds to unpin. */
+  unmapAsync(): Promise<void> {
+    return this.#owner.unmapAsync(this);
+  }
+
   /**
    * Takes a part back. It must be made of whole pieces, as they were mapped (`pieceBytes`).
    * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces.
@@ -123,30 +136,64 @@ export class DmaMapping implements Disposable {
 
   /** The same joined: what is one piece for the device, in however many it was mapped. */
   get stretches(): readonly DmaSegment[] {
-    return this.#stretches;
+    return this.#inPlace ? this.#known.list : [];
   }
 
-  /** @internal For the mapper: a part was unmapped for good. */
-  withdraw(part: MemoryPart): void {
-    this.place(cutOff(this.#stretches, part));
+  /**
+   * @internal For the mapper: whether the kernel still has it could not be found out. Then it counts as in place, since
+   * devices may reach the memory; and that there is nothing to unmap is no surprise.
+   */
+  get inDoubt(): boolean {
+    return this.#inDoubt;
+  }
+
+  /** @internal For the mapper. */
+  doubt(): void {
+    this.#inDoubt = this.#inPlace;
+  }
+
+  /** @internal For the mapper: the kernel still has it. */
+  trust(): void {
+    this.#inDoubt = false;
+  }
+
+  /** @internal For the mapper: how many bytes are mapped. */
+  get mappedBytes(): number {
+    return this.#inPlace ? this.#known.bytes : 0;
+  }
+
+  /** @internal For the mapper: the stretches that have something of a part of the memory. */
+  stretchesTouching(part: MemoryPart): readonly DmaSegment[] {
+    return this.#inPlace ? this.#known.touching(part) : [];
+  }
+
+  /** @internal For the mapper: parts were unmapped for good, each of which lay in one stretch. */
+  withdraw(parts: readonly MemoryPart[]): void {
+    if (parts.length === 0) return;
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+    if (bytes === this.mappedBytes) return this.place([]);
+    for (const part of parts) this.#known.takeOut(part);
+    this.#forgetViews();
   }
 
   /** @internal For the mapper: all of it was unmapped for good. */
   end(): void {
     this.#ended = true;
-    this.#known = [];
-    this.forget();
+    this.place([]);
   }
 
   /** @internal For the mapper: the kernel has none of it any more. */
   forget(): void {
-    this.#setStretches([]);
+    this.#inPlace = this.#inDoubt = false;
+    this.#forgetViews();
   }
 
   /** @internal For the mapper: this is mapped now. */
   place(stretches: readonly DmaSegment[]): void {
-    this.#known = stretches;
-    this.#setStretches(stretches);
+    this.#known = stretches.length === 0 ? NOTHING : new MappedStretches(stretches);
+    this.#inPlace = stretches.length > 0;
+    this.#inDoubt = false;
+    this.#forgetViews();
   }
 
   /**
@@ -154,18 +201,11 @@ export class DmaMapping implements Disposable {
    * buffers and devices know these addresses. Empty as long as it was never mapped.
    */
   get known(): readonly DmaSegment[] {
-    return this.#known;
+    return this.#known.list;
   }
 
-  #setStretches(stretches: readonly DmaSegment[]): void {
-    this.#stretches = stretches;
+  #forgetViews(): void {
     this.#segments = undefined;
     this.#table = undefined;
   }
-}
-
-/** Mostly it is one whole stretch of several. */
-function cutOff(stretches: readonly DmaSegment[], part: MemoryPart): readonly DmaSegment[] {
-  const others = stretches.filter((each) => each !== part);
-  return others.length < stretches.length ? others : without(stretches, [part]);
 }

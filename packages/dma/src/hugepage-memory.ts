@@ -34,7 +34,8 @@ export interface AllocateOptions extends PageSource {
 }
 
 /**
- * Memory that a device can reach by DMA: hugepages that neither move nor are swapped, as one ArrayBuffer.
+ * Memory that a device can reach by DMA: hugepages, which are not swapped, as one ArrayBuffer. The kernel moves them only
+ * when memory is taken offline or a policy asks for it, and not at all while they are mapped for DMA.
  *
  * The memory has an fd, so another process can {@link HugepageMemory.attach} the same pages. Nothing is left behind
  * when the last process that has it ends, however it ends.

@@ -13,7 +13,13 @@ export {
 } from "./hugepages.js";
 export { readPhysicalAddresses } from "./physical-addresses.js";
 export { contiguousRuns, type Run } from "./runs.js";
-export { DmaMapper, type DmaMapperOptions, type IovaMode, type MapMemoryOptions } from "./dma-mapper.js";
+export {
+  DmaMapper,
+  type DmaMapperOptions,
+  type IovaMode,
+  type MapAsyncOptions,
+  type MapMemoryOptions,
+} from "./dma-mapper.js";
 export { DmaMapping, type MappableMemory, type MappingOwner, type MappingPlan } from "./dma-mapping.js";
 export { DmaBuffer, type BufferMemory, type BufferPlace } from "./dma-buffer.js";
 export type { BufferRequest, PoolRequest } from "./dma-arena.js";

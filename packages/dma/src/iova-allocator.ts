@@ -1,7 +1,9 @@
 import { VfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
 import { formatAddress, formatRange } from "./format.js";
+import { checkObject, isPowerOfTwo, shown } from "./arguments.js";
 import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
+import { SortedRanges } from "./sorted-ranges.js";
 
 /** Options of {@link IovaAllocator}. */
 export interface IovaAllocatorOptions {
@@ -35,7 +37,9 @@ export class IovaAllocator {
   readonly addressBits: number;
   /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
-  readonly #taken = new Map<bigint, bigint>();
+  readonly #taken = new SortedRanges<bigint>();
+  /** Where somebody else's mappings were seen, ends included. */
+  #avoided: readonly IovaRange[] = [];
   /** What the owner wants; `undefined` for no wish. */
   readonly #wanted: readonly IovaRange[] | undefined;
   /** What was reported last. */
@@ -45,7 +49,9 @@ export class IovaAllocator {
   #usable: readonly IovaRange[];
   #space: RangeAllocator;
 
+  /** @throws VfioRangeError `ERR_VFIO_ADDRESS_BITS`, `ERR_VFIO_IOVA` for ranges that are none, `ERR_VFIO_DMA_ARGUMENT`. */
   constructor(options: IovaAllocatorOptions = {}) {
+    checkObject(options, "options of an IovaAllocator");
     this.addressBits = checkedBits(options.addressBits ?? 64);
     this.reserved = checkedRanges(options.reserved ?? []);
     this.#wanted = options.ranges && checkedRanges(options.ranges);
@@ -69,6 +75,8 @@ export class IovaAllocator {
    * that this allocator was made with, if it was. What is taken stays taken.
    */
   useRanges(ranges: readonly IovaRange[]): void {
+    if (ranges === this.#reported) return;
+    checkedRanges(ranges);
     if (this.#reported !== undefined && sameRanges(ranges, this.#reported)) return;
     this.#reported = ranges;
     this.#ranges = this.#wanted === undefined ? ranges : commonRanges(this.#wanted, ranges);
@@ -87,7 +95,7 @@ export class IovaAllocator {
     checkRequest(bytes, alignment);
     const iova = this.#space.allocate(bigIntOf(bytes), bigIntOf(alignment));
     if (iova === undefined) throw this.#exhaustedError(bytes, alignment);
-    this.#taken.set(iova, bigIntOf(bytes));
+    this.#taken.add({ start: iova, end: iova + bigIntOf(bytes) });
     return iova;
   }
 
@@ -98,12 +106,12 @@ export class IovaAllocator {
    */
   claim(iova: bigint, bytes: number): void {
     checkRequest(bytes, 1);
-    const wanted = BigInt(bytes);
-    for (const [start, length] of this.#taken) {
-      if (iova < start + length && iova + wanted > start) throw claimedError(iova, bytes, start, length);
-    }
-    this.#taken.set(iova, wanted);
-    this.#space.take(iova, wanted);
+    checkIova(iova);
+    const end = iova + bigIntOf(bytes);
+    const [other] = this.#taken.overlapping(iova, end);
+    if (other !== undefined) throw claimedError(iova, bytes, other);
+    this.#taken.add({ start: iova, end });
+    this.#space.take(iova, bigIntOf(bytes));
   }
 
   /**
@@ -112,31 +120,43 @@ export class IovaAllocator {
    * @throws VfioRangeError `ERR_VFIO_IOVA_NOT_ALLOCATED` for anything else, such as a second free.
    */
   release(iova: bigint): void {
-    const bytes = this.#taken.get(iova);
-    if (bytes === undefined) {
+    checkIova(iova);
+    const [taken] = this.#taken.overlapping(iova, iova + 1n);
+    if (taken?.start !== iova) {
       throw new VfioRangeError(
         "ERR_VFIO_IOVA_NOT_ALLOCATED",
         `IOVA ${formatAddress(iova)} is not allocated here`,
       );
     }
-    this.#taken.delete(iova);
-    this.#space = this.#freeSpaceAfter(iova, bytes);
+    this.#taken.replace(taken);
+    this.#giveBack(taken.start, taken.end);
   }
 
-  /** Only what lies within ranges and reach may become free again, and they may have changed meanwhile. */
-  #freeSpaceAfter(iova: bigint, bytes: bigint): RangeAllocator {
-    const usable = this.#usable.some(({ start, end }) => iova >= start && iova + bytes - 1n <= end);
-    const touchesReserved = this.reserved.some(({ start, end }) => iova <= end && iova + bytes > start);
-    if (!usable || touchesReserved) return this.#freeSpace();
-    this.#space.give(iova, bytes);
-    return this.#space;
+  /** @internal For the mapper: somebody else has a mapping within these, so they are not given out for now. */
+  avoid(start: bigint, bytes: bigint): void {
+    this.#avoided = [...this.#avoided, { start, end: start + bytes - 1n }];
+    this.#space.take(start, bytes);
+  }
+
+  /** @internal For the mapper: what was avoided may be had again. @returns false if there was nothing. */
+  forgetAvoided(): boolean {
+    if (this.#avoided.length === 0) return false;
+    this.#avoided = [];
+    this.#space = this.#freeSpace();
+    return true;
+  }
+
+  /** Only what lies within ranges and reach becomes free again, and they may have changed meanwhile. */
+  #giveBack(start: bigint, end: bigint): void {
+    withinEach(this.#usable, start, end, (from, bytes) => this.#space.give(from, bytes));
+    withinEach(this.reserved, start, end, (from, bytes) => this.#space.take(from, bytes));
   }
 
   #freeSpace(): RangeAllocator {
     const space = new RangeAllocator();
     for (const { start, end } of this.#usable) space.give(start, end - start + 1n);
-    for (const { start, end } of this.reserved) space.take(start, end - start + 1n);
-    for (const [start, bytes] of this.#taken) space.take(start, bytes);
+    for (const { start, end } of [...this.reserved, ...this.#avoided]) space.take(start, end - start + 1n);
+    for (const { start, end } of this.#taken.all) space.take(start, end - start);
     return space;
   }
 
@@ -147,25 +167,55 @@ export class IovaAllocator {
       `no IOVA for ${bytes} bytes aligned to ${alignment}: ${this.#space.available} bytes are free, ` +
         `${largest} of them in one piece, within ${this.addressBits} address bits`,
       {
-        hint: "Unmap something, map smaller pieces, or give the allocator more address bits if the device has them",
+        hint:
+          "Unmap something, map smaller pieces, or give the allocator more address bits if the device has them" +
+          this.#avoidedHint(),
       },
+    );
+  }
+
+  #avoidedHint(): string {
+    if (this.#avoided.length === 0) return "";
+    const bytes = this.#avoided.reduce((sum, { start, end }) => sum + end - start + 1n, 0n);
+    return (
+      `. ${bytes} bytes are left out, since something else has mappings of this container there: ` +
+      "mappers on one container share an IovaAllocator"
     );
   }
 }
 
 function checkedRanges(ranges: readonly IovaRange[]): readonly IovaRange[] {
-  for (const { start, end } of ranges) {
-    if (isAddress(start) && isAddress(end) && start <= end) continue;
-    throw new VfioRangeError(
-      "ERR_VFIO_IOVA",
-      `a range of IOVAs has a start and an end of 64 bits, itself included, not ${String(start)} to ${String(end)}`,
-    );
+  if (!Array.isArray(ranges)) throw noRanges(ranges);
+  for (const range of ranges as readonly (IovaRange | undefined)[]) {
+    if (isAddress(range?.start) && isAddress(range?.end) && range.start <= range.end) continue;
+    throw noRanges(range);
   }
   return ranges;
 }
 
-function isAddress(value: unknown): boolean {
+function noRanges(value: unknown): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_IOVA",
+    `ranges of IOVAs are a list, each with a start and an end of 64 bits, itself included: bigints, not ${shown(value)}`,
+  );
+}
+
+function isAddress(value: unknown): value is bigint {
   return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
+}
+
+/** Does something with what of each range lies from `start` up to `end`. */
+function withinEach(
+  ranges: readonly IovaRange[],
+  start: bigint,
+  end: bigint,
+  use: (start: bigint, bytes: bigint) => void,
+): void {
+  for (const range of ranges) {
+    const from = range.start > start ? range.start : start;
+    const to = range.end < end ? range.end + 1n : end;
+    if (from < to) use(from, to - from);
+  }
 }
 
 /** What lies in both of two lists of ranges. */
@@ -182,7 +232,10 @@ function commonRanges(one: readonly IovaRange[], other: readonly IovaRange[]): I
 /** @throws VfioRangeError `ERR_VFIO_ADDRESS_BITS`. */
 export function checkedBits(bits: number): number {
   if (Number.isInteger(bits) && bits >= 12 && bits <= 64) return bits;
-  throw new VfioRangeError("ERR_VFIO_ADDRESS_BITS", `a device drives 12 to 64 address bits, not ${bits}`);
+  throw new VfioRangeError(
+    "ERR_VFIO_ADDRESS_BITS",
+    `a device drives 12 to 64 address bits, not ${shown(bits)}`,
+  );
 }
 
 function withinReach(ranges: readonly IovaRange[], addressBits: number): IovaRange[] {
@@ -193,19 +246,31 @@ function withinReach(ranges: readonly IovaRange[], addressBits: number): IovaRan
 }
 
 function checkRequest(bytes: number, alignment: number): void {
-  const isPowerOfTwo = alignment >= 1 && alignment < 2 ** 64 && Number.isInteger(Math.log2(alignment));
-  if (Number.isSafeInteger(bytes) && bytes > 0 && isPowerOfTwo) return;
+  if (Number.isSafeInteger(bytes) && bytes > 0 && isPowerOfTwo(alignment) && alignment < 2 ** 64) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
-    `${bytes} bytes aligned to ${alignment}: the length must be a whole number above 0, the alignment a power of two`,
+    `${shown(bytes)} bytes aligned to ${shown(alignment)}: the length must be a whole number above 0, the alignment a power of two`,
   );
 }
 
-function claimedError(iova: bigint, bytes: number, start: bigint, length: bigint): VfioRangeError {
-  const wanted = formatRange(iova, bytes);
+function claimedError(
+  iova: bigint,
+  bytes: number,
+  { start, end }: { readonly start: bigint; readonly end: bigint },
+): VfioRangeError {
+  const taken = formatRange(start, Number(end - start));
   return new VfioRangeError(
     "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${wanted} overlaps ${formatRange(start, Number(length))}, which is taken`,
+    `IOVA ${formatRange(iova, bytes)} overlaps ${taken}, which is taken`,
+  );
+}
+
+/** @throws VfioRangeError `ERR_VFIO_IOVA`. */
+function checkIova(iova: bigint): void {
+  if (isAddress(iova)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_IOVA",
+    `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shown(iova)}`,
   );
 }
 

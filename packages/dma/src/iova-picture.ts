@@ -1,4 +1,5 @@
 import type { IovaRange } from "@vfio/ioctl-native";
+import { checkObject } from "./arguments.js";
 import type { DmaAccess } from "./iommu.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
@@ -48,8 +49,10 @@ interface Line {
  * ```
  */
 export function drawIovaSpace(space: IovaSpace): string {
+  checkObject(space, "an IOVA space: { ranges, mappings, reserved, addressBits },");
   const waiting = waitingText(space.mappings.filter(({ segments }) => segments.length === 0).length);
-  if (space.ranges === undefined) return `IOVA space: unknown until the container has a group${waiting}`;
+  if (space.ranges === undefined)
+    return `IOVA space: unknown while the container has no group, or cannot be asked${waiting}`;
   const last = (1n << BigInt(space.addressBits)) - 1n;
   const mapped = space.mappings.flatMap(mappedLines);
   const lines: Line[] = [...mapped, ...space.reserved.map(reservedLine)];

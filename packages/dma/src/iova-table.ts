@@ -1,4 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError } from "./arguments.js";
 import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
 import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";
@@ -55,10 +56,15 @@ export class IovaTable {
   readonly #high: Uint32Array;
   /** Where each piece starts in the memory. */
   readonly #starts: Float64Array;
-  readonly #back: IovaIndex;
+  /** The way back, which many tables never need. */
+  #back: IovaIndex | undefined;
 
-  /** @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size. */
+  /**
+   * @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no list of segments.
+   */
   constructor(segments: readonly DmaSegment[]) {
+    checkSegments(segments);
     this.segments = segments;
     this.stretches = joined(segments);
     const pieces = piecesOf(this.stretches);
@@ -71,7 +77,6 @@ export class IovaTable {
     this.#high = new Uint32Array(this.#end.length);
     this.#starts = Float64Array.from(pieces, ({ offset }) => offset);
     pieces.forEach((piece, number) => this.#fill(piece, number));
-    this.#back = new IovaIndex(pieces);
   }
 
   /**
@@ -112,10 +117,15 @@ export class IovaTable {
   /**
    * The offset in the memory of an IOVA: what a device reports back.
    * @param bytes how much must be there in one piece. Default 1.
-   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, `ERR_VFIO_DMA_ARGUMENT`.
    */
   offsetOf(iova: bigint, bytes = 1): number {
-    const offset = this.#back.offsetOf(Number(BigInt.asUintN(32, iova)), Number(iova >> 32n), bytes);
+    if (typeof iova !== "bigint") throw argumentError(iova, "a bigint as an IOVA");
+    const offset = (this.#back ?? this.#makeBack()).offsetOf(
+      Number(BigInt.asUintN(32, iova)),
+      Number(iova >> 32n),
+      bytes,
+    );
     if (offset >= 0) return offset;
     throw notMapped(`no ${bytes} bytes are mapped at IOVA ${formatAddress(iova)}`, this.segments);
   }
@@ -125,10 +135,14 @@ export class IovaTable {
    * it makes no BigInt.
    */
   offsetOfHalves(low: number, high: number, bytes = 1): number {
-    const offset = this.#back.offsetOf(low, high, bytes);
+    const offset = (this.#back ?? this.#makeBack()).offsetOf(low, high, bytes);
     if (offset >= 0) return offset;
     const halves = `with the lower half ${low} and the upper half ${high}`;
     throw notMapped(`no ${bytes} bytes are mapped at the IOVA ${halves}`, this.segments);
+  }
+
+  #makeBack(): IovaIndex {
+    return (this.#back = new IovaIndex(piecesOf(this.stretches)));
   }
 
   #indexOf(offset: number, bytes: number): number {
@@ -171,6 +185,15 @@ export class IovaTable {
     const first = Math.ceil(offset / this.#granule);
     set(first, Math.max(first, Math.floor((offset + bytes) / this.#granule)));
     set(this.#granules + number, this.#granules + number + 1);
+  }
+}
+
+function checkSegments(segments: readonly (Partial<DmaSegment> | undefined)[]): void {
+  const expected = "segments, a list of { offset: number, iova: bigint, bytes: number },";
+  if (!Array.isArray(segments)) throw argumentError(segments, expected);
+  for (const segment of segments) {
+    const areNumbers = Number.isSafeInteger(segment?.offset) && Number.isSafeInteger(segment?.bytes);
+    if (!areNumbers || typeof segment?.iova !== "bigint") throw argumentError(segment, expected);
   }
 }
 

@@ -15,8 +15,8 @@ export function explainMapFailure(errno: number, wanted: number, info: () => Iom
     case errnoOf("EEXIST"):
       return {
         hint:
-          "The range overlaps a mapping of this container that another process or library made: " +
-          "unmap that, or keep clear of it with an IovaAllocator that has it in `reserved`",
+          "The range overlaps a mapping of this container that another mapper, process or library made: " +
+          "mappers of one process share an IovaAllocator ({ iova: allocator }), and keep clear of others with windows in its `reserved`",
       };
     case errnoOf("EINVAL"):
       return {

@@ -1,16 +1,19 @@
-import { errnoOf, isVfioError, VfioError, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
+import { hasCode } from "./has-code.js";
 import type { IovaMode } from "./dma-mapper.js";
-import type { DmaMapping } from "./dma-mapping.js";
-import { formatRange } from "./format.js";
-import type { Iommu } from "./iommu.js";
-import { sameRanges, type IovaAllocator } from "./iova-allocator.js";
+import type { DmaMapping, MappableMemory } from "./dma-mapping.js";
+import { groupsChangedError, rollbackError, shortfallError } from "./install-errors.js";
+import { InstallAttempt } from "./install-attempt.js";
+import type { KnownIommu } from "./known-iommu.js";
+import type { IovaAllocator } from "./iova-allocator.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
 import { checkSegment, checkWithoutIommu } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
 import { checkPagesStayed } from "./pages-stayed.js";
 import { planStretches, type IovaSource } from "./plan-segments.js";
+import { Retries } from "./retries.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
 
@@ -21,40 +24,30 @@ export interface InstallerOptions {
   readonly addressBits: number;
 }
 
+/** Who waits for a mapping that is made off the event loop. */
+export interface InstallCaller {
+  /** Throws if it is not to go on. */
+  check(): void;
+  /** Is called at once when the mapping is in place, or waits for a group. */
+  settle(): void;
+}
+
 /** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
 export class MappingInstaller {
   /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
   readonly #ranges = new MappedRanges();
-  readonly #iommu: Iommu;
+  /** The IOMMU, and what is known of it. */
+  readonly #known: KnownIommu;
   readonly #options: InstallerOptions;
   /** Where mappings that wait for a group are to go, if that is known already. */
   readonly #promised = new Map<DmaMapping, DmaSegment>();
-  /** What the IOMMU said last. */
-  #info: IommuInfo | undefined;
+  readonly #promisedRanges = new MappedRanges();
+  /** Counts the changes of groups. */
+  #epoch = 0;
 
-  constructor(iommu: Iommu, options: InstallerOptions) {
-    this.#iommu = iommu;
+  constructor(known: KnownIommu, options: InstallerOptions) {
+    this.#known = known;
     this.#options = options;
-  }
-
-  /** What the IOMMU said last, or says now if it was not asked yet; `undefined` if it cannot be asked. */
-  get knownInfo(): IommuInfo | undefined {
-    try {
-      return this.#info ?? this.refresh();
-    } catch {
-      return undefined;
-    }
-  }
-
-  /** Asks the IOMMU anew. `undefined` while the container has no group: then it has no type, and says EINVAL. */
-  refresh(): IommuInfo | undefined {
-    try {
-      this.#info = this.#iommu.info();
-    } catch (error) {
-      if (!isErrno(error, "EINVAL")) throw error;
-      this.#info = undefined;
-    }
-    return this.#info;
   }
 
   /**
@@ -62,26 +55,41 @@ export class MappingInstaller {
    * While the container has no group, nothing is done: the mapping waits.
    */
   install(mapping: DmaMapping): void {
-    const info = this.#info ?? this.refresh();
-    if (info === undefined) return this.#promise(mapping);
+    const retries = new Retries();
+    while (!this.#tryToInstall(mapping, retries));
+  }
+
+  /** As {@link install}, off the event loop. */
+  async installAsync(mapping: DmaMapping, caller: InstallCaller): Promise<void> {
+    const retries = new Retries();
+    while (!(await this.#tryToInstallAsync(mapping, retries, caller)));
+  }
+
+  /** To be called when groups have come or gone: what is on its way begins anew, since the kernel may have forgotten a part. */
+  groupsChanged(): void {
+    this.#epoch++;
+  }
+
+  /** Takes parts of a mapping back for good, as far as that succeeds. Returns what is wrong if it was less than it should be. */
+  takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
+    const done: DmaSegment[] = [];
     try {
-      this.#installWithin(mapping, info);
-    } catch (error) {
-      // What the IOMMU can do is asked once and not for every mapping, so it may have changed with the groups.
-      if (!mayBeOutdated(error)) throw error;
-      const now = this.refresh();
-      if (now === undefined) return this.#promise(mapping);
-      if (sameRules(now, info)) throw error;
-      this.#installWithin(mapping, now);
+      return this.#known.unmap(stretches, done);
+    } finally {
+      for (const stretch of done) this.#ranges.remove(stretch);
+      mapping.withdraw(done);
     }
   }
 
-  /** Takes parts of a mapping back for good. Returns what is wrong if the kernel took back less than it should have. */
-  takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
-    return this.#unmap(stretches, (stretch) => {
-      this.#ranges.remove(stretch);
-      mapping.withdraw(stretch);
-    });
+  /** As {@link takeBack}, off the event loop. */
+  async takeBackAsync(mapping: DmaMapping, stretches: readonly DmaSegment[]): Promise<VfioError | undefined> {
+    const done: DmaSegment[] = [];
+    try {
+      return await this.#known.unmapAsync(stretches, done);
+    } finally {
+      for (const stretch of done) this.#ranges.remove(stretch);
+      mapping.withdraw(done);
+    }
   }
 
   /** Gives a mapping's IOVAs free: it does not come back. */
@@ -90,18 +98,41 @@ export class MappingInstaller {
     this.#releaseAllocated(mapping);
   }
 
-  /** True if the kernel still has a mapping. It cannot be asked, but it refuses to map a page of the same range twice. */
-  isInPlace({ memory, stretches, plan }: DmaMapping): boolean {
+  /**
+   * True if the kernel still has a mapping, false if it has forgotten it. It cannot be asked, but it refuses to map a
+   * page of the same range twice.
+   * @throws whatever leaves that open: the mapping then counts as in place, since devices may reach the memory.
+   * VfioError `ERR_VFIO_ROLLBACK_FAILED` if the page may still be mapped with which that was tried.
+   */
+  isInPlace(mapping: DmaMapping): boolean {
+    const { memory, stretches, plan } = mapping;
     const [first] = stretches;
     if (first === undefined) return false;
     try {
-      this.#iommu.map(memory.address + bigIntOf(first.offset), first.iova, memory.pageBytes, plan.access);
+      this.#known.iommu.map(
+        memory.address + bigIntOf(first.offset),
+        first.iova,
+        memory.pageBytes,
+        plan.access,
+      );
     } catch (error) {
-      // For any other reason the mapping cannot be made anew either, and that attempt tells why.
-      return isErrno(error, "EEXIST");
+      return this.#isRefusedInPlace(mapping, error);
     }
-    this.#iommu.unmap(first.iova, memory.pageBytes);
+    try {
+      this.#known.unmap([{ ...first, bytes: memory.pageBytes }]);
+    } catch (error) {
+      throw rollbackError("a page was mapped, to see whether a mapping is still there", [error]);
+    }
     return false;
+  }
+
+  #isRefusedInPlace({ stretches }: DmaMapping, error: unknown): boolean {
+    if (hasCode(error, "EEXIST")) return true;
+    if (this.#known.hasNoGroup(error)) return false;
+    // The kernel's EINVAL names no rule; one of these may be it.
+    const { info } = this.#known;
+    if (info !== undefined) this.#checkAll(stretches, info);
+    throw error;
   }
 
   /** What is wrong with a fixed IOVA is told to whoever asked for it, and not when a group joins. */
@@ -111,166 +142,173 @@ export class MappingInstaller {
     const stretch = { offset: 0, iova: plan.iova, bytes: memory.bytes };
     checkWithoutIommu(stretch, this.#options.addressBits);
     this.#ranges.checkFree(stretch);
-    const promised = new MappedRanges();
-    for (const each of this.#promised.values()) promised.add(each);
-    promised.checkFree(stretch);
+    this.#withdrawPromise(mapping);
+    this.#promisedRanges.add(stretch);
     this.#promised.set(mapping, stretch);
   }
 
-  #installWithin(mapping: DmaMapping, info: IommuInfo): void {
+  #withdrawPromise(mapping: DmaMapping): void {
+    const promised = this.#promised.get(mapping);
+    if (promised === undefined) return;
     this.#promised.delete(mapping);
+    this.#promisedRanges.remove(promised);
+  }
+
+  /** @returns false if another attempt is worth it. */
+  #tryToInstall(mapping: DmaMapping, retries: Retries): boolean {
+    const info = this.#known.info;
+    if (info === undefined) return (this.#promise(mapping), true);
+    try {
+      const attempt = this.#begin(mapping, info);
+      this.#run(attempt, retries);
+      mapping.place(attempt.stretches);
+      return true;
+    } catch (error) {
+      return this.#isOver(error, info, retries);
+    }
+  }
+
+  async #tryToInstallAsync(mapping: DmaMapping, retries: Retries, caller: InstallCaller): Promise<boolean> {
+    caller.check();
+    const { info } = this.#known;
+    if (info === undefined) {
+      this.#promise(mapping);
+      caller.settle();
+      return true;
+    }
+    try {
+      await this.#runAsync(this.#begin(mapping, info), retries, caller);
+      return true;
+    } catch (error) {
+      return this.#isOver(error, info, retries);
+    }
+  }
+
+  /** @returns false if another attempt is worth it; throws the failure otherwise. */
+  #isOver(failure: unknown, info: IommuInfo, retries: Retries): boolean {
+    const refresh = (): IommuInfo | undefined => this.#known.infoAfter(failure);
+    if (retries.areWorthIt(failure, info, this.#options.allocator, refresh)) return false;
+    throw failure;
+  }
+
+  #run(attempt: InstallAttempt, retries: Retries): void {
+    try {
+      attempt.run(this.#known.iommu);
+      this.#checkStayed(attempt);
+    } catch (error) {
+      this.#giveUp(attempt, error, retries, this.#unmapDone(attempt, error));
+    }
+  }
+
+  async #runAsync(attempt: InstallAttempt, retries: Retries, caller: InstallCaller): Promise<void> {
+    const epoch = this.#epoch;
+    try {
+      await attempt.runAsync(this.#known.iommu, () => caller.check());
+      this.#checkStayed(attempt);
+      if (epoch !== this.#epoch) throw groupsChangedError();
+    } catch (error) {
+      this.#giveUp(attempt, error, retries, await this.#unmapDoneAsync(attempt, error));
+    }
+    // At once, so that nothing comes between what was looked at last and this.
+    attempt.mapping.place(attempt.stretches);
+    caller.settle();
+  }
+
+  #checkStayed({ mapping, isNew, stretches }: InstallAttempt): void {
+    const isPhysical = this.#options.mode === "physical" && mapping.plan.iova === undefined;
+    if (isNew && isPhysical) checkPagesStayed(mapping.memory, stretches);
+  }
+
+  /** Chooses and takes the addresses of a mapping. */
+  #begin(mapping: DmaMapping, info: IommuInfo): InstallAttempt {
+    this.#withdrawPromise(mapping);
     this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
-    const done: DmaSegment[] = [];
+    const { known } = mapping;
+    if (known.length > 0) {
+      this.#checkAll(known, info);
+      return new InstallAttempt(mapping, false, known);
+    }
     try {
-      const isNew = mapping.known.length === 0;
-      const source = isNew ? this.#iovaSource(mapping, info) : undefined;
-      const stretches = source === undefined ? mapping.known : planStretches(mapping.memory, source);
-      for (const stretch of stretches) {
-        checkSegment(stretch, info, this.#options.addressBits);
-        if (isNew) this.#ranges.checkFree(stretch);
-      }
-      for (const stretch of stretches) this.#mapStretch(mapping, stretch, done);
-      if (source === "physical") checkPagesStayed(mapping.memory, stretches);
-      if (isNew) for (const stretch of stretches) this.#ranges.add(stretch);
-      mapping.place(stretches);
+      const stretches = planStretches(mapping.memory, this.#iovaSource(mapping));
+      this.#checkAll(stretches, info);
+      this.#ranges.addAll(stretches);
+      return new InstallAttempt(mapping, true, stretches);
     } catch (error) {
-      const shortfall = this.#undo(mapping, done, error);
-      if (shortfall === undefined) throw error;
-      throw new AggregateError(
-        [error, shortfall],
-        `${describe(error)}; and in undoing it, ${shortfall.message}`,
-      );
+      this.#releaseAllocated(mapping);
+      throw error;
     }
   }
 
-  /** Notes each part in `done` as soon as it is mapped: what comes before a failure has to be undone. */
-  #mapStretch(mapping: DmaMapping, stretch: DmaSegment, done: DmaSegment[]): void {
-    for (let at = 0; at < stretch.bytes;) {
-      const rest = at === 0 ? stretch : restOf(stretch, at);
-      const bytes = this.#mapSome(mapping, rest);
-      done.push({ offset: rest.offset, iova: rest.iova, bytes });
-      at += bytes;
-    }
+  #checkAll(stretches: readonly DmaSegment[], info: IommuInfo): void {
+    for (const stretch of stretches) checkSegment(stretch, info, this.#options.addressBits);
   }
 
-  /** Maps one piece at least, and returns how many bytes it were. */
-  #mapSome(mapping: DmaMapping, { offset, iova, bytes }: DmaSegment): number {
-    const { access, pieceBytes = bytes } = mapping.plan;
-    const address = mapping.memory.address + bigIntOf(offset);
-    const wanted = mapping.memory.bytes - offset;
-    if (bytes > pieceBytes && this.#iommu.mapPieces !== undefined) {
-      return this.#iommu.mapPieces(address, iova, bytes, access, pieceBytes, wanted);
+  /** Gives the addresses of a failed attempt back, of which nothing is mapped any more; throws the failure. */
+  #giveUp(
+    attempt: InstallAttempt,
+    failure: unknown,
+    retries: Retries,
+    shortfall: VfioError | undefined,
+  ): never {
+    const { mapping, isNew, stretches } = attempt;
+    const { allocated } = mapping;
+    if (isNew) {
+      for (const stretch of stretches) this.#ranges.remove(stretch);
+      this.#releaseAllocated(mapping);
     }
-    const piece = Math.min(bytes, pieceBytes);
-    this.#iommu.map(address, iova, piece, access, wanted);
-    return piece;
+    const isChosen = isNew && allocated !== undefined && mapping.plan.iova === undefined;
+    if (isChosen && hasCode(failure, "EEXIST")) this.#avoid(attempt, allocated, retries);
+    const isExpected = shortfall === undefined || hasCode(failure, "ERR_VFIO_GROUPS_CHANGED");
+    throw isExpected ? failure : shortfallError(failure, shortfall);
   }
 
-  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped. */
-  #undo(mapping: DmaMapping, done: readonly DmaSegment[], cause: unknown): VfioError | undefined {
-    const isNew = mapping.known.length === 0;
-    let shortfall: VfioError | undefined;
+  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken then. */
+  #unmapDone({ done }: InstallAttempt, cause: unknown): VfioError | undefined {
     try {
-      shortfall = this.#unmap(joined(done));
+      return this.#known.unmap(joined(done));
     } catch (error) {
-      if (isNew) for (const stretch of joined(done)) this.#ranges.add(stretch);
-      const causes = new AggregateError([cause, error], "the failure, and that of undoing");
-      throw new VfioError(
-        "ERR_VFIO_ROLLBACK_FAILED",
-        `mapping failed, and so did undoing it: ${describe(cause)}`,
-        {
-          hint: "Devices may still reach a part of the memory, so it stays held: close the container",
-          cause: causes,
-        },
-      );
+      throw rollbackError("mapping failed", [cause, error]);
     }
-    if (isNew) this.#releaseAllocated(mapping);
-    return shortfall;
   }
 
-  /**
-   * True if there is nothing to unmap any more: without a group the kernel has forgotten every mapping; and a closed
-   * container cannot be asked, but what VFIO pinned stays out of anybody else's hands until it is unpinned.
-   */
-  #hasForgotten(error: unknown): boolean {
-    if (isErrno(error, "EBADF") || (isVfioError(error) && error.code === "ERR_VFIO_CLOSED")) return true;
-    return isErrno(error, "EINVAL") && this.refresh() === undefined;
+  /** As {@link #unmapDone}, off the event loop. */
+  async #unmapDoneAsync({ done }: InstallAttempt, cause: unknown): Promise<VfioError | undefined> {
+    try {
+      return await this.#known.unmapAsync(joined(done));
+    } catch (error) {
+      throw rollbackError("mapping failed", [cause, error]);
+    }
   }
 
-  #iovaSource(mapping: DmaMapping, { smallestPage }: IommuInfo): IovaSource {
+  /** Somebody else's mapping has a part of the piece that came next: it is not chosen again. */
+  #avoid({ mapping, done }: InstallAttempt, allocated: bigint, retries: Retries): void {
+    const before = done.reduce((sum, { bytes }) => sum + bytes, 0);
+    const rest = mapping.memory.bytes - before;
+    const piece = Math.min(mapping.plan.pieceBytes ?? rest, rest);
+    this.#options.allocator.avoid(
+      allocated + bigIntOf(before),
+      retries.stepOver(piece, this.#alignmentOf(mapping.memory)),
+    );
+  }
+
+  #iovaSource(mapping: DmaMapping): IovaSource {
     const { memory, plan } = mapping;
     const { mode, allocator } = this.#options;
     if (mode !== "allocate") return plan.iova ?? (mode === "physical" ? "physical" : memory.address);
-    if (mapping.allocated !== undefined) return mapping.allocated;
-    // Aligned to the memory's pages, so that the IOMMU can use pages as large.
-    const iova = plan.iova ?? allocator.allocate(memory.bytes, Math.max(memory.pageBytes, smallestPage));
+    const iova = plan.iova ?? allocator.allocate(memory.bytes, this.#alignmentOf(memory));
     if (plan.iova !== undefined) allocator.claim(plan.iova, memory.bytes);
     mapping.allocated = iova;
     return iova;
   }
 
+  /** Aligned to the memory's pages, the IOMMU can use pages as large. */
+  #alignmentOf({ pageBytes }: MappableMemory): number {
+    return Math.max(pageBytes, this.#known.info?.smallestPage ?? pageBytes);
+  }
+
   #releaseAllocated(mapping: DmaMapping): void {
-    this.#promised.delete(mapping);
+    this.#withdrawPromise(mapping);
     if (mapping.allocated !== undefined) this.#options.allocator.release(mapping.allocated);
     mapping.allocated = undefined;
   }
-
-  /** Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it. */
-  #unmap(
-    stretches: readonly DmaSegment[],
-    onUnmapped?: (stretch: DmaSegment) => void,
-  ): VfioError | undefined {
-    let shortfall: VfioError | undefined;
-    for (const stretch of stretches) {
-      const unmapped = this.#unmapped(stretch);
-      if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
-      onUnmapped?.(stretch);
-    }
-    return shortfall;
-  }
-
-  /** How much the kernel took back of a stretch: all of it, if it has forgotten it. */
-  #unmapped({ iova, bytes }: DmaSegment): number {
-    try {
-      return this.#iommu.unmap(iova, bytes);
-    } catch (error) {
-      if (!this.#hasForgotten(error)) throw error;
-      return bytes;
-    }
-  }
-}
-
-function restOf({ offset, iova, bytes }: DmaSegment, from: number): DmaSegment {
-  return { offset: offset + from, iova: iova + bigIntOf(from), bytes: bytes - from };
-}
-
-function isErrno(error: unknown, name: "EINVAL" | "EEXIST" | "EBADF"): boolean {
-  return error instanceof VfioSystemError && error.errno === errnoOf(name);
-}
-
-/** True for what may be owed to rules that have changed since they were read. */
-function mayBeOutdated(error: unknown): boolean {
-  const codes = ["ERR_VFIO_IOVA_OUT_OF_RANGE", "ERR_VFIO_IOVA_EXHAUSTED"];
-  return isErrno(error, "EINVAL") || (isVfioError(error) && codes.includes(error.code));
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}
-
-/** The number of mappings left, which changes all the time, is no rule. */
-function sameRules(one: IommuInfo, other: IommuInfo): boolean {
-  return one.smallestPage === other.smallestPage && sameRanges(one.iovaRanges ?? [], other.iovaRanges ?? []);
-}
-
-function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {
-  return new VfioError(
-    "ERR_VFIO_UNMAP_INCOMPLETE",
-    `the kernel unmapped ${unmapped} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
-    {
-      hint:
-        "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
-        "(after a group has joined, call mapper.replay()): devices may have faulted",
-    },
-  );
 }

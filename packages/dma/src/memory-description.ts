@@ -1,4 +1,6 @@
+import { types } from "node:util";
 import { Struct, VfioError } from "@vfio/ioctl-native";
+import { argumentError, checkObject } from "./arguments.js";
 import { formatAddress } from "./format.js";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 
@@ -32,9 +34,12 @@ export interface MemoryDescription {
  * Encodes a description to travel with the memory's fd: a header `{ u32 version; u32 segments; u64 bytes;
  * u64 pageBytes }`, then for each segment `{ u64 offset; u64 iova; u64 bytes }`, in the machine's byte order. What is
  * one stretch for the device is one segment, in however many pieces it was mapped.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`.
  */
 export function encodeMemoryDescription(description: MemoryDescription): Uint8Array {
+  checkObject(description, "a description of memory: { bytes, pageBytes, table },");
   const { bytes, pageBytes, table } = description;
+  if (!(table instanceof IovaTable)) throw argumentError(table, "an IovaTable");
   const segments = table.stretches;
   const values = {
     version: VERSION,
@@ -66,6 +71,7 @@ export function encodeMemoryDescription(description: MemoryDescription): Uint8Ar
  * ```
  */
 export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription {
+  if (!types.isUint8Array(encoded)) throw badDescription("it is no Uint8Array");
   if (encoded.length < header.bytes) throw badDescription(`${encoded.length} bytes are too few`);
   const { version, segments, bytes, pageBytes } = header.decode(encoded);
   if (version !== VERSION) throw badDescription(`its version is ${version}, this library's ${VERSION}`);

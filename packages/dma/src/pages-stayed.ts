@@ -5,7 +5,8 @@ import { planStretches } from "./plan-segments.js";
 
 /**
  * Ordinary pages can move between the reading of their physical addresses and their pinning by the kernel; then the
- * IOVAs would not be physical addresses any more. Hugepages of a hugetlb file stay, so they are not read again.
+ * IOVAs would not be physical addresses any more. Hugepages are moved only where memory is taken offline or a policy asks
+ * for it, so they are not read again.
  * @throws VfioError `ERR_VFIO_PAGES_MOVED`.
  */
 export function checkPagesStayed(memory: MappableMemory, stretches: readonly DmaSegment[]): void {
@@ -17,7 +18,7 @@ export function checkPagesStayed(memory: MappableMemory, stretches: readonly Dma
     "ERR_VFIO_PAGES_MOVED",
     "the kernel moved pages of the memory while it was being mapped",
     {
-      hint: "Try again, or use hugepages, which do not move",
+      hint: "Try again, or use hugepages, which the kernel moves only when it takes memory offline",
     },
   );
 }

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { openFile, readStrided, VfioError } from "@vfio/ioctl-native";
-import { HIGH, LOW } from "./halves.js";
+import { argumentError } from "./arguments.js";
+import { bigIntOf, HIGH, LOW } from "./halves.js";
 
 const PAGEMAP = "/proc/self/pagemap";
 const BASE_PAGE = 4096;
@@ -12,13 +13,18 @@ const PRESENT = 1 << 31;
 /**
  * The physical address of every page of a memory range, from `/proc/self/pagemap`.
  *
- * They stay true only while the pages cannot move: hugepages don't, ordinary pages do unless they are pinned.
+ * They stay true only while the pages cannot move. The kernel moves ordinary pages as it likes, and hugepages where
+ * memory is taken offline (hot-unplug, `soft_offline_page` after correctable errors) or a policy asks for it (`mbind`,
+ * `move_pages`). What is mapped for DMA is pinned, and stays.
  * @param address the range's first virtual address; a multiple of `pageBytes`.
  * @param bytes its length; a multiple of `pageBytes`.
- * @throws VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN, `ERR_VFIO_PAGE_NOT_PRESENT`;
+ * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`; VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN, `ERR_VFIO_PAGE_NOT_PRESENT`;
  * VfioSystemError if pagemap cannot be read at all.
  */
 export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes: number): bigint[] {
+  if (typeof address !== "bigint") throw argumentError(address, "a bigint as an address");
+  for (const each of [bytes, pageBytes])
+    if (!Number.isSafeInteger(each) || each < 1) throw argumentError(each, "a number of bytes");
   using pagemap = openFile(PAGEMAP, { flags: constants.O_RDONLY, hint: () => HIDDEN_HINT });
   const stride = (pageBytes / BASE_PAGE) * ENTRY_BYTES;
   const offset = Number(address / BigInt(BASE_PAGE)) * ENTRY_BYTES;
@@ -34,7 +40,7 @@ export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes:
     const frame = (high & FRAME_MASK) * 2 ** 32 + low;
     // Since Linux 4.2 a reader without CAP_SYS_ADMIN gets no error, but frame number 0 for every page.
     if (frame === 0) throw hiddenError();
-    addresses[page] = BigInt(frame * BASE_PAGE);
+    addresses[page] = bigIntOf(frame * BASE_PAGE);
   }
   return addresses;
 }

@@ -1,4 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
+import { shown } from "./arguments.js";
 import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
 import type { DmaSegment } from "./iova-table.js";
 import { contiguousRuns } from "./runs.js";
@@ -21,24 +22,6 @@ export interface MemoryPart {
   readonly bytes: number;
 }
 
-/** What is left of stretches without some parts of the memory. */
-export function without(
-  stretches: readonly DmaSegment[],
-  parts: readonly MemoryPart[],
-): readonly DmaSegment[] {
-  return parts.reduce((left, part) => left.flatMap((stretch) => cutOut(stretch, part)), stretches);
-}
-
-function cutOut({ offset, iova, bytes }: DmaSegment, part: MemoryPart): DmaSegment[] {
-  const end = offset + bytes;
-  const from = Math.max(offset, part.offset);
-  const to = Math.min(end, part.offset + part.bytes);
-  if (from >= to) return [{ offset, iova, bytes }];
-  const before = { offset, iova, bytes: from - offset };
-  const behind = { offset: to, iova: iova + BigInt(to - offset), bytes: end - to };
-  return [before, behind].filter((each) => each.bytes > 0);
-}
-
 /** A stretch, cut into pieces of at most `pieceBytes` if the plan asks for it. */
 export function cutStretch(stretch: DmaSegment, { pieceBytes }: MappingPlan): DmaSegment[] {
   if (pieceBytes === undefined) return [stretch];
@@ -58,21 +41,21 @@ export function checkPiece(pieceBytes: number, pageBytes: number): void {
   if (Number.isSafeInteger(pieceBytes) && pieceBytes > 0 && pieceBytes % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
-    `pieces of ${pieceBytes} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,
+    `pieces of ${shown(pieceBytes)} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,
   );
 }
 
 /**
  * The stretches that make up a part of a memory, exactly.
+ * @param touched the stretches that have something of it.
  * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP` if the part begins or ends within a piece.
  */
 export function wholePieces(
-  stretches: readonly DmaSegment[],
+  touched: readonly DmaSegment[],
   plan: MappingPlan,
   part: MemoryPart,
 ): DmaSegment[] {
   const end = part.offset + part.bytes;
-  const touched = stretches.filter((each) => each.offset < end && each.offset + each.bytes > part.offset);
   const inside = touched.map((each) => within(each, part));
   const covered = inside.reduce((sum, each) => sum + each.bytes, 0);
   const isWhole = touched.every((each) => isCut(each, part.offset, plan) && isCut(each, end, plan));
@@ -84,7 +67,7 @@ export function wholePieces(
     .map((each) => `${each.offset}+${each.bytes}`);
   throw new VfioRangeError(
     "ERR_VFIO_PARTIAL_UNMAP",
-    `${part.bytes} bytes at offset ${part.offset} cannot be unmapped: they are not made of whole pieces ` +
+    `${shown(part.bytes)} bytes at offset ${shown(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
       `(${pieces.length === 0 ? "nothing is mapped there" : pieces.join(", ")})`,
     {
       hint: "The kernel takes back only what was mapped in one piece: map with { pieceBytes } to make smaller ones",

@@ -1,3 +1,5 @@
+import { outside, SortedRanges } from "./sorted-ranges.js";
+
 /** A stretch of addresses that nobody has. */
 export interface FreeStretch {
   /** Its first address. */
@@ -6,28 +8,22 @@ export interface FreeStretch {
   readonly bytes: bigint;
 }
 
-/** A stretch of addresses; `end` is the first address behind it. */
-interface Stretch {
-  start: bigint;
-  end: bigint;
-}
-
 /**
  * Gives out parts of address ranges and takes them back. Always the lowest place that fits, so the same calls give
  * the same addresses. Pure arithmetic: it knows nothing of what the addresses mean.
  */
 export class RangeAllocator {
-  /** In ascending order; no two touch each other. */
-  readonly #free: Stretch[] = [];
+  /** What is free; no two of them touch each other. */
+  readonly #free = new SortedRanges<bigint>();
 
   /** The free bytes, in all. */
   get available(): bigint {
-    return this.#free.reduce((sum, { start, end }) => sum + end - start, 0n);
+    return this.#free.all.reduce((sum, { start, end }) => sum + end - start, 0n);
   }
 
   /** The free stretches in ascending order, each with its length. */
   get free(): readonly FreeStretch[] {
-    return this.#free.map(({ start, end }) => ({ start, bytes: end - start }));
+    return this.#free.all.map(({ start, end }) => ({ start, bytes: end - start }));
   }
 
   /**
@@ -36,63 +32,38 @@ export class RangeAllocator {
    * @param alignment a power of two.
    */
   allocate(bytes: bigint, alignment: bigint): bigint | undefined {
-    for (const stretch of this.#free) {
+    return this.#free.firstFit(bytes, (stretch) => {
       const aligned = (stretch.start + alignment - 1n) & -alignment;
       const end = aligned + bytes;
-      if (end > stretch.end) continue;
-      if (aligned === stretch.start && end < stretch.end) stretch.start = end;
-      else this.take(aligned, bytes);
+      if (end > stretch.end) return undefined;
+      this.#free.replace(stretch, outside(stretch, aligned, end));
       return aligned;
-    }
-    return undefined;
+    });
   }
 
   /** True if all of a range is free. */
   has(start: bigint, bytes: bigint): boolean {
-    const stretch = this.#free[this.#firstReaching(start + 1n)];
-    return stretch !== undefined && stretch.start <= start && start + bytes <= stretch.end;
+    const [stretch] = this.#free.overlapping(start, start + 1n);
+    return stretch !== undefined && start + bytes <= stretch.end;
   }
 
   /** Adds a range to what is free, and joins it with its neighbours. Parts of it may be free already. */
   give(start: bigint, bytes: bigint): void {
-    const added = { start, end: start + bytes };
-    const first = this.#firstReaching(start);
-    let behind = first;
-    for (; behind < this.#free.length; behind++) {
-      const other = this.#free[behind];
-      if (other === undefined || other.start > added.end) break;
-      if (other.start < added.start) added.start = other.start;
-      if (other.end > added.end) added.end = other.end;
-    }
-    if (behind === first + 1) this.#free[first] = added;
-    else this.#free.splice(first, behind - first, added);
+    const end = start + bytes;
+    const touching = this.#free.overlapping(start - 1n, end + 1n);
+    const first = touching[0];
+    const last = touching.at(-1);
+    if (first === undefined || last === undefined) return this.#free.add({ start, end });
+    for (const each of touching.slice(1)) this.#free.replace(each);
+    this.#free.replace(first, [
+      { start: first.start < start ? first.start : start, end: last.end > end ? last.end : end },
+    ]);
   }
 
   /** Takes a range out of what is free. Parts of it need not be free. */
   take(start: bigint, bytes: bigint): void {
     const end = start + bytes;
-    let index = this.#firstReaching(start + 1n);
-    while (index < this.#free.length) {
-      const other = this.#free[index];
-      if (other === undefined || other.start >= end) return;
-      const left: Stretch[] = [];
-      if (other.start < start) left.push({ start: other.start, end: start });
-      if (other.end > end) left.push({ start: end, end: other.end });
-      this.#free.splice(index, 1, ...left);
-      index += left.length;
-    }
-  }
-
-  /** The index of the first stretch whose end is at or behind an address. */
-  #firstReaching(address: bigint): number {
-    let low = 0;
-    let high = this.#free.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const stretch = this.#free[middle];
-      if (stretch !== undefined && stretch.end < address) low = middle + 1;
-      else high = middle;
-    }
-    return low;
+    for (const each of this.#free.overlapping(start, end))
+      this.#free.replace(each, outside(each, start, end));
   }
 }

@@ -1,3 +1,6 @@
+import { argumentError, isPowerOfTwo } from "./arguments.js";
+import { bigIntOf } from "./halves.js";
+
 /** A stretch of memory whose addresses follow each other without a hole. */
 export interface Run {
   /** Where it starts in the memory, in bytes. */
@@ -13,6 +16,7 @@ export interface Run {
  * limited number of mappings.
  * @param addresses the address of every page, in the memory's order.
  * @param pageBytes the size of each page.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no such list or size.
  * @example
  * ```ts
  * import { contiguousRuns } from "@vfio/dma";
@@ -22,14 +26,17 @@ export interface Run {
  * ```
  */
 export function contiguousRuns(addresses: readonly bigint[], pageBytes: number): Run[] {
+  if (!Array.isArray(addresses)) throw argumentError(addresses, "a list of addresses");
+  if (!isPowerOfTwo(pageBytes)) throw argumentError(pageBytes, "a page size, a power of two,");
+  const page = bigIntOf(pageBytes);
   const runs: Run[] = [];
-  addresses.forEach((address, index) => {
-    const last = runs.at(-1);
-    if (last !== undefined && last.address + BigInt(last.bytes) === address) {
-      runs[runs.length - 1] = { ...last, bytes: last.bytes + pageBytes };
-    } else {
-      runs.push({ offset: index * pageBytes, address, bytes: pageBytes });
-    }
-  });
+  let first = 0;
+  for (let index = 0; index < addresses.length; index++) {
+    const address = addresses[index] ?? 0n;
+    if (addresses[index + 1] === address + page) continue;
+    const bytes = (index + 1 - first) * pageBytes;
+    runs.push({ offset: first * pageBytes, address: addresses[first] ?? 0n, bytes });
+    first = index + 1;
+  }
   return runs;
 }

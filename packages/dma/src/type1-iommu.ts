@@ -1,5 +1,6 @@
 import {
   ioctl,
+  ioctlAsync,
   ioctlEach,
   readIommuInfo,
   vfioConstants,
@@ -9,6 +10,7 @@ import {
   type IommuInfo,
   type IoctlContext,
 } from "@vfio/ioctl-native";
+import { checkObject } from "./arguments.js";
 import type { DmaAccess, Iommu } from "./iommu.js";
 import { explainMapFailure } from "./map-failure.js";
 import { formatRange } from "./format.js";
@@ -17,11 +19,17 @@ import { ReusedStructs } from "./reused-structs.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
 
+const FLAGS: Record<DmaAccess, number> = {
+  "read-write": READ | WRITE,
+  "read-only": READ,
+  "write-only": WRITE,
+};
+
 /** How a map struct begins, for each access. */
 const HEADERS: Record<DmaAccess, bigint> = {
-  "read-write": headerOf(READ | WRITE),
-  "read-only": headerOf(READ),
-  "write-only": headerOf(WRITE),
+  "read-write": headerOf(FLAGS["read-write"]),
+  "read-only": headerOf(FLAGS["read-only"]),
+  "write-only": headerOf(FLAGS["write-only"]),
 };
 
 /** How many pieces go with one call: as many structs as fit two pages. */
@@ -33,7 +41,9 @@ export class Type1Iommu implements Iommu {
   readonly #maps = new ReusedStructs(vfioStructs.vfio_iommu_type1_dma_map, MANY);
   readonly #unmap = new ReusedStructs(vfioStructs.vfio_iommu_type1_dma_unmap, 1);
 
+  /** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what has no fd. */
   constructor(container: HasFd) {
+    checkObject(container, "a VFIO container ({ fd: number })");
     this.#container = container;
   }
 
@@ -76,6 +86,39 @@ export class Type1Iommu implements Iommu {
     }));
     // The kernel writes into the struct how much it really took back.
     return Number(quads[UNMAP.size]);
+  }
+
+  /** See {@link Iommu.mapAsync}. Throws what {@link map} throws. */
+  async mapAsync(
+    address: bigint,
+    iova: bigint,
+    bytes: number,
+    access: DmaAccess,
+    wanted = bytes,
+  ): Promise<void> {
+    const struct = vfioStructs.vfio_iommu_type1_dma_map;
+    const size = bigIntOf(bytes);
+    // A struct of its own: others may be under way.
+    const argument = struct.encode({
+      argsz: struct.bytes,
+      flags: FLAGS[access],
+      vaddr: address,
+      iova,
+      size,
+    });
+    await ioctlAsync(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, argument, (errno) =>
+      this.#mapFailure(errno, iova, bytes, wanted),
+    );
+  }
+
+  /** See {@link Iommu.unmapAsync}. */
+  async unmapAsync(iova: bigint, bytes: number): Promise<number> {
+    const struct = vfioStructs.vfio_iommu_type1_dma_unmap;
+    const argument = struct.encode({ argsz: struct.bytes, iova, size: bigIntOf(bytes) });
+    await ioctlAsync(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, argument, () => ({
+      what: `cannot unmap IOVA ${formatRange(iova, bytes)}`,
+    }));
+    return Number(struct.decode(argument).size);
   }
 
   /** The structs for `count` pieces of the same size. */

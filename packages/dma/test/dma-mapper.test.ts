@@ -408,7 +408,8 @@ describe("given things that go wrong while something is given back", () => {
 
     const error = errorOf(() => new DmaMapper(iommu).map(memory)) as AggregateError;
 
-    expect(error.message).toContain("the IOMMU refuses; and in undoing it, the kernel unmapped 0 of ");
+    expect(error).toMatchObject({ code: "ERR_VFIO_SEVERAL" });
+    expect(error.message).toContain("the IOMMU refuses; the kernel unmapped 0 of ");
     expect(error.errors[1]).toMatchObject({ code: "ERR_VFIO_UNMAP_INCOMPLETE" });
     expect(memory.holds.size).toBe(0);
   });

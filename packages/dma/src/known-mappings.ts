@@ -1,0 +1,56 @@
+import type { DmaMapping, MappableMemory, MappingPlan } from "./dma-mapping.js";
+
+/** The mappings of a mapper in the order in which they were made, each with what keeps its memory. */
+export class KnownMappings {
+  readonly #holds = new Map<DmaMapping, Disposable>();
+  /** Those of one memory, or at one fixed IOVA: hardly ever more than one. */
+  readonly #alike = new Map<bigint, DmaMapping[]>();
+
+  /** All of them. */
+  get all(): readonly DmaMapping[] {
+    return [...this.#holds.keys()];
+  }
+
+  /** The mapping of the same memory in the same way. Two objects may stand for one memory, such as two `UserMemory` on one `Mapping`. */
+  find(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
+    const alike = this.#alike.get(plan.iova ?? memory.address);
+    return alike?.find((each) => isSameMemory(each.memory, memory) && isSamePlan(each.plan, plan));
+  }
+
+  /** @param hold keeps its memory. */
+  add(mapping: DmaMapping, hold: Disposable): void {
+    this.#holds.set(mapping, hold);
+    const key = keyOf(mapping);
+    const alike = this.#alike.get(key);
+    if (alike === undefined) this.#alike.set(key, [mapping]);
+    else alike.push(mapping);
+  }
+
+  has(mapping: DmaMapping): boolean {
+    return this.#holds.has(mapping);
+  }
+
+  /** Forgets a mapping, and returns what keeps its memory. */
+  delete(mapping: DmaMapping): Disposable | undefined {
+    const hold = this.#holds.get(mapping);
+    if (!this.#holds.delete(mapping)) return undefined;
+    const key = keyOf(mapping);
+    const others = this.#alike.get(key)?.filter((each) => each !== mapping) ?? [];
+    if (others.length === 0) this.#alike.delete(key);
+    else this.#alike.set(key, others);
+    return hold;
+  }
+}
+
+function keyOf({ plan, memory }: DmaMapping): bigint {
+  return plan.iova ?? memory.address;
+}
+
+function isSameMemory(one: MappableMemory, other: MappableMemory): boolean {
+  if (one === other) return true;
+  return one.address === other.address && one.bytes === other.bytes && one.pageBytes === other.pageBytes;
+}
+
+function isSamePlan(one: MappingPlan, other: MappingPlan): boolean {
+  return one.access === other.access && one.iova === other.iova && one.pieceBytes === other.pieceBytes;
+}
