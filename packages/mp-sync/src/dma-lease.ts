@@ -28,7 +28,7 @@ import { readAnswer, readBytes } from "./reply.js";
 
 /** Memory to be mapped for DMA by the primary. */
 export interface DmaRequest {
-  /** An anonymous memory file (`memfd_create`), such as `HugepageMemory` of `@vfio/dma` has. */
+  /** An anonymous memory file (`memfd_create` with MFD_ALLOW_SEALING), such as `HugepageMemory` of `@vfio/dma` has. */
   readonly file: HasFd;
   /** The first address under which devices shall reach it; a multiple of the IOMMU's smallest page (4096). */
   readonly iova: bigint;
@@ -218,7 +218,7 @@ const HINTS = new Map<number, string>([
   ],
   [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
   [errnoOf("EFBIG"), "All leases together would be more than the primary may map for them (maxBytes)"],
-  [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create)"],
+  [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create with MFD_ALLOW_SEALING)"],
   [
     errnoOf("EINVAL"),
     "IOVA, bytes and offset must be multiples of the page size, the IOMMU must reach that far, and the container must have a group",

@@ -3,8 +3,10 @@ import {
   hasErrno,
   ioctl,
   ioctlAsync,
+  isOrdinaryMemory,
   isVfioError,
   Mapping,
+  memoryShortage,
   tryIoctl,
   vfioIoctls,
   vfioStructs,
@@ -40,7 +42,8 @@ export class LeasedMemory {
 
   /**
    * Maps it, off the event loop: pinning many pages takes long. The file may be closed as soon as this returns.
-   * @throws VfioSystemError of `mmap` or the ioctl; VfioError `ERR_VFIO_CLOSED` if the container is closed.
+   * @throws VfioSystemError of `mmap` or the ioctl; VfioError `ERR_VFIO_CLOSED` if the container is closed,
+   * `ERR_VFIO_MEMORY_EXHAUSTED`.
    */
   static async map(container: HasFd, terms: LeaseTerms, file: HasFd): Promise<LeasedMemory> {
     const { bytes, offset, access } = terms;
@@ -53,6 +56,9 @@ export class LeasedMemory {
     });
     const memory = new LeasedMemory(container, terms, mapping);
     try {
+      // Pinning takes all pages, also those that the secondary has not touched.
+      const shortage = isOrdinaryMemory(file) ? memoryShortage(mapping) : undefined;
+      if (shortage !== undefined) throw shortage;
       await ioctlAsync(container, vfioIoctls.VFIO_IOMMU_MAP_DMA, memory.#request);
       return memory;
     } catch (error) {

@@ -1,8 +1,8 @@
 import type { VfioSystemError } from "@vfio/ioctl-native";
 import {
   errnoOf,
+  isAnonymousMemory,
   isVfioError,
-  kernel,
   VfioError,
   VfioRangeError,
   type HasFd,
@@ -155,6 +155,8 @@ export class Leases {
     const taken = this.all.reduce((sum, lease) => sum + lease.bytes, 0);
     if (this.#leases.size >= this.#maxLeases) return { errno: errnoOf("EMFILE") };
     if (taken + bytes > this.#maxBytes) return { errno: errnoOf("EFBIG") };
+    // Behind any other file may be a filesystem of somebody's own (FUSE), which could keep the kernel, and with it this
+    // process, waiting for its pages.
     return isAnonymousMemory(file) ? undefined : { errno: errnoOf("EBADF") };
   }
 }
@@ -169,16 +171,10 @@ function lostError(lease: Lease, unmapped: bigint): VfioError {
   );
 }
 
-// Behind any other file may be a filesystem of somebody's own (FUSE), which could keep the kernel, and with it this
-// process, waiting for its pages.
-function isAnonymousMemory({ fd }: HasFd): boolean {
-  const target = kernel().readLink(`/proc/self/fd/${fd}`);
-  return typeof target === "string" && target.startsWith("/memfd:");
-}
-
 function errnoIn(error: unknown): number {
   if (!isVfioError(error)) return errnoOf("EINVAL");
   if (isSystemError(error)) return isOfContainer(error) ? errnoOf("ENODEV") : error.errno;
+  if (error.code === "ERR_VFIO_MEMORY_EXHAUSTED") return errnoOf("ENOMEM");
   return error.code === "ERR_VFIO_CLOSED" ? errnoOf("ENODEV") : errnoOf("EINVAL");
 }
 

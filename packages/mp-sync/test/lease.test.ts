@@ -1,6 +1,14 @@
-import { openSync, readFileSync } from "node:fs";
+import fs, { openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { Fd, kernel, SeqpacketSocket, useKernel } from "@vfio/ioctl-native";
+import {
+  createMemoryFile,
+  Fd,
+  kernel,
+  openFile,
+  SeqpacketSocket,
+  systemPageBytes,
+  useKernel,
+} from "@vfio/ioctl-native";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   connectToPrimary,
@@ -33,6 +41,8 @@ afterEach(() => {
   memory.close();
 });
 
+/** <asm-generic/fcntl.h>, with O_DIRECTORY; Node has no name for it. */
+const O_TMPFILE = 0o20200000;
 const mappedInThisProcess = (): number => readFileSync("/proc/self/maps", "utf8").split("/memfd:").length - 1;
 const verify = (): void => undefined;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
@@ -173,13 +183,55 @@ describe("a DMA lease", () => {
     expect(primary.server.leases).toHaveLength(1);
   });
 
-  it("of a file that is no anonymous memory is refused: its filesystem could keep the primary waiting", async () => {
+  it.each(["/etc/hostname", "/proc/self/status", "/dev/zero"])(
+    "of a file that is no anonymous memory is refused: its filesystem could keep the primary waiting (%s)",
+    async (path) => {
+      using primary = await TestPrimary.start();
+      using peer = await connect(primary.path);
+      using file = new Fd(openSync(path, "r"), "a file");
+      const error = await errorOf(() => peer.mapDma(request({ file, access: "read-only" })));
+      expect(error.message).toContain("for DMA: EBADF");
+      expect(error.hint).toContain("memfd_create");
+    },
+  );
+
+  it("of more memory than the primary's machine has left is refused: pinning would take what the secondary did not", async () => {
+    const bytes = 64 << 20;
     using primary = await TestPrimary.start();
     using peer = await connect(primary.path);
-    using file = new Fd(openSync("/etc/hostname", "r"), "a file");
-    const error = await errorOf(() => peer.mapDma(request({ file, access: "read-only" })));
+    using file = createMemoryFile({ bytes, pageBytes: systemPageBytes() });
+    const real = kernel();
+    const meminfo = "MemTotal: 65536 kB\nMemAvailable: 32768 kB\n";
+    using _kernel = useKernel({
+      ...real,
+      readText: (path) => (path === "/proc/meminfo" ? meminfo : real.readText(path)),
+    });
+
+    const error = await errorOf(() => peer.mapDma(request({ file, bytes })));
+
+    expect(error.message).toContain("for DMA: ENOMEM");
+    expect(error.hint).toContain("memory is short");
+  });
+
+  it("of a file in memory that only has the name of anonymous memory is refused, and its filesystem is asked nothing", async () => {
+    const asked: string[] = [];
+    const ask = (what: string) => (): number => (asked.push(what), -5);
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    using file = openFile("/dev/shm", { flags: O_TMPFILE | fs.constants.O_RDWR });
+    const real = kernel();
+    using _kernel = useKernel({
+      ...real,
+      readLink: () => "/memfd:vfio-dma (deleted)",
+      stat: ask("stat"),
+      filesystem: ask("statfs"),
+      filesystemOf: ask("fstatfs"),
+    });
+
+    const error = await errorOf(() => peer.mapDma(request({ file })));
+
     expect(error.message).toContain("for DMA: EBADF");
-    expect(error.hint).toContain("memfd_create");
+    expect(asked).toEqual([]);
   });
 
   it.each<[string, Partial<DmaRequest>]>([
