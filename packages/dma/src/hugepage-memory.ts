@@ -1,13 +1,18 @@
-import type { Fd } from "@vfio/ioctl-native";
 import {
+  checkWaitLimits,
   closedError,
   createMemoryFile,
-  pageBytesOf,
   Mapping,
-  VfioRangeError,
+  undo,
+  type Fd,
   type HasFd,
+  type MapOptions,
+  type MemoryFailure,
 } from "@vfio/ioctl-native";
-import { checkNumaNode, hugepageHint } from "./hugepages.js";
+import { checkObject } from "./arguments.js";
+import { checkNumaNode } from "./hugepages.js";
+import { checkAttached, checkFd, checkRequest } from "./memory-checks.js";
+import { pageHint } from "./page-hints.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 import { contiguousRuns, type Run } from "./runs.js";
 
@@ -16,7 +21,10 @@ export const DEFAULT_PAGE_BYTES = 2 * 1024 * 1024;
 
 /** Where memory comes from, and in pages of which size. */
 export interface PageSource {
-  /** 2 MiB (2097152, the default), 1 GiB (1073741824), or, asked for explicitly, ordinary pages of 4096. */
+  /**
+   * 2 MiB (2097152, the default), 1 GiB (1073741824), another size that this machine has, or, asked for explicitly,
+   * ordinary pages: `systemPageBytes()` of `@vfio/ioctl-native`, which is 4096 on x86-64.
+   */
   readonly pageBytes?: number;
   /**
    * Take the pages from this NUMA node. Default: any node. A device's own is in
@@ -27,10 +35,25 @@ export interface PageSource {
   readonly directory?: string;
 }
 
+const NAME = "DMA memory";
+
 /** Options of {@link HugepageMemory.allocate}. */
 export interface AllocateOptions extends PageSource {
   /** How much is wanted; rounded up to whole pages. At least 1. */
   readonly bytes: number;
+}
+
+/** Options of {@link HugepageMemory.allocateAsync}. */
+export interface AllocateAsyncOptions extends AllocateOptions {
+  /** Ends it; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** A file, and how it is to be mapped. */
+interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
+  readonly file: Fd;
+  readonly bytes: number;
+  readonly pageBytes: number;
 }
 
 /**
@@ -51,7 +74,7 @@ export interface AllocateOptions extends PageSource {
  * ```
  */
 export class HugepageMemory implements HasFd, Disposable {
-  /** The size of its pages: 2 MiB, 1 GiB or 4096. */
+  /** The size of its pages in bytes. */
   readonly pageBytes: number;
   readonly #file: Fd;
   readonly #mapping: Mapping;
@@ -63,55 +86,71 @@ export class HugepageMemory implements HasFd, Disposable {
   }
 
   /**
-   * Allocates hugepages and takes them at once, zeroed.
-   * @throws VfioSystemError `ENOMEM` when they are not to be had, saying how many are reserved, free and needed;
-   * VfioRangeError `ERR_VFIO_MEMORY_SIZE`, `ERR_VFIO_NUMA_NODE`.
+   * Allocates hugepages and takes them at once, zeroed. Blocks the thread meanwhile: see {@link allocateAsync}.
+   * @throws VfioSystemError `ENOMEM` when they are not to be had, saying how many are reserved, free and needed, or which
+   * cgroup or mount limits them; VfioError `ERR_VFIO_MEMORY_EXHAUSTED` for more ordinary pages than the machine or a cgroup
+   * has memory left for, `ERR_VFIO_NOT_HUGETLBFS`; VfioRangeError `ERR_VFIO_MEMORY_SIZE`, `ERR_VFIO_NUMA_NODE`,
+   * `ERR_VFIO_DMA_ARGUMENT`.
    */
   static allocate(options: AllocateOptions): HugepageMemory {
-    const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;
-    checkNumaNode(numaNode);
-    const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
-    const hint = (): string => hugepageHint(bytes, pageBytes, numaNode);
-    const file = createMemoryFile({
-      bytes,
-      pageBytes,
-      hint,
-      ...(directory === undefined ? {} : { directory }),
-    });
-    const hintAfterwards = (): string => {
-      // The failed attempt keeps the pages it got until its file is closed: they are not somebody else's.
-      file.close();
-      return hint();
-    };
-    return HugepageMemory.#map(file, bytes, pageBytes, {
-      hint: hintAfterwards,
-      ...(numaNode === undefined ? {} : { numaNode }),
-    });
+    return HugepageMemory.#map(plannedMemory(options));
   }
 
   /**
-   * Memory that another process allocated, from its fd.
-   * @param file the fd, which now belongs to the returned object; if this throws, it is closed.
-   * @param bytes the memory's size, a multiple of `pageBytes`.
-   * @throws VfioRangeError `ERR_VFIO_MEMORY_SIZE` if its pages have another size; VfioSystemError ENXIO if it is shorter.
+   * As {@link allocate}, which lasts some seconds for tens of gigabytes, but off the event loop. The thread that waits for
+   * it ends only when the kernel is done.
+   * @throws what {@link allocate} throws, as a rejection; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is
+   * no Error), as soon as the kernel is done: the memory is free again then.
+   * @example
+   * ```ts
+   * import { HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = await HugepageMemory.allocateAsync({ bytes: 16 << 20, pageBytes: 4096 });
+   * console.log(memory.bytes); // 16777216
+   * ```
    */
-  static attach(file: Fd, bytes: number, pageBytes: number): HugepageMemory {
-    checkPages(file, pageBytes);
-    return HugepageMemory.#map(file, bytes, pageBytes);
+  static async allocateAsync(options: AllocateAsyncOptions): Promise<HugepageMemory> {
+    checkObject(options, "an object such as { bytes: 2097152 }");
+    const { signal } = options;
+    checkWaitLimits({ signal });
+    const { file, bytes, pageBytes, ...more } = plannedMemory(options);
+    try {
+      const mapping = await Mapping.mapAsync({ file, bytes, populate: true, name: NAME, ...more });
+      const memory = new HugepageMemory(file, mapping, pageBytes);
+      if (signal?.aborted === true) memory.close();
+      checkWaitLimits({ signal });
+      return memory;
+    } catch (error) {
+      undo(error, [() => file.close()]);
+    }
   }
 
-  static #map(
-    file: Fd,
-    bytes: number,
-    pageBytes: number,
-    options: { hint?: () => string; numaNode?: number } = {},
-  ): HugepageMemory {
+  /**
+   * Memory that another process allocated, from its fd. It keeps its size: a file that its owner could shrink, which would
+   * make the next access here a SIGBUS, is refused. Only hugepages from a hugetlbfs directory cannot be sealed by anybody;
+   * attach those of processes that you trust. SECURITY.md says what a hostile owner can still do.
+   * @param file the fd, which now belongs to the returned object; if this throws, it is closed.
+   * @param bytes the memory's size, a multiple of `pageBytes`.
+   * @throws VfioError `ERR_VFIO_MEMORY_NOT_SEALED`, `ERR_VFIO_NOT_MEMORY` for a file that is not in memory,
+   * `ERR_VFIO_MEMORY_EXHAUSTED` if the owner has not taken its pages, and there is not enough for them; VfioRangeError
+   * `ERR_VFIO_MEMORY_SIZE` if its pages have another size, `ERR_VFIO_DMA_ARGUMENT`; VfioSystemError ENXIO if it is shorter.
+   */
+  static attach(file: Fd, bytes: number, pageBytes: number): HugepageMemory {
+    checkFd(file);
     try {
-      const mapping = Mapping.map({ file, bytes, populate: true, name: "DMA memory", ...options });
+      checkAttached(file, bytes, pageBytes);
+    } catch (error) {
+      undo(error, [() => file.close()]);
+    }
+    return HugepageMemory.#map({ file, bytes, pageBytes });
+  }
+
+  static #map({ file, bytes, pageBytes, ...more }: PlannedMemory): HugepageMemory {
+    try {
+      const mapping = Mapping.map({ file, bytes, populate: true, name: NAME, ...more });
       return new HugepageMemory(file, mapping, pageBytes);
     } catch (error) {
-      file.close();
-      throw error;
+      undo(error, [() => file.close()]);
     }
   }
 
@@ -175,16 +214,20 @@ export class HugepageMemory implements HasFd, Disposable {
   }
 }
 
-function checkPages(file: Fd, pageBytes: number): void {
-  try {
-    const actual = pageBytesOf(file);
-    if (actual === pageBytes) return;
-    throw new VfioRangeError(
-      "ERR_VFIO_MEMORY_SIZE",
-      `this memory has pages of ${actual} bytes, not of ${pageBytes}`,
-    );
-  } catch (error) {
+/** The file of new memory, which has no pages yet. */
+function plannedMemory(options: AllocateOptions): PlannedMemory {
+  checkRequest(options);
+  const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;
+  checkNumaNode(numaNode);
+  const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
+  const hintNow = (failure: MemoryFailure): string | undefined =>
+    pageHint(failure, { bytes, pageBytes, numaNode, directory });
+  const place = directory === undefined ? {} : { directory };
+  const file = createMemoryFile({ bytes, pageBytes, hint: hintNow, ...place });
+  const hint = (failure: MemoryFailure): string | undefined => {
+    // The failed attempt keeps the pages it got until its file is closed: they are not somebody else's.
     file.close();
-    throw error;
-  }
+    return hintNow(failure);
+  };
+  return { file, bytes, pageBytes, hint, ...(numaNode === undefined ? {} : { numaNode }) };
 }

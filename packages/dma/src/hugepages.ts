@@ -1,4 +1,5 @@
 import { listFolder, readSysfs, VfioRangeError } from "@vfio/ioctl-native";
+import { shown } from "./arguments.js";
 
 const SYSTEM = "/sys/kernel/mm/hugepages";
 const NODES = "/sys/devices/system/node";
@@ -36,20 +37,18 @@ export interface NodeHugepageCount {
  * ```
  */
 export function countHugepages(pageBytes: number): HugepageCount | undefined {
-  const folder = `${SYSTEM}/${poolName(pageBytes)}`;
-  const reserved = readSysfs(`${folder}/nr_hugepages`);
+  const reserved = readSysfs(hugepageFile("nr_hugepages", pageBytes));
   if (reserved === undefined) return undefined;
-  const free = Number(readSysfs(`${folder}/free_hugepages`));
-  const promised = Number(readSysfs(`${folder}/resv_hugepages`));
+  const free = Number(readSysfs(hugepageFile("free_hugepages", pageBytes)));
+  const promised = Number(readSysfs(hugepageFile("resv_hugepages", pageBytes)));
   return { pageBytes, reserved: Number(reserved), available: free - promised };
 }
 
 /** The hugepages of one size on each NUMA node. */
 export function countHugepagesByNode(pageBytes: number): NodeHugepageCount[] {
   return numaNodes().map((node) => {
-    const folder = `${NODES}/node${node}/hugepages/${poolName(pageBytes)}`;
-    const reserved = Number(readSysfs(`${folder}/nr_hugepages`) ?? 0);
-    return { node, pageBytes, reserved, free: Number(readSysfs(`${folder}/free_hugepages`) ?? 0) };
+    const count = (name: string): number => Number(readSysfs(hugepageFile(name, pageBytes, node)) ?? 0);
+    return { node, pageBytes, reserved: count("nr_hugepages"), free: count("free_hugepages") };
   });
 }
 
@@ -68,30 +67,21 @@ export function checkNumaNode(node: number | undefined): void {
   if (nodes.includes(node)) return;
   throw new VfioRangeError(
     "ERR_VFIO_NUMA_NODE",
-    `this machine has no NUMA node ${node}; it has ${nodes.join(", ") || "none"}`,
+    `this machine has no NUMA node ${shown(node)}; it has ${nodes.join(", ") || "none"}`,
     { hint: "Leave the node out: then any will do. For a device without one, sysfs says -1" },
   );
 }
 
-/** What to do when hugepages could not be had: the numbers now, the numbers needed, and the command. */
-export function hugepageHint(bytes: number, pageBytes: number, node?: number): string {
-  const needed = Math.ceil(bytes / pageBytes);
-  const count = countHugepages(pageBytes);
-  if (count === undefined) return `This machine has no pages of ${pageBytes} bytes: ls ${SYSTEM}`;
-  const nodes = countHugepagesByNode(pageBytes);
-  const wanted = nodes.find((each) => each.node === node);
-  const folder = wanted === undefined ? SYSTEM : `${NODES}/node${wanted.node}/hugepages`;
-  const total =
-    wanted === undefined ? count.reserved - count.available + needed : wanted.reserved - wanted.free + needed;
-  const perNode = nodes
-    .map((each) => `node ${each.node}: ${each.reserved} reserved, ${each.free} free`)
-    .join("; ");
-  return (
-    `Hugepages of ${pageBytes / 1024} KiB: ${count.reserved} reserved, ${count.available} free, ${needed} needed` +
-    `${perNode === "" ? "" : ` (${perNode})`}. Reserve more: echo ${total} > ${folder}/${poolName(pageBytes)}/nr_hugepages`
-  );
+/** The sizes of hugepages that this machine has. */
+export function hugepageSizes(): number[] {
+  return listFolder(SYSTEM)
+    .map((name) => Number(/^hugepages-(\d+)kB$/.exec(name)?.[1]) * 1024)
+    .filter((bytes) => bytes > 0)
+    .sort((one, other) => one - other);
 }
 
-function poolName(pageBytes: number): string {
-  return `hugepages-${pageBytes / 1024}kB`;
+/** The file that tells, or sets, a number of hugepages of one size: of the system, or of a NUMA node. */
+export function hugepageFile(name: string, pageBytes: number, node?: number): string {
+  const folder = node === undefined ? SYSTEM : `${NODES}/node${node}/hugepages`;
+  return `${folder}/hugepages-${pageBytes / 1024}kB/${name}`;
 }

@@ -3,7 +3,12 @@
  *
  * @packageDocumentation
  */
-export { HugepageMemory, type AllocateOptions, type PageSource } from "./hugepage-memory.js";
+export {
+  HugepageMemory,
+  type AllocateAsyncOptions,
+  type AllocateOptions,
+  type PageSource,
+} from "./hugepage-memory.js";
 export { UserMemory } from "./user-memory.js";
 export {
   countHugepages,
@@ -11,6 +16,7 @@ export {
   type HugepageCount,
   type NodeHugepageCount,
 } from "./hugepages.js";
+export { loadAcquire } from "./load-acquire.js";
 export { readPhysicalAddresses } from "./physical-addresses.js";
 export { contiguousRuns, type Run } from "./runs.js";
 export {

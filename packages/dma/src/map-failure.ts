@@ -1,4 +1,4 @@
-import { errnoOf, kernel, readSysfs, type IommuInfo } from "@vfio/ioctl-native";
+import { errnoOf, kernel, readSysfs, type Hint, type IommuInfo } from "@vfio/ioctl-native";
 
 const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
@@ -6,12 +6,12 @@ const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
  * What a refused `VFIO_IOMMU_MAP_DMA` means, and the remedy, by errno.
  * @param wanted how many bytes were still to be mapped.
  */
-export function explainMapFailure(errno: number, wanted: number, info: () => IommuInfo): { hint?: string } {
+export function explainMapFailure(errno: number, wanted: number, info: () => IommuInfo): { hint?: Hint } {
   switch (errno) {
     case errnoOf("ENOMEM"):
-      return { hint: memlockHint(wanted) };
+      return { hint: () => memlockHint(wanted) };
     case errnoOf("ENOSPC"):
-      return { hint: entryLimitHint(info) };
+      return { hint: () => entryLimitHint(info) };
     case errnoOf("EEXIST"):
       return {
         hint:
@@ -29,26 +29,28 @@ export function explainMapFailure(errno: number, wanted: number, info: () => Iom
   }
 }
 
-/** VFIO counts the pages it pins, hugepages included, against RLIMIT_MEMLOCK; they show up in VmLck. */
-function memlockHint(wanted: number): string {
+/**
+ * VFIO counts the pages it pins, hugepages included, against RLIMIT_MEMLOCK; they show up in VmLck. Where the limit would
+ * do, the kernel itself has no memory left, for its tables of pages.
+ */
+function memlockHint(wanted: number): string | undefined {
   const limit = kernel().memlockLimit();
-  const allowed = typeof limit === "number" ? "unknown" : kib(limit.current);
-  const locked = /VmLck:\s*(\d+ kB)/.exec(readSysfs("/proc/self/status") ?? "")?.[1] ?? "unknown";
+  const locked = /VmLck:\s*(\d+) kB/.exec(readSysfs("/proc/self/status") ?? "")?.[1];
+  if (typeof limit === "number" || locked === undefined) return undefined;
+  if (Number(locked) * 1024 + wanted <= limit.current) return undefined;
   return (
-    `RLIMIT_MEMLOCK is ${allowed}, in use ${locked}, needed ${kib(wanted)} more. ` +
+    `RLIMIT_MEMLOCK is ${limit.current / 1024} kB, in use ${locked} kB, needed ${wanted / 1024} kB more. ` +
     "Raise it: `ulimit -l unlimited`, LimitMEMLOCK=infinity (systemd), --ulimit memlock=-1 (docker), " +
     "or give the process CAP_IPC_LOCK"
   );
 }
 
-function entryLimitHint(info: () => IommuInfo): string {
+function entryLimitHint(info: () => IommuInfo): string | undefined {
+  const left = info().mappingsLeft ?? "unknown";
+  if (left !== "unknown" && left > 0) return undefined;
   const limit = readSysfs(ENTRY_LIMIT) ?? "unknown";
   return (
-    `The container's mappings are used up: ${info().mappingsLeft ?? "unknown"} left of ${limit}. ` +
+    `The container's mappings are used up: ${left} left of ${limit}. ` +
     `Map larger pieces, or raise the limit for new containers: echo N > ${ENTRY_LIMIT}`
   );
-}
-
-function kib(bytes: number): string {
-  return Number.isFinite(bytes) ? `${bytes / 1024} kB` : "unlimited";
 }

@@ -1,4 +1,4 @@
-import { VfioError } from "@vfio/ioctl-native";
+import { systemPageBytes, VfioError } from "@vfio/ioctl-native";
 import type { MappableMemory } from "./dma-mapping.js";
 import type { DmaSegment } from "./iova-table.js";
 import { planStretches } from "./plan-segments.js";
@@ -10,7 +10,7 @@ import { planStretches } from "./plan-segments.js";
  * @throws VfioError `ERR_VFIO_PAGES_MOVED`.
  */
 export function checkPagesStayed(memory: MappableMemory, stretches: readonly DmaSegment[]): void {
-  if (memory.pageBytes > 4096) return;
+  if (memory.pageBytes > systemPageBytes()) return;
   const now = planStretches(memory, "physical");
   const stayed = now.length === stretches.length && now.every((each, at) => sameSegment(each, stretches[at]));
   if (stayed) return;

@@ -1,10 +1,9 @@
 import { constants } from "node:fs";
-import { openFile, readStrided, VfioError } from "@vfio/ioctl-native";
+import { errnoOf, openFile, readStrided, systemPageBytes, VfioError } from "@vfio/ioctl-native";
 import { argumentError } from "./arguments.js";
 import { bigIntOf, HIGH, LOW } from "./halves.js";
 
 const PAGEMAP = "/proc/self/pagemap";
-const BASE_PAGE = 4096;
 const ENTRY_BYTES = 8;
 /** Documentation/admin-guide/mm/pagemap.rst: bits 0–54 are the page frame number, bit 63 tells that the page is there. */
 const FRAME_MASK = 0x007f_ffff;
@@ -18,16 +17,17 @@ const PRESENT = 1 << 31;
  * `move_pages`). What is mapped for DMA is pinned, and stays.
  * @param address the range's first virtual address; a multiple of `pageBytes`.
  * @param bytes its length; a multiple of `pageBytes`.
- * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`; VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN, `ERR_VFIO_PAGE_NOT_PRESENT`;
- * VfioSystemError if pagemap cannot be read at all.
+ * @throws VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN, `ERR_VFIO_PAGE_NOT_PRESENT`;
+ * VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for a range that is not made of whole pages; VfioSystemError if pagemap cannot be
+ * read at all.
  */
 export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes: number): bigint[] {
-  if (typeof address !== "bigint") throw argumentError(address, "a bigint as an address");
-  for (const each of [bytes, pageBytes])
-    if (!Number.isSafeInteger(each) || each < 1) throw argumentError(each, "a number of bytes");
-  using pagemap = openFile(PAGEMAP, { flags: constants.O_RDONLY, hint: () => HIDDEN_HINT });
-  const stride = (pageBytes / BASE_PAGE) * ENTRY_BYTES;
-  const offset = Number(address / BigInt(BASE_PAGE)) * ENTRY_BYTES;
+  const basePage = systemPageBytes();
+  checkRange(address, bytes, pageBytes, basePage);
+  using pagemap = openFile(PAGEMAP, { flags: constants.O_RDONLY, hint: openHint });
+  // It has an entry for each ordinary page, also where a larger one lies.
+  const stride = (pageBytes / basePage) * ENTRY_BYTES;
+  const offset = Number(address / BigInt(basePage)) * ENTRY_BYTES;
   const count = bytes / pageBytes;
   const entries = readStrided(pagemap, { offset, stride, width: ENTRY_BYTES, count }, PAGEMAP);
   // In halves, since a page frame number has 40 bits and BigInt arithmetic would be most of the work.
@@ -40,13 +40,31 @@ export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes:
     const frame = (high & FRAME_MASK) * 2 ** 32 + low;
     // Since Linux 4.2 a reader without CAP_SYS_ADMIN gets no error, but frame number 0 for every page.
     if (frame === 0) throw hiddenError();
-    addresses[page] = bigIntOf(frame * BASE_PAGE);
+    addresses[page] = bigIntOf(frame * basePage);
   }
   return addresses;
 }
 
 const HIDDEN_HINT =
   'Run as root or with CAP_SYS_ADMIN, or use an IOVA mode that needs no physical addresses: { iova: "virtual" }';
+
+function openHint(errno: number): string | undefined {
+  if (errno === errnoOf("EACCES") || errno === errnoOf("EPERM")) return HIDDEN_HINT;
+  if (errno !== errnoOf("ENOENT")) return undefined;
+  return "Either /proc is not mounted, or the kernel was built without CONFIG_PROC_PAGE_MONITOR";
+}
+
+function checkRange(address: unknown, bytes: unknown, pageBytes: unknown, basePage: number): void {
+  const isPage = isSize(pageBytes) && pageBytes % basePage === 0;
+  const isSpan = typeof address === "bigint" && address >= 0n && isSize(bytes);
+  if (isPage && isSpan && bytes % pageBytes === 0 && address % bigIntOf(pageBytes) === 0n) return;
+  const expected = `whole pages (of ${basePage} bytes or a multiple of that) at a bigint as address`;
+  throw argumentError({ address, bytes, pageBytes }, expected);
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
 
 function hiddenError(): VfioError {
   return new VfioError(

@@ -1,4 +1,5 @@
-import { closedError, type HasFd, type Mapping } from "@vfio/ioctl-native";
+import { closedError, memoryShortage, systemPageBytes, type HasFd, type Mapping } from "@vfio/ioctl-native";
+import { checkMapping } from "./memory-checks.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
 /**
@@ -20,12 +21,18 @@ export class UserMemory {
 
   /**
    * @param mapping stays the caller's; it cannot be closed while it is mapped for DMA.
-   * @param pageBytes the size of its pages. Default 4096.
+   * @param pageBytes the size of its pages in bytes. Default: ordinary ones.
+   * @throws VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory left than the mapping's
+   * ordinary pages would take that nobody has touched: mapping for DMA takes all of them. VfioRangeError
+   * `ERR_VFIO_DMA_ARGUMENT` for what is no Mapping.
    */
   constructor(
     mapping: Mapping,
-    readonly pageBytes: number = 4096,
+    readonly pageBytes: number = systemPageBytes(),
   ) {
+    checkMapping(mapping);
+    const shortage = pageBytes > systemPageBytes() ? undefined : memoryShortage(mapping);
+    if (shortage !== undefined) throw shortage;
     this.#mapping = mapping;
   }
 

@@ -60,7 +60,19 @@ export {
   type RegisterArray,
   type RegisterWidth,
 } from "./bulk-registers.js";
-export { createMemoryFile, pageBytesOf, type MemoryFileOptions } from "./memory-file.js";
+export { cgroupLimits, type CgroupLimit, type CgroupLimitFiles } from "./cgroups.js";
+export {
+  createMemoryFile,
+  isAnonymousMemory,
+  isOrdinaryMemory,
+  pageBytesOf,
+  sizeGuaranteeOf,
+  type MemoryFailure,
+  type MemoryFileOptions,
+  type SizeGuarantee,
+} from "./memory-file.js";
+export { memoryShortage, type MemoryToTake } from "./memory-shortage.js";
+export { systemPageBytes } from "./system-page.js";
 export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
 export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./wait-limits.js";

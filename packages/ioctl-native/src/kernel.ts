@@ -113,6 +113,10 @@ export interface FilesystemInfo {
   readonly type: number;
   /** Its block size in bytes; for a hugetlbfs the page size. */
   readonly blockBytes: number;
+  /** How many blocks it may have; 0 for a hugetlbfs without a limit of its own (`size=`). */
+  readonly blocks: number;
+  /** How many of them are free. */
+  readonly freeBlocks: number;
 }
 
 /** RLIMIT_MEMLOCK, in bytes; Infinity for no limit. */
@@ -165,6 +169,12 @@ export interface Kernel {
   memfdCreate(name: string, flags: number): number;
   /** Forbids everybody to shrink or grow a memory file (F_SEAL_SHRINK, F_SEAL_GROW). */
   sealSize(fd: number): number;
+  /** `fcntl(2)`, F_GET_SEALS: EINVAL for all but files in memory. No filesystem is asked, so nobody can keep it waiting. */
+  seals(fd: number): number;
+  /** `fstatfs(2)`. A filesystem in userspace (FUSE) may take its time to answer. */
+  filesystemOf(fd: number): FilesystemInfo | number;
+  /** `sysconf(3)`, _SC_PAGESIZE: the size of ordinary pages. */
+  pageBytes(): number;
   /** `getrlimit(2)`, RLIMIT_MEMLOCK: bytes, or Infinity for no limit. */
   memlockLimit(): number | MemlockLimit;
 
@@ -183,16 +193,23 @@ export interface Kernel {
     offset: number,
     bytes: number,
     writable: boolean,
-    populate: boolean,
     address: bigint | undefined,
     name: string,
-    numaNode: number,
   ): number;
+  /** `mbind(2)`, MPOL_BIND: takes the mapping's pages from one NUMA node only, from now on. */
+  bindMapping(handle: number, numaNode: number): number;
+  /**
+   * `madvise(2)`, MADV_POPULATE_WRITE: takes all pages of a mapping now. Kernels before 5.14 do not know it; there each page
+   * of a file is touched. A device's pages are left alone.
+   */
+  populate(handle: number): number;
+  /** `mincore(2)`: how many bytes of a mapping are in memory, and so need not be taken. */
+  residentBytes(handle: number): number;
   /** Where a mapping lies. */
   mappingAddress(handle: number): bigint | number;
   /** How long a mapping is, in bytes. */
   mappingLength(handle: number): number;
-  /** Takes all pages of a mapping, off the event loop. */
+  /** As `populate`, off the event loop. */
   populateAsync(handle: number): Promise<number>;
   /** Whether memory of a mapping went away: 0 if not, 1 if a device's did, 2 if a file's did. */
   mappingGone(handle: number): number;
@@ -341,8 +358,8 @@ export function realKernel(): Kernel {
       }),
     filesystem: (path) =>
       orErrno(() => {
-        const { type, bsize } = statfsSync(path);
-        return { type, blockBytes: bsize };
+        const { type, bsize, blocks, bfree } = statfsSync(path);
+        return { type, blockBytes: bsize, blocks, freeBlocks: bfree };
       }),
   };
 }

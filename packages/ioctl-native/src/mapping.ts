@@ -10,10 +10,10 @@ import {
 import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "./fd.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
+import type { MemoryFailure } from "./memory-file.js";
+import { systemPageBytes } from "./system-page.js";
+import { checkStep, mapError, preparePages } from "./take-pages.js";
 import { Views } from "./views.js";
-
-/** The kernel's page size, or a divisor of it where pages are larger. */
-const SMALLEST_PAGE = 4096;
 
 /** V8 indexes a typed array that is longer with slower code. */
 const LARGEST_FAST_BYTES = 2 ** 30;
@@ -41,8 +41,8 @@ export interface MapOptions {
   readonly numaNode?: number;
   /** What it is, for error messages. */
   readonly name: string;
-  /** The remedy to name when the kernel refuses. */
-  readonly hint?: () => string;
+  /** The remedy to name when the kernel refuses, by the call and its errno. */
+  readonly hint?: (failure: MemoryFailure) => string | undefined;
 }
 
 /**
@@ -93,10 +93,15 @@ export class Mapping implements Disposable {
   /**
    * Maps a file (`mmap(2)`, MAP_SHARED).
    * @throws VfioSystemError for what `mmap` refuses, and ENXIO for a range beyond the file's end, where the first
-   * touch would be a SIGBUS; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
+   * touch would be a SIGBUS; with `numaNode`, for what `mbind` refuses (EPERM in containers); with `populate`, ENOMEM for
+   * pages that are not to be had, and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory
+   * left than ordinary pages would take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
    */
   static map(options: MapOptions): Mapping {
-    return Mapping.#map(options, options.populate ?? false);
+    const mapping = Mapping.#map(options);
+    const taken = options.populate === true ? kernel().populate(mapping.handle) : 0;
+    checkStep(mapping, { syscall: "madvise", errno: taken }, options);
+    return mapping;
   }
 
   /**
@@ -105,21 +110,21 @@ export class Mapping implements Disposable {
    * @throws what {@link map} throws, as a rejection.
    */
   static async mapAsync(options: MapOptions): Promise<Mapping> {
-    const mapping = Mapping.#map(options, false);
-    if (options.populate !== true) return mapping;
-    const result = await kernel().populateAsync(mapping.handle);
-    if (result < 0) mapping.close();
-    check(result, () => mapContext(options, result));
+    const mapping = Mapping.#map(options);
+    const taken = options.populate === true ? await kernel().populateAsync(mapping.handle) : 0;
+    checkStep(mapping, { syscall: "madvise", errno: taken }, options);
     return mapping;
   }
 
-  static #map(options: MapOptions, populate: boolean): Mapping {
-    const { file, bytes, offset = 0, writable = true, address, name, numaNode = -1 } = options;
+  static #map(options: MapOptions): Mapping {
+    const { file, bytes, offset = 0, writable = true, address, name } = options;
     checkRange(bytes, offset, name);
     checkAddress(address, name);
-    const handle = kernel().map(file.fd, offset, bytes, writable, populate, address, name, numaNode);
-    check(handle, () => mapContext(options, handle));
-    return new Mapping(handle, name, true);
+    const handle = kernel().map(file.fd, offset, bytes, writable, address, name);
+    if (handle < 0) throw mapError({ syscall: "mmap", errno: handle }, options);
+    const mapping = new Mapping(handle, name, true);
+    preparePages(mapping, options);
+    return mapping;
   }
 
   /**
@@ -268,21 +273,22 @@ export class Mapping implements Disposable {
 
 function checkRange(bytes: number, offset: number, name: string): void {
   const isSpan = Number.isSafeInteger(bytes) && bytes > 0 && Number.isSafeInteger(offset + bytes);
-  if (isSpan && offset >= 0 && offset % SMALLEST_PAGE === 0) return;
+  if (isSpan && offset >= 0 && offset % systemPageBytes() === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
     `cannot map ${String(bytes)} bytes at offset ${String(offset)} of ${name}: both must be whole numbers, ` +
-      "the length above 0 and the offset a multiple of the page size",
+      `the length above 0 and the offset a multiple of the page size, ${systemPageBytes()}`,
   );
 }
 
 function checkAddress(address: bigint | undefined, name: string): void {
   if (address === undefined) return;
-  const isPage = typeof address === "bigint" && address > 0n && address % BigInt(SMALLEST_PAGE) === 0n;
+  const isPage = typeof address === "bigint" && address > 0n && address % BigInt(systemPageBytes()) === 0n;
   if (isPage && BigInt.asUintN(64, address) === address) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `cannot map ${name} at the address ${String(address)}: it must be a bigint above 0 and a multiple of the page size`,
+    `cannot map ${name} at the address ${String(address)}: it must be a bigint above 0 and a multiple of the page size, ` +
+      String(systemPageBytes()),
   );
 }
 
@@ -293,30 +299,6 @@ function checkPart({ bytes: all, name }: Mapping, offset: number, bytes: number)
     "ERR_VFIO_MAP_RANGE",
     `there are no ${String(bytes)} bytes at offset ${String(offset)} of ${name} (${all} bytes), or the offset is no multiple of 8`,
   );
-}
-
-function mapContext(options: MapOptions, errno: number): SystemCallContext {
-  const what = `cannot map ${options.bytes} bytes of ${options.name}`;
-  const hint = options.hint?.() ?? remedyOf(errno, options);
-  return { syscall: "mmap", what, ...(hint === undefined ? {} : { hint }) };
-}
-
-function remedyOf(errno: number, { bytes, address }: MapOptions): string | undefined {
-  if (errno === errnoOf("ENXIO"))
-    return "The range goes beyond the end of the file: make the file larger first";
-  if (errno !== errnoOf("EEXIST") || address === undefined) return undefined;
-  const occupant = memoryMapLines().find((line) => overlaps(line, address, address + BigInt(bytes)));
-  return `The addresses are taken by: ${occupant ?? "something that has just gone"}`;
-}
-
-function memoryMapLines(): string[] {
-  const maps = kernel().readText("/proc/self/maps");
-  return typeof maps === "string" ? maps.split("\n") : [];
-}
-
-function overlaps(line: string, start: bigint, end: bigint): boolean {
-  const [, from, to] = /^([0-9a-f]+)-([0-9a-f]+) /.exec(line) ?? [];
-  return from !== undefined && to !== undefined && BigInt(`0x${from}`) < end && BigInt(`0x${to}`) > start;
 }
 
 function noSuchMapping(name: string): SystemCallContext {

@@ -1,24 +1,40 @@
 import { constants } from "node:fs";
 import path from "node:path";
-import { check, VfioError, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
+import { inspect } from "node:util";
+import { check, errnoOf, VfioError, VfioRangeError, VfioSystemError } from "./errors.js";
 import { Fd, openFile, type HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
+import { systemPageBytes } from "./system-page.js";
 
 const MFD_HUGETLB = 4;
 const MFD_HUGE_SHIFT = 2 ** 26;
+/** <linux/magic.h> */
 const HUGETLBFS_MAGIC = 0x958458f6;
-const ORDINARY_PAGE = 4096;
+/** <linux/fcntl.h> */
+const F_SEAL_SEAL = 1;
+const F_SEAL_SHRINK = 2;
+
+/** A call that failed in making or mapping memory, for what names the remedy. */
+export interface MemoryFailure {
+  /** `memfd_create`, `open`, `unlink`, `ftruncate`, `fcntl`; of a mapping `mmap`, `mbind`, `madvise`. */
+  readonly syscall: string;
+  /** The negative errno. */
+  readonly errno: number;
+}
 
 /** Options of {@link createMemoryFile}. */
 export interface MemoryFileOptions {
   /** A multiple of `pageBytes`. */
   readonly bytes: number;
-  /** 4096 for ordinary pages, otherwise a hugepage size this machine has: 2 MiB (2097152) or 1 GiB (1073741824). */
+  /**
+   * The size of ordinary pages ({@link systemPageBytes}, 4096 on x86-64), otherwise a hugepage size this machine has:
+   * 2 MiB (2097152) or 1 GiB (1073741824).
+   */
   readonly pageBytes: number;
   /** A mounted hugetlbfs to take the pages from, instead of an anonymous memory file. */
   readonly directory?: string;
-  /** The remedy to name when the system has no such memory. */
-  readonly hint?: () => string;
+  /** The remedy to name when the system has no such memory, by the call and its errno. */
+  readonly hint?: (failure: MemoryFailure) => string | undefined;
 }
 
 /**
@@ -38,12 +54,12 @@ export interface MemoryFileOptions {
  * ```
  */
 export function createMemoryFile(options: MemoryFileOptions): Fd {
-  const { bytes, pageBytes, directory } = options;
-  checkSizes(bytes, pageBytes);
+  checkOptions(options);
+  const { directory } = options;
   const file = directory === undefined ? anonymousFile(options) : hugetlbfsFile(directory, options);
   try {
-    check(kernel().truncate(file.fd, bytes), () => context("ftruncate", options));
-    if (directory === undefined) check(kernel().sealSize(file.fd), () => context("fcntl", options));
+    checkCall("ftruncate", kernel().truncate(file.fd, options.bytes), options);
+    if (directory === undefined) checkCall("fcntl", kernel().sealSize(file.fd), options);
     return file;
   } catch (error) {
     file.close();
@@ -52,9 +68,9 @@ export function createMemoryFile(options: MemoryFileOptions): Fd {
 }
 
 function anonymousFile(options: MemoryFileOptions): Fd {
-  const huge = options.pageBytes > 4096 ? MFD_HUGETLB + Math.log2(options.pageBytes) * MFD_HUGE_SHIFT : 0;
-  const fd = check(kernel().memfdCreate("vfio-dma", huge), () => context("memfd_create", options));
-  return new Fd(fd, "DMA memory");
+  const { pageBytes } = options;
+  const huge = pageBytes > systemPageBytes() ? MFD_HUGETLB + Math.log2(pageBytes) * MFD_HUGE_SHIFT : 0;
+  return new Fd(checkCall("memfd_create", kernel().memfdCreate("vfio-dma", huge), options), "DMA memory");
 }
 
 function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions): Fd {
@@ -65,7 +81,7 @@ function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions
   const opened = openFile(file, {
     flags: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL,
     name: "DMA memory",
-    ...(hint === undefined ? {} : { hint }),
+    hint: (errno) => hint?.({ syscall: "open", errno }),
   });
   const unlinked = kernel().unlink(file);
   if (unlinked < 0) opened.close();
@@ -78,14 +94,53 @@ function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions
  * @throws VfioSystemError if that cannot be asked.
  */
 export function pageBytesOf(file: HasFd): number {
-  const path = `/proc/self/fd/${file.fd}`;
-  const found = kernel().filesystem(path);
-  if (typeof found !== "number") return found.type === HUGETLBFS_MAGIC ? found.blockBytes : ORDINARY_PAGE;
-  throw new VfioSystemError(found, {
-    syscall: "statfs",
-    what: "cannot ask for the page size of a file",
-    path,
-  });
+  // Only what is in memory is asked further: the server behind a file of FUSE might never answer.
+  if (sealsOf(file) === undefined) return systemPageBytes();
+  const found = kernel().filesystemOf(file.fd);
+  if (typeof found === "number")
+    throw new VfioSystemError(found, { syscall: "fstatfs", what: "cannot ask for the page size of a file" });
+  return found.type === HUGETLBFS_MAGIC ? found.blockBytes : systemPageBytes();
+}
+
+/** True for a file whose pages are ordinary memory, so that taking them may use up the machine's. */
+export function isOrdinaryMemory(file: HasFd): boolean {
+  if (kernel().seals(file.fd) < 0) return false;
+  const found = kernel().filesystemOf(file.fd);
+  return typeof found !== "number" && found.type !== HUGETLBFS_MAGIC;
+}
+
+/**
+ * True for memory that `memfd_create(2)` made, with MFD_ALLOW_SEALING. Everything else might have somebody's filesystem
+ * behind it, which can keep the kernel waiting for its pages. The name that `/proc` shows proves nothing: a file of an
+ * unmounted filesystem may be called `/memfd:…` as well.
+ * @throws VfioSystemError EBADF if the fd is not open.
+ */
+export function isAnonymousMemory(file: HasFd): boolean {
+  const guarantee = sizeGuaranteeOf(file);
+  return guarantee === "sealed" || guarantee === "not sealed";
+}
+
+/** What can be said of a file's size lasting. */
+export type SizeGuarantee = "sealed" | "not sealed" | "not sealable" | "no memory";
+
+/**
+ * Whether a file that came from somebody else keeps its size. One that shrinks under a mapping makes the next access a
+ * SIGBUS; `sealed` (F_SEAL_SHRINK) rules that out for good. Nobody can seal a file that was opened by name, in a tmpfs
+ * or hugetlbfs (the kernel seals it against sealing from the start), or a memory file made without MFD_ALLOW_SEALING.
+ * @throws VfioSystemError EBADF if the fd is not open.
+ */
+export function sizeGuaranteeOf(file: HasFd): SizeGuarantee {
+  const seals = sealsOf(file);
+  if (seals === undefined) return "no memory";
+  if ((seals & F_SEAL_SHRINK) !== 0) return "sealed";
+  return seals === F_SEAL_SEAL ? "not sealable" : "not sealed";
+}
+
+/** `undefined` for all but files in memory. */
+function sealsOf(file: HasFd): number | undefined {
+  const seals = kernel().seals(file.fd);
+  if (seals === errnoOf("EINVAL")) return undefined;
+  return check(seals, () => ({ syscall: "fcntl", what: "cannot ask for the seals of a file" }));
 }
 
 function checkHugetlbfs(directory: string, pageBytes: number): void {
@@ -102,16 +157,36 @@ function checkHugetlbfs(directory: string, pageBytes: number): void {
   );
 }
 
-function context(syscall: string, { bytes, pageBytes, hint }: MemoryFileOptions): SystemCallContext {
-  const what = `cannot create ${bytes} bytes of memory in pages of ${pageBytes} bytes`;
-  return { syscall, what, ...(hint === undefined ? {} : { hint: hint() }) };
+function checkCall(syscall: string, result: number, { bytes, pageBytes, hint }: MemoryFileOptions): number {
+  return check(result, () => ({
+    syscall,
+    what: `cannot create ${bytes} bytes of memory in pages of ${pageBytes} bytes`,
+    hint: () => hint?.({ syscall, errno: result }),
+  }));
 }
 
-function checkSizes(bytes: number, pageBytes: number): void {
-  const isPowerOfTwo = Number.isInteger(Math.log2(pageBytes)) && pageBytes >= 4096;
-  if (isPowerOfTwo && Number.isSafeInteger(bytes) && bytes > 0 && bytes % pageBytes === 0) return;
+function checkOptions(options: MemoryFileOptions): void {
+  // JavaScript callers may leave it out.
+  const { bytes, pageBytes, directory } = (options as MemoryFileOptions | undefined) ?? {};
+  checkSizes(bytes, pageBytes);
+  if (directory === undefined || (typeof directory === "string" && directory !== "")) return;
+  throw new VfioError(
+    "ERR_VFIO_NOT_HUGETLBFS",
+    `the directory to take pages from is a path, not ${inspect(directory)}`,
+  );
+}
+
+function checkSizes(bytes: unknown, pageBytes: unknown): void {
+  const smallest = systemPageBytes();
+  const isPage = isSize(pageBytes) && Number.isInteger(Math.log2(pageBytes)) && pageBytes >= smallest;
+  if (isPage && isSize(bytes) && bytes % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_MEMORY_SIZE",
-    `${bytes} bytes in pages of ${pageBytes}: the page size must be a power of two from 4096, the size a multiple of it`,
+    `${inspect(bytes)} bytes in pages of ${inspect(pageBytes)}: the page size must be a power of two from ${smallest}, ` +
+      "which is the kernel's own, and the size a multiple of it",
   );
+}
+
+function isSize(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
 }

@@ -56,7 +56,11 @@ describe("a file that somebody shrinks under its mapping", () => {
   it("keeps what is written there, of which the file knows nothing", () => {
     shrink(0);
     mapping.registers.write32(8, 7);
-    expect([mapping.registers.read32(8), mapping.registers.read32(12), mapping.gone]).toEqual([7, ONES, true]);
+    expect([mapping.registers.read32(8), mapping.registers.read32(12), mapping.gone]).toEqual([
+      7,
+      ONES,
+      true,
+    ]);
     shrink(4 * PAGE);
     using again = Mapping.map({ file, bytes: 4 * PAGE, name: "the file again" });
     expect([again.registers.read32(8), again.gone]).toEqual([0, false]);
@@ -112,7 +116,7 @@ describe("a file that somebody shrinks under its mapping", () => {
       const mapping = vfio.Mapping.map({ file, bytes: ${4 * PAGE}, name: "the file" });
       const copy = { exports: {} };
       process.dlopen(copy, ${JSON.stringify(copy)});
-      const others = copy.exports.registers(copy.exports.map(file.fd, 0, ${PAGE}, true, false, undefined, "x", -1));
+      const others = copy.exports.registers(copy.exports.map(file.fd, 0, ${PAGE}, true, undefined, "x"));
       const { read32 } = mapping.registers;
       const sum = () => { let sum = 0; for (let i = 0; i < 100_000; i++) sum += read32(${PAGE}) >>> 16; return sum; };
       const before = [sum(), sum(), sum()];
@@ -125,11 +129,13 @@ describe("a file that somebody shrinks under its mapping", () => {
 
 describe("the signal of such a fault", () => {
   it("still ends the process when somebody sends it", () => {
-    const { signal } = runInChild(`
+    const { signal } = runInChild(
+      `
       using file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
       vfio.Mapping.map({ file, bytes: 4096, name: "memory" });
       process.kill(process.pid, "SIGBUS");
-      setInterval(() => {}, 1000);`.replace("using file", "const file"));
+      setInterval(() => {}, 1000);`.replace("using file", "const file"),
+    );
     expect(signal).toBe("SIGBUS");
   });
 });

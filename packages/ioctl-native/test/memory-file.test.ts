@@ -1,14 +1,31 @@
-import { fstatSync, mkdtempSync, rmdirSync } from "node:fs";
+import { constants, fstatSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import { createMemoryFile, kernel, Mapping, realKernel, useKernel, VfioSystemError } from "../src/index.js";
+import {
+  createMemoryFile,
+  Fd,
+  isAnonymousMemory,
+  kernel,
+  Mapping,
+  openFile,
+  pageBytesOf,
+  realKernel,
+  sizeGuaranteeOf,
+  useKernel,
+  VfioSystemError,
+  type FilesystemInfo,
+  type MemoryFailure,
+} from "../src/index.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 
 const PAGE = 4096;
 const HUGE = 2 * 2 ** 20;
 const ENODEV = 19;
+/** <asm-generic/fcntl.h>, with O_DIRECTORY; Node has no name for it. */
+const O_TMPFILE = 0o20200000;
 const HUGETLBFS_MAGIC = 0x958458f6;
 fdsStayAsTheyWere();
 
@@ -39,11 +56,30 @@ describe("a memory file of ordinary pages", () => {
     [PAGE, NaN],
     [PAGE, -PAGE],
     [Infinity, Infinity],
-  ])("%d bytes in pages of %d are refused before the kernel sees them", (bytes, pageBytes) => {
-    const error = errorOf(() => createMemoryFile({ bytes, pageBytes }));
+    ["4096", PAGE],
+    [PAGE, "4096"],
+    [undefined, undefined],
+  ])("%s bytes in pages of %s are refused before the kernel sees them", (bytes, pageBytes) => {
+    const error = errorOf(() => createMemoryFile({ bytes: bytes as never, pageBytes: pageBytes as never }));
     expect(error).toBeInstanceOf(RangeError);
     expect(error.code).toBe("ERR_VFIO_MEMORY_SIZE");
-    expect(error.message).toContain(`${bytes} bytes in pages of ${pageBytes}`);
+    expect(error.message).toContain(`${inspect(bytes)} bytes in pages of ${inspect(pageBytes)}`);
+    expect(error.message).toContain("a power of two from 4096");
+  });
+
+  it("without options it says what they are", () => {
+    expect(errorOf(() => createMemoryFile(undefined as never)).code).toBe("ERR_VFIO_MEMORY_SIZE");
+  });
+
+  it.each([
+    ["memfd_create", { memfdCreate: () => -24 }, "EMFILE"],
+    ["ftruncate", { truncate: () => -27 }, "EFBIG"],
+    ["fcntl", { sealSize: () => -1 }, "EPERM"],
+  ])("a failing %s is told to the hint, with its errno", (syscall, failing, code) => {
+    using _kernel = useKernel({ ...realKernel(), ...failing });
+    const hint = ({ syscall: call, errno }: MemoryFailure): string => `${call} ${errno}`;
+    const error = errorOf(() => createMemoryFile({ bytes: PAGE, pageBytes: PAGE, hint }));
+    expect(error).toMatchObject({ code, syscall, hint: `${syscall} ${(error as VfioSystemError).errno}` });
   });
 
   it("of a page size that the kernel does not have is an error with the caller's remedy", () => {
@@ -63,9 +99,11 @@ describe("a memory file of ordinary pages", () => {
 
 describe("a directory for hugepages", () => {
   it("that is a hugetlbfs with pages of another size is refused, with both sizes and the remedy", () => {
-    const filesystem = (): { type: number; blockBytes: number } => ({
+    const filesystem = (): FilesystemInfo => ({
       type: HUGETLBFS_MAGIC,
       blockBytes: HUGE,
+      blocks: 0,
+      freeBlocks: 0,
     });
     using _kernel = useKernel({ ...realKernel(), filesystem });
     const options = { bytes: 2 ** 30, pageBytes: 2 ** 30, directory: "/mnt/huge" };
@@ -86,5 +124,55 @@ describe("a directory for hugepages", () => {
     rmdirSync(folder);
     const error = errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder }));
     expect(error).toMatchObject({ code: "ENOENT", path: folder });
+  });
+});
+
+describe("a file that came from somebody else", () => {
+  const F_SEAL_SEAL = 1;
+  const memfd = (): Fd => new Fd(kernel().memfdCreate("vfio-dma", 0), "a memory file");
+
+  it("of createMemoryFile is anonymous memory, sealed", () => {
+    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    expect([isAnonymousMemory(file), sizeGuaranteeOf(file), pageBytesOf(file)]).toEqual([
+      true,
+      "sealed",
+      PAGE,
+    ]);
+  });
+
+  it("of memfd_create alone may still shrink", () => {
+    using file = memfd();
+    expect([isAnonymousMemory(file), sizeGuaranteeOf(file)]).toEqual([true, "not sealed"]);
+    kernel().sealSize(file.fd);
+    expect(sizeGuaranteeOf(file)).toBe("sealed");
+  });
+
+  it("in a tmpfs is not anonymous, whatever its name, and cannot be sealed", () => {
+    using file = openFile("/dev/shm", { flags: O_TMPFILE | constants.O_RDWR });
+    const readLink = (): string => "/memfd:vfio-dma (deleted)";
+    using _kernel = useKernel({ ...realKernel(), readLink });
+    expect(kernel().seals(file.fd)).toBe(F_SEAL_SEAL);
+    expect([isAnonymousMemory(file), sizeGuaranteeOf(file)]).toEqual([false, "not sealable"]);
+  });
+
+  it.each(["/etc/hostname", "/proc/self/status", "/dev/null"])(
+    "such as %s is no memory, and its filesystem, which might never answer, is asked nothing",
+    (path) => {
+      using file = openFile(path, { flags: constants.O_RDONLY });
+      const asked = (): never => {
+        throw new Error("it was asked");
+      };
+      using _kernel = useKernel({ ...realKernel(), filesystem: asked, filesystemOf: asked, stat: asked });
+      expect([isAnonymousMemory(file), sizeGuaranteeOf(file), pageBytesOf(file)]).toEqual([
+        false,
+        "no memory",
+        PAGE,
+      ]);
+    },
+  );
+
+  it("that is not open is EBADF", () => {
+    expect(errorOf(() => sizeGuaranteeOf({ fd: 2 ** 30 })).code).toBe("EBADF");
+    expect(errorOf(() => isAnonymousMemory({ fd: 2 ** 30 })).code).toBe("EBADF");
   });
 });

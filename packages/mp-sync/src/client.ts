@@ -1,4 +1,5 @@
-import { closedError, Fd, runAll } from "@vfio/ioctl-native";
+import { closedError, Fd, runAll, undo } from "@vfio/ioctl-native";
+import { checkFunctions, checkRequest, checkSignal } from "./argument-checks.js";
 import type { Inquiry } from "./conversation.js";
 import type { Deadline } from "./deadline.js";
 import { checkTimeout } from "./limits.js";
@@ -99,6 +100,7 @@ export class PrimaryPeer implements Disposable {
   async group(number: number, options: RequestOptions = {}): Promise<SharedGroup> {
     this.#checkOpen();
     checkGroupNumber(number);
+    checkRequest(options);
     const known = this.#knownGroup(number);
     if (known !== undefined) return known;
     const file = await requestGroup(this.#inquiry(options), number, this.#verify);
@@ -194,14 +196,18 @@ export class PrimaryPeer implements Disposable {
 
   #own(files: readonly (Fd | DmaLease)[]): void {
     if (this.closed) {
-      for (const file of files) file.close();
-      throw this.#closedError();
+      undo(
+        this.#closedError(),
+        files.map((file) => () => file.close()),
+      );
     }
     for (const file of this.#files) if (file.closed) this.#files.delete(file);
     for (const file of files) this.#files.add(file);
   }
 
-  #inquiry({ timeoutMs = this.#timeoutMs, signal }: RequestOptions): Inquiry {
+  #inquiry(options: RequestOptions): Inquiry {
+    checkRequest(options);
+    const { timeoutMs = this.#timeoutMs, signal } = options;
     return { path: this.path, timeoutMs: checkTimeout(timeoutMs), signal, underWay: this.#underWay };
   }
 
@@ -219,7 +225,7 @@ export class PrimaryPeer implements Disposable {
  * @throws VfioSystemError ENOENT (no primary), ECONNREFUSED (a dead one's socket), EACCES; VfioError
  *   `ERR_VFIO_CONTAINER_REFUSED`, `ERR_VFIO_WRONG_FD`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`,
  *   `ERR_VFIO_TIMEOUT`; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`,
- *   `ERR_VFIO_TIMEOUT_RANGE`; the signal's reason.
+ *   `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MP_ARGUMENT`; the signal's reason.
  * @example
  * ```ts
  * // needs a primary
@@ -232,8 +238,10 @@ export class PrimaryPeer implements Disposable {
  * ```
  */
 export async function connectToPrimary(options: ConnectOptions = {}): Promise<PrimaryPeer> {
-  const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
   const path = socketPath(options);
+  const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
+  checkFunctions({ verify });
+  checkSignal(signal);
   const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signal }, verify);
   return PrimaryPeer.of(path, timeoutMs, verify, container);
 }

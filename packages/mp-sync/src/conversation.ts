@@ -1,8 +1,10 @@
 import {
   errnoOf,
   Fd,
-  isVfioError,
+  hasErrno,
+  runAll,
   SeqpacketSocket,
+  undo,
   VfioError,
   watchFd,
   type ReceivedPacket,
@@ -10,8 +12,11 @@ import {
 import { Deadline } from "./deadline.js";
 import type { IncomingPacket } from "./exchange-types.js";
 import { encodeInt, INT_BYTES } from "./protocol.js";
+import { fdHint } from "./system-hints.js";
 
 const RETRY_MS = 10;
+/** A primary answers within some ten microseconds, and the way through the event loop takes as long again. */
+const SOON_MS = 0.06;
 // More than any reply has, so that a second fd is seen and counted, not cut off.
 const MAX_FDS = 8;
 
@@ -65,9 +70,11 @@ export class Conversation {
       const socket = await connect(inquiry.path, deadline);
       const conversation = new Conversation(socket, inquiry.path, what, deadline);
       try {
-        return await talk(conversation);
-      } finally {
+        const result = await talk(conversation);
         conversation.#close();
+        return result;
+      } catch (error) {
+        return undo(error, [() => conversation.#close()]);
       }
     } finally {
       inquiry.underWay?.delete(deadline);
@@ -87,14 +94,14 @@ export class Conversation {
     } catch (error) {
       // A primary that refused and left has left its answer behind: receive() finds it, or that there is none.
       // ECONNRESET is the same of one that left something unread.
-      if (!hasCode(error, "EPIPE") && !hasCode(error, "ECONNRESET")) throw error;
+      if (!hasErrno(error, "EPIPE", "ECONNRESET")) throw error;
     }
   }
 
   /** Waits for one packet. */
   async receive(maxBytes = INT_BYTES): Promise<PacketWithFiles> {
     for (;;) {
-      const packet = this.#take(maxBytes);
+      const packet = this.#takeSoon(maxBytes);
       if (packet !== undefined) return this.#adopt(packet);
       this.#deadline.check();
       await this.#waitForPacket();
@@ -127,12 +134,20 @@ export class Conversation {
     return owner;
   }
 
+  #takeSoon(maxBytes: number): ReceivedPacket | undefined {
+    const giveUp = performance.now() + SOON_MS;
+    for (;;) {
+      const packet = this.#take(maxBytes);
+      if (packet !== undefined || performance.now() > giveUp) return packet;
+    }
+  }
+
   #take(maxBytes: number): ReceivedPacket | undefined {
     try {
       return this.#socket.receive(maxBytes, MAX_FDS);
     } catch (error) {
       // The reset is reported once, before the packets that still wait.
-      if (hasCode(error, "ECONNRESET")) return this.#socket.receive(maxBytes, MAX_FDS);
+      if (hasErrno(error, "ECONNRESET")) return this.#socket.receive(maxBytes, MAX_FDS);
       throw error;
     }
   }
@@ -156,7 +171,7 @@ export class Conversation {
 
   #close(): void {
     if (!this.#isKept) this.#socket.close();
-    for (const file of this.#received) file.close();
+    if (this.#received.size > 0) runAll([...this.#received].map((file) => () => file.close()));
   }
 }
 
@@ -166,7 +181,7 @@ async function connect(path: string, deadline: Deadline): Promise<SeqpacketSocke
     try {
       return SeqpacketSocket.connect(path, hintFor);
     } catch (error) {
-      if (!hasCode(error, "EAGAIN")) throw error;
+      if (!hasErrno(error, "EAGAIN")) throw error;
       await pause(deadline);
     }
   }
@@ -196,7 +211,7 @@ function hintFor(errno: number): string | undefined {
     case errnoOf("EPROTOTYPE"):
       return "This socket belongs to another program";
     default:
-      return undefined;
+      return fdHint(errno);
   }
 }
 
@@ -208,8 +223,4 @@ function timeoutError({ path, timeoutMs }: Inquiry, what: string): VfioError {
       hint: "It is there but stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
     },
   );
-}
-
-function hasCode(error: unknown, code: string): boolean {
-  return isVfioError(error) && error.code === code;
 }

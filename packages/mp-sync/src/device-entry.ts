@@ -23,7 +23,9 @@ export const MAX_DEVICE_BYTES = header.bytes + MAX_NAME_BYTES;
 
 /** True for what can stand in a device's packet as its address. */
 export function isDeviceName(bdf: string): boolean {
-  return bdf !== "" && !bdf.includes("\0") && Buffer.byteLength(bdf) <= MAX_NAME_BYTES;
+  return (
+    typeof bdf === "string" && bdf !== "" && !bdf.includes("\0") && Buffer.byteLength(bdf) <= MAX_NAME_BYTES
+  );
 }
 
 /** The packet of one device: its group, flags (bit 0: open), and its address without a NUL. */

@@ -1,5 +1,7 @@
 import {
   errnoOf,
+  hasErrno,
+  undo,
   VfioError,
   VfioRangeError,
   VfioSystemError,
@@ -9,22 +11,24 @@ import {
   type HasFd,
   type SeqpacketSocket,
 } from "@vfio/ioctl-native";
+import { checkFd, checkObject, describe } from "./argument-checks.js";
 import { Conversation, type Inquiry } from "./conversation.js";
 import {
   decodeVerdict,
   encodeTerms,
+  isLeaseAccess,
   VERDICT_BYTES,
   type LeaseTerms,
   type LeaseVerdict,
 } from "./lease-messages.js";
-import { rangeText } from "./leases.js";
+import { rangeText } from "./iova-range.js";
 import { takeOk } from "./own-requests.js";
 import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "./protocol.js";
 import { readAnswer, readBytes } from "./reply.js";
 
 /** Memory to be mapped for DMA by the primary. */
 export interface DmaRequest {
-  /** An anonymous memory file (`memfd_create`), such as `HugepageMemory` of `@vfio/dma` has. */
+  /** An anonymous memory file (`memfd_create` with MFD_ALLOW_SEALING), such as `HugepageMemory` of `@vfio/dma` has. */
   readonly file: HasFd;
   /** The first address under which devices shall reach it; a multiple of the IOMMU's smallest page (4096). */
   readonly iova: bigint;
@@ -128,45 +132,61 @@ export class DmaLease implements Disposable, AsyncDisposable {
       if (packet === undefined || packet.bytes.length === 0) throw this.#goneError();
       const answer = readAnswer({ ...packet, fds: 0 }, 0);
       if (answer !== "OK") throw unmapError(this.#path, this);
-    } catch (error) {
-      throw hasLeft(error) ? this.#goneError() : error;
-    } finally {
       this.#socket.close();
+    } catch (error) {
+      undo(hasErrno(error, "EPIPE", "ECONNRESET") ? this.#goneError() : error, [() => this.#socket.close()]);
     }
   }
 
   #onLost(): void {
     this.close();
-    this.#lost.abort(this.#goneError());
+    this.#goneError();
   }
 
+  /** The error of a lease that its primary ended; whoever waits for {@link lost} is told, too. */
   #goneError(): VfioError {
-    return new VfioError(
+    const error = new VfioError(
       "ERR_VFIO_PRIMARY_GONE",
       `the primary at ${this.#path} ended the DMA lease on ${rangeText(this)}`,
-      { hint: "It closed its server or died. Stop the device's DMA there before anything else" },
+      {
+        hint: "It closed its server or died, or its container's last group left, and the kernel forgot all mappings. Stop the device's DMA there before anything else",
+      },
     );
+    this.#lost.abort(error);
+    return error;
   }
 }
 
-function termsOf({ iova, bytes, offset = 0, access = "read-write" }: DmaRequest): LeaseTerms {
+function termsOf(request: DmaRequest): LeaseTerms {
+  checkObject(request, "what is to be mapped is told by an object with file, iova and bytes");
+  checkFd(request.file, "the memory to be mapped");
+  const { iova, bytes, offset = 0, access = "read-write" } = request;
+  checkAccess(access);
   const isRange = typeof iova === "bigint" && iova >= 0n && Number.isSafeInteger(bytes) && bytes > 0;
   if (isRange && iova + BigInt(bytes) <= 2n ** 64n && Number.isSafeInteger(offset) && offset >= 0) {
     return { iova, bytes, offset, access };
   }
   throw new VfioRangeError(
     "ERR_VFIO_LEASE_RANGE",
-    `cannot lease ${String(bytes)} bytes at offset ${String(offset)} under IOVA ${String(iova)}`,
+    `cannot lease ${describe(bytes)} bytes at offset ${describe(offset)} under IOVA ${describe(iova)}`,
     {
       hint: "The IOVA is a bigint from 0n; bytes and offset are multiples of the page size; the end has 64 bits",
     },
   );
 }
 
+function checkAccess(access: LeaseTerms["access"]): void {
+  if (isLeaseAccess(access)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_LEASE_RANGE",
+    `cannot lease memory for devices to be ${describe(access)}: it must be read-write, read-only or write-only`,
+  );
+}
+
 function refusedError(path: string, terms: LeaseTerms, { errno, conflict }: LeaseVerdict): VfioError {
   const what = `the primary at ${path} cannot map ${rangeText(terms)} for DMA`;
   if (errno === errnoOf("EEXIST")) return conflictError(what, conflict);
-  const cause = new VfioSystemError(errno, { syscall: "ioctl", what });
+  const cause = new VfioSystemError(errno, { syscall: "REQ_LEASE", what });
   const hint = HINTS.get(errno) ?? "The primary's own log or events may say more";
   return new VfioError("ERR_VFIO_LEASE_REFUSED", `${what}: ${cause.code}`, { hint, cause });
 }
@@ -186,28 +206,29 @@ function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
     "ERR_VFIO_LEASE_REFUSED",
     `the primary at ${path} failed to unmap ${rangeText(range)}`,
     {
-      hint: "Its events say why; the memory may still be mapped",
+      hint: "Its events say why: the kernel refuses, and the memory may still be mapped; or its mapping was lost before",
     },
   );
 }
 
-function hasLeft(error: unknown): boolean {
-  return error instanceof VfioSystemError && (error.code === "EPIPE" || error.code === "ECONNRESET");
-}
-
 const HINTS = new Map<number, string>([
-  [errnoOf("ERANGE"), "Choose an IOVA inside the window that the primary gives to leases"],
+  [
+    errnoOf("ERANGE"),
+    "Choose an IOVA inside the window that the primary gives to leases; if it says nothing else, LEASE_WINDOW: 0x80000000 to 0xbfffffff",
+  ],
   [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
   [errnoOf("EFBIG"), "All leases together would be more than the primary may map for them (maxBytes)"],
-  [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create)"],
+  [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create with MFD_ALLOW_SEALING)"],
   [
     errnoOf("EINVAL"),
-    "IOVA, bytes and offset must be multiples of the page size, and the container must have a group",
+    "IOVA, bytes and offset must be multiples of the page size, the IOMMU must reach that far, and the container must have a group",
   ],
   [
     errnoOf("ENODEV"),
     "The primary has closed its container: it ends, or must start its server with a new one",
   ],
+  [errnoOf("EACCES"), "The file must be open for writing too, unless the access is read-only"],
+  [errnoOf("EPERM"), "The file is sealed against writing: only the access read-only is possible"],
   [errnoOf("ENXIO"), "The range reaches beyond the end of the memory's file"],
   [errnoOf("ENOMEM"), "The primary's limit of locked memory (ulimit -l) is too low, or memory is short"],
   [errnoOf("ENOSPC"), "The container takes no more mappings (dma_entry_limit)"],

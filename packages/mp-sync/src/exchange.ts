@@ -221,8 +221,15 @@ export class Exchange {
   }
 }
 
+/** Made once: nearly every exchange has one. */
+const ANSWERS: Readonly<Record<Answer, Uint8Array>> = {
+  OK: encodeAnswer("OK"),
+  NO_FD: encodeAnswer("NO_FD"),
+  ERR: encodeAnswer("ERR"),
+};
+
 function reply(answer: Answer, attachment?: Attachment): ExchangeAction {
-  return packetOf(encodeAnswer(answer), attachment);
+  return packetOf(ANSWERS[answer], attachment);
 }
 
 function intPacket(value: number): ExchangeAction {

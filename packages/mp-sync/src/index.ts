@@ -9,7 +9,7 @@ export { FdServer } from "./server.js";
 export type { FdServerOptions } from "./server-options.js";
 export type { ClientOutcome, DropReason, ServerEvent } from "./server-events.js";
 export type { DescribedMemory, NumberedGroup, SharedContainer } from "./shared.js";
-export type { Lease, LeaseOptions } from "./leases.js";
+export { LEASE_WINDOW, type Lease, type LeaseOptions } from "./leases.js";
 export type { LeaseAccess, LeaseTerms, LeaseVerdict } from "./lease-messages.js";
 export type { DeviceEntry } from "./device-entry.js";
 export type { Capabilities } from "./capabilities.js";

@@ -64,6 +64,11 @@ export const TERMS_BYTES = terms.bytes;
 /** The size of the packet that says what came of it. */
 export const VERDICT_BYTES = verdict.bytes;
 
+/** True for what devices may do. */
+export function isLeaseAccess(value: unknown): value is LeaseAccess {
+  return typeof value === "string" && Object.hasOwn(FLAGS, value);
+}
+
 /** An access as `VFIO_DMA_MAP_FLAG_…`. */
 export function flagsOf(access: LeaseAccess): number {
   return FLAGS[access];

@@ -1,13 +1,14 @@
-const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+import { runAll } from "@vfio/ioctl-native";
+import { FirstProcess } from "./first-process.js";
 
 const works = new Set<() => void>();
+const firstProcess = process.pid === 1 ? new FirstProcess(process) : undefined;
 
 /**
- * Does something when this process ends: by itself, by `process.exit`, an uncaught error, or SIGINT, SIGTERM and
- * SIGHUP. A program that handles such a signal itself decides when it ends; the work is done then.
- *
- * The library signal-exit would do this, but it takes a program that handles a signal with `process.once` for one
- * that does not, and ends it in the middle of its own clean-up: a `once` listener is gone when signal-exit counts.
+ * Does something when this thread ends in order: by itself, by `process.exit` or by an uncaught error. A signal that
+ * nobody handles ends a process at once, and nothing is done then: with a handler of ours it would have to wait for the
+ * event loop, which may be busy for ever, and other handlers would count it as one who deals with the signal. So what is
+ * left behind must do no harm. Only the first process of a container gets a handler: see {@link FirstProcess}.
  * @param work synchronous, and harmless when done twice.
  * @returns a function that forgets it.
  */
@@ -15,30 +16,20 @@ export function onProcessEnd(work: () => void): () => void {
   if (works.size === 0) listen();
   works.add(work);
   return () => {
-    works.delete(work);
-    if (works.size === 0) unlisten();
+    if (works.delete(work) && works.size === 0) unlisten();
   };
 }
 
 function listen(): void {
   process.on("exit", doAll);
-  // In front of all others, so that `once` listeners still count.
-  for (const signal of SIGNALS) process.prependListener(signal, onSignal);
+  firstProcess?.listen();
 }
 
 function unlisten(): void {
   process.removeListener("exit", doAll);
-  for (const signal of SIGNALS) process.removeListener(signal, onSignal);
-}
-
-function onSignal(signal: NodeJS.Signals): void {
-  if (process.listenerCount(signal) > 1) return;
-  // With a listener, Node no longer ends the process by itself. Without one it does, and with the right exit status.
-  doAll();
-  unlisten();
-  process.kill(process.pid, signal);
+  firstProcess?.unlisten();
 }
 
 function doAll(): void {
-  for (const work of works) work();
+  runAll([...works]);
 }

@@ -1,4 +1,5 @@
 import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { describe } from "./argument-checks.js";
 
 /** Asks for the container. The reply is one packet: {@link OK} with the fd attached. */
 export const REQ_CONTAINER = 0x100;
@@ -84,7 +85,10 @@ const ANSWERS = new Map<number, Answer>([
  */
 export function encodeInt(value: number): Uint8Array {
   if (!Number.isInteger(value) || (value | 0) !== value) {
-    throw new VfioRangeError("ERR_VFIO_PROTOCOL_INT", `${value} does not fit in a packet of one 32-bit int`);
+    throw new VfioRangeError(
+      "ERR_VFIO_PROTOCOL_INT",
+      `${describe(value)} does not fit in a packet of one 32-bit int`,
+    );
   }
   return new Uint8Array(Int32Array.of(value).buffer);
 }
@@ -97,7 +101,8 @@ export function decodeInt(bytes: Uint8Array): number {
   if (bytes.length !== INT_BYTES) {
     throw protocolError(`a packet of ${bytes.length} bytes where an int of ${INT_BYTES} belongs`);
   }
-  return new DataView(bytes.buffer, bytes.byteOffset).getInt32(0, LITTLE_ENDIAN);
+  word.bytes.set(bytes);
+  return word.int[0] ?? 0;
 }
 
 /** The packet of one answer. */
@@ -129,7 +134,7 @@ export function checkGroupNumber(value: number): void {
   if (isGroupNumber(value)) return;
   throw new VfioRangeError(
     "ERR_VFIO_GROUP_NUMBER",
-    `${value} is not the number of an IOMMU group: those are whole numbers from 0 to ${2 ** 31 - 1}`,
+    `${describe(value)} is not the number of an IOMMU group: those are whole numbers from 0 to ${2 ** 31 - 1}`,
   );
 }
 
@@ -138,4 +143,10 @@ export function protocolError(detail: string, hint?: string): VfioError {
   return new VfioError("ERR_VFIO_PROTOCOL", `broken protocol: ${detail}`, hint === undefined ? {} : { hint });
 }
 
-const LITTLE_ENDIAN = new Uint8Array(Int32Array.of(1).buffer)[0] === 1;
+/** One for all: a DataView costs more than the exchange of a packet. */
+const word = wordOfBytes();
+
+function wordOfBytes(): { readonly bytes: Uint8Array; readonly int: Int32Array } {
+  const int = new Int32Array(1);
+  return { int, bytes: new Uint8Array(int.buffer) };
+}

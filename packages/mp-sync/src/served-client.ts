@@ -8,7 +8,8 @@ import {
 } from "@vfio/ioctl-native";
 import { Exchange } from "./exchange.js";
 import type { Answered, Attachment, ExchangeAction, ExchangeOffer } from "./exchange-types.js";
-import type { Lease, Leases } from "./leases.js";
+import { end, endNow, mustNotWait } from "./lease-end.js";
+import type { Lease, LeaseGrant, Leases } from "./leases.js";
 import { encodeAnswer } from "./protocol.js";
 import type { ClientOutcome, DropReason } from "./server-events.js";
 
@@ -25,6 +26,8 @@ export interface ClientService {
   onEnd(client: ServedClient, outcome: ClientOutcome): void;
 }
 
+const NO_FILES: readonly Fd[] = [];
+
 type Reply = Extract<ExchangeAction, { type: "reply" }>;
 
 /**
@@ -39,6 +42,8 @@ export class ServedClient {
   readonly #outbox: ExchangeAction[] = [];
   #lease: Lease | undefined;
   #mayStay = false;
+  /** While the kernel maps or unmaps its memory: nothing is read from it, and its time does not count. */
+  #waitsForKernel = false;
   #watcher: FdWatcher | undefined;
   #watchesWriting = false;
   #referenced = true;
@@ -65,6 +70,16 @@ export class ServedClient {
     else this.#watcher?.unref();
   }
 
+  /** Ends the connection, and so tells the client, if the container has lost its lease's mapping. */
+  checkLease(): void {
+    if (this.#lease === undefined || this.#waitsForKernel || this.#ended) return;
+    try {
+      this.#service.leases.checkMapped(this.#lease);
+    } catch (error) {
+      this.drop("lost", "the container has lost its lease's mapping", error);
+    }
+  }
+
   drop(reason: DropReason, detail: string, error?: unknown): void {
     this.#end({ type: "dropped", reason, detail, ...(error === undefined ? {} : { error }) });
   }
@@ -77,8 +92,9 @@ export class ServedClient {
     }
   };
 
-  /** Takes one step. False if it has to wait for the client, or is through. */
+  /** Takes one step. False if it has to wait for the client or the kernel, or is through. */
   #step(): boolean {
+    if (this.#waitsForKernel) return this.#unwatch();
     const action = this.#outbox[0];
     if (action === undefined) return this.#receive();
     if (action.type === "reply" && !this.#send(action)) return this.#watch(true);
@@ -95,7 +111,7 @@ export class ServedClient {
     const packet = this.#socket.receive(roomForBytes, roomForFds);
     if (packet === undefined) return this.#watch(false);
     const { bytes, truncated } = packet;
-    const files = packet.fds.map((fd) => new Fd(fd, "a client's fd"));
+    const files = packet.fds.length === 0 ? NO_FILES : packet.fds.map((fd) => new Fd(fd, "a client's fd"));
     try {
       const left = bytes.length === 0 && files.length === 0 && !truncated;
       const actions = this.#exchange.feed(left ? undefined : { bytes, fds: files.length, truncated });
@@ -108,9 +124,24 @@ export class ServedClient {
 
   #take(action: ExchangeAction, [file]: readonly Fd[]): void {
     if (action.type !== "lease" || file === undefined) return void this.#outbox.push(action);
-    const { verdict, lease } = this.#service.leases.grant(action.terms, file, this.peer.pid);
+    void this.#awaitKernel(this.#service.leases.grant(action.terms, file, this.peer.pid).then(this.#onGrant));
+  }
+
+  readonly #onGrant = ({ verdict, lease }: LeaseGrant): void => {
     this.#lease = lease;
     this.#outbox.push(...this.#exchange.decide(verdict));
+  };
+
+  async #awaitKernel(work: Promise<void>): Promise<void> {
+    this.#waitsForKernel = true;
+    try {
+      await work;
+      this.#waitsForKernel = false;
+      this.#advance();
+    } catch (error) {
+      this.#waitsForKernel = false;
+      this.#onFailure(error);
+    }
   }
 
   #send({ bytes, attachment }: Reply): boolean {
@@ -132,6 +163,12 @@ export class ServedClient {
     return false;
   }
 
+  #unwatch(): false {
+    this.#watcher?.stop();
+    this.#watcher = undefined;
+    return false;
+  }
+
   #limitTime(): void {
     this.#timer = setTimeout(() => this.#onTimeout(), this.#service.timeoutMs);
   }
@@ -144,13 +181,14 @@ export class ServedClient {
 
   #release(): void {
     this.#limitTime();
-    if (this.#lease !== undefined) this.#service.leases.release(this.#lease);
+    if (this.#lease !== undefined) void this.#awaitKernel(this.#service.leases.releaseAsync(this.#lease));
   }
 
   // After a busy spell of this process, the time can be up with the client's packet already there: so look
   // once more.
   #onTimeout(): void {
-    this.#advance();
+    if (!this.#waitsForKernel) this.#advance();
+    if (this.#waitsForKernel) return this.#limitTime();
     const { expected } = this.#exchange;
     if (this.#mayStay && expected === "release") return;
     const fault = expected === "nothing" ? "did not read its reply" : `sent no ${expected}`;
@@ -176,22 +214,15 @@ export class ServedClient {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    this.#watcher?.stop();
-    const final = this.#lease === undefined ? outcome : this.#endLease(this.#lease, outcome);
-    this.#socket.close();
-    this.#service.onEnd(this, final);
+    this.#unwatch();
+    if (this.#lease === undefined) return this.#finish(outcome);
+    if (mustNotWait(outcome)) this.#finish(endNow(this.#service.leases, this.#lease, outcome));
+    else void end(this.#service.leases, this.#lease, outcome).then((final) => this.#finish(final));
   }
 
-  #endLease(lease: Lease, outcome: ClientOutcome): ClientOutcome {
-    const { iova, bytes } = lease;
-    const reason = outcome.type === "dropped" ? outcome.reason : "released";
-    const failure = outcome.type === "dropped" && "error" in outcome ? { error: outcome.error } : {};
-    try {
-      this.#service.leases.release(lease);
-      return { type: "lease-ended", iova, bytes, reason, ...failure };
-    } catch (error) {
-      return { type: "lease-ended", iova, bytes, reason, error };
-    }
+  #finish(outcome: ClientOutcome): void {
+    this.#socket.close();
+    this.#service.onEnd(this, outcome);
   }
 }
 

@@ -3,9 +3,9 @@ import type { Answered } from "./exchange-types.js";
 
 /**
  * Why a client was dropped: it left, sent what is no request, ran out of time, was not allowed, the server
- * closed, or answering it failed.
+ * closed, answering it failed, or the container lost its lease's mapping.
  */
-export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed" | "failed";
+export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed" | "failed" | "lost";
 
 /** How the connection with one client ended. */
 export type ClientOutcome =
@@ -17,11 +17,11 @@ export type ClientOutcome =
       readonly reason: DropReason;
       /** The reason in words. */
       readonly detail: string;
-      /** What failed, for `refused` (by a policy that threw) and `failed`. */
+      /** What failed, for `refused` (by a policy that threw), `failed` and `lost`. */
       readonly error?: unknown;
     }
   | {
-      /** A lease that had been granted is over: its memory is unmapped. */
+      /** A lease that had been granted is over: its memory is unmapped, unless there is an error. */
       readonly type: "lease-ended";
       /** Its first address. */
       readonly iova: bigint;
@@ -29,7 +29,7 @@ export type ClientOutcome =
       readonly bytes: number;
       /** It was given back, or why its holder was dropped: `left` for one that died, too. */
       readonly reason: "released" | DropReason;
-      /** What failed, if unmapping did. */
+      /** What failed, if something did: `ERR_VFIO_LEASE_LOST` if the mapping was not there any more. */
       readonly error?: unknown;
     };
 

@@ -1,8 +1,10 @@
-import { closedError, type SeqpacketSocket } from "@vfio/ioctl-native";
+import { closedError, runAll, undo, type SeqpacketSocket } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "./device-entry.js";
+import { checkFunctions, checkList, checkObject } from "./argument-checks.js";
 import { groupExistsInSysfs } from "./group-lookup.js";
+import { LeaseWatch } from "./lease-watch.js";
 import { Leases, type Lease } from "./leases.js";
 import { checkMaxClients, checkTimeout } from "./limits.js";
 import { onProcessEnd } from "./process-end.js";
@@ -17,8 +19,8 @@ import { socketPath } from "./socket-path.js";
 /**
  * The primary's side: gives the container, the groups and the shared memory to secondaries that ask for
  * them on a local socket (mode 0600), and maps memory for them as long as they are there. It never waits for a
- * client, and one that hangs costs the others nothing. A listening server keeps the process alive; the socket file goes when the server or the
- * process ends, by a signal too.
+ * client, and one that hangs costs the others nothing. A listening server keeps the process alive; the socket file goes
+ * when the server or, in order, the process ends. What a kill or a signal leaves behind, the next primary takes over.
  * @example
  * ```ts
  * import { openFile } from "@vfio/ioctl-native";
@@ -38,16 +40,17 @@ export class FdServer implements AsyncDisposable, Disposable {
   readonly #reception: Reception;
   readonly #service: ClientService;
   readonly #allow: AccessPolicy;
-  readonly #onEvent: (event: ServerEvent) => void;
+  readonly #onEvent: ((event: ServerEvent) => void) | undefined;
   readonly #clients = new Set<ServedClient>();
   readonly #leaseholders = new Set<ServedClient>();
+  readonly #leaseWatch: LeaseWatch;
   readonly #forgetExit: () => void;
   readonly #waitingForIdle: (() => void)[] = [];
   #referenced = true;
   #closed = false;
 
   private constructor(shared: Shared, leases: Leases, socketFile: SocketFile, options: FdServerOptions) {
-    const { timeoutMs = 2000, maxClients = 64, allow = sameUserOrRoot, onEvent = () => undefined } = options;
+    const { timeoutMs = 2000, maxClients = 64, allow = sameUserOrRoot, onEvent } = options;
     this.#shared = shared;
     this.#socketFile = socketFile;
     this.#allow = (peer) => allow(peer);
@@ -65,36 +68,32 @@ export class FdServer implements AsyncDisposable, Disposable {
       admit: (socket) => this.#admit(socket),
       onError: (error) => this.#tell({ type: "accept-failed", error }),
     });
-    this.#forgetExit = onProcessEnd(() => {
-      socketFile.remove();
-      leases.releaseAll();
-    });
+    this.#leaseWatch = new LeaseWatch(options.container, () => this.#checkLeases());
+    this.#forgetExit = onProcessEnd(() => this.close());
   }
 
   /**
    * Starts to serve secondaries. A dead primary's socket file is taken over.
    * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING` (who it is: in the message),
    *   `ERR_VFIO_SOCKET_PATH_OCCUPIED`, `ERR_VFIO_GROUP_SHARED_TWICE`, `ERR_VFIO_CLOSED`; VfioRangeError
-   *   `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_DEVICES`, `ERR_VFIO_LEASES`,
+   *   `ERR_VFIO_MP_ARGUMENT`, `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_DEVICES`, `ERR_VFIO_LEASES`,
    *   `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MAX_CLIENTS`, `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`;
    *   VfioSystemError (ENOENT, EACCES, …).
    */
   static async listen(options: FdServerOptions): Promise<FdServer> {
-    if (options.timeoutMs !== undefined) checkTimeout(options.timeoutMs);
-    if (options.maxClients !== undefined) checkMaxClients(options.maxClients);
+    const path = checkedPath(options);
     const { container, leases = {}, groupExists = groupExistsInSysfs } = options;
     const shared = new Shared(container, leases !== false, groupExists);
     const book = new Leases(container, leases === false ? {} : leases);
     for (const group of options.groups) shared.addGroup(group);
     for (const memory of options.memories ?? []) shared.addMemory(memory);
     for (const device of options.devices ?? []) shared.addDevice(device);
-    const server = new FdServer(shared, book, await SocketFile.claim(socketPath(options)), options);
+    const server = new FdServer(shared, book, await SocketFile.claim(path), options);
     try {
       server.#reception.open();
       return server;
     } catch (error) {
-      server.close();
-      throw error;
+      undo(error, [() => server.close()]);
     }
   }
 
@@ -183,11 +182,14 @@ export class FdServer implements AsyncDisposable, Disposable {
 
   /** Removes the socket file, stops listening, drops the clients being served and ends all leases, all at once. */
   close(): void {
-    this.#stopListening();
-    for (const client of [...this.#clients, ...this.#leaseholders]) {
-      client.drop("closed", "the server was closed");
-    }
-    this.#forgetExit();
+    const clients = [...this.#clients, ...this.#leaseholders];
+    runAll([
+      this.#forgetExit,
+      () => this.#stopListening(),
+      () => this.#leaseWatch[Symbol.dispose](),
+      ...clients.map((client) => () => client.drop("closed", "the server was closed")),
+      () => this.#service.leases.close(),
+    ]);
   }
 
   /** As {@link close}. */
@@ -219,8 +221,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   #stopListening(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#reception.close();
-    this.#socketFile.close();
+    runAll([() => this.#reception.close(), () => this.#socketFile.close()]);
   }
 
   #admit(socket: SeqpacketSocket): void {
@@ -235,26 +236,46 @@ export class FdServer implements AsyncDisposable, Disposable {
     client.start();
   }
 
+  #checkLeases(): void {
+    for (const client of this.#leaseholders) client.checkLease();
+  }
+
   #letStay(client: ServedClient, outcome: ClientOutcome): void {
     this.#leaseholders.add(client);
+    this.#leaseWatch.setBusy(true);
     client.setReferenced(this.#referenced);
     this.#makeRoom(client, outcome);
   }
 
   #dismiss(client: ServedClient, outcome: ClientOutcome): void {
     this.#leaseholders.delete(client);
+    this.#leaseWatch.setBusy(this.#leaseholders.size > 0);
     this.#makeRoom(client, outcome);
   }
 
   #makeRoom(client: ServedClient, outcome: ClientOutcome): void {
     this.#clients.delete(client);
-    this.#tell({ ...outcome, peer: client.peer });
+    if (this.#onEvent !== undefined) this.#tell({ ...outcome, peer: client.peer });
     this.#reception.open();
     if (this.#clients.size > 0) return;
     for (const resolve of this.#waitingForIdle.splice(0)) resolve();
   }
 
   #tell(event: ServerEvent): void {
-    queueMicrotask(() => this.#onEvent(event));
+    if (this.#onEvent !== undefined) queueMicrotask(() => this.#onEvent?.(event));
   }
+}
+
+/** The path of the socket, of options that are what they must be. */
+function checkedPath(options: FdServerOptions): string {
+  checkObject(options, "FdServer.listen() takes its options as an object");
+  const { timeoutMs, maxClients, groups, memories, devices, leases, allow, onEvent, groupExists } = options;
+  if (timeoutMs !== undefined) checkTimeout(timeoutMs);
+  if (maxClients !== undefined) checkMaxClients(maxClients);
+  checkList(groups, "groups");
+  if (memories !== undefined) checkList(memories, "memories");
+  if (devices !== undefined) checkList(devices, "devices");
+  if (leases !== undefined && leases !== false) checkObject(leases, "leases must be an object or false");
+  checkFunctions({ allow, onEvent, groupExists });
+  return socketPath(options);
 }

@@ -1,11 +1,13 @@
 import { vfioConstants, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { checkFd, checkObject, describe } from "./argument-checks.js";
 import { isDeviceName, type DeviceEntry } from "./device-entry.js";
 import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
 import { lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
+import type { TellsOfGroups } from "./lease-watch.js";
 import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } from "./protocol.js";
 
 /** A container to share. */
-export interface SharedContainer extends HasFd {
+export interface SharedContainer extends HasFd, TellsOfGroups {
   /** Which IOMMU it has, for secondaries that ask: by name, or `VFIO_…_IOMMU`. A `Container` of `@vfio/vfio-core` has it. */
   readonly iommuType?: "type1" | "type1v2" | number;
 }
@@ -58,6 +60,7 @@ export class Shared implements ExchangeOffer {
   }
 
   addGroup(group: NumberedGroup): void {
+    checkObject(group, "a group to share is an object with its fd and number");
     const { number } = group;
     checkGroupNumber(number);
     checkFd(group, `group ${number}`);
@@ -74,11 +77,14 @@ export class Shared implements ExchangeOffer {
   }
 
   addMemory(memory: DescribedMemory): void {
+    checkObject(memory, "a memory to share is an object with its file and description");
     const { file, description } = memory;
     if (this.#memories.has(memory)) throw memoryError("this memory is shared already");
     if (this.#memories.size === MAX_MEMORIES)
       throw memoryError(`${MAX_MEMORIES} memories are shared already: that is the limit`);
     checkFd(file, "a shared memory");
+    if (!(description instanceof Uint8Array))
+      throw memoryError(`a memory's description is a Uint8Array, not ${describe(description)}`);
     if (description.length > MAX_DESCRIPTION_BYTES) {
       throw memoryError(
         `a memory's description has ${description.length} bytes: the limit is ${MAX_DESCRIPTION_BYTES}`,
@@ -97,9 +103,10 @@ export class Shared implements ExchangeOffer {
   }
 
   addDevice(device: DeviceEntry): void {
+    checkObject(device, "a device to tell of is an object with its bdf and group");
     const { bdf, group } = device;
     checkGroupNumber(group);
-    if (!isDeviceName(bdf)) throw deviceError(`${JSON.stringify(bdf)} cannot be a device's address`);
+    if (!isDeviceName(bdf)) throw deviceError(`${describe(bdf)} cannot be a device's address`);
     if (this.#devices.has(bdf)) throw deviceError(`device ${bdf} is in the list already`);
     if (this.#devices.size === MAX_DEVICES)
       throw deviceError(`${MAX_DEVICES} devices are in the list already: that is the limit`);
@@ -131,12 +138,6 @@ export class Shared implements ExchangeOffer {
         return this.#files.get(attachment.id);
     }
   }
-}
-
-function checkFd(file: HasFd, name: string): void {
-  const { fd } = file;
-  if (Number.isInteger(fd) && fd >= 0) return;
-  throw new VfioRangeError("ERR_VFIO_FD", `${name} has ${fd} where a file descriptor belongs`);
 }
 
 function memoryError(message: string): VfioRangeError {

@@ -1,8 +1,17 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { check, errnoOf, hasErrno, kernel, SeqpacketListener, VfioSystemError } from "@vfio/ioctl-native";
+import {
+  check,
+  hasErrno,
+  kernel,
+  runAll,
+  SeqpacketListener,
+  undo,
+  VfioSystemError,
+} from "@vfio/ioctl-native";
 import { probeSocketFile, refuseLivePrimary } from "./socket-probe.js";
 import { checkLength } from "./socket-path.js";
+import { fdHint, socketFileHint } from "./system-hints.js";
 import { withTakeoverLock } from "./takeover-lock.js";
 
 // The kernel caps it at net.core.somaxconn.
@@ -41,16 +50,17 @@ export class SocketFile implements Disposable {
     checkLength(temporary);
     const listener = listen(temporary, file);
     try {
-      check(kernel().rename(temporary, file), () => ({
+      const inode = inodeOf(temporary);
+      const renamed = kernel().rename(temporary, file);
+      check(renamed, () => ({
         syscall: "rename",
         what: `cannot put the socket in place at ${file}`,
         path: file,
+        hint: socketFileHint(renamed),
       }));
-      return new SocketFile(file, listener, inodeOf(file));
+      return new SocketFile(file, listener, inode);
     } catch (error) {
-      kernel().unlink(temporary);
-      listener.close();
-      throw error;
+      undo(error, [() => void kernel().unlink(temporary), () => listener.close()]);
     }
   }
 
@@ -62,8 +72,7 @@ export class SocketFile implements Disposable {
 
   /** Removes the file, then stops listening: as long as it listens, nobody takes the file over. */
   close(): void {
-    this.remove();
-    this.listener.close();
+    runAll([() => this.remove(), () => this.listener.close()]);
   }
 
   [Symbol.dispose](): void {
@@ -73,19 +82,14 @@ export class SocketFile implements Disposable {
 
 function listen(temporary: string, file: string): SeqpacketListener {
   try {
-    return SeqpacketListener.listen(temporary, BACKLOG, folderHint);
+    return SeqpacketListener.listen(temporary, BACKLOG);
   } catch (error) {
     if (!hasErrno(error)) throw error;
+    const { errno, syscall } = error;
+    const hint = syscall === "bind" ? socketFileHint(errno) : fdHint(errno);
     const what = `cannot listen on ${file}`;
-    throw new VfioSystemError(error.errno, { syscall: error.syscall, what, path: file, hint: error.hint });
+    throw new VfioSystemError(errno, { syscall, what, path: file, hint, cause: error });
   }
-}
-
-const FOLDER_ERRNOS = (["ENOENT", "ENOTDIR", "EACCES"] as const).map(errnoOf);
-
-function folderHint(errno: number): string | undefined {
-  if (!FOLDER_ERRNOS.includes(errno)) return undefined;
-  return `The folder must exist and be writable for uid ${process.getuid?.()}`;
 }
 
 function inodeOf(file: string): number {

@@ -1,5 +1,6 @@
 import path from "node:path";
 import { VfioRangeError } from "@vfio/ioctl-native";
+import { checkObject, describe } from "./argument-checks.js";
 
 /** The file prefix when none is given. DPDK's own is `rte`. */
 export const DEFAULT_PREFIX = "vfio";
@@ -35,6 +36,7 @@ export interface SocketPathUser {
  * ```
  */
 export function socketPath(options: SocketPathOptions = {}, user: SocketPathUser = currentUser()): string {
+  checkObject(options, "where primary and secondary meet is told by an object of options");
   const file = options.path ?? pathOfPrefix(options.prefix ?? DEFAULT_PREFIX, user);
   return checkPath(file);
 }
@@ -50,23 +52,32 @@ function pathOfPrefix(prefix: string, { uid, home }: SocketPathUser): string {
  * @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`.
  */
 export function checkPrefix(prefix: string): void {
-  if (prefix !== "" && !prefix.includes("/") && !prefix.includes("\0")) return;
+  if (isName(prefix) && !prefix.includes("/")) return;
   throw new VfioRangeError(
     "ERR_VFIO_SOCKET_PREFIX",
-    `${JSON.stringify(prefix)} cannot be a prefix: it becomes part of a file name, so it must not be empty or contain a slash or NUL`,
+    `${describe(prefix)} cannot be a prefix: it becomes part of a file name, so it must not be empty or contain a slash or NUL`,
   );
 }
 
 function checkPath(file: string): string {
-  if (file === "" || file.includes("\0")) {
-    throw new VfioRangeError(
-      "ERR_VFIO_SOCKET_PATH",
-      `${JSON.stringify(file)} cannot be the path of a socket`,
-    );
-  }
+  checkName(file, "the path of a socket");
   const absolute = path.resolve(file);
   checkLength(absolute);
   return absolute;
+}
+
+/**
+ * Refuses what is no path at all.
+ * @param what what it cannot be, for the message.
+ * @throws VfioRangeError `ERR_VFIO_SOCKET_PATH`.
+ */
+export function checkName(file: string, what: string): void {
+  if (isName(file)) return;
+  throw new VfioRangeError("ERR_VFIO_SOCKET_PATH", `${describe(file)} cannot be ${what}`);
+}
+
+function isName(text: unknown): text is string {
+  return typeof text === "string" && text !== "" && !text.includes("\0");
 }
 
 /**

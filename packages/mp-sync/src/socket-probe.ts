@@ -3,7 +3,6 @@ import {
   errnoOf,
   hasErrno,
   kernel,
-  readSysfs,
   SeqpacketSocket,
   VfioError,
   VfioSystemError,
@@ -11,6 +10,7 @@ import {
   type PeerCredentials,
 } from "@vfio/ioctl-native";
 import { encodeInt, INT_BYTES } from "./protocol.js";
+import { fdHint } from "./system-hints.js";
 
 const FAREWELL_MS = 500;
 
@@ -27,7 +27,7 @@ export type Occupant = "absent" | "stale" | { readonly live: SeqpacketSocket | u
 export function probeSocketFile(file: string): Occupant {
   const stat = kernel().stat(file);
   if (stat === errnoOf("ENOENT")) return "absent";
-  if (typeof stat === "number") throw new VfioSystemError(stat, context("stat", file));
+  if (typeof stat === "number") throw probeError(stat, "stat", file);
   if ((stat.mode & constants.S_IFMT) !== constants.S_IFSOCK) throw occupiedError(file, "is not a socket");
   return connectToOccupant(file);
 }
@@ -41,8 +41,7 @@ function connectToOccupant(file: string): Occupant {
     if (hasErrno(error, "EAGAIN")) return { live: undefined };
     if (hasErrno(error, "EPROTOTYPE"))
       throw occupiedError(file, "is a live socket of another type, so of another program");
-    if (!hasErrno(error)) throw error;
-    throw new VfioSystemError(error.errno, { ...context(error.syscall, file), hint: error.hint });
+    throw hasErrno(error) ? probeError(error.errno, error.syscall, file) : error;
   }
 }
 
@@ -68,7 +67,8 @@ function ownerOf(live: SeqpacketSocket): string {
 }
 
 function processName(pid: PeerCredentials["pid"]): string {
-  return readSysfs(`/proc/${pid}/comm`) ?? "name unknown";
+  const name = kernel().readText(`/proc/${pid}/comm`);
+  return typeof name === "string" ? name.trimEnd() : "name unknown";
 }
 
 // A 2014 primary answers even a connection that is closed at once, and dies of SIGPIPE doing so. So ask it
@@ -91,6 +91,12 @@ function occupiedError(file: string, what: string): VfioError {
   });
 }
 
-function context(syscall: string, file: string): { syscall: string; what: string; path: string } {
-  return { syscall, what: `cannot tell whether a primary runs at ${file}`, path: file };
+function probeError(errno: number, syscall: string, file: string): VfioSystemError {
+  const what = `cannot tell whether a primary runs at ${file}`;
+  return new VfioSystemError(errno, { syscall, what, path: file, hint: probeHint(errno) });
+}
+
+function probeHint(errno: number): string | undefined {
+  if (errno !== errnoOf("EACCES")) return fdHint(errno);
+  return `What is there belongs to another user than uid ${process.getuid?.()}, or its folder is closed to this one`;
 }

@@ -1,4 +1,13 @@
-import { kernel, tryIoctl, VfioError, vfioIoctls, vfioStructs, type HasFd } from "@vfio/ioctl-native";
+import {
+  errnoOf,
+  kernel,
+  tryIoctl,
+  VfioError,
+  vfioIoctls,
+  vfioStructs,
+  VfioSystemError,
+  type HasFd,
+} from "@vfio/ioctl-native";
 
 /** What a received fd should be. */
 export type ExpectedFd =
@@ -19,14 +28,28 @@ export type FdVerifier = (file: HasFd, expected: ExpectedFd) => void;
 /**
  * Looks behind a received fd (`/proc/self/fd`), and asks it something that only a VFIO container or group answers.
  * Refuses all but a container, or the group in question. Without /proc, a group's number is not checked.
- * @throws VfioError `ERR_VFIO_WRONG_FD`.
+ * @throws VfioError `ERR_VFIO_WRONG_FD`; VfioSystemError (EIO, ENODEV, …) if it cannot be told.
  */
 export const verifyVfioFd: FdVerifier = (file, expected) => {
   const target = kernel().readLink(`/proc/self/fd/${file.fd}`);
   if (typeof target === "string" && !pattern(expected).test(target)) throw wrongFd(target, expected);
   // Any folder may hold a file named vfio/7. VFIO's answers are 0 here; other files' ioctls fail.
-  if (answerOf(file, expected) !== 0) throw wrongFd(`${target}, which is no part of VFIO,`, expected);
+  const answer = answerOf(file, expected);
+  if (NO_ANSWER.has(answer)) throw unverifiedError(answer, expected);
+  if (answer !== 0)
+    throw wrongFd(`${typeof target === "string" ? target : "a file"}, which is no part of VFIO,`, expected);
 };
+
+/** What VFIO itself may answer, and so says nothing about what the file is. ENODEV is a group's that has gone. */
+const NO_ANSWER: ReadonlySet<number> = new Set(
+  (["EIO", "ENOMEM", "EINTR", "EAGAIN", "ENODEV"] as const).map(errnoOf),
+);
+
+function unverifiedError(errno: number, expected: ExpectedFd): VfioSystemError {
+  const request = expected.kind === "container" ? "VFIO_GET_API_VERSION" : "VFIO_GROUP_GET_STATUS";
+  const what = `cannot look at what the primary sent as ${nameOf(expected)}`;
+  return new VfioSystemError(errno, { syscall: "ioctl", ioctl: request, what });
+}
 
 function answerOf(file: HasFd, { kind }: ExpectedFd): number {
   if (kind === "container") return tryIoctl(file, vfioIoctls.VFIO_GET_API_VERSION, 0);

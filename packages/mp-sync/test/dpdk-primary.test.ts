@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import path from "node:path";
 import { DatagramSocket, kernel, realKernel, useKernel, VfioError, type Kernel } from "@vfio/ioctl-native";
@@ -263,23 +264,24 @@ describe("the socket for the reply", () => {
     expect(fake.socketsLeft()).toEqual([]);
   });
 
-  it.each(["SIGTERM", "SIGINT"] as const)("of a process ended by %s is gone", async (signal) => {
+  it("of a process that ends in the middle is gone", async () => {
     await using fake = await FakeDpdkPrimary.start({ behaviours: ["silent"] });
     await using child = new Child("joiner.mjs", fake.directory);
     await fake.told(2);
     expect(fake.socketsLeft()).toHaveLength(1);
-    expect(await child.kill(signal)).toEqual({ code: null, signal });
+    void child.tell("exit");
+    expect(await child.ended).toEqual({ code: 3, signal: null });
     expect(fake.socketsLeft()).toEqual([]);
   });
 
-  it(
-    "of a killed process is removed by the next, which leaves those of the living alone",
+  it.each(["SIGKILL", "SIGTERM", "SIGINT"] as const)(
+    "of a process ended by %s is removed by the next, which leaves those of the living alone",
     { timeout: 90_000 },
-    async () => {
+    async (signal) => {
       await using fake = await FakeDpdkPrimary.start({ behaviours: ["silent", "silent", "answer"] });
       await using killed = new Child("joiner.mjs", fake.directory);
       await fake.told(2);
-      await killed.kill("SIGKILL");
+      expect(await killed.kill(signal)).toEqual({ code: null, signal });
       const [stale] = fake.socketsLeft();
       await using _living = new Child("joiner.mjs", fake.directory);
       await fake.told(3);
@@ -299,5 +301,49 @@ describe("the socket for the reply", () => {
     const owner = { mode: 0o600, uid: 0, gid: 0, inode: 1 };
     const error = await errorOf(() => PrivateSocket.bind(`/tmp/${"x".repeat(80)}`, owner));
     expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
+  });
+});
+
+describe("a directory that is no DPDK primary's", () => {
+  const failure = (directory: string): ReturnType<typeof errorOf> =>
+    errorOf(() => joinDpdkPrimary({ directory }));
+
+  it("of somebody's own: what lies beside it is not told, but for DPDK primaries", async () => {
+    const folder = freshPath();
+    mkdirSync(path.join(folder, "private"), { recursive: true });
+    const alone = await failure(path.join(folder, "mine"));
+    expect(alone.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+    expect(alone.hint).not.toContain("others");
+    mkdirSync(path.join(folder, "pg1"));
+    writeFileSync(path.join(folder, "pg1", "mp_socket"), "");
+    const beside = await failure(path.join(folder, "mine"));
+    expect(beside.hint).toContain("There are others here: pg1.");
+  });
+
+  it("whose config is a FIFO does not keep anybody waiting", async () => {
+    const folder = freshPath();
+    mkdirSync(folder);
+    execFileSync("mkfifo", [path.join(folder, "config")]);
+    expect((await failure(folder)).code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+  });
+
+  it("but a file is told as no primary's", async () => {
+    const file = freshPath();
+    writeFileSync(file, "");
+    expect((await failure(file)).code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+  });
+
+  it.each([
+    ["EACCES", "another user"],
+    ["EMFILE", "ulimit -n"],
+    ["EIO", undefined],
+  ] as const)("whose config cannot be opened (%s): the hint follows from that", async (errno, hint) => {
+    const folder = freshPath();
+    using _fails = useKernel({ ...kernel(), open: () => -constants.errno[errno] });
+    const error = await failure(folder);
+    expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
+      errno,
+      hint === undefined ? undefined : true,
+    ]);
   });
 });

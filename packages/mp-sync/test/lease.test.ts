@@ -1,10 +1,19 @@
-import { openSync } from "node:fs";
+import fs, { openSync, readFileSync } from "node:fs";
 import { constants } from "node:os";
-import { Fd, kernel, SeqpacketSocket, useKernel } from "@vfio/ioctl-native";
+import {
+  createMemoryFile,
+  Fd,
+  kernel,
+  openFile,
+  SeqpacketSocket,
+  systemPageBytes,
+  useKernel,
+} from "@vfio/ioctl-native";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   connectToPrimary,
   FdServer,
+  LEASE_WINDOW,
   type DmaRequest,
   type FdServerOptions,
   type PrimaryPeer,
@@ -14,7 +23,7 @@ import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { ReferencedWatches, WatchedKernel } from "./support/kernel.js";
-import { TestPrimary } from "./support/primary.js";
+import { ANYWHERE, TestPrimary } from "./support/primary.js";
 import { int, next, ScriptedPrimary, spell, type ScriptedReply } from "./support/wire.js";
 
 useFolder();
@@ -32,6 +41,9 @@ afterEach(() => {
   memory.close();
 });
 
+/** <asm-generic/fcntl.h>, with O_DIRECTORY; Node has no name for it. */
+const O_TMPFILE = 0o20200000;
+const mappedInThisProcess = (): number => readFileSync("/proc/self/maps", "utf8").split("/memfd:").length - 1;
 const verify = (): void => undefined;
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 const connect = (path: string): Promise<PrimaryPeer> => connectToPrimary({ path, verify });
@@ -144,7 +156,7 @@ describe("a DMA lease", () => {
       "ERANGE",
       "inside the window",
     ],
-    ["beyond all that may be leased", { leases: { maxBytes: 4095 } }, {}, "EFBIG", "maxBytes"],
+    ["beyond all that may be leased", { leases: { ...ANYWHERE, maxBytes: 4095 } }, {}, "EFBIG", "maxBytes"],
     ["beyond the end of the file", {}, { bytes: 8192 }, "ENXIO", "beyond the end"],
     ["at an offset that is no page", {}, { offset: 1 }, "EINVAL", "multiples of the page size"],
     ["at an IOVA that is no page", {}, { iova: 1n }, "EINVAL", "multiples of the page size"],
@@ -160,7 +172,7 @@ describe("a DMA lease", () => {
   });
 
   it("beyond the number of leases is refused, until one is given back", async () => {
-    using primary = await TestPrimary.start({ leases: { maxLeases: 1 } });
+    using primary = await TestPrimary.start({ leases: { ...ANYWHERE, maxLeases: 1 } });
     using peer = await connect(primary.path);
     const first = await peer.mapDma(request());
     const error = await errorOf(() => peer.mapDma(request({ iova: 0n })));
@@ -171,13 +183,55 @@ describe("a DMA lease", () => {
     expect(primary.server.leases).toHaveLength(1);
   });
 
-  it("of a file that is no anonymous memory is refused: its filesystem could keep the primary waiting", async () => {
+  it.each(["/etc/hostname", "/proc/self/status", "/dev/zero"])(
+    "of a file that is no anonymous memory is refused: its filesystem could keep the primary waiting (%s)",
+    async (path) => {
+      using primary = await TestPrimary.start();
+      using peer = await connect(primary.path);
+      using file = new Fd(openSync(path, "r"), "a file");
+      const error = await errorOf(() => peer.mapDma(request({ file, access: "read-only" })));
+      expect(error.message).toContain("for DMA: EBADF");
+      expect(error.hint).toContain("memfd_create");
+    },
+  );
+
+  it("of more memory than the primary's machine has left is refused: pinning would take what the secondary did not", async () => {
+    const bytes = 64 << 20;
     using primary = await TestPrimary.start();
     using peer = await connect(primary.path);
-    using file = new Fd(openSync("/etc/hostname", "r"), "a file");
-    const error = await errorOf(() => peer.mapDma(request({ file, access: "read-only" })));
+    using file = createMemoryFile({ bytes, pageBytes: systemPageBytes() });
+    const real = kernel();
+    const meminfo = "MemTotal: 65536 kB\nMemAvailable: 32768 kB\n";
+    using _kernel = useKernel({
+      ...real,
+      readText: (path) => (path === "/proc/meminfo" ? meminfo : real.readText(path)),
+    });
+
+    const error = await errorOf(() => peer.mapDma(request({ file, bytes })));
+
+    expect(error.message).toContain("for DMA: ENOMEM");
+    expect(error.hint).toContain("memory is short");
+  });
+
+  it("of a file in memory that only has the name of anonymous memory is refused, and its filesystem is asked nothing", async () => {
+    const asked: string[] = [];
+    const ask = (what: string) => (): number => (asked.push(what), -5);
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    using file = openFile("/dev/shm", { flags: O_TMPFILE | fs.constants.O_RDWR });
+    const real = kernel();
+    using _kernel = useKernel({
+      ...real,
+      readLink: () => "/memfd:vfio-dma (deleted)",
+      stat: ask("stat"),
+      filesystem: ask("statfs"),
+      filesystemOf: ask("fstatfs"),
+    });
+
+    const error = await errorOf(() => peer.mapDma(request({ file })));
+
     expect(error.message).toContain("for DMA: EBADF");
-    expect(error.hint).toContain("memfd_create");
+    expect(asked).toEqual([]);
   });
 
   it.each<[string, Partial<DmaRequest>]>([
@@ -285,6 +339,186 @@ describe("a primary that is busy, ends, or has trouble of its own", () => {
     const error = await errorOf(() => peer.mapDma(request()));
     watched.refuses = undefined;
     expect(error.message).toContain("for DMA: ENODEV");
+  });
+});
+
+describe("a primary while the kernel maps or unmaps a lease's memory, which may take long", () => {
+  const gate = (): { busy: Promise<void>; open: () => void } => {
+    let open = (): void => undefined;
+    const busy = new Promise<void>((resolve) => (open = resolve));
+    return { busy, open };
+  };
+
+  it("serves others, counts the time as its own, keeps the place, and then grants it", async () => {
+    using primary = await TestPrimary.start({ timeoutMs: 50 });
+    using peer = await connect(primary.path);
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const mapping = peer.mapDma(request());
+    while (primary.server.leases.length === 0) await nextTurn();
+    expect((await peer.group(7)).number).toBe(7);
+    expect((await errorOf(() => peer.mapDma(request()))).code).toBe("ERR_VFIO_LEASE_CONFLICT");
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(primary.server.clients).toBe(1);
+    open();
+    await using lease = await mapping;
+    expect(lease.lost.aborted).toBe(false);
+    expect([...watched.mapped]).toEqual([[0x10000n, 0x11000n]]);
+  });
+
+  it("is closed: what is mapped after that is unmapped at once", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const refused = errorOf(() => peer.mapDma(request()));
+    while (primary.server.leases.length === 0) await nextTurn();
+    primary.server.close();
+    expect((await refused).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    open();
+    while (primary.server.leases.length > 0) await nextTurn();
+    expect([...watched.mapped]).toEqual([]);
+  });
+
+  it("loses the client meanwhile: what was mapped for it is unmapped", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const refused = errorOf(() => peer.mapDma(request()));
+    while (primary.server.leases.length === 0) await nextTurn();
+    peer.close();
+    expect((await refused).code).toBe("ERR_VFIO_CLOSED");
+    open();
+    expect((await primary.told(2)).at(-1)).toBe("lease ended: left");
+    expect([primary.server.leases, [...watched.mapped]]).toEqual([[], []]);
+  });
+
+  it("is closed while it unmaps: afterwards nothing is mapped, and nobody is said to have lost anything", async () => {
+    const before = mappedInThisProcess();
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    const { busy, open } = gate();
+    watched.busy = busy;
+    const releasing = errorOf(() => lease.release());
+    while (primary.server.leases.length > 0 && watched.waiting === 0) await nextTurn();
+    primary.server.close();
+    expect([...watched.mapped]).toEqual([]);
+    open();
+    expect((await releasing).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: closed");
+    expect("error" in primary.events[2]!).toBe(false);
+    while (mappedInThisProcess() > before) await nextTurn();
+  });
+});
+
+describe("a container that loses its last group, and with it all mappings", () => {
+  const lossOf = ({ lost }: { lost: AbortSignal }): Promise<unknown> =>
+    new Promise((resolve) => lost.addEventListener("abort", () => resolve(lost.reason)));
+
+  it("ends its leases, and each holder is told", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const leases = [await peer.mapDma(request()), await peer.mapDma(request({ iova: 0x20000n }))];
+    watched.loseGroups();
+    const reasons = await Promise.all(leases.map(lossOf));
+    for (const reason of reasons) expect(reason).toMatchObject({ code: "ERR_VFIO_PRIMARY_GONE" });
+    expect((await primary.told(5)).slice(3)).toEqual(["lease ended: lost", "lease ended: lost"]);
+    expect(primary.events[4]).toMatchObject({ error: { code: "ERR_VFIO_LEASE_LOST" } });
+    expect(primary.server.leases).toEqual([]);
+  });
+
+  it("and has another group when it is looked at next: the same, and nothing is mapped in secret", async () => {
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    const told = lossOf(lease);
+    watched.mapped.clear();
+    await told;
+    expect([...watched.mapped]).toEqual([]);
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: lost");
+  });
+
+  it("and tells of a group that joins: the leases are ended before that group's devices can be opened", async () => {
+    let tell = (): void => undefined;
+    let listening = 0;
+    const onGroupAdded = (listener: () => void): Disposable => {
+      listening++;
+      tell = listener;
+      return { [Symbol.dispose]: () => void listening-- };
+    };
+    using file = someFile();
+    using primary = await TestPrimary.start({ container: { fd: file.fd, onGroupAdded } });
+    using peer = await connect(primary.path);
+    await peer.mapDma(request());
+    tell();
+    expect(primary.server.leases).toHaveLength(1);
+    watched.mapped.clear();
+    tell();
+    expect(primary.server.leases).toEqual([]);
+    primary.server.close();
+    expect(listening).toBe(0);
+  });
+
+  it("keeps no memory of a lease that is released then, nor its place", async () => {
+    const before = mappedInThisProcess();
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    for (let round = 0; round < 5; round++) {
+      const lease = await peer.mapDma(request());
+      watched.loseGroups();
+      expect((await errorOf(() => lease.release())).code).toBe("ERR_VFIO_LEASE_REFUSED");
+      watched.hasIommu = true;
+    }
+    expect(mappedInThisProcess()).toBe(before);
+    expect(primary.server.leases).toEqual([]);
+  });
+});
+
+describe("a lease whose state the kernel does not tell", () => {
+  it.each([
+    ["EIO", -constants.errno.EIO],
+    ["EINVAL, with an IOMMU there", -constants.errno.EINVAL],
+  ])("(%s) goes on, and stays in the book and in memory until it can be unmapped", async (_name, errno) => {
+    const before = mappedInThisProcess();
+    using primary = await TestPrimary.start();
+    using peer = await connect(primary.path);
+    const lease = await peer.mapDma(request());
+    watched.refuses = errno;
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(lease.lost.aborted).toBe(false);
+    expect((await errorOf(() => lease.release())).code).toBe("ERR_VFIO_LEASE_REFUSED");
+    expect((await primary.told(3)).at(-1)).toBe("lease ended: failed");
+    expect(primary.server.leases).toEqual([{ iova: 0x10000n, bytes: 4096, pid: process.pid }]);
+    expect(mappedInThisProcess()).toBe(before + 1);
+    watched.refuses = undefined;
+    primary.server.close();
+    expect([primary.server.leases, [...watched.mapped]]).toEqual([[], []]);
+    expect(mappedInThisProcess()).toBe(before);
+  });
+});
+
+describe("a primary that says nothing about leases", () => {
+  it.each([
+    ["the first address", LEASE_WINDOW.start, 4096],
+    ["the last", LEASE_WINDOW.end - 4095n, 4096],
+  ])("grants %s of the window that is meant for them", async (_name, iova, bytes) => {
+    using primary = await TestPrimary.start({ leases: undefined });
+    using peer = await connect(primary.path);
+    await using lease = await peer.mapDma(request({ iova, bytes }));
+    expect(lease.iova).toBe(iova);
+  });
+
+  it.each([
+    ["before it", LEASE_WINDOW.start - 4096n],
+    ["behind it", LEASE_WINDOW.end - 4095n + 4096n],
+  ])("refuses what lies %s, and the error names the window", async (_name, iova) => {
+    using primary = await TestPrimary.start({ leases: undefined });
+    using peer = await connect(primary.path);
+    const error = await errorOf(() => peer.mapDma(request({ iova })));
+    expect(error.message).toContain("for DMA: ERANGE");
+    expect(error.hint).toContain("0x80000000 to 0xbfffffff");
   });
 });
 

@@ -21,13 +21,29 @@ beforeAll(async () => {
 expectNoFdLeft();
 
 describe("a primary that ends", () => {
-  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)("by %s: its socket file is gone", async (signal) => {
-    const path = freshPath();
-    await using primary = new Child("primary.mjs", path, "stay");
+  it.each(["SIGTERM", "SIGINT", "SIGHUP"] as const)(
+    "by %s: it ends at once, and by that signal; its socket file stays, for the next primary to take over",
+    CHILDREN_IN_TURN,
+    async (signal) => {
+      const path = freshPath();
+      await using primary = new Child("primary.mjs", path, "stay");
+      expect(await primary.firstLine).toBe("ready");
+      expect(await primary.kill(signal)).toEqual({ code: null, signal });
+      await using next = new Child("primary.mjs", path, "exit");
+      expect(await next.firstLine).toBe("ready");
+      expect(await next.ended).toEqual({ code: 3, signal: null });
+      expect(existsSync(path)).toBe(false);
+    },
+  );
+
+  it.each([
+    ["is busy for ever", "busy"],
+    ["has two copies of this library, each with a server", "twice"],
+    ["has a library that leaves the end to whoever else listens", "besideSignalExit"],
+  ])("by a signal while it %s: it ends by that signal", async (_name, ending) => {
+    await using primary = new Child("primary.mjs", freshPath(), ending);
     expect(await primary.firstLine).toBe("ready");
-    expect(existsSync(path)).toBe(true);
-    expect(await primary.kill(signal)).toEqual({ code: null, signal });
-    expect(existsSync(path)).toBe(false);
+    expect(await primary.kill("SIGTERM")).toEqual({ code: null, signal: "SIGTERM" });
   });
 
   it("by a signal that its program handles once: the program's own clean-up runs to its end", async () => {
@@ -66,8 +82,6 @@ describe("a primary that ends", () => {
       await using second = new Child("primary.mjs", path, "stay");
       expect(await second.firstLine).toBe("ready");
       expect((await peer.group(7)).number).toBe(7);
-      await second.kill("SIGTERM");
-      expect(existsSync(path)).toBe(false);
     },
   );
 });

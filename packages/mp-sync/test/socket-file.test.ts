@@ -11,6 +11,7 @@ import {
 import net from "node:net";
 import path from "node:path";
 import { once } from "node:events";
+import { constants } from "node:os";
 import { kernel, SeqpacketListener, SeqpacketSocket, useKernel, waitForFd } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { SocketFile } from "../src/socket-file.js";
@@ -134,7 +135,62 @@ describe("claiming a socket file", () => {
     const error = await errorOf(() => SocketFile.claim(file));
     expect(error.code).toBe("ENOENT");
     expect(error.message).toContain(`cannot listen on ${file}`);
-    expect(error.hint).toContain("must exist and be writable");
+    expect(error.hint).toBe("The folder must exist");
+  });
+
+  it.each([
+    ["EACCES", "writable for uid"],
+    ["EROFS", "read-only"],
+    ["ENOSPC", "no room"],
+    ["EMFILE", "ulimit -n"],
+    ["ENFILE", "file-max"],
+    ["EIO", undefined],
+  ] as const)("given a socket that cannot be made (%s): the hint follows from that", async (errno, hint) => {
+    const file = freshPath();
+    using _fails = useKernel({ ...kernel(), socketListen: () => -constants.errno[errno] });
+    const error = await errorOf(() => SocketFile.claim(file));
+    expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
+      errno,
+      hint === undefined ? undefined : true,
+    ]);
+    expect(error.message).toContain(`cannot listen on ${file}`);
+  });
+
+  it("given a live primary whose name cannot be read, it is refused all the same, with its pid", async () => {
+    using primary = await TestPrimary.start();
+    using _fails = useKernel({ ...kernel(), readText: () => -constants.errno.EMFILE });
+    const error = await errorOf(() => SocketFile.claim(primary.path));
+    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+    expect(error.message).toContain(`process ${process.pid} (name unknown)`);
+  });
+
+  it.each([
+    ["EACCES", "another user"],
+    ["EMFILE", "ulimit -n"],
+    ["EIO", undefined],
+  ] as const)("given that nobody can tell who is there (%s), nothing is replaced", async (errno, hint) => {
+    const file = freshPath();
+    SeqpacketListener.listen(file, 1).close();
+    const { ino } = statSync(file);
+    using _fails = useKernel({ ...kernel(), socketConnect: () => -constants.errno[errno] });
+    const error = await errorOf(() => SocketFile.claim(file));
+    expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
+      errno,
+      hint === undefined ? undefined : true,
+    ]);
+    expect(error.message).toContain("cannot tell whether a primary runs");
+    expect(statSync(file).ino).toBe(ino);
+  });
+
+  it("given that the new socket cannot be looked at, nothing is left behind", async () => {
+    const file = freshPath();
+    const real = kernel();
+    using _fails = useKernel({
+      ...real,
+      stat: (name) => (name === file ? real.stat(name) : -constants.errno.EIO),
+    });
+    expect((await errorOf(() => SocketFile.claim(file))).code).toBe("EIO");
+    expect([existsSync(file), filesBeside(file)]).toEqual([false, []]);
   });
 
   it("given a path that leaves no room for the temporary name beside it: a typed error", async () => {

@@ -1,4 +1,5 @@
 import { kernel, useKernel } from "@vfio/ioctl-native";
+import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { verifyVfioFd, type ExpectedFd } from "../src/verify.js";
 import { errorOf } from "./support/errors.js";
@@ -55,6 +56,15 @@ describe("what is behind a received fd", () => {
   ])("%s does not pass for %o if it does not answer as VFIO does", async (target, expected) => {
     const error = await errorOf(() => verifyTarget(target, expected, -25));
     expect(error.code).toBe("ERR_VFIO_WRONG_FD");
-    expect(error.message).toContain(`${target}, which is no part of VFIO, as `);
+    const what = typeof target === "string" ? target : "a file";
+    expect(error.message).toContain(`the primary sent ${what}, which is no part of VFIO, as `);
   });
+
+  it.each(["EIO", "ENODEV"] as const)(
+    "is not told by a VFIO that answers %s: that is the error",
+    async (errno) => {
+      const error = await errorOf(() => verifyTarget("/dev/vfio/17", group(17), -constants.errno[errno]));
+      expect([error.code, error.message.includes("as group 17")]).toEqual([errno, true]);
+    },
+  );
 });

@@ -132,6 +132,7 @@ bool AddEventfds(napi_env env, napi_value exports);
 bool AddEnvironment(napi_env env, napi_value exports);
 bool AddFiles(napi_env env, napi_value exports);
 bool AddMappings(napi_env env, napi_value exports);
+bool AddMemory(napi_env env, napi_value exports);
 bool AddRegisters(napi_env env, napi_value exports);
 bool AddBulkRegisters(napi_env env, napi_value exports);
 bool AddReadiness(napi_env env, napi_value exports);

@@ -32,21 +32,24 @@ void GiveBack(void* loan) {
 
 napi_value Outcome(const Call& call, int error) { return error == 0 ? Result(call, 0) : Failed(call, error); }
 
-// map(fd, offset, length, writable, populate, address | undefined, name, node) → handle or -errno. Node -1: any.
+// map(fd, offset, length, writable, address | undefined, name) → handle or -errno.
 napi_value Map(const Call& call) {
   auto offset = call.Offset(1);
   auto length = call.Whole(2, 1, kMaxSafeInteger);
   bool writable = call.Flag(3);
-  bool populate = call.Flag(4);
-  auto address = TypeOf(call.env(), call[5]) == napi_bigint ? call.Wide(5) : 0;
-  auto name = call.Text(6);
-  auto node = call.Whole(7, -1, 65535);
-  if (!offset || !length || !address || !name || !node) return Failed(call, EINVAL);
+  auto address = TypeOf(call.env(), call[4]) == napi_bigint ? call.Wide(4) : 0;
+  auto name = call.Text(5);
+  if (!offset || !length || !address || !name) return Failed(call, EINVAL);
   auto mapping = MapFile({call.Fd(0), *offset, static_cast<size_t>(*length), writable,
-                          static_cast<uintptr_t>(*address), static_cast<int>(*node), std::move(*name)});
+                          static_cast<uintptr_t>(*address), std::move(*name)});
   if (!mapping) return Result(call, -1);
-  int error = populate ? mapping->Populate() : 0;
-  return error == 0 ? Number(call.env(), AddMapping(std::move(mapping), call.env())) : Failed(call, error);
+  return Number(call.env(), AddMapping(std::move(mapping), call.env()));
+}
+
+// populate(handle) → 0 or -errno.
+napi_value Populate(const Call& call) {
+  auto mapping = MappingArg(call, 0);
+  return mapping ? Outcome(call, mapping->Populate()) : Failed(call, EBADF);
 }
 
 long RunPopulate(Job& job) {
@@ -153,7 +156,8 @@ napi_value Holders(const Call& call) {
 
 bool AddMappings(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
-                      {{"map", Native<Map, 8>},
+                      {{"map", Native<Map, 6>},
+                       {"populate", Native<Populate, 1>},
                        {"populateAsync", Native<PopulateAsync, 1>},
                        {"mappingAddress", Native<Address, 1>},
                        {"mappingLength", Native<Length, 1>},

@@ -39,16 +39,6 @@ int FindPages(const MapRequest& request, Pages* pages) {
   return pages->is_memory && end > RoundUp(static_cast<size_t>(file.st_size), pages->page) ? ENXIO : 0;
 }
 
-// Takes the memory's pages from one NUMA node only (mbind(2), MPOL_BIND), from now on. 0 or an errno.
-int BindToNode(void* address, size_t length, int node) {
-  constexpr int kBind = 2;
-  unsigned long nodes[16] = {};
-  constexpr int kBits = sizeof nodes * 8;
-  if (node >= kBits) return EINVAL;
-  nodes[node / 64] = 1ul << (node % 64);
-  return syscall(SYS_mbind, address, length, kBind, nodes, kBits + 1, 0) < 0 ? errno : 0;
-}
-
 // A write that changes nothing, also if another thread or process writes there now.
 void TouchForWriting(uint8_t* at) {
   uint8_t value = __atomic_load_n(at, __ATOMIC_RELAXED);
@@ -69,11 +59,10 @@ MappingRef MapFile(const MapRequest& request) {
   void* address = mmap(wanted, pages.length, access, flags, request.fd, request.offset);
   if (address == MAP_FAILED) return nullptr;
   // Before Linux 4.17 the address was only a hint.
-  if (wanted != nullptr && address != wanted) error = EEXIST;
-  if (error == 0 && request.node >= 0) error = BindToNode(address, pages.length, request.node);
-  if (error == 0) return std::make_shared<Mapping>(static_cast<uint8_t*>(address), pages, request);
+  if (wanted == nullptr || address == wanted)
+    return std::make_shared<Mapping>(static_cast<uint8_t*>(address), pages, request);
   munmap(address, pages.length);
-  return errno = error, nullptr;
+  return errno = EEXIST, nullptr;
 }
 
 Mapping::~Mapping() {

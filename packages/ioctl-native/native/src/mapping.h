@@ -16,7 +16,6 @@ struct MapRequest {
   size_t length;
   bool writable;
   uintptr_t address;  // exactly there; 0: anywhere
-  int node;           // the NUMA node that the pages come from; -1: any
   std::string name;   // for error messages
 };
 
@@ -42,6 +41,7 @@ class Mapping {
 
   uint8_t* address() const { return address_; }
   size_t length() const { return length_; }
+  const Pages& pages() const { return pages_; }
   bool writable() const { return writable_; }
   bool is_memory() const { return pages_.is_memory; }
   const std::string& name() const { return name_; }

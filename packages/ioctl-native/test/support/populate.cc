@@ -22,7 +22,7 @@ int main(int, char** arguments) {
   int fd = memfd_create("memory", 0);
   if (ftruncate(fd, 16 * 4096) != 0) return 1;
   if (pwrite(fd, "kept", 4, 4096) != 4) return 1;
-  auto mapping = MapFile({fd, 0, 16 * 4096, !reading, 0, -1, "memory"});
+  auto mapping = MapFile({fd, 0, 16 * 4096, !reading, 0, "memory"});
   if (shrunk && ftruncate(fd, 8 * 4096) != 0) return 1;
   int error = mapping->Populate();
   printf("%d %zu %.4s %d\n", error, PagesOf(fd), reinterpret_cast<char*>(mapping->address() + 4096), mapping->gone());

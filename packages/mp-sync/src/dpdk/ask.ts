@@ -15,6 +15,7 @@ import { encodeRequest } from "./message.js";
 import { noPrimaryError } from "./primary-config.js";
 import { PrivateSocket } from "./private-socket.js";
 import { readReply, type Question } from "./question.js";
+import { fdHint } from "../system-hints.js";
 
 /** Between two tries when the primary's queue is full (10 datagrams), in milliseconds. */
 const FULL_QUEUE_MS = 10;
@@ -139,7 +140,7 @@ function connectHint(errno: number): string | undefined {
   if (errno === errnoOf("EACCES"))
     return `This process (uid ${process.getuid?.()}) may not use the primary's socket: run it as the primary's user or root`;
   if (errno === errnoOf("EPROTOTYPE")) return "This socket belongs to another program";
-  return undefined;
+  return fdHint(errno);
 }
 
 function describeSendError(error: unknown, socketPath: string): unknown {

@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import path from "node:path";
 import type { VfioError } from "@vfio/ioctl-native";
 import { closedError, runAll, type Fd } from "@vfio/ioctl-native";
+import { checkRequest } from "../argument-checks.js";
 import { SharedGroup, type RequestOptions } from "../client.js";
 import { checkTimeout } from "../limits.js";
 import { checkGroupNumber } from "../protocol.js";
@@ -130,6 +131,7 @@ export class DpdkPrimary implements Disposable {
   async group(number: number, options: DpdkGroupOptions = {}): Promise<SharedGroup> {
     this.#checkUsable();
     checkGroupNumber(number);
+    checkRequest(options);
     if (options.allowUnused !== true) checkGroupInUse(number, this.pid, this.directory);
     const refused = (result: "NO_FD" | "ERR"): VfioError => groupRefused(result, number, this.directory);
     const expected: ExpectedFd = { kind: "group", number };
@@ -163,6 +165,7 @@ export class DpdkPrimary implements Disposable {
     options: RequestOptions,
   ): Promise<DpdkAnswer> {
     this.#checkUsable();
+    checkRequest(options);
     const { config, dialect, verify } = this.#joined;
     const { timeoutMs = this.#joined.timeoutMs, signal } = options;
     const inquiry: DpdkInquiry = {

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { VfioError } from "@vfio/ioctl-native";
+import { undo, VfioError } from "@vfio/ioctl-native";
+import { checkFunctions, checkSignal } from "../argument-checks.js";
 import type { RequestOptions } from "../client.js";
 import { checkTimeout } from "../limits.js";
 import { verifyVfioFd, type FdVerifier } from "../verify.js";
@@ -25,7 +26,7 @@ export interface JoinDpdkOptions extends DpdkDirectoryOptions, RequestOptions {
  * directory and waits until it is initialised. Nothing is sent before something is asked for.
  * @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` (no directory, or nobody who holds its lock), `ERR_VFIO_DPDK_VERSION`,
  *   `ERR_VFIO_TIMEOUT` (not initialised in time); VfioSystemError EACCES; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`,
- *   `ERR_VFIO_TIMEOUT_RANGE`; the signal's reason.
+ *   `ERR_VFIO_SOCKET_PATH`, `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MP_ARGUMENT`; the signal's reason.
  * @example
  * ```ts
  * // needs a DPDK primary
@@ -38,10 +39,12 @@ export interface JoinDpdkOptions extends DpdkDirectoryOptions, RequestOptions {
  * ```
  */
 export async function joinDpdkPrimary(options: JoinDpdkOptions = {}): Promise<DpdkPrimary> {
+  const directory = dpdkRuntimeDirectory(options);
   const { timeoutMs = DEFAULT_TIMEOUT_MS, verify = verifyVfioFd, signal } = options;
   checkTimeout(timeoutMs);
-  signal?.throwIfAborted();
-  const directory = dpdkRuntimeDirectory(options);
+  checkFunctions({ verify });
+  checkSignal(signal);
+  if (signal?.aborted === true) throw signal.reason;
   const config = PrimaryConfig.open(directory);
   try {
     const version = await initialisedVersion(config, directory, timeoutMs, signal);
@@ -49,8 +52,7 @@ export async function joinDpdkPrimary(options: JoinDpdkOptions = {}): Promise<Dp
     const pid = livingPid(config, directory);
     return DpdkPrimary.of({ directory, config, version, dialect, pid, timeoutMs, verify });
   } catch (error) {
-    config[Symbol.dispose]();
-    throw error;
+    undo(error, [() => config[Symbol.dispose]()]);
   }
 }
 

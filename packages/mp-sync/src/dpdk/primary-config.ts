@@ -1,20 +1,26 @@
 import { constants } from "node:fs";
 import path from "node:path";
 import {
-  isVfioError,
+  errnoOf,
+  exists,
+  hasErrno,
   kernel,
   listFolder,
   lockHolder,
   openFile,
   readAt,
+  undo,
   VfioError,
   VfioSystemError,
   type Fd,
   type FileStatus,
   type LockHolder,
 } from "@vfio/ioctl-native";
+import { fdHint } from "../system-hints.js";
 import { decodeDpdkVersion, type DpdkVersion } from "./version.js";
 
+/** A hint names no more primaries than these. */
+const MOST_NAMED = 8;
 /** RTE_MAGIC: written when the primary has initialised itself, 0 before. */
 const MAGIC = 19820526;
 
@@ -42,8 +48,7 @@ export class PrimaryConfig implements Disposable {
     try {
       return new PrimaryConfig(file, configPath, ownerOf(configPath));
     } catch (error) {
-      file.close();
-      throw error;
+      undo(error, [() => file.close()]);
     }
   }
 
@@ -81,14 +86,16 @@ export function noPrimaryError(message: string, hint: string, cause?: unknown): 
 
 function openConfig(configPath: string, directory: string): Fd {
   try {
-    return openFile(configPath, { flags: constants.O_RDONLY, hint: () => permissionHint() });
+    // A FIFO of that name would keep open() waiting.
+    return openFile(configPath, { flags: constants.O_RDONLY | constants.O_NONBLOCK, hint: openHint });
   } catch (error) {
-    if (!isVfioError(error) || error.code !== "ENOENT") throw error;
+    if (!hasErrno(error, "ENOENT", "ENOTDIR")) throw error;
     throw noPrimaryError(`there is no DPDK primary in ${directory}`, absentHint(directory), error);
   }
 }
 
-function permissionHint(): string {
+function openHint(errno: number): string | undefined {
+  if (errno !== errnoOf("EACCES")) return fdHint(errno);
   return `The primary runs as another user: run this process (uid ${process.getuid?.()}) as that one, or as root`;
 }
 
@@ -98,9 +105,12 @@ function absentHint(directory: string): string {
   return `Start it, or pass its --file-prefix as prefix.${found} With --in-memory or --no-shconf a primary cannot be joined; another user's has another directory`;
 }
 
+/** Other primaries beside it: whoever passed some directory of his own gets no list of what lies around there. */
 function neighbours(folder: string): string[] {
   try {
-    return listFolder(folder);
+    return listFolder(folder)
+      .filter((name) => exists(path.join(folder, name, "mp_socket")))
+      .slice(0, MOST_NAMED);
   } catch {
     return [];
   }

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { check, DatagramSocket, isVfioError, kernel, listFolder, type FileStatus } from "@vfio/ioctl-native";
+import { check, DatagramSocket, hasErrno, kernel, undo, type FileStatus } from "@vfio/ioctl-native";
 import { onProcessEnd } from "../process-end.js";
 import { checkLength } from "../socket-path.js";
+import { socketFileHint } from "../system-hints.js";
 
 /** Not `mp_socket_…`: to those DPDK's primary sends requests of its own, and waits 5 s for each answer. */
 const PREFIX = ".vfio_reply_";
@@ -29,14 +30,13 @@ export class PrivateSocket implements Disposable {
   static bind(directory: string, owner: FileStatus): PrivateSocket {
     const file = path.join(directory, `${PREFIX}${randomBytes(8).toString("hex")}`);
     checkLength(file);
-    const socket = new PrivateSocket(DatagramSocket.bind(file, () => "The directory must be writable"));
+    const socket = new PrivateSocket(DatagramSocket.bind(file, socketFileHint));
     try {
       socket.#giveTo(owner);
       removeStaleSockets(directory, socket.socket);
       return socket;
     } catch (error) {
-      socket[Symbol.dispose]();
-      throw error;
+      undo(error, [() => socket[Symbol.dispose]()]);
     }
   }
 
@@ -66,7 +66,10 @@ export class PrivateSocket implements Disposable {
 
 /** Removes the files of processes that were killed in the middle of a request. */
 function removeStaleSockets(directory: string, prober: DatagramSocket): void {
-  for (const name of listFolder(directory)) {
+  const names = kernel().list(directory);
+  // What cannot be seen is left to the next one.
+  if (typeof names === "number") return;
+  for (const name of names) {
     const file = path.join(directory, name);
     if (!name.startsWith(PREFIX) || file === prober.path) continue;
     if (isStale(file, prober)) kernel().unlink(file);
@@ -79,6 +82,6 @@ function isStale(file: string, prober: DatagramSocket): boolean {
     prober.connect(file);
     return false;
   } catch (error) {
-    return isVfioError(error) && error.code === "ECONNREFUSED";
+    return hasErrno(error, "ECONNREFUSED");
   }
 }

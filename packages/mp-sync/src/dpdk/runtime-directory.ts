@@ -1,5 +1,6 @@
 import path from "node:path";
-import { checkPrefix } from "../socket-path.js";
+import { checkObject } from "../argument-checks.js";
+import { checkName, checkPrefix } from "../socket-path.js";
 
 /** DPDK's own default for `--file-prefix`. */
 export const DPDK_PREFIX = "rte";
@@ -23,13 +24,17 @@ export interface DpdkUser {
 /**
  * The runtime directory by DPDK's own rule: `$RUNTIME_DIRECTORY`; or `/var/run` for root, `$XDG_RUNTIME_DIR` for others
  * (`/tmp` if it is not set); then `dpdk/<prefix>`.
- * @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`.
+ * @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`, `ERR_VFIO_MP_ARGUMENT`.
  */
 export function dpdkRuntimeDirectory(
   options: DpdkDirectoryOptions = {},
   user: DpdkUser = { uid: process.getuid?.() ?? 0, env: process.env },
 ): string {
-  if (options.directory !== undefined) return path.resolve(options.directory);
+  checkObject(options, "where a DPDK primary is is told by an object of options");
+  if (options.directory !== undefined) {
+    checkName(options.directory, "the runtime directory of a DPDK primary");
+    return path.resolve(options.directory);
+  }
   const prefix = options.prefix ?? DPDK_PREFIX;
   checkPrefix(prefix);
   return path.join(baseFolder(user), "dpdk", prefix);

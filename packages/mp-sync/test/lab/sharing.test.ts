@@ -1,10 +1,15 @@
-import { ioctl, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ioctl, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { connectToPrimary, FdServer, type PrimaryPeer } from "../../src/index.js";
+import { connectToPrimary, FdServer, LEASE_WINDOW, type PrimaryPeer } from "../../src/index.js";
 import { Child } from "../support/child.js";
 import { errorOf } from "../support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "../support/fds.js";
 import { freshPath, useFolder } from "../support/folder.js";
+import { ANYWHERE } from "../support/primary.js";
 import { EDU, groupIsFree, groupOf, mappingsLeft, NVME, Opened } from "./machine.js";
 
 const ALL_MAPPINGS = 65_535;
@@ -34,6 +39,7 @@ describe("given a primary with two groups, and a device in each", () => {
       groups: opened.groups,
       path: freshPath(),
       devices: [{ bdf: EDU, group: groupOf(EDU), open: false }],
+      leases: ANYWHERE,
       timeoutMs: 60_000,
     });
     honest = [EDU, NVME].map(
@@ -148,6 +154,53 @@ describe("given a primary with two groups, and a device in each", () => {
   });
 });
 
+describe("given a primary whose last group leaves its container", () => {
+  beforeEach(() => groupIsFree(groupOf(EDU)));
+
+  it("the kernel forgets the lease: its holder is told, its memory is given back, and a new one can be had", async () => {
+    using opened = new Opened(EDU);
+    const [group] = opened.groups;
+    await using server = await FdServer.listen({
+      container: opened.container,
+      groups: opened.groups,
+      path: freshPath(),
+    });
+    using peer = await connectToPrimary({ path: server.path });
+    using file = someFile();
+    const request = { file, iova: LEASE_WINDOW.start, bytes: 4096 };
+    const before = leasedHere();
+    const lease = await peer.mapDma(request);
+    expect(leasedHere()).toBe(before + 1);
+    ioctl(group!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
+    await until(() => lease.lost.aborted);
+    expect([server.leases, leasedHere()]).toEqual([[], before]);
+    ioctl(group!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
+    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+    const again = await peer.mapDma(request);
+    expect(mappingsLeft(opened.container)).toBe(ALL_MAPPINGS - 1);
+    await again.release();
+    expect([mappingsLeft(opened.container), leasedHere()]).toEqual([ALL_MAPPINGS, before]);
+  });
+
+  it("and another group is there when the lease is looked at: the same, and nothing stays mapped", async () => {
+    using opened = new Opened(EDU);
+    const [group] = opened.groups;
+    await using server = await FdServer.listen({
+      container: opened.container,
+      groups: opened.groups,
+      path: freshPath(),
+    });
+    using peer = await connectToPrimary({ path: server.path });
+    using file = someFile();
+    const lease = await peer.mapDma({ file, iova: LEASE_WINDOW.start, bytes: 4096 });
+    ioctl(group!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
+    ioctl(group!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
+    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+    await until(() => lease.lost.aborted);
+    expect([server.leases, mappingsLeft(opened.container)]).toEqual([[], ALL_MAPPINGS]);
+  });
+});
+
 describe("given a primary that ends", () => {
   const number = groupOf(EDU);
   expectNoFdLeft();
@@ -172,33 +225,44 @@ describe("given a primary that ends", () => {
     return { peer, lost: new Promise((resolve) => lost.addEventListener("abort", resolve)) };
   }
 
-  it("by kill -9: its lease stays in the container, a new primary must wait for the secondary, and then all is well", async () => {
-    const path = freshPath();
-    expect(await start(path)).toBe("ready");
-    const { peer, lost } = await leased(path);
-    expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
-    await primaries[0]!.kill("SIGKILL");
-    await lost;
-    expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
-    expect((await errorOf(() => peer.group(number + 1))).code).toBe("ECONNREFUSED");
-    expect(await start(path)).toBe("EBUSY");
-    peer.close();
-    await groupIsFree(number);
-    expect(await start(path)).toBe("ready");
-    const again = await leased(path);
-    expect(mappingsLeft(again.peer.container)).toBe(ALL_MAPPINGS - 1);
-    again.peer.close();
-  });
+  it.each(["SIGKILL", "SIGTERM"] as const)(
+    "by %s: its lease stays in the container, a new primary must wait for the secondary, and then all is well",
+    async (signal) => {
+      const path = freshPath();
+      expect(await start(path)).toBe("ready");
+      const { peer, lost } = await leased(path);
+      expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
+      expect(await primaries[0]!.kill(signal)).toEqual({ code: null, signal });
+      await lost;
+      expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
+      expect((await errorOf(() => peer.group(number + 1))).code).toBe("ECONNREFUSED");
+      expect(await start(path)).toBe("EBUSY");
+      peer.close();
+      await groupIsFree(number);
+      expect(await start(path)).toBe("ready");
+      const again = await leased(path);
+      expect(mappingsLeft(again.peer.container)).toBe(ALL_MAPPINGS - 1);
+      again.peer.close();
+    },
+  );
 
-  it("by SIGTERM: its leases are unmapped before it goes", async () => {
-    const path = freshPath();
-    expect(await start(path)).toBe("ready");
-    const { peer, lost } = await leased(path);
-    expect(await primaries[0]!.kill("SIGTERM")).toEqual({ code: null, signal: "SIGTERM" });
-    await lost;
-    expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS);
-    peer.close();
-  });
+  it.each([
+    ["SIGTERM", 143],
+    ["SIGINT", 130],
+    ["SIGHUP", 129],
+  ] as const)(
+    "as the first process of a container, by %s: it ends with %i, its socket file and its leases are gone, and their holder is told",
+    async (signal, code) => {
+      const path = freshPath();
+      await using primary = await FirstProcess.start("primary.mjs", path, String(number));
+      const { peer, lost } = await leased(path);
+      expect(await primary.kill(signal)).toBe(code);
+      await lost;
+      expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS);
+      expect(existsSync(path)).toBe(false);
+      peer.close();
+    },
+  );
 
   it.each<[string, "group" | "lease", number, number[]]>([
     ["before it took the request", "group", 0, []],
@@ -233,6 +297,43 @@ describe("given a primary that ends", () => {
     },
   );
 });
+
+/** Memory of leases that is mapped in this process. */
+const leasedHere = (): number => readFileSync("/proc/self/maps", "utf8").split("/memfd:").length - 1;
+
+/** A fixture that is the first process of a PID namespace, as in a container; killed, if it still runs, when disposed. */
+class FirstProcess implements AsyncDisposable {
+  readonly #outside: ChildProcess;
+  readonly #ended: Promise<number | null>;
+
+  private constructor(outside: ChildProcess) {
+    this.#outside = outside;
+    this.#ended = new Promise((resolve) => outside.once("exit", resolve));
+  }
+
+  /** Waits for its first word. */
+  static async start(fixture: string, ...args: readonly string[]): Promise<FirstProcess> {
+    const file = join(import.meta.dirname, "fixtures", fixture);
+    const program = ["--pid", "--fork", "--kill-child", "--mount-proc", process.execPath, file, ...args];
+    const outside = spawn("unshare", program, { stdio: ["ignore", "pipe", "inherit"] });
+    const first = new FirstProcess(outside);
+    const [word] = (await once(outside.stdout, "data")) as [Buffer];
+    expect(word.toString()).toBe("ready\n");
+    return first;
+  }
+
+  /** Its exit code, as `unshare` passes it on. */
+  kill(signal: NodeJS.Signals): Promise<number | null> {
+    const { pid } = this.#outside;
+    process.kill(Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8")), signal);
+    return this.#ended;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#outside.kill("SIGKILL");
+    await this.#ended;
+  }
+}
 
 function unmap(container: { readonly fd: number }, iova: bigint): bigint {
   const { vfio_iommu_type1_dma_unmap: struct } = vfioStructs;

@@ -26,6 +26,12 @@ export class WatchedKernel implements Disposable {
   readonly mapped = new Map<bigint, bigint>();
   /** What the next MAP_DMA or UNMAP_DMA returns instead of doing anything. */
   refuses: number | undefined;
+  /** False while the container has no group, and so no IOMMU: whatever it is asked, it answers EINVAL. */
+  hasIommu = true;
+  /** What the calls off the event loop take: they act when it is over. */
+  busy: Promise<void> | undefined;
+  /** How many wait for that. */
+  waiting = 0;
   readonly #inUse: Disposable;
 
   constructor() {
@@ -38,17 +44,31 @@ export class WatchedKernel implements Disposable {
         return packet;
       },
       ioctl: (fd, request, argument) => this.#ioctl(request, argument) ?? real.ioctl(fd, request, argument),
+      ioctlAsync: async (fd, request, argument) => {
+        this.waiting++;
+        await this.busy;
+        this.waiting--;
+        return this.#ioctl(request, argument) ?? real.ioctlAsync(fd, request, argument);
+      },
     });
+  }
+
+  /** The last group leaves: the kernel forgets all mappings. */
+  loseGroups(): void {
+    this.hasIommu = false;
+    this.mapped.clear();
   }
 
   #ioctl(request: number, argument: number | Uint8Array): number | undefined {
     if (typeof argument === "number") return undefined;
-    const refusal = this.refuses;
+    const refusal = this.hasIommu ? this.refuses : -22;
     switch (request) {
       case vfioIoctls.VFIO_IOMMU_MAP_DMA.number:
         return refusal ?? this.#map(vfioStructs.vfio_iommu_type1_dma_map.decode(argument));
       case vfioIoctls.VFIO_IOMMU_UNMAP_DMA.number:
         return refusal ?? this.#unmap(argument);
+      case vfioIoctls.VFIO_IOMMU_GET_INFO.number:
+        return this.hasIommu ? 0 : -22;
       default:
         return undefined;
     }

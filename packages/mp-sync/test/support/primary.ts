@@ -1,7 +1,10 @@
 import type { Fd } from "@vfio/ioctl-native";
-import { FdServer, type FdServerOptions, type ServerEvent } from "../../src/index.js";
+import { FdServer, type FdServerOptions, type LeaseOptions, type ServerEvent } from "../../src/index.js";
 import { someFile } from "./fds.js";
 import { freshPath } from "./folder.js";
+
+/** So that tests can use small addresses. */
+export const ANYWHERE: LeaseOptions = { window: { start: 0n, end: 2n ** 64n - 1n } };
 
 /**
  * A primary on a path of its own, with files that stand in for a container and for groups 0 and 7; group 8
@@ -22,6 +25,7 @@ export class TestPrimary implements Disposable {
       groups: [primary.group0, primary.group7],
       path: freshPath(),
       groupExists: (group) => group === 8,
+      leases: ANYWHERE,
       onEvent: (event) => {
         primary.events.push(event);
         primary.#onEvent?.();

@@ -27,7 +27,7 @@ const NEW_FDS = [
 const folder = mkdtempSync(path.join(os.tmpdir(), "ending-"));
 const file = addon.memfdCreate("ending", 0);
 addon.truncate(file, BYTES);
-const handle = addon.map(file, 0, BYTES, true, false, undefined, "ending", -1);
+const handle = addon.map(file, 0, BYTES, true, undefined, "ending");
 const event = addon.eventfd();
 const address = path.join(folder, "listener");
 const listener = addon.socketListen(address, 64);
@@ -57,7 +57,13 @@ const WORKING = {
   eventfdRead: [event],
   eventfdSpin: [event, 1],
   eventfdWrite: [event, 1],
-  map: [file, 0, BYTES, true, true, undefined, "ending", -1],
+  map: [file, 0, BYTES, true, undefined, "ending"],
+  bindMapping: [handle, 0],
+  populate: [handle],
+  residentBytes: [handle],
+  pageBytes: [],
+  seals: [file],
+  filesystemOf: [file],
   mappingAddress: [handle],
   mappingLength: [handle],
   mappingView: [handle],

@@ -1,0 +1,35 @@
+import type { Lease, Leases } from "./leases.js";
+import type { ClientOutcome } from "./server-events.js";
+
+type LeaseEnd = Extract<ClientOutcome, { type: "lease-ended" }>;
+
+/** When its server closes, everything is unmapped afterwards; and a lost mapping takes no time. */
+export function mustNotWait(outcome: ClientOutcome): boolean {
+  return outcome.type === "dropped" && (outcome.reason === "closed" || outcome.reason === "lost");
+}
+
+/** Unmaps the lease of a client that is through, and says how it ended. Never rejects. */
+export async function end(leases: Leases, lease: Lease, outcome: ClientOutcome): Promise<LeaseEnd> {
+  try {
+    await leases.releaseAsync(lease);
+    return endOf(lease, outcome);
+  } catch (error) {
+    return { ...endOf(lease, outcome), error };
+  }
+}
+
+/** As {@link end}, at once. */
+export function endNow(leases: Leases, lease: Lease, outcome: ClientOutcome): LeaseEnd {
+  try {
+    leases.release(lease);
+    return endOf(lease, outcome);
+  } catch (error) {
+    return { ...endOf(lease, outcome), error };
+  }
+}
+
+function endOf({ iova, bytes }: Lease, outcome: ClientOutcome): LeaseEnd {
+  const reason = outcome.type === "dropped" ? outcome.reason : "released";
+  const failure = outcome.type === "dropped" && "error" in outcome ? { error: outcome.error } : {};
+  return { type: "lease-ended", iova, bytes, reason, ...failure };
+}

@@ -1,0 +1,36 @@
+/** A lost mapping makes no event in the kernel, so the leases are looked at this often, in milliseconds. */
+const INTERVAL_MS = 250;
+
+/** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
+export interface TellsOfGroups {
+  /** Calls back whenever a group has joined and mappings are possible. */
+  onGroupAdded?(listener: () => void): Disposable;
+}
+
+/**
+ * Has leases looked at as long as there are any: every now and then, and as soon as a group joins, before any device of
+ * it can be opened. Does not keep this process alive.
+ */
+export class LeaseWatch implements Disposable {
+  readonly #look: () => void;
+  readonly #listener: Disposable | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(container: TellsOfGroups, look: () => void) {
+    this.#look = look;
+    this.#listener = container.onGroupAdded?.(look);
+  }
+
+  /** Whether there are leases. */
+  setBusy(busy: boolean): void {
+    if (busy === (this.#timer !== undefined)) return;
+    clearInterval(this.#timer);
+    this.#timer = busy ? setInterval(this.#look, INTERVAL_MS).unref() : undefined;
+  }
+
+  /** Ends it. */
+  [Symbol.dispose](): void {
+    this.setBusy(false);
+    this.#listener?.[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,32 @@
+import { errnoOf } from "@vfio/ioctl-native";
+
+/** What to do where this process or this system has no file descriptors left: it may happen to every call that makes one. */
+export function fdHint(errno: number): string | undefined {
+  switch (errno) {
+    case errnoOf("EMFILE"):
+      return "This process has no file descriptor left: close some, or raise its limit (ulimit -n)";
+    case errnoOf("ENFILE"):
+      return "The system has no open file left: see /proc/sys/fs/file-max";
+    default:
+      return undefined;
+  }
+}
+
+/** What to do where a socket file, or one like it, cannot be made in a folder. */
+export function socketFileHint(errno: number): string | undefined {
+  switch (errno) {
+    case errnoOf("ENOENT"):
+    case errnoOf("ENOTDIR"):
+      return "The folder must exist";
+    case errnoOf("EACCES"):
+    case errnoOf("EPERM"):
+      return `The folder must be writable for uid ${process.getuid?.()}`;
+    case errnoOf("EROFS"):
+      return "The file system is read-only: choose a path on another one";
+    case errnoOf("ENOSPC"):
+    case errnoOf("EDQUOT"):
+      return "The file system has no room for another file: remove some, or choose a path on another one";
+    default:
+      return fdHint(errno);
+  }
+}
