@@ -394,7 +394,7 @@ describe("a container that loses its last group, and with it all mappings", () =
     const onGroupAdded = (listener: () => void): Disposable => {
       listening++;
       tell = listener;
-      return { [Symbol.dispose]: () => void listening-- };
+      return { [Symbol.dispose]: () => (listening -= 1) };
     };
     using file = someFile();
     using primary = await TestPrimary.start({ container: { fd: file.fd, onGroupAdded } });
