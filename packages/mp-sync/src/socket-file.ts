@@ -11,7 +11,7 @@ import {
 } from "@vfio/ioctl-native";
 import { probeSocketFile, refuseLivePrimary } from "./socket-probe.js";
 import { checkLength } from "./socket-path.js";
-import { socketFileHint } from "./system-hints.js";
+import { fdHint, socketFileHint } from "./system-hints.js";
 import { withTakeoverLock } from "./takeover-lock.js";
 
 // The kernel caps it at net.core.somaxconn.
@@ -86,14 +86,9 @@ function listen(temporary: string, file: string): SeqpacketListener {
   } catch (error) {
     if (!hasErrno(error)) throw error;
     const { errno, syscall } = error;
+    const hint = syscall === "bind" ? socketFileHint(errno) : fdHint(errno);
     const what = `cannot listen on ${file}`;
-    throw new VfioSystemError(errno, {
-      syscall,
-      what,
-      path: file,
-      hint: socketFileHint(errno),
-      cause: error,
-    });
+    throw new VfioSystemError(errno, { syscall, what, path: file, hint, cause: error });
   }
 }
 
