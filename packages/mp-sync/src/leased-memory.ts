@@ -69,11 +69,10 @@ export class LeasedMemory {
 
   /**
    * Whether the container still has it. The kernel lists no mappings, but refuses to make one a second time. Where it
-   * makes it, it was lost, and is undone again. Unknown counts as there.
+   * makes it, it was lost: {@link unmap} undoes that, too. Unknown counts as there.
    */
   isMapped(): boolean {
     const errno = this.#tryMapAgain();
-    if (errno === 0) tryIoctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, this.#unmapRequest());
     return errno !== 0 && !this.#isForgotten(errno);
   }
 

@@ -141,7 +141,9 @@ describe("a DMA lease", () => {
     using primary = await TestPrimary.start();
     using peer = await connect(primary.path);
     watched.mapped.set(0x10000n, 0x11000n);
+    const before = mappedInThisProcess();
     const error = await errorOf(() => peer.mapDma(request()));
+    expect(mappedInThisProcess()).toBe(before);
     watched.mapped.clear();
     expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
     expect(error.message).toContain("a mapping that is no lease is there");
@@ -169,6 +171,14 @@ describe("a DMA lease", () => {
     expect(error.hint).toContain(hint);
     expect(error.cause).toMatchObject({ code: errno });
     expect(primary.server.leases).toEqual([]);
+  });
+
+  it("of all that may be leased is granted, and not one page more", async () => {
+    using primary = await TestPrimary.start({ leases: { ...ANYWHERE, maxBytes: 4096 } });
+    using peer = await connect(primary.path);
+    await using _all = await peer.mapDma(request());
+    const error = await errorOf(() => peer.mapDma(request({ iova: 0n })));
+    expect(error.message).toContain("for DMA: EFBIG");
   });
 
   it("beyond the number of leases is refused, until one is given back", async () => {
@@ -394,23 +404,29 @@ describe("a primary while the kernel maps or unmaps a lease's memory, which may 
     expect([primary.server.leases, [...watched.mapped]]).toEqual([[], []]);
   });
 
-  it("is closed while it unmaps: afterwards nothing is mapped, and nobody is said to have lost anything", async () => {
-    const before = mappedInThisProcess();
-    using primary = await TestPrimary.start();
-    using peer = await connect(primary.path);
-    const lease = await peer.mapDma(request());
-    const { busy, open } = gate();
-    watched.busy = busy;
-    const releasing = errorOf(() => lease.release());
-    while (primary.server.leases.length > 0 && watched.waiting === 0) await nextTurn();
-    primary.server.close();
-    expect([...watched.mapped]).toEqual([]);
-    open();
-    expect((await releasing).code).toBe("ERR_VFIO_PRIMARY_GONE");
-    expect((await primary.told(3)).at(-1)).toBe("lease ended: closed");
-    expect("error" in primary.events[2]!).toBe(false);
-    while (mappedInThisProcess() > before) await nextTurn();
-  });
+  it.each([
+    ["begins", "busy"],
+    ["has unmapped it", "late"],
+  ] as const)(
+    "is closed before the kernel %s: afterwards nothing is mapped, and nobody is said to have lost anything",
+    async (_name, when) => {
+      const before = mappedInThisProcess();
+      using primary = await TestPrimary.start();
+      using peer = await connect(primary.path);
+      const lease = await peer.mapDma(request());
+      const { busy, open } = gate();
+      watched[when] = busy;
+      const releasing = errorOf(() => lease.release());
+      while (primary.server.leases.length > 0 && watched.waiting === 0) await nextTurn();
+      primary.server.close();
+      expect([...watched.mapped]).toEqual([]);
+      open();
+      expect((await releasing).code).toBe("ERR_VFIO_PRIMARY_GONE");
+      expect((await primary.told(3)).at(-1)).toBe("lease ended: closed");
+      expect("error" in primary.events[2]!).toBe(false);
+      while (mappedInThisProcess() > before) await nextTurn();
+    },
+  );
 });
 
 describe("a container that loses its last group, and with it all mappings", () => {
@@ -446,7 +462,7 @@ describe("a container that loses its last group, and with it all mappings", () =
     const onGroupAdded = (listener: () => void): Disposable => {
       listening++;
       tell = listener;
-      return { [Symbol.dispose]: () => void listening-- };
+      return { [Symbol.dispose]: () => (listening -= 1) };
     };
     using file = someFile();
     using primary = await TestPrimary.start({ container: { fd: file.fd, onGroupAdded } });

@@ -139,22 +139,29 @@ describe("claiming a socket file", () => {
   });
 
   it.each([
-    ["EACCES", "writable for uid"],
-    ["EROFS", "read-only"],
-    ["ENOSPC", "no room"],
-    ["EMFILE", "ulimit -n"],
-    ["ENFILE", "file-max"],
-    ["EIO", undefined],
-  ] as const)("given a socket that cannot be made (%s): the hint follows from that", async (errno, hint) => {
-    const file = freshPath();
-    using _fails = useKernel({ ...kernel(), socketListen: () => -constants.errno[errno] });
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
-      errno,
-      hint === undefined ? undefined : true,
-    ]);
-    expect(error.message).toContain(`cannot listen on ${file}`);
-  });
+    ["bind", "socketBind", "EACCES", "writable for uid"],
+    ["bind", "socketBind", "EROFS", "read-only"],
+    ["bind", "socketBind", "ENOSPC", "no room"],
+    ["bind", "socketBind", "EIO", undefined],
+    ["socket", "socket", "EMFILE", "ulimit -n"],
+    ["socket", "socket", "ENFILE", "file-max"],
+    ["socket", "socket", "EACCES", undefined],
+    ["listen", "socketListen", "EACCES", undefined],
+  ] as const)(
+    "given a %s() that fails (%s: %s): the hint follows from call and errno",
+    async (call, name, errno, hint) => {
+      const file = freshPath();
+      using _fails = useKernel({ ...kernel(), [name]: () => -constants.errno[errno] });
+      const error = await errorOf(() => SocketFile.claim(file));
+      expect(error).toMatchObject({ syscall: call });
+      expect(filesBeside(file)).toEqual([]);
+      expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
+        errno,
+        hint === undefined ? undefined : true,
+      ]);
+      expect(error.message).toContain(`cannot listen on ${file}`);
+    },
+  );
 
   it("given a live primary whose name cannot be read, it is refused all the same, with its pid", async () => {
     using primary = await TestPrimary.start();
@@ -215,6 +222,24 @@ describe("claiming a socket file", () => {
 });
 
 describe("leaving a socket file", () => {
+  it("removes the file while it still listens: nobody takes over a file that is about to go", async () => {
+    const file = freshPath();
+    const socket = await SocketFile.claim(file);
+    const real = kernel();
+    let listened = false;
+    using _seen = useKernel({
+      ...real,
+      unlink: (name) => {
+        const probe = SeqpacketSocket.connect(name);
+        listened = true;
+        probe.close();
+        return real.unlink(name);
+      },
+    });
+    socket.close();
+    expect([listened, existsSync(file)]).toEqual([true, false]);
+  });
+
   it("given that another primary has taken the path over, its file stays", async () => {
     const file = freshPath();
     const first = await SocketFile.claim(file);

@@ -43,7 +43,10 @@ describe("a primary in a worker that is terminated", () => {
   it("also in the middle of a takeover: nobody has to wait for the lock of a thread that is gone", async () => {
     const socket = freshPath();
     for (let round = 0; round < 3; round++) {
-      const worker = new Worker(path.join(FIXTURES, "worker-primary.mjs"), { workerData: socket, execArgv: [] });
+      const worker = new Worker(path.join(FIXTURES, "worker-primary.mjs"), {
+        workerData: socket,
+        execArgv: [],
+      });
       await once(worker, "online");
       await worker.terminate();
     }

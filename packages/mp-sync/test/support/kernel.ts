@@ -30,7 +30,9 @@ export class WatchedKernel implements Disposable {
   hasIommu = true;
   /** What the calls off the event loop take: they act when it is over. */
   busy: Promise<void> | undefined;
-  /** How many wait for that. */
+  /** When their answers come, although they have acted. */
+  late: Promise<void> | undefined;
+  /** How many are on their way. */
   waiting = 0;
   readonly #inUse: Disposable;
 
@@ -47,8 +49,10 @@ export class WatchedKernel implements Disposable {
       ioctlAsync: async (fd, request, argument) => {
         this.waiting++;
         await this.busy;
+        const answer = this.#ioctl(request, argument) ?? real.ioctlAsync(fd, request, argument);
+        await this.late;
         this.waiting--;
-        return this.#ioctl(request, argument) ?? real.ioctlAsync(fd, request, argument);
+        return answer;
       },
     });
   }
