@@ -8,7 +8,7 @@ describe("the watch on leases", () => {
   let watch: LeaseWatch;
   beforeEach(() => {
     looks = 0;
-    watch = new LeaseWatch({}, () => void looks++);
+    watch = new LeaseWatch({}, () => (looks += 1));
   });
   afterEach(() => {
     watch[Symbol.dispose]();
