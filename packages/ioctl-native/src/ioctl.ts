@@ -1,4 +1,4 @@
-import { check, VfioRangeError, type SystemCallContext } from "./errors.js";
+import { VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 import type { Field, Struct } from "./struct.js";
@@ -57,10 +57,10 @@ export function ioctl<A extends IoctlArgument>(
   file: HasFd,
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): number {
   const result = tryIoctl(file, request, value);
-  return check(result, () => ({ syscall: "ioctl", ioctl: request.name, ...context(result) }));
+  return result >= 0 ? result : failed(request, result, context);
 }
 
 /** As {@link ioctl}, but returns `-errno` for a failed call instead of throwing: for questions that may be refused. */
@@ -95,12 +95,17 @@ export function ioctlEach(
   file: HasFd,
   request: Ioctl<Struct<Record<string, Field>>>,
   structs: Uint8Array,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): number {
   const { bytes } = request.argument;
   checkStructs(request, structs);
   const done = kernel().ioctlEach(file.fd, request.number, structs, bytes);
-  return check(done, () => ({ syscall: "ioctl", ioctl: request.name, ...context(done) }));
+  return done >= 0 ? done : failed(request, done, context);
+}
+
+function failed({ name }: Ioctl, errno: number, context?: (errno: number) => IoctlContext): never {
+  const about = context?.(errno) ?? { what: `${name} failed` };
+  throw new VfioSystemError(errno, { syscall: "ioctl", ioctl: name, ...about });
 }
 
 /**
