@@ -21,14 +21,16 @@ const LONGEST_MICROSECONDS = 2 ** 40;
 const NO_SUCH_OFFSET = errnoOf("ERANGE");
 const CLOSED = errnoOf("EBADF");
 const READ_ONLY = errnoOf("EACCES");
+const GONE = errnoOf("ENODEV");
 
 /**
  * What is done to a mapping's registers many at a time or again and again: blocks, the halves of 64 bits, polling.
  * Each register is one access of exactly its width, in order.
  *
  * All methods throw VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for what is not in the mapping or not aligned to the
- * width, `ERR_VFIO_REGISTER_VALUE` for an argument of the wrong type or size; VfioError `ERR_VFIO_CLOSED`; and those
- * that write `ERR_VFIO_READ_ONLY`.
+ * width, `ERR_VFIO_REGISTER_VALUE` for an argument of the wrong type or size; VfioError `ERR_VFIO_CLOSED`;
+ * `ERR_VFIO_DEVICE_GONE` or `ERR_VFIO_MEMORY_GONE` if the memory went away, also on the way: what was read is not to be
+ * trusted then; and those that write `ERR_VFIO_READ_ONLY`.
  * @example
  * ```ts
  * import { BulkRegisters, createMemoryFile, Mapping } from "@vfio/ioctl-native";
@@ -134,6 +136,7 @@ export class BulkRegisters {
   #error(errno: number, offset: number, block: BlockShape, isFifo = false): Error {
     const { name, bytes } = this.#mapping;
     if (errno === CLOSED) return closedError(name);
+    if (errno === GONE) this.#mapping.checkPresent();
     if (errno === READ_ONLY) return new VfioError("ERR_VFIO_READ_ONLY", `${name} can only be read`);
     if (errno !== NO_SUCH_OFFSET) return bulkArgumentError(name);
     const { BYTES_PER_ELEMENT: width, length } = block;

@@ -1,5 +1,6 @@
 #include "packets.h"
 
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -7,6 +8,8 @@
 #include <cstring>
 #include <memory>
 #include <vector>
+
+#include "owned-fds.h"
 
 namespace {
 
@@ -71,13 +74,6 @@ int FillAddress(const std::optional<std::string>& path, sockaddr_un* address) {
   return 0;
 }
 
-int CloseKeepingErrno(int fd) {
-  int error = errno;
-  close(fd);
-  errno = error;
-  return -1;
-}
-
 napi_value SendPacket(const Call& call, size_t first, sockaddr_un* to) {
   auto list = FdsArg(call, first + 1);
   auto bytes = call.Bytes(first);
@@ -126,7 +122,7 @@ napi_value ReceivePacket(const Call& call, sockaddr_un* from) {
   std::vector<int> fds = FdsIn(&message);
   napi_value bytes = NewBuffer(call.env(), data.get(), static_cast<size_t>(got));
   napi_value packet = NewPacket(call.env(), bytes, fds, message.msg_flags, from);
-  // Nobody learns of them.
-  if (packet == nullptr) std::for_each(fds.begin(), fds.end(), close);
+  // Where nobody learns of them, they are nobody's.
+  for (int fd : fds) packet == nullptr ? static_cast<void>(close(fd)) : OwnFd(call.env(), fd);
   return packet;
 }
