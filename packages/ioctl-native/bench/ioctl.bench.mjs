@@ -9,7 +9,7 @@ const container = openFile("/dev/vfio/vfio");
 comparePairs({
   what: "ioctl round trip (VFIO_GET_API_VERSION)",
   unit: "ns",
-  goal: 5,
+  goal: 2.5,
   ours: () => nanosecondsPerCall(COUNT, () => ioctl(container, VFIO_GET_API_VERSION, 0)),
   c: () => runC(import.meta.dirname, "ioctl", COUNT),
 });

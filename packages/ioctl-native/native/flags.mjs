@@ -48,7 +48,7 @@ export const LINK_FLAGS = [
 ];
 
 /** Compiled for speed: what hot loops call. All the rest is a third of the size when it is compiled for that. */
-const HOT = ["registers.cc", "bulk-registers.cc", "eventfds.cc"];
+const HOT = ["registers.cc", "bulk-registers.cc", "eventfds.cc", "files.cc"];
 
 /** What of it can fail ends the process, so that only the addon's registration may use it. */
 const WITH_NODE_ADDON_API = ["addon.cc"];

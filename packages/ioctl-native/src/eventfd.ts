@@ -52,7 +52,7 @@ export class EventFd implements HasFd, Disposable {
    * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
    */
   spin(timeoutMs: number): number {
-    checkWaitLimits({ timeoutMs });
+    if (typeof timeoutMs !== "number" || !(timeoutMs >= 0)) checkWaitLimits({ timeoutMs });
     const microseconds = Math.min(Math.ceil(timeoutMs * 1000), LONGEST_MICROSECONDS);
     const slice = Math.min(microseconds, SLICE_MICROSECONDS);
     let count = kernel().eventfdSpin(this.#fd.fd, slice);

@@ -84,12 +84,16 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
    * @throws VfioError `ERR_VFIO_TIMEOUT`; `ERR_VFIO_CLOSED`, also when it is closed meanwhile; VfioRangeError
    * `ERR_VFIO_WAIT_ARGUMENT`; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
    */
-  async wait(options: InterruptWait = {}): Promise<number> {
-    this.#checkOpen();
-    checkWaitLimits(options);
-    // Who waits already comes first.
-    const count = this.#waiters.size === 0 ? this.poll() : 0;
-    return count > 0 ? count : this.#nextCount(options);
+  wait(options: InterruptWait = {}): Promise<number> {
+    // Not async: what an async function returns as a promise is some turns of the microtask queue late.
+    return new Promise((resolve, reject) => {
+      this.#checkOpen();
+      checkWaitLimits(options);
+      // Who waits already comes first.
+      const count = this.#waiters.size === 0 ? this.poll() : 0;
+      if (count > 0) resolve(count);
+      else this.#enqueue({ resolve, reject, limit: undefined }, options);
+    });
   }
 
   /** How many interrupts came since the last count was given out; 0 if none. Never waits: for busy polling. Throws `ERR_VFIO_CLOSED`. */
@@ -171,14 +175,18 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     if (this.#closed) throw closedError(this.#name);
   }
 
-  #nextCount(options: InterruptWait): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const waiter: Waiter = { resolve, reject, limit: undefined };
+  #enqueue(waiter: Waiter, options: InterruptWait): void {
+    waiter.limit = limitWait(options, this.#name, (error) =>
+      this.#finish(waiter, () => waiter.reject(error)),
+    );
+    try {
       this.#watch();
-      this.#waiters.add(waiter);
-      this.#keepAliveAsNeeded();
-      waiter.limit = limitWait(options, this.#name, (error) => this.#finish(waiter, () => reject(error)));
-    });
+    } catch (error) {
+      waiter.limit?.[Symbol.dispose]();
+      throw error;
+    }
+    this.#waiters.add(waiter);
+    this.#keepAliveAsNeeded();
   }
 
   #finish(waiter: Waiter, settle: () => void): void {

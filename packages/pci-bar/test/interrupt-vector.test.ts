@@ -2,7 +2,7 @@ import { getEventListeners } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { kernel } from "@vfio/ioctl-native";
+import { kernel, useKernel } from "@vfio/ioctl-native";
 import { processState, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { InterruptVector } from "../src/index.js";
@@ -44,6 +44,25 @@ describe("given a vector that is waited for again and again with one long-lived 
 
     expect(getEventListeners(signal, "abort")).toEqual([]);
     expect((await heapUsed()) - before).toBeLessThan(HEAP_BYTES);
+  });
+});
+
+describe("given a wait that cannot begin", () => {
+  it("without an fd left, or with a signal that is none, it rejects, and neither a timer nor a watch is left", async () => {
+    using vector = new InterruptVector(0, "vector 0");
+    const timers = (): number =>
+      process.getActiveResourcesInfo().filter((resource) => resource === "Timeout").length;
+    const before = [processState(), timers()];
+    const { rejects } = expect(vector.wait({ timeoutMs: 1e6, signal: {} as AbortSignal }));
+    await rejects.toThrow(TypeError);
+    const failing = { ...kernel(), watch: () => -24 };
+    {
+      using _kernel = useKernel(failing);
+      expect(await rejectionOf(vector.wait({ timeoutMs: 1e6 }))).toMatchObject({ code: "EMFILE" });
+    }
+
+    expect([processState(), timers()]).toEqual(before);
+    vector.close();
   });
 });
 

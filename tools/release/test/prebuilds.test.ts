@@ -11,7 +11,7 @@ import { prebuilds } from "../src/prebuilds.js";
 import { ITS_ANSWER, USES_THE_ADDON } from "../src/programs.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
-const nodeApi = /^(napi_|uv_)/;
+const nodeApi = /^(napi_|node_api_|uv_)/;
 
 let folder: string;
 let scratch: string;

@@ -83,6 +83,27 @@ long WithWidth(size_t width, Use use) {
   }
 }
 
+// Unrolled: the loop's own counting would take longer than its loads and stores.
+template <typename T>
+void LoadEach(const volatile T* from, bool fixed, T* to, size_t count) {
+  if (fixed) {
+    for (size_t i = 0; i < count; i++) to[i] = *from;
+    return;
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < count; i++) to[i] = from[i];
+}
+
+template <typename T>
+void StoreEach(volatile T* to, bool fixed, const T* from, size_t count) {
+  if (fixed) {
+    for (size_t i = 0; i < count; i++) *to = from[i];
+    return;
+  }
+#pragma GCC unroll 8
+  for (size_t i = 0; i < count; i++) to[i] = from[i];
+}
+
 // readBlock(offset, array, fixed) → 0 or -errno. Fixed: every element is read at the same offset, as of a FIFO.
 napi_value ReadBlock(const Call& call) {
   bool fixed = call.Flag(2);
@@ -91,8 +112,7 @@ napi_value ReadBlock(const Call& call) {
                   using T = std::remove_pointer_t<decltype(type)>;
                   volatile T* from = Locate<T>(call, fixed ? sizeof(T) : to.count * sizeof(T));
                   if (from == nullptr) return -1;
-                  auto* elements = static_cast<T*>(to.data);
-                  for (size_t i = 0, step = fixed ? 0 : 1; i < to.count; i++, from += step) elements[i] = *from;
+                  LoadEach(from, fixed, static_cast<T*>(to.data), to.count);
                   AfterLoad();
                   return Outcome(call);
                 }));
@@ -107,9 +127,8 @@ napi_value WriteBlock(const Call& call) {
                   using T = std::remove_pointer_t<decltype(type)>;
                   volatile T* to = Locate<T>(call, fixed ? sizeof(T) : from.count * sizeof(T));
                   if (to == nullptr) return -1;
-                  auto* elements = static_cast<const T*>(from.data);
                   BeforeStore();
-                  for (size_t i = 0, step = fixed ? 0 : 1; i < from.count; i++, to += step) *to = elements[i];
+                  StoreEach(to, fixed, static_cast<const T*>(from.data), from.count);
                   return Outcome(call);
                 }));
 }

@@ -19,12 +19,15 @@ double Take(int fd) {
   return errno == EAGAIN ? 0 : -errno;
 }
 
-// Reading the clock costs as much as a look at the counter, so it is read only now and then.
+// Reading the clock costs as much as a look at the counter, so it is read only now and then, and not at all if the first
+// look brings something.
 double TakeWithin(int fd, Clock::duration limit) {
+  double count = Take(fd);
+  if (count != 0 || limit == Clock::duration::zero()) return count;
   auto end = Clock::now() + limit;
   do {
     for (int look = 0; look < 16; look++) {
-      double count = Take(fd);
+      count = Take(fd);
       if (count != 0) return count;
     }
   } while (Clock::now() < end);
