@@ -66,18 +66,26 @@ export class Fd implements HasFd, Disposable {
     return fd;
   }
 
-  /** Closes the descriptor (`close(2)`). Closing twice does nothing. */
+  /** Closes the descriptor (`close(2)`). Closing twice does nothing. A device's last close waits for its reset. */
   close(): void {
     if (this.#fd === undefined) return;
-    const fd = this.#fd;
     // Linux frees the number even when close() reports an error, so it must never be closed again.
-    this.#fd = undefined;
-    check(kernel().close(fd), () => ({ syscall: "close", what: `cannot close ${this.#name}` }));
+    this.#checkClosed(kernel().close(this.release()));
+  }
+
+  /** As {@link close}, off the event loop. The object is closed at once, the descriptor when the promise is settled. */
+  async closeAsync(): Promise<void> {
+    if (this.#fd === undefined) return;
+    this.#checkClosed(await kernel().closeAsync(this.release()));
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #checkClosed(result: number): void {
+    check(result, () => ({ syscall: "close", what: `cannot close ${this.#name}` }));
   }
 }
 

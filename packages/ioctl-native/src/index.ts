@@ -42,6 +42,7 @@ export { readAt, readStrided, writeAt } from "./file-io.js";
 export {
   defineIoctl,
   ioctl,
+  ioctlAsync,
   ioctlEach,
   tryIoctl,
   unsafeIoctl,

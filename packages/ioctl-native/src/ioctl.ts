@@ -73,6 +73,34 @@ export function tryIoctl<A extends IoctlArgument>(
 }
 
 /**
+ * As {@link ioctl}, off the event loop: for what may wait in the kernel for seconds, as a reset or the mapping of much
+ * memory does. The file may be closed meanwhile. A struct is read now and written when the promise is settled; the
+ * thread that waits for it ends only when the kernel is done.
+ * @throws what {@link ioctl} throws, as a rejection.
+ * @example
+ * ```ts
+ * import { defineIoctl, ioctlAsync, openFile, Struct } from "@vfio/ioctl-native";
+ *
+ * const count = new Struct("count", 4, { bits: [0, "s32"] });
+ * const RNDGETENTCNT = defineIoctl("RNDGETENTCNT", 0x80045200, count);
+ *
+ * using random = openFile("/dev/urandom", { flags: 0 });
+ * const answer = count.encode();
+ * await ioctlAsync(random, RNDGETENTCNT, answer);
+ * console.log(count.decode(answer).bits >= 0); // true
+ * ```
+ */
+export async function ioctlAsync<A extends IoctlArgument>(
+  file: HasFd,
+  request: Ioctl<A>,
+  value: ValueOfArgument<A>,
+  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+): Promise<number> {
+  const result = await kernel().ioctlAsync(file.fd, request.number, encodeArgument(request, value));
+  return check(result, () => ({ syscall: "ioctl", ioctl: request.name, ...context(result) }));
+}
+
+/**
  * Performs a declared ioctl on each of the structs that lie one behind the other in a buffer, with one call for all:
  * between two ioctls the kernel is not left for longer than C would. It stops at the first that fails.
  * @param structs whole structs of the declared size; their `argsz`, if they have it, is that size.

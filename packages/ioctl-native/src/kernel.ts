@@ -12,6 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { errnoOfError } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
 
@@ -132,6 +133,10 @@ export interface Kernel {
   ioctl(fd: number, request: number, argument: number | Uint8Array): number;
   /** `ioctl(2)` on each `stride` bytes in turn, until one fails: how many succeeded, or `-errno` if the first failed. */
   ioctlEach(fd: number, request: number, bytes: Uint8Array, stride: number): number;
+  /** As `ioctl`, off the event loop: for what may wait in the kernel for seconds. The fd may be closed meanwhile. */
+  ioctlAsync(fd: number, request: number, argument: number | Uint8Array): Promise<number>;
+  /** As `close`, off the event loop: a last close may wait for a device's reset. */
+  closeAsync(fd: number): Promise<number>;
   /** `pread(2)` into `bytes`. */
   pread(fd: number, bytes: Uint8Array, offset: number): number;
   /** Many reads of `width` bytes, `stride` apart, into one buffer: how many were complete, or `-errno`. */
@@ -219,6 +224,8 @@ export interface Kernel {
   readText(path: string): string | number;
   /** Writes a file that exists; never creates one. */
   writeText(path: string, text: string): number;
+  /** As `writeText`, off the event loop: binding a driver waits for the driver. */
+  writeTextAsync(path: string, text: string): Promise<number>;
   /** `readlink(2)`. */
   readLink(path: string): string | number;
   /** The names in a folder. */
@@ -236,7 +243,16 @@ export interface Kernel {
 }
 
 type PlainFiles =
-  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "lchown" | "stat" | "filesystem";
+  | "readText"
+  | "writeText"
+  | "writeTextAsync"
+  | "readLink"
+  | "list"
+  | "unlink"
+  | "rename"
+  | "lchown"
+  | "stat"
+  | "filesystem";
 type Addon = Omit<Kernel, PlainFiles>;
 
 let current: Kernel | undefined;
@@ -267,6 +283,7 @@ export function realKernel(): Kernel {
     ...addon,
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),
+    writeTextAsync: (path, text) => writeExistingAsync(path, text).then(() => 0, errnoOfError),
     readLink: (path) => orErrno(() => readlinkSync(path)),
     list: (path) => orErrno(() => readdirSync(path)),
     unlink: (path) => orErrno(() => (unlinkSync(path), 0)),
@@ -286,13 +303,24 @@ export function realKernel(): Kernel {
 }
 
 /** Attributes of sysfs are never created, and some may only be written: a misspelled one must be ENOENT. */
+const EXISTING = constants.O_WRONLY | constants.O_TRUNC;
+
 function writeExisting(path: string, text: string): number {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC);
+  const fd = openSync(path, EXISTING);
   try {
     writeFileSync(fd, text);
     return 0;
   } finally {
     closeSync(fd);
+  }
+}
+
+async function writeExistingAsync(path: string, text: string): Promise<void> {
+  const file = await open(path, EXISTING);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
   }
 }
 

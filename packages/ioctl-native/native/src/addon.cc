@@ -1,6 +1,7 @@
 #include "common.h"
 
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  InitAsync(env, exports);
   InitDatagrams(env, exports);
   InitEventfds(env, exports);
   InitFiles(env, exports);

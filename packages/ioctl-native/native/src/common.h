@@ -86,6 +86,13 @@ inline Napi::Value PlainFunction(napi_env env, const char* name, napi_callback c
   return Napi::Value(env, function);
 }
 
+// An ioctl's number is 32 bits wide; JavaScript's bit operators make negative ones of those from 2^31 on.
+inline std::optional<uint32_t> RequestOf(const Napi::Value& value) {
+  auto whole = WholeNumber(value, std::numeric_limits<int32_t>::min(), std::numeric_limits<uint32_t>::max());
+  return whole ? std::optional<uint32_t>(static_cast<uint32_t>(*whole)) : std::nullopt;
+}
+
+void InitAsync(Napi::Env env, Napi::Object exports);
 void InitDatagrams(Napi::Env env, Napi::Object exports);
 void InitEventfds(Napi::Env env, Napi::Object exports);
 void InitFiles(Napi::Env env, Napi::Object exports);

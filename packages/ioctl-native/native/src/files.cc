@@ -22,12 +22,6 @@ static Napi::Value Dup(const Napi::CallbackInfo& info) {
   return Result(info.Env(), fcntl(FdArg(info, 0), F_DUPFD_CLOEXEC, 0));
 }
 
-// An ioctl's number is 32 bits wide; JavaScript's bit operators make negative ones of those from 2^31 on.
-static std::optional<uint32_t> RequestOf(const Napi::Value& value) {
-  auto whole = WholeNumber(value, std::numeric_limits<int32_t>::min(), std::numeric_limits<uint32_t>::max());
-  return whole ? std::optional<uint32_t>(static_cast<uint32_t>(*whole)) : std::nullopt;
-}
-
 // ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory.
 // A plain Node-API function, which costs less than a wrapped one: interrupts are triggered with it in loops.
 static napi_value Ioctl(napi_env env, napi_callback_info info) {
