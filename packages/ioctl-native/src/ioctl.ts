@@ -94,10 +94,10 @@ export async function ioctlAsync<A extends IoctlArgument>(
   file: HasFd,
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): Promise<number> {
   const result = await kernel().ioctlAsync(file.fd, request.number, encodeArgument(request, value));
-  return check(result, () => ({ syscall: "ioctl", ioctl: request.name, ...context(result) }));
+  return checkIoctl(result, request, context);
 }
 
 /**
