@@ -10,8 +10,8 @@ export interface WaitLimits {
 
 /**
  * To be called before a wait begins.
- * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0; the signal's reason if it is
- * aborted already (`ERR_VFIO_ABORTED` if that is no Error).
+ * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0 or a signal that is none; the
+ * signal's reason if it is aborted already (`ERR_VFIO_ABORTED` if that is no Error).
  */
 export function checkWaitLimits({ signal, timeoutMs }: WaitLimits): void {
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
@@ -20,7 +20,15 @@ export function checkWaitLimits({ signal, timeoutMs }: WaitLimits): void {
       `timeoutMs must be a number from 0, not ${String(timeoutMs)}`,
     );
   }
+  if (signal !== undefined && !isSignal(signal)) {
+    throw new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", `signal must be an AbortSignal, not ${typeof signal}`);
+  }
   if (signal?.aborted === true) throw reasonOf(signal);
+}
+
+/** Another realm's counts, and so does a library's that has what is used of it. */
+function isSignal(signal: unknown): boolean {
+  return typeof signal === "object" && signal !== null && "aborted" in signal && "addEventListener" in signal;
 }
 
 /**

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { VfioRangeError } from "@vfio/ioctl-native";
 
 /**
@@ -10,6 +11,10 @@ export function checkValue(value: number, bytes: number): void {
   if (Number.isInteger(value) && value >= -limit / 2 && value < limit) return;
   throw new VfioRangeError(
     "ERR_VFIO_REGISTER_VALUE",
-    `a register value must be an integer of ${bytes * 8} bits, not ${String(value)}`,
+    `the value of a register of ${bytes * 8} bits must be a number, an integer of so many bits, not ${shown(value)}`,
   );
+}
+
+function shown(value: unknown): string {
+  return typeof value === "number" ? String(value) : `the ${typeof value} ${inspect(value, { depth: -1 })}`;
 }
