@@ -60,8 +60,8 @@ export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
  * VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
 export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): ResetCall {
-  if (!Array.isArray(groups))
-    throw argumentError("the groups of a hot reset", "an array of open groups", groups);
+  const isList: boolean = Array.isArray(groups);
+  if (!isList) throw argumentError("the groups of a hot reset", "an array of open groups", groups);
   for (const group of groups) checkHasFd("each group of a hot reset", "an open group", group);
   const reached = readHotResetDevices(device);
   const given = new Map(groups.map((group) => [groupNumberOf(group), group.fd]));

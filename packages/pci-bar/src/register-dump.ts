@@ -68,7 +68,8 @@ export function elementsOf(
 
 /** A dump as text, a line for each register. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is none. */
 export function formatDump(dump: readonly DumpedRegister[]): string {
-  if (!Array.isArray(dump)) throw argumentError("the dump", "what dump() returned", dump);
+  const isDump: boolean = Array.isArray(dump);
+  if (!isDump) throw argumentError("the dump", "what dump() returned", dump);
   const longest = Math.max(0, ...dump.map(({ name }) => name.length));
   return dump.map((register) => `${formatRegister(register, longest)}\n`).join("");
 }

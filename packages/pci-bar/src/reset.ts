@@ -72,7 +72,9 @@ export function resetCall<A extends IoctlArgument>(
 ): ResetCall {
   return {
     run: () => void ioctl(device, request, value, context),
-    runAsync: async () => void (await ioctlAsync(device, request, value, context)),
+    runAsync: async () => {
+      await ioctlAsync(device, request, value, context);
+    },
   };
 }
 

@@ -27,10 +27,9 @@ const WRONG: readonly unknown[] = [
 type Call = (...values: never[]) => unknown;
 
 /** What is an object after all gets a limit, or it would wait for good. */
-function without(options: object | undefined | null): object {
-  return options !== null && (options === undefined || typeof options === "object")
-    ? { timeoutMs: 0 }
-    : (options as unknown as object);
+function without(options: unknown): object {
+  const isObject = options === undefined || (typeof options === "object" && options !== null);
+  return isObject ? { timeoutMs: 0 } : (options as object);
 }
 
 /** The errors of all calls with all wrong values, but for those that say by their code what they are. */
@@ -42,9 +41,7 @@ async function withoutCode(calls: Readonly<Record<string, Call>>): Promise<strin
         await (call as (value: unknown) => unknown)(value);
       } catch (error) {
         if (!isVfioError(error))
-          plain.push(
-            `${name}(${typeof value === "symbol" ? "Symbol" : String(value as string)}): ${String(error)}`,
-          );
+          plain.push(`${name}(${typeof value === "symbol" ? "Symbol" : String(value)}): ${String(error)}`);
       }
     }
   return plain;
@@ -109,7 +106,9 @@ describe("given arguments of the wrong type", () => {
         addVectors: (count) => interrupts.addVectors(count),
         "interrupts.onClose": (listener) => interrupts.onClose(listener),
         wait: (options) => vector.wait(without(options)),
-        "wait, timeoutMs": (timeoutMs) => vector.wait({ timeoutMs: timeoutMs ?? (0 as never) }),
+        // Without a limit it would wait for good.
+        "wait, timeoutMs": (timeoutMs: number | undefined) =>
+          timeoutMs !== undefined && vector.wait({ timeoutMs }),
         "wait, signal": (signal) => vector.wait({ signal, timeoutMs: 0 }),
         waitSync: (options) => vector.waitSync(options),
         onInterrupt: (listener) => vector.onInterrupt(listener)[Symbol.dispose](),
