@@ -160,12 +160,16 @@ export function messageOf(thrown: unknown): string {
 }
 
 /**
- * The result of a system call, or a thrown {@link VfioSystemError} if it is `-errno`. A context that fails itself does
- * not hide that: then the error has the errno, and no more.
+ * The result of a system call, or a thrown {@link VfioSystemError} if it is `-errno`.
+ * @param context what the call was about; asked only if it failed, with `-errno`. Where the context fails itself, the
+ * error has the errno, and no more.
  */
-export function check(result: number, context: () => SystemCallContext): number {
+export function check(result: number, context: (errno: number) => SystemCallContext): number {
   if (result >= 0) return result;
-  throw new VfioSystemError(result, contextOr(PLAIN_CONTEXT, context));
+  throw new VfioSystemError(
+    result,
+    contextOr(PLAIN_CONTEXT, () => context(result)),
+  );
 }
 
 const PLAIN_CONTEXT: SystemCallContext = { syscall: "unknown", what: "a system call failed" };
@@ -215,7 +219,7 @@ function textOf(hint: Hint): string | undefined {
 }
 
 function withHint(message: string, hint: string | undefined): string {
-  return hint === undefined ? message : `${message}. ${hint}`;
+  return hint === undefined ? message : `${message.replace(/\.$/, "")}. ${hint}`;
 }
 
 function brand(error: Error): void {

@@ -12,7 +12,9 @@ const MAX_FD = 2 ** 31 - 1;
 
 /**
  * The owner of one file descriptor. fd 0 is a value like any other.
- * Closing twice does nothing; using it after its close throws `ERR_VFIO_CLOSED`.
+ * Closing twice does nothing; using it after its close throws `ERR_VFIO_CLOSED`. The descriptor also belongs to the
+ * thread that made this object: it is closed when that thread ends, however it ends. To hand it to another thread,
+ * {@link Fd.release} it; a number for which two threads have an object is closed by neither's end.
  * @example
  * ```ts
  * import { Fd, openFile } from "@vfio/ioctl-native";
@@ -37,6 +39,7 @@ export class Fd implements HasFd, Disposable {
     }
     this.#fd = fd;
     this.#name = name;
+    kernel().ownFd?.(fd);
   }
 
   /** The descriptor's number. Throws VfioError `ERR_VFIO_CLOSED` after close or release. */
@@ -59,10 +62,10 @@ export class Fd implements HasFd, Disposable {
     return new Fd(fd, this.#name);
   }
 
-  /** Gives the descriptor out of this object's care; the caller closes it. */
+  /** Gives the descriptor out of this object's and this thread's care; the caller closes it. */
   release(): number {
-    const fd = this.fd;
-    this.#fd = undefined;
+    const fd = this.#take();
+    kernel().disownFd?.(fd);
     return fd;
   }
 
@@ -70,18 +73,24 @@ export class Fd implements HasFd, Disposable {
   close(): void {
     if (this.#fd === undefined) return;
     // Linux frees the number even when close() reports an error, so it must never be closed again.
-    this.#checkClosed(kernel().close(this.release()));
+    this.#checkClosed(kernel().close(this.#take()));
   }
 
   /** As {@link close}, off the event loop. The object is closed at once, the descriptor when the promise is settled. */
   async closeAsync(): Promise<void> {
     if (this.#fd === undefined) return;
-    this.#checkClosed(await kernel().closeAsync(this.release()));
+    this.#checkClosed(await kernel().closeAsync(this.#take()));
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #take(): number {
+    const fd = this.fd;
+    this.#fd = undefined;
+    return fd;
   }
 
   #checkClosed(result: number): void {

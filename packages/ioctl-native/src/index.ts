@@ -40,7 +40,7 @@ export {
 export { closedError, Fd, openFile, type HasFd, type OpenOptions } from "./fd.js";
 export { Holds } from "./holds.js";
 export { addSuppressed, runAll, undo } from "./run-all.js";
-export { readAt, readStrided, writeAt } from "./file-io.js";
+export { type PositionedFile, readAt, readStrided, writeAt } from "./file-io.js";
 export {
   defineIoctl,
   ioctl,
