@@ -6,6 +6,7 @@
  */
 export {
   check,
+  contextOr,
   errnoOf,
   hasErrno,
   isError,
@@ -20,6 +21,7 @@ export {
   type Hint,
   type SystemCallContext,
 } from "./errors.js";
+export { argumentError, checkFunction, checkHasFd, checkOptions } from "./argument-error.js";
 export {
   kernel,
   realKernel,

@@ -53,7 +53,8 @@ export function exists(file: string): boolean {
   return false;
 }
 
+/** ENODEV is how sysfs answers for a file that was there when it was opened, and whose device has gone since. */
 function undefinedIfAbsent(errno: number, syscall: string, file: string): undefined {
-  if (errno === errnoOf("ENOENT") || errno === errnoOf("ENOTDIR")) return undefined;
+  if ((["ENOENT", "ENOTDIR", "ENODEV"] as const).some((name) => errno === errnoOf(name))) return undefined;
   throw new VfioSystemError(errno, { syscall, what: `cannot read ${file}`, path: file });
 }

@@ -44,7 +44,12 @@ export function bindRegister(
   };
 }
 
-function reader({ decode }: RegisterPlan, { raw, latest }: Place) {
+function reader(plan: RegisterPlan, { region, offset, raw, latest }: Place) {
+  const { width } = plan.layout;
+  if (width === 32) return plan.readerMaker()(region.read32, offset);
+  if (width === 16) return plan.readerMaker()(region.read16, offset);
+  if (width === 8) return plan.readerMaker()(region.read8, offset);
+  const decode = plan.decoder();
   return () => {
     raw.load(latest);
     return decode(latest);

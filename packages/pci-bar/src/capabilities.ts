@@ -1,7 +1,7 @@
 import { CapabilityOutOfArea, CapabilityView } from "./config/capability-view.js";
 import { decodeMsix } from "./config/capabilities/msix.js";
 import { walkStandardCapabilities } from "./config/capability-walk.js";
-import type { ConfigReader } from "./config/config-reader.js";
+import { checkConfigReader, type ConfigReader } from "./config/config-reader.js";
 
 const CAPABILITY_ID_MSIX = 0x11;
 const STANDARD_BYTES = 0x100;
@@ -47,6 +47,7 @@ export interface MsixTable {
  * ```
  */
 export function listCapabilities(config: ConfigReader): PciCapability[] {
+  checkConfigReader(config);
   return walkStandardCapabilities(config).found.map(({ id, offset }) => ({ id, offset }));
 }
 

@@ -137,7 +137,7 @@ export class ConfigSpace {
     if (whole && Number.isInteger(bytes) && bytes > 0 && offset + bytes <= this.bytes) return;
     throw new VfioRangeError(
       "ERR_VFIO_CONFIG_OFFSET",
-      `${bytes} bytes at offset ${offset} are not in ${this.#name} (${this.bytes} bytes), or not aligned to ${alignment}`,
+      `${String(bytes)} bytes at offset ${String(offset)} are not in ${this.#name} (${this.bytes} bytes), or not aligned to ${alignment}`,
     );
   }
 }

@@ -1,6 +1,7 @@
 import {
+  argumentError,
+  checkHasFd,
   errnoOf,
-  ioctl,
   readLinkName,
   tryIoctl,
   VfioError,
@@ -9,6 +10,7 @@ import {
   VfioSystemError,
   type HasFd,
 } from "@vfio/ioctl-native";
+import { resetCall, type ResetCall } from "./reset.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** A device that a hot reset reaches. */
@@ -54,10 +56,13 @@ export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
 /**
  * Makes ready to reset the whole slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`).
  * @param groups open VFIO groups: each group that the reset reaches must be among them. Others are ignored.
- * @returns what does it.
- * @throws VfioError `ERR_VFIO_NO_RESET`; `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing.
+ * @throws VfioError `ERR_VFIO_NO_RESET`; `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing;
+ * VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
-export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): () => void {
+export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): ResetCall {
+  const isList: boolean = Array.isArray(groups);
+  if (!isList) throw argumentError("the groups of a hot reset", "an array of open groups", groups);
+  for (const group of groups) checkHasFd("each group of a hot reset", "an open group", group);
   const reached = readHotResetDevices(device);
   const given = new Map(groups.map((group) => [groupNumberOf(group), group.fd]));
   const missing = reached.filter(({ group }) => !given.has(group));
@@ -67,12 +72,10 @@ export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): () =
   const argsz = RESET.bytes + fds.length * 4;
   const buffer = RESET.encode({ argsz, count: fds.length }, argsz);
   buffer.set(new Uint8Array(new Int32Array(fds).buffer), RESET.bytes);
-  return () => {
-    ioctl(device, vfioIoctls.VFIO_DEVICE_PCI_HOT_RESET, buffer, () => ({
-      what: `cannot hot reset ${nameOf(device)}`,
-      hint: `Every device that it reaches must be bound to vfio-pci: ${reached.map(driverOf).join(", ")}`,
-    }));
-  };
+  return resetCall(device, vfioIoctls.VFIO_DEVICE_PCI_HOT_RESET, buffer, (errno) => ({
+    what: `cannot hot reset ${nameOf(device)}`,
+    hint: errno === errnoOf("EINVAL") ? () => boundHint(reached) : undefined,
+  }));
 }
 
 function ask(device: VfioDevice, answer: Uint8Array): number {
@@ -94,6 +97,10 @@ function groupNumberOf({ fd }: HasFd): number {
   throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is no VFIO group`, {
     hint: "Pass the open groups, not devices or containers",
   });
+}
+
+function boundHint(reached: readonly HotResetDevice[]): string {
+  return `Every device that it reaches must be bound to vfio-pci: ${reached.map(driverOf).join(", ")}`;
 }
 
 function driverOf({ bdf }: HotResetDevice): string {

@@ -68,7 +68,7 @@ export {
   type ListenOptions,
 } from "./interrupt-vector.js";
 export type { PowerState } from "./power-state.js";
-export type { ResetOptions } from "./reset.js";
+export type { ResetAsyncOptions, ResetOptions } from "./reset.js";
 export type { HotResetDevice } from "./hot-reset.js";
 export {
   chooseInterrupt,

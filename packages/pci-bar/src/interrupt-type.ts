@@ -1,4 +1,12 @@
-import { ioctl, vfioConstants, VfioError, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import {
+  argumentError,
+  checkHasFd,
+  ioctl,
+  vfioConstants,
+  VfioError,
+  vfioIoctls,
+  vfioStructs,
+} from "@vfio/ioctl-native";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** How a device interrupts. */
@@ -30,8 +38,14 @@ export interface InterruptInfo {
   readonly resizable: boolean;
 }
 
-/** Asks for an interrupt type. */
+/**
+ * Asks for an interrupt type.
+ * @throws VfioSystemError; VfioRangeError `ERR_VFIO_ARGUMENT` for what is no device, or none of the types.
+ */
 export function readInterruptInfo(device: VfioDevice, type: InterruptType): InterruptInfo {
+  checkHasFd("the device", "an open VFIO device", device);
+  if (!Object.hasOwn(INTERRUPT_INDEX, type))
+    throw argumentError("the interrupt type", `one of ${PREFERENCE.join(", ")}`, type);
   const struct = vfioStructs.vfio_irq_info;
   const buffer = struct.encode({ argsz: struct.bytes, index: INTERRUPT_INDEX[type] });
   ioctl(device, vfioIoctls.VFIO_DEVICE_GET_IRQ_INFO, buffer, () => ({

@@ -1,4 +1,6 @@
 import {
+  checkFunction,
+  checkOptions,
   checkWaitLimits,
   closedError,
   EventFd,
@@ -88,6 +90,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     // Not async: what an async function returns as a promise is some turns of the microtask queue late.
     return new Promise((resolve, reject) => {
       this.#checkOpen();
+      checkOptions("the options of wait()", options);
       checkWaitLimits(options);
       // Who waits already comes first.
       const count = this.#waiters.size === 0 ? this.poll() : 0;
@@ -112,7 +115,9 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
    * @returns how many came since the last count was given out, at least 1.
    * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
    */
-  waitSync({ timeoutMs = 10 }: BusyWait = {}): number {
+  waitSync(options: BusyWait = {}): number {
+    checkOptions("the options of waitSync()", options);
+    const { timeoutMs = 10 } = options;
     const count = this.#spin(timeoutMs);
     if (count === 0) throw timeoutError(this.#name, timeoutMs);
     return count;
@@ -122,8 +127,11 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
    * Calls back with every count that no {@link wait} takes, until disposed of.
    * @throws VfioError `ERR_VFIO_CLOSED`.
    */
-  onInterrupt(listener: InterruptListener, { keepAlive = true }: ListenOptions = {}): Disposable {
+  onInterrupt(listener: InterruptListener, options: ListenOptions = {}): Disposable {
     this.#checkOpen();
+    checkFunction("the listener of onInterrupt()", listener);
+    checkOptions("the options of onInterrupt()", options);
+    const { keepAlive = true } = options;
     const entry = { listener, keepAlive };
     this.#watch();
     this.#listeners.add(entry);

@@ -1,4 +1,11 @@
-import { closedError, runAll, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import {
+  checkFunction,
+  checkOptions,
+  closedError,
+  runAll,
+  VfioError,
+  VfioRangeError,
+} from "@vfio/ioctl-native";
 import {
   chooseInterrupt,
   INTERRUPT_INDEX,
@@ -68,6 +75,7 @@ export class Interrupts implements Disposable {
 
   /** Chooses the type and creates the eventfds. Nothing is enabled. Programs call `pci.setUpInterrupts()`. */
   static setUp(device: VfioDevice, options: InterruptOptions = {}): Interrupts {
+    checkOptions("the options of setUpInterrupts()", options);
     const info = chooseInterrupt(device, options.type);
     const { vectors = 1, start = 0 } = options;
     checkVectors(device, info, start, vectors);
@@ -94,11 +102,11 @@ export class Interrupts implements Disposable {
    * @throws VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS` for a vector that was not set up.
    */
   vector(number: number): InterruptVector {
-    const vector = this.#vectors[number - this.#start];
+    const vector = typeof number === "number" ? this.#vectors[number - this.#start] : undefined;
     if (vector !== undefined) return vector;
     throw new VfioRangeError(
       "ERR_VFIO_INTERRUPT_VECTORS",
-      `vector ${number} is not set up: they are ${this.#start} to ${this.#end - 1}`,
+      `vector ${String(number)} is not set up: they are ${this.#start} to ${this.#end - 1}`,
     );
   }
 
@@ -195,6 +203,7 @@ export class Interrupts implements Disposable {
 
   /** Calls back when these interrupts are closed. */
   onClose(listener: () => void): void {
+    checkFunction("the listener of onClose()", listener);
     this.#closeListeners.push(listener);
   }
 

@@ -1,4 +1,5 @@
 import {
+  hasErrno,
   ioctl,
   undo,
   unsafeIoctl,
@@ -56,9 +57,17 @@ export class IrqControl {
    */
   enable(start: number, eventFds: readonly HasFd[]): void {
     const fds = new Uint8Array(new Int32Array(eventFds.map(({ fd }) => fd)).buffer);
-    const available = this.#set("enable", DATA_EVENTFD | TRIGGER, start, eventFds.length, fds);
-    // pci_alloc_irq_vectors() got fewer than were asked for: vfio-pci gave them back and returns how many there were.
-    if (available > 0) throw shortageError(this.#name, start + eventFds.length, available);
+    const wanted = start + eventFds.length;
+    try {
+      const available = this.#set("enable", DATA_EVENTFD | TRIGGER, start, eventFds.length, fds);
+      // pci_alloc_irq_vectors() got fewer than were asked for: vfio-pci gave them back and returns how many there were.
+      if (available > 0) throw shortageError(this.#name, wanted, `the kernel has ${available} vectors left`);
+    } catch (error) {
+      // It got none, or the processors have no vector left for one of them (request_irq).
+      if (hasErrno(error, "ENOSPC"))
+        throw shortageError(this.#name, wanted, "the kernel has too few vectors left");
+      throw error;
+    }
   }
 
   /**
@@ -113,10 +122,8 @@ export class IrqControl {
   }
 }
 
-function shortageError(name: string, wanted: number, available: number): VfioRangeError {
-  return new VfioRangeError(
-    "ERR_VFIO_INTERRUPT_VECTORS",
-    `the kernel has ${available} vectors left for ${name}, not ${wanted}`,
-    { hint: "Set up fewer" },
-  );
+function shortageError(name: string, wanted: number, left: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_INTERRUPT_VECTORS", `${left} for ${name}, not ${wanted}`, {
+    hint: "Set up fewer",
+  });
 }

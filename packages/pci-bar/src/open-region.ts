@@ -1,9 +1,18 @@
-import { closedError, Mapping, runAll, type RegisterArray, type RegisterFunctions } from "@vfio/ioctl-native";
+import {
+  checkFunction,
+  checkOptions,
+  closedError,
+  Mapping,
+  runAll,
+  type RegisterArray,
+  type RegisterFunctions,
+} from "@vfio/ioctl-native";
 import { pollMask, pollMaskSync, pollTarget, type PollOptions, type PollSyncOptions } from "./poll-mask.js";
 import { readOnly } from "./read-only.js";
 import type { BulkAccess, MappedWindow, RegionBackend } from "./region-backend.js";
 import {
   backendOf,
+  checkWindows,
   isInOnePiece,
   type RegionParts,
   type SharedRegion,
@@ -72,6 +81,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
 
   /** Programs call `pci.bar(index).map()` or `open()`. The mappings and the hold now belong to this object. */
   constructor(parts: RegionParts) {
+    checkWindows("the parts of a region", parts);
     this.#parts = parts;
     this.index = parts.index;
     this.name = parts.name;
@@ -97,9 +107,12 @@ export class OpenRegion implements RegisterFunctions, Disposable {
    * from that one's close on, every access here is `ERR_VFIO_CLOSED`, however the region is reached. Closing it here
    * unmaps nothing: of a region mapped in one piece, `read8` to `write64` go on until then.
    * @param shared what the other thread's {@link share} gave.
-   * @throws if it is closed already: VfioSystemError EBADF if it is mapped, VfioError `ERR_VFIO_CLOSED` otherwise.
+   * @throws if it is closed already: VfioSystemError EBADF if it is mapped, VfioError `ERR_VFIO_CLOSED` otherwise;
+   * VfioRangeError `ERR_VFIO_ARGUMENT`.
    */
-  static fromShared({ windows, file, ...shape }: SharedRegion): OpenRegion {
+  static fromShared(shared: SharedRegion): OpenRegion {
+    checkWindows("what was shared", shared);
+    const { windows, file, ...shape } = shared;
     const mapped = windows.map(({ offset, handle }) => ({
       offset,
       mapping: Mapping.fromHandle(handle, shape.name),
@@ -215,6 +228,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     value: number | bigint,
     options: PollOptions = {},
   ): Promise<number | bigint> {
+    checkOptions("the options of pollMask()", options);
     const target = pollTarget(this.name, offset, mask, value, options.width);
     return pollMask(this.#bulk, target, options);
   }
@@ -230,8 +244,10 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     offset: number,
     mask: number | bigint,
     value: number | bigint,
-    { width, timeoutMs }: PollSyncOptions = {},
+    options: PollSyncOptions = {},
   ): number | bigint {
+    checkOptions("the options of pollMaskSync()", options);
+    const { width, timeoutMs } = options;
     return pollMaskSync(this.#bulk, pollTarget(this.name, offset, mask, value, width), timeoutMs);
   }
 
@@ -246,6 +262,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
 
   /** Calls back when this region is closed. */
   onClose(listener: () => void): void {
+    checkFunction("the listener of onClose()", listener);
     this.#closeListeners.push(listener);
   }
 

@@ -1,4 +1,7 @@
 import {
+  checkFunction,
+  checkHasFd,
+  checkOptions,
   closedError,
   runAll,
   undo,
@@ -21,7 +24,15 @@ import { PciRegion, type MapRegionOptions } from "./pci-region.js";
 import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { readRegionInfo } from "./region.js";
 import { checkPresent, isPresent } from "./presence.js";
-import { canReset, planReset, resetKeeping, type ResetOptions, type ResetTarget } from "./reset.js";
+import {
+  canReset,
+  planReset,
+  resetKeeping,
+  resetKeepingAsync,
+  type ResetAsyncOptions,
+  type ResetOptions,
+  type ResetTarget,
+} from "./reset.js";
 import { checkedDevice, nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
@@ -59,7 +70,9 @@ export class PciDevice implements Disposable {
   readonly #notices = new Map<NoticeKind, DeviceNotice>();
   #closed = false;
 
+  /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has no fd; VfioSystemError. */
   constructor(device: VfioDevice) {
+    checkHasFd("the device", "an open VFIO device", device);
     this.#device = device;
     this.#open = OpenResources.of(device);
     this.#whileOpen = checkedDevice(device, () => this.#checkOpen());
@@ -83,7 +96,10 @@ export class PciDevice implements Disposable {
   bar(index: number): PciRegion {
     this.#checkOpen();
     if (!Number.isInteger(index) || index < 0 || index > LAST_BAR) {
-      throw new VfioRangeError("ERR_VFIO_BAR_INDEX", `PCI devices have BARs 0 to ${LAST_BAR}, not ${index}`);
+      throw new VfioRangeError(
+        "ERR_VFIO_BAR_INDEX",
+        `PCI devices have BARs 0 to ${LAST_BAR}, not ${String(index)}`,
+      );
     }
     return this.region(index);
   }
@@ -135,6 +151,7 @@ export class PciDevice implements Disposable {
    * one fails, those before it are unmapped again.
    */
   mapBars(options: MapRegionOptions = {}): OpenRegion[] {
+    checkOptions("the options of mapBars()", options);
     const mapped: OpenRegion[] = [];
     try {
       for (const bar of this.bars) {
@@ -153,7 +170,7 @@ export class PciDevice implements Disposable {
    * Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. A device has one
    * `Interrupts` at a time: the kernel serves one type, and a second would take the first one's eventfds away.
    * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` while others are open; `ERR_VFIO_NO_INTERRUPT`; `ERR_VFIO_CLOSED`;
-   * `ERR_VFIO_DEVICE_GONE`; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`.
+   * `ERR_VFIO_DEVICE_GONE`; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`, `ERR_VFIO_ARGUMENT`.
    */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
     this.#checkOpen();
@@ -207,6 +224,7 @@ export class PciDevice implements Disposable {
    * `PciDevice` on this device listens; `ERR_VFIO_CLOSED`.
    */
   onRemovalRequested(listener: () => void, options?: ListenOptions): Disposable {
+    checkFunction("the listener of onRemovalRequested()", listener);
     return this.#listen("removal request", () => listener(), options);
   }
 
@@ -221,6 +239,7 @@ export class PciDevice implements Disposable {
    * `ERR_VFIO_CLOSED`.
    */
   onDeviceError(listener: () => void, options?: ListenOptions): Disposable {
+    checkFunction("the listener of onDeviceError()", listener);
     return this.#listen("error", () => listener(), options);
   }
 
@@ -252,7 +271,8 @@ export class PciDevice implements Disposable {
 
   /**
    * Resets this function alone, and brings back what was asked for. Afterwards it is in power state D0. Counts of
-   * interrupts from before can still be read.
+   * interrupts from before can still be read. **This call blocks**: the kernel waits up to a minute for a device to come
+   * back. {@link resetAsync} does not.
    * @throws before anything is reset, with interrupts as they were: VfioError `ERR_VFIO_NO_RESET` if the kernel knows
    * no way; `ERR_VFIO_MEMORY_SPACE_IN_USE` if memory space shall stay off and something is mapped;
    * `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`; VfioSystemError of the reset itself. After the reset, with interrupts
@@ -260,8 +280,17 @@ export class PciDevice implements Disposable {
    * `interrupts.enable()` throws.
    */
   reset(options: ResetOptions = {}): void {
-    this.#checkOpen();
+    this.#checkReset(options);
     resetKeeping(this.#resetTarget, options, planReset(this.#device));
+  }
+
+  /**
+   * As {@link reset}, off the event loop. Until the promise is settled the device answers nobody: use nothing of it. If
+   * it is closed meanwhile, the reset goes on, and the promise rejects with `ERR_VFIO_CLOSED`.
+   */
+  async resetAsync(options: ResetAsyncOptions = {}): Promise<void> {
+    this.#checkReset(options);
+    await resetKeepingAsync(this.#resetTarget, options, planReset(this.#device));
   }
 
   /**
@@ -274,14 +303,21 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Resets everything on the device's slot or bus, and brings back of this device what was asked for.
+   * Resets everything on the device's slot or bus, and brings back of this device what was asked for. **This call
+   * blocks**, as {@link reset}; {@link hotResetAsync} does not.
    * @param groups the open groups of all {@link hotResetDevices}: the proof that they are yours.
    * @throws VfioError `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing; `ERR_VFIO_NO_RESET`;
    * `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of them is not bound to vfio-pci; and as {@link reset}.
    */
   hotReset(groups: readonly HasFd[], options: ResetOptions = {}): void {
-    this.#checkOpen();
+    this.#checkReset(options);
     resetKeeping(this.#resetTarget, options, planHotReset(this.#device, groups));
+  }
+
+  /** As {@link hotReset}, off the event loop, as {@link resetAsync}. */
+  async hotResetAsync(groups: readonly HasFd[], options: ResetAsyncOptions = {}): Promise<void> {
+    this.#checkReset(options);
+    await resetKeepingAsync(this.#resetTarget, options, planHotReset(this.#device, groups));
   }
 
   /**
@@ -300,6 +336,7 @@ export class PciDevice implements Disposable {
 
   #listen(kind: NoticeKind, listener: InterruptListener, options?: ListenOptions): Disposable {
     this.#checkOpen();
+    checkOptions("the options of a listener", options);
     let notice = this.#notices.get(kind);
     if (notice === undefined) {
       checkNobodyListens(this.#open.notices, kind, nameOf(this.#device));
@@ -310,10 +347,21 @@ export class PciDevice implements Disposable {
     return notice.listen(listener, options);
   }
 
+  #checkReset(options: unknown): void {
+    this.#checkOpen();
+    checkOptions("the options of a reset", options);
+  }
+
   get #resetTarget(): ResetTarget {
-    const { config } = this;
-    const { interrupts, regions } = this.#open;
-    return { device: this.#device, config, interrupts, regions };
+    const open = this.#open;
+    return {
+      device: this.#device,
+      config: this.config,
+      regions: open.regions,
+      get interrupts() {
+        return open.interrupts;
+      },
+    };
   }
 
   #own(resource: DeviceResource): void {

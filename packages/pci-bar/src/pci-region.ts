@@ -1,4 +1,4 @@
-import { Mapping, undo, vfioConstants, VfioError } from "@vfio/ioctl-native";
+import { argumentError, checkOptions, Mapping, undo, vfioConstants, VfioError } from "@vfio/ioctl-native";
 import type { MsixTable } from "./capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
@@ -81,7 +81,8 @@ export class PciRegion {
   }
 
   /** Why {@link map} with these options would refuse, or `undefined` if it would not. */
-  obstacleTo({ msixTable = "refuse" }: MapRegionOptions): string | undefined {
+  obstacleTo(options: MapRegionOptions = {}): string | undefined {
+    const msixTable = policyOf(options);
     if (this.bytes === 0) return "the device does not have it";
     if (!this.info.mappable)
       return "the kernel offers no mmap of it: it is an I/O-port BAR, or too small for a page of its own";
@@ -105,7 +106,7 @@ export class PciRegion {
     const obstacle = this.obstacleTo(options);
     if (obstacle !== undefined) throw notMappableError(this.name, obstacle);
     this.#context.checkAnswers(this);
-    return this.#open(this.#windows(options.msixTable ?? "refuse"), undefined);
+    return this.#open(this.#windows(policyOf(options)), undefined);
   }
 
   /**
@@ -165,6 +166,13 @@ export class PciRegion {
       ]);
     }
   }
+}
+
+function policyOf(options: MapRegionOptions): MsixTablePolicy {
+  checkOptions("the options of map()", options);
+  const { msixTable = "refuse" } = options;
+  if (["refuse", "around", "include"].includes(msixTable)) return msixTable;
+  throw argumentError("msixTable", "refuse, around or include", msixTable);
 }
 
 function notMappableError(name: string, obstacle: string): VfioError {

@@ -1,4 +1,4 @@
-import type { Mapping } from "@vfio/ioctl-native";
+import { argumentError, type Mapping } from "@vfio/ioctl-native";
 import { FileBackend } from "./file-backend.js";
 import type { SharedFileData } from "./shared-file.js";
 import {
@@ -44,6 +44,13 @@ export interface SharedRegion extends RegionShape {
   readonly windows: readonly MappedWindow[];
   /** How the rest is reached, if there is any. */
   readonly file: SharedRegionFile | undefined;
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is no region's parts. */
+export function checkWindows(what: string, value: unknown): void {
+  const isObject = typeof value === "object" && value !== null;
+  if (isObject && "windows" in value && Array.isArray(value.windows)) return;
+  throw argumentError(what, "an object with the region's windows", value);
 }
 
 /** True if all of the region is mapped at once: then its file is not needed. */

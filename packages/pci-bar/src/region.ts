@@ -1,5 +1,7 @@
 import {
+  argumentError,
   checkArray,
+  checkHasFd,
   queryInfo,
   vfioConstants,
   vfioIoctls,
@@ -40,17 +42,23 @@ export interface RegionInfo {
 /**
  * Asks for a region (`VFIO_DEVICE_GET_REGION_INFO`).
  * @param index 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA.
- * @throws VfioSystemError EINVAL for an index the device has not; for VGA that is normal.
+ * @throws VfioSystemError EINVAL for an index the device has not; for VGA that is normal; VfioRangeError
+ * `ERR_VFIO_ARGUMENT`, `ERR_VFIO_STRUCT_VALUE`.
  */
 export function readRegionInfo(device: VfioDevice, index: number): RegionInfo {
+  checkHasFd("the device", "an open VFIO device", device);
   const answer = queryInfo(device, vfioIoctls.VFIO_DEVICE_GET_REGION_INFO, { index }, () => ({
-    what: `cannot read region ${index} of ${nameOf(device)}`,
+    what: `cannot read region ${String(index)} of ${nameOf(device)}`,
   }));
   return decodeRegionInfo(answer);
 }
 
-/** Decodes an answer of `VFIO_DEVICE_GET_REGION_INFO`. Pure: it needs no device. */
+/**
+ * Decodes an answer of `VFIO_DEVICE_GET_REGION_INFO`. Pure: it needs no device.
+ * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS`, `ERR_VFIO_ARGUMENT`.
+ */
 export function decodeRegionInfo(answer: Uint8Array): RegionInfo {
+  if (!(answer instanceof Uint8Array)) throw argumentError("the region info", "a Uint8Array", answer);
   const { index, flags, size, offset, cap_offset } = vfioStructs.vfio_region_info.decode(answer);
   const has = (flag: number): boolean => (flags & flag) !== 0;
   const chain = has(vfioConstants.VFIO_REGION_INFO_FLAG_CAPS) ? walkCapabilities(answer, cap_offset) : [];

@@ -1,4 +1,4 @@
-import { VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
+import { argumentError, VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
 import { rawRegister, type RegisterRegion } from "./raw-register.js";
 import { whole, type AnyFieldValue } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";
@@ -66,8 +66,10 @@ export function elementsOf(
   }));
 }
 
-/** A dump as text, a line for each register. */
+/** A dump as text, a line for each register. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is none. */
 export function formatDump(dump: readonly DumpedRegister[]): string {
+  const isDump: boolean = Array.isArray(dump);
+  if (!isDump) throw argumentError("the dump", "what dump() returned", dump);
   const longest = Math.max(0, ...dump.map(({ name }) => name.length));
   return dump.map((register) => `${formatRegister(register, longest)}\n`).join("");
 }
@@ -88,11 +90,11 @@ function readOrSkip(plan: RegisterPlan, region: RegisterRegion, offset: number):
   }
 }
 
-function readDecoded({ layout, decode }: RegisterPlan, region: RegisterRegion, offset: number): Reading {
+function readDecoded({ layout, decoder }: RegisterPlan, region: RegisterRegion, offset: number): Reading {
   const halves = new Uint32Array(2);
   rawRegister(region, offset, layout.width).load(halves);
   const raw = layout.width === 64 ? whole(halves) : halves[0];
-  return { raw, fields: decode(halves) };
+  return { raw, fields: decoder()(halves) };
 }
 
 function formatRegister(

@@ -1,6 +1,13 @@
 import { decoderOf, half, isReadable, maskOf, noSuchFieldError, placerOf } from "./register-field.js";
 import type { FieldLayout, RegisterLayout } from "./register-layout.js";
-import { unrolledDecoder, unrolledPlacer, type FieldsDecoder, type FieldsPlacer } from "./unrolled-fields.js";
+import {
+  unrolledDecoder,
+  unrolledPlacer,
+  unrolledReader,
+  type FieldsDecoder,
+  type FieldsPlacer,
+  type ReaderMaker,
+} from "./unrolled-fields.js";
 
 type Halves = readonly [low: number, high: number];
 
@@ -13,8 +20,10 @@ export interface RegisterPlan {
   readonly keep: Halves;
   /** What those that cannot be read are written back as: their value after a reset. */
   readonly unread: Halves;
-  /** Takes the readable fields out. */
-  readonly decode: FieldsDecoder;
+  /** What takes the readable fields out. Code is compiled for it, with the first call. */
+  readonly decoder: () => FieldsDecoder;
+  /** What makes readers, for a register of up to 32 bits. Code is compiled for it, with the first call. */
+  readonly readerMaker: () => ReaderMaker;
   /** Puts the writable fields in. */
   readonly place: FieldsPlacer;
 }
@@ -27,7 +36,8 @@ export function planOf(layout: RegisterLayout): RegisterPlan {
   const cleared = access === "w1c" ? ~0n : masked("w1c");
   const unread = masked("wo");
   const split = (bits: bigint): Halves => [half(bits, 0), half(bits, 1)];
-  const decoders = fields.filter(isReadable).map((field) => [field.name, decoderOf(field)] as const);
+  const readable = fields.filter(isReadable);
+  const decoders = readable.map((field) => [field.name, decoderOf(field)] as const);
   const writable = fields.filter((field) => field.access !== "ro");
   const placers = new Map(writable.map((field) => [field.name, placerOf(field)]));
   return {
@@ -35,9 +45,15 @@ export function planOf(layout: RegisterLayout): RegisterPlan {
     base: split(reset & ~cleared),
     keep: split(~cleared & ~unread),
     unread: split(reset & unread),
-    decode: unrolledDecoder(new Map(decoders)),
+    decoder: once(() => unrolledDecoder(new Map(decoders))),
+    readerMaker: once(() => unrolledReader(readable)),
     place: unrolledPlacer(placers, (name) => {
       throw noSuchFieldError(layout, name, "written", [...placers.keys()]);
     }),
   };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }

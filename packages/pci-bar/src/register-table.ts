@@ -1,4 +1,4 @@
-import { registerOffsetError, VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, checkOptions, registerOffsetError, VfioRangeError } from "@vfio/ioctl-native";
 import { bindRegister } from "./bind-register.js";
 import { registerWidthError } from "./file-backend.js";
 import type { RegisterRegion } from "./raw-register.js";
@@ -29,9 +29,11 @@ export class RegisterTable<const D extends RegisterDeclarations> {
    * The registers of a region, by name. They are made once, here, and not again for an access.
    * @param options `base` is where the block begins in the region, for one that is there several times.
    * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` if the region is too small for one of them, or the base is no
-   * multiple of its width; `ERR_VFIO_REGISTER_WIDTH` for a 64-bit register that is not mapped.
+   * multiple of its width; `ERR_VFIO_REGISTER_WIDTH` for a 64-bit register that is not mapped; `ERR_VFIO_ARGUMENT`.
    */
-  on(region: RegisterRegion, { base = 0 }: PlacingOptions = {}): RegisterSet<D> {
+  on(region: RegisterRegion, options: PlacingOptions = {}): RegisterSet<D> {
+    checkPlace(region, options);
+    const { base = 0 } = options;
     for (const layout of this.layout) {
       checkFits(layout, region, base);
       checkWidth(layout, region, base);
@@ -53,6 +55,7 @@ export class RegisterTable<const D extends RegisterDeclarations> {
    * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` as {@link on}; the errors of a read.
    */
   dump(region: RegisterRegion, options: DumpOptions = {}): DumpedRegister[] {
+    checkPlace(region, options);
     for (const layout of this.layout) checkFits(layout, region, options.base ?? 0);
     return dumpRegisters(this.#planned(), region, options);
   }
@@ -88,6 +91,14 @@ export class RegisterTable<const D extends RegisterDeclarations> {
  */
 export function defineRegisters<const D extends RegisterDeclarations>(declarations: D): RegisterTable<D> {
   return new RegisterTable(declarations);
+}
+
+function checkPlace(region: unknown, options: PlacingOptions): void {
+  const isRegion = typeof region === "object" && region !== null && "read32" in region && "bytes" in region;
+  if (!isRegion) throw argumentError("the region", "an open region", region);
+  checkOptions("the options of a register table", options);
+  if (options.base !== undefined && typeof options.base !== "number")
+    throw argumentError("base", "a number of bytes", options.base);
 }
 
 function checkFits(

@@ -1,4 +1,4 @@
-import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { checkOptions, VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import type { RegisterRegion } from "./raw-register.js";
 import type { WaitForOptions, WaitForSyncOptions } from "./register-declaration.js";
 import {
@@ -25,6 +25,7 @@ export function bindWaits(plan: RegisterPlan, region: RegisterRegion, name: stri
   const { layout } = plan;
   return {
     async waitFor(wanted: object, options: WaitForOptions = {}): Promise<Values> {
+      checkOptions("the options of waitFor()", options);
       const { mask, value } = targetOf(layout, wanted);
       const polling =
         layout.width === 64
@@ -36,6 +37,7 @@ export function bindWaits(plan: RegisterPlan, region: RegisterRegion, name: stri
       return decoded(plan, last);
     },
     waitForSync(wanted: object, options: WaitForSyncOptions = {}): Values {
+      checkOptions("the options of waitForSync()", options);
       const { mask, value } = targetOf(layout, wanted);
       try {
         const last =
@@ -54,6 +56,7 @@ function targetOf(layout: RegisterLayout, wanted: object): FieldTarget {
   const readable = new Map(layout.fields.filter(isReadable).map((field) => [field.name, field]));
   const halves = new Uint32Array(2);
   let mask = 0n;
+  if (typeof wanted !== "object" || (wanted as unknown) === null) throw nothingNamedError(layout);
   for (const [name, value] of Object.entries(wanted)) {
     const field = readable.get(name);
     if (field === undefined) throw noSuchFieldError(layout, name, "read", [...readable.keys()]);
@@ -71,9 +74,9 @@ function nothingNamedError({ name }: RegisterLayout): VfioRangeError {
   );
 }
 
-function decoded({ decode }: RegisterPlan, value: number | bigint): Values {
+function decoded({ decoder }: RegisterPlan, value: number | bigint): Values {
   const bits = BigInt(value);
-  return decode(Uint32Array.of(half(bits, 0), half(bits, 1)));
+  return decoder()(Uint32Array.of(half(bits, 0), half(bits, 1)));
 }
 
 /** A timeout says which register, and which of its fields. */

@@ -1,11 +1,17 @@
 import {
+  checkWaitLimits,
   errnoOf,
   ioctl,
-  runAll,
+  ioctlAsync,
+  undo,
   vfioConstants,
   VfioError,
   vfioIoctls,
   vfioStructs,
+  type Ioctl,
+  type IoctlArgument,
+  type IoctlContext,
+  type ValueOfArgument,
 } from "@vfio/ioctl-native";
 import { isCommandSet, setCommand } from "./command.js";
 import type { CommandFlag } from "./config/command-status.js";
@@ -27,7 +33,13 @@ export interface ResetOptions {
   readonly restoreInterrupts?: boolean;
 }
 
-/** What is reset, and what of it the caller's process uses. */
+/** As {@link ResetOptions}, for a reset off the event loop. */
+export interface ResetAsyncOptions extends ResetOptions {
+  /** If it is aborted by now, nothing is reset. A reset that has begun goes on to its end. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** What is reset, and what of it the caller's process uses now. */
 export interface ResetTarget {
   readonly device: VfioDevice;
   readonly config: ConfigSpace;
@@ -45,19 +57,37 @@ export function canReset(device: VfioDevice): boolean {
   return (struct.decode(buffer).flags & vfioConstants.VFIO_DEVICE_FLAGS_RESET) !== 0;
 }
 
+/** A reset that is ready to be done, here or off the event loop. */
+export interface ResetCall {
+  readonly run: () => void;
+  readonly runAsync: () => Promise<void>;
+}
+
+/** What is asked of the kernel by one ioctl, either way. */
+export function resetCall<A extends IoctlArgument>(
+  device: VfioDevice,
+  request: Ioctl<A>,
+  value: ValueOfArgument<A>,
+  context: (errno: number) => IoctlContext,
+): ResetCall {
+  return {
+    run: () => void ioctl(device, request, value, context),
+    runAsync: async () => {
+      await ioctlAsync(device, request, value, context);
+    },
+  };
+}
+
 /**
  * Makes ready to reset one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, as the kernel chooses).
- * @returns what does it.
  * @throws VfioError `ERR_VFIO_NO_RESET`.
  */
-export function planReset(device: VfioDevice): () => void {
+export function planReset(device: VfioDevice): ResetCall {
   if (!canReset(device)) throw noResetError(device);
-  return () => {
-    ioctl(device, vfioIoctls.VFIO_DEVICE_RESET, 0, (errno) => ({
-      what: `cannot reset ${nameOf(device)}`,
-      ...(errno === errnoOf("EAGAIN") ? { hint: "The kernel is busy with the device: try again" } : {}),
-    }));
-  };
+  return resetCall(device, vfioIoctls.VFIO_DEVICE_RESET, 0, (errno) => ({
+    what: `cannot reset ${nameOf(device)}`,
+    hint: errno === errnoOf("EAGAIN") ? "The kernel is busy with the device: try again" : undefined,
+  }));
 }
 
 /**
@@ -65,7 +95,34 @@ export function planReset(device: VfioDevice): () => void {
  * interrupts (Linux 6.12); other ways to reset do not, so nothing here relies on it: interrupts are disabled before
  * and enabled anew.
  */
-export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: () => void): void {
+export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: ResetCall): void {
+  const after = prepare(target, options);
+  try {
+    reset.run();
+  } catch (error) {
+    after.failed(error);
+  }
+  after.done();
+}
+
+/** As {@link resetKeeping}; the reset itself is done off the event loop. */
+export async function resetKeepingAsync(
+  target: ResetTarget,
+  options: ResetAsyncOptions,
+  reset: ResetCall,
+): Promise<void> {
+  checkWaitLimits({ signal: options.signal });
+  const after = prepare(target, options);
+  try {
+    await reset.runAsync();
+  } catch (error) {
+    after.failed(error);
+  }
+  after.done();
+}
+
+/** Does what comes before a reset. What comes after it depends on how it went. */
+function prepare(target: ResetTarget, options: ResetOptions) {
   const { config, interrupts } = target;
   const name = nameOf(target.device);
   checkPresent(config, name);
@@ -73,18 +130,20 @@ export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: 
   const wanted = wantedBits(config, options);
   const enabled = interrupts?.enabled === true;
   interrupts?.disable();
-  try {
-    reset();
-  } catch (error) {
-    const rethrow = (): never => {
-      throw error;
-    };
-    runAll([() => enabled && interrupts.enable(), rethrow]);
-  }
-  checkPresent(config, name);
-  bringToD0(config, name);
-  for (const [flag, on] of wanted) if (isCommandSet(config, flag) !== on) setCommand(config, flag, on, name);
-  if (enabled && options.restoreInterrupts !== false) interrupts.enable();
+  // They may have been closed meanwhile, if the event loop went on.
+  const enable = (): void => {
+    if (enabled && target.interrupts === interrupts) interrupts.enable();
+  };
+  return {
+    failed: (error: unknown): never => undo(error, [enable]),
+    done: (): void => {
+      checkPresent(config, name);
+      bringToD0(config, name);
+      for (const [flag, on] of wanted)
+        if (isCommandSet(config, flag) !== on) setCommand(config, flag, on, name);
+      if (options.restoreInterrupts !== false) enable();
+    },
+  };
 }
 
 function wantedBits(config: ConfigSpace, options: ResetOptions): [flag: CommandFlag, on: boolean][] {

@@ -1,4 +1,4 @@
-import { VfioError } from "@vfio/ioctl-native";
+import { argumentError, VfioError } from "@vfio/ioctl-native";
 import { decodeFlags, type BitFlags } from "./config/bits.js";
 import { STATUS, type ClearableStatusFlag, type StatusFlag } from "./config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
@@ -23,9 +23,11 @@ export class StatusRegister {
 
   /**
    * Clears error bits, which stay set otherwise: writes 1 to these and 0 to all others, and reads them back.
-   * @throws VfioError `ERR_VFIO_STATUS_REGISTER` if one is still set: vfio-pci lets nobody write this register.
+   * @throws VfioError `ERR_VFIO_STATUS_REGISTER` if one is still set: vfio-pci lets nobody write this register;
+   * VfioRangeError `ERR_VFIO_ARGUMENT`.
    */
   clear(...flags: readonly ClearableStatusFlag[]): void {
+    for (const flag of flags) checkFlag(flag);
     this.#config.write16(
       OFFSET,
       flags.reduce((mask, flag) => mask | (1 << STATUS[flag][0]), 0),
@@ -34,6 +36,11 @@ export class StatusRegister {
     const left = flags.filter((flag) => now[flag]);
     if (left.length > 0) throw notClearedError(this.#device, left);
   }
+}
+
+function checkFlag(flag: unknown): void {
+  if (typeof flag === "string" && Object.hasOwn(STATUS, flag)) return;
+  throw argumentError("the status bit", `one of ${Object.keys(STATUS).join(", ")}`, flag);
 }
 
 function notClearedError(device: string, flags: readonly ClearableStatusFlag[]): VfioError {

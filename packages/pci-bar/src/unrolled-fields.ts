@@ -1,5 +1,6 @@
 import vm from "node:vm";
-import type { AnyFieldValue, FieldDecoder, FieldPlacer } from "./register-field.js";
+import { half, maskOf, type AnyFieldValue, type FieldDecoder, type FieldPlacer } from "./register-field.js";
+import type { FieldLayout } from "./register-layout.js";
 
 /*
  * Loops over a register's fields, written out as code of the register's own: one call for each field. V8 inlines a call
@@ -14,6 +15,12 @@ const CODE = { filename: "@vfio/pci-bar/unrolled-fields" };
 /** Takes all fields out of a register's halves, by name. */
 export type FieldsDecoder = (halves: Uint32Array) => Record<string, AnyFieldValue>;
 
+/** Makes, for one place of a register, what reads it and takes its fields out. */
+export type ReaderMaker = (
+  load: (offset: number) => number,
+  offset: number,
+) => () => Record<string, AnyFieldValue>;
+
 /** Puts the fields that are named into a register's halves. */
 export type FieldsPlacer = (values: Readonly<Record<string, unknown>>, halves: Uint32Array) => void;
 
@@ -21,11 +28,39 @@ export type FieldsPlacer = (values: Readonly<Record<string, unknown>>, halves: U
 export function unrolledDecoder(decoders: ReadonlyMap<string, FieldDecoder>): FieldsDecoder {
   if (decoders.size === 0) return () => ({});
   const { names, parameters } = written(decoders);
-  // Without the brackets it would be the object's prototype; with them, other names would cost more.
-  const keys = names.map((name) => (name === '"__proto__"' ? `[${name}]` : name));
-  const fields = keys.map((key, at) => `${key}: ${parameters[at]}(halves)`);
+  const fields = names.map((name, at) => `${keyOf(name)}: ${parameters[at]}(halves)`);
   const make = vm.compileFunction(`return (halves) => ({ ${fields.join(", ")} });`, parameters, CODE);
   return (make as (...calls: FieldDecoder[]) => FieldsDecoder)(...decoders.values());
+}
+
+/**
+ * What makes the readers of a register of up to 32 bits, at all its places: V8 takes them for one function at several
+ * offsets, and inlines it also where one place in the program reads several of them, as it does with an array's.
+ */
+export function unrolledReader(fields: readonly FieldLayout[]): ReaderMaker {
+  const tables = new Map(fields.map((field) => [field.name, field.values]));
+  const { names, parameters } = written(tables);
+  const values = fields.map(
+    (field, at) => `${keyOf(names[at] ?? "")}: ${fieldOf(field, parameters[at] ?? "")}`,
+  );
+  const reader = `() => { const bits = load(offset); return { ${values.join(", ")} }; }`;
+  const make = vm.compileFunction(`return (load, offset) => ${reader};`, parameters, CODE);
+  return (make as (...tables: FieldLayout["values"][]) => ReaderMaker)(...tables.values());
+}
+
+/** A field's value as an expression of the register's `bits`, and of the table with the names of its values. */
+function fieldOf(field: FieldLayout, table: string): string {
+  // As bit operators take it: signed.
+  const masked = `(bits & ${half(maskOf(field), 0) | 0})`;
+  if (field.kind === "flag") return `${masked} !== 0`;
+  const number = `${masked} >>> ${field.low}`;
+  if (field.kind === "wide") return `BigInt(${number})`;
+  return field.kind === "named" ? `${table}.get(${number}) ?? ${number}` : number;
+}
+
+/** Without the brackets it would be the object's prototype; with them, other names would cost more. */
+function keyOf(name: string): string {
+  return name === '"__proto__"' ? `[${name}]` : name;
 }
 
 /** One placer of many. For any other name it calls `refuse`, which throws. */

@@ -18,6 +18,8 @@ export class FakeDevice {
   irq = { flags: vfioConstants.VFIO_IRQ_INFO_EVENTFD, count: 1 };
   canReset = true;
   onReset: () => void = () => undefined;
+  /** A reset off the event loop takes until then. */
+  untilReset: Promise<unknown> = Promise.resolve();
   /** Called after a write of the command register. */
   onCommand: () => void = () => undefined;
   /** It is pulled out: its config space reads as all ones. */
@@ -54,11 +56,16 @@ export class FakeDevice {
     const { eventfds, mappings } = this.held;
     const fake: Partial<Kernel> = {
       ioctl: (_fd, request, argument) => this.#ioctl(request, argument as Uint8Array),
+      ioctlAsync: async (_fd, request, argument) => {
+        await this.untilReset;
+        return this.#ioctl(request, argument as Uint8Array);
+      },
       pread: (_fd, bytes, offset) => this.#readConfig(bytes, offset % 2 ** 40),
       pwrite: (_fd, bytes, offset) => this.#writeConfig(bytes, offset % 2 ** 40),
       readLink: (link) => this.#linkOf(link),
       eventfd: () => this.#open(eventfds),
       eventfdRead: () => 0,
+      eventfdSpin: () => 0,
       watch: () => ({}),
       unwatch: () => undefined,
       watchRef: () => undefined,

@@ -253,6 +253,22 @@ describe("given a kernel that cannot do all that is asked", () => {
     expect(interrupts.enabled).toBe(false);
   });
 
+  it("no vector left, neither for the first ones nor for more: that is told as what it is, not as a full disk", () => {
+    fake.irq = { ...fake.irq, count: 1024 };
+    const interrupts = pci.setUpInterrupts({ vectors: 1000 });
+    fake.refusals.setIrqs = errnoOf("ENOSPC");
+
+    const error = errorOf(() => interrupts.enable());
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_INTERRUPT_VECTORS", hint: "Set up fewer" });
+    expect(error.message).toContain("too few vectors left for the msi interrupts of 0000:00:10.0, not 1000");
+    expect(interrupts.enabled).toBe(false);
+    delete fake.refusals.setIrqs;
+    interrupts.enable();
+    fake.refusals.setIrqs = errnoOf("ENOSPC");
+    expect(errorOf(() => interrupts.addVectors(24)).message).toContain("not 1024");
+  });
+
   it("no vectors can be added to enabled ones: said with the way around, which works", () => {
     fake.irq = { count: 8, flags: fake.irq.flags | vfioConstants.VFIO_IRQ_INFO_NORESIZE };
     const interrupts = pci.setUpInterrupts({ vectors: 2, start: 1 });
@@ -272,9 +288,9 @@ describe("given a kernel that cannot do all that is asked", () => {
     fake.irq = { ...fake.irq, count: 8 };
     const interrupts = pci.setUpInterrupts();
     interrupts.enable();
-    fake.refusals.setIrqs = errnoOf("ENOSPC");
+    fake.refusals.setIrqs = errnoOf("ENOMEM");
 
-    expect(errorOf(() => interrupts.addVectors(3))).toMatchObject({ code: "ENOSPC" });
+    expect(errorOf(() => interrupts.addVectors(3))).toMatchObject({ code: "ENOMEM" });
 
     expect(interrupts.vectors).toEqual([interrupts.vector(0)]);
     expect(fake.held.eventfds).toEqual(new Set([interrupts.vector(0).fd]));

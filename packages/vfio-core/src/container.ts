@@ -1,15 +1,24 @@
 import type { Fd } from "@vfio/ioctl-native";
 import {
+  argumentError,
+  check,
+  checkFunction,
+  checkHasFd,
+  checkOptions,
+  checkWaitLimits,
   errnoOf,
   ioctl,
   openFile,
   readIommuInfo,
   tryIoctl,
+  undo,
   VfioError,
   vfioConstants,
   vfioIoctls,
+  vfioStructs,
   type HasFd,
   type IommuInfo,
+  type WaitLimits,
 } from "@vfio/ioctl-native";
 import { Group } from "./group.js";
 
@@ -43,12 +52,13 @@ export interface ContainerOptions {
  * console.log(container.iommuInfo().iovaRanges); // what can be mapped
  * ```
  */
-export class Container implements HasFd, Disposable {
+export class Container implements HasFd, Disposable, AsyncDisposable {
   /** The IOMMU type that this container sets, or has set, for its groups. */
   readonly iommuType: IommuType;
   readonly #fd: Fd;
   readonly #groups = new Set<Group>();
   readonly #groupListeners = new Set<() => void>();
+  #closing: Promise<void> | undefined;
 
   private constructor(fd: Fd, wanted: IommuType | undefined) {
     this.#fd = fd;
@@ -59,15 +69,16 @@ export class Container implements HasFd, Disposable {
   /**
    * Opens a new container (`/dev/vfio/vfio`) and checks the API version and the IOMMU extension.
    * @throws VfioSystemError (`ENOENT`, `EACCES`) with its remedy; VfioError `ERR_VFIO_API_VERSION`,
-   * `ERR_VFIO_NO_IOMMU_TYPE`.
+   * `ERR_VFIO_NO_IOMMU_TYPE`; VfioRangeError `ERR_VFIO_ARGUMENT`.
    */
   static open(options: ContainerOptions = {}): Container {
+    checkOptions("the options of a container", options);
+    checkIommuType(options.iommuType);
     const fd = openFile(CONTAINER_PATH, { name: "the VFIO container", hint: openHint });
     try {
       return new Container(fd, options.iommuType);
     } catch (error) {
-      fd.close();
-      throw error;
+      undo(error, [() => fd.close()]);
     }
   }
 
@@ -86,9 +97,15 @@ export class Container implements HasFd, Disposable {
     return ioctl(this, vfioIoctls.VFIO_GET_API_VERSION, 0);
   }
 
-  /** True if the kernel has an extension (`VFIO_…_IOMMU` and others; see {@link vfioConstants}). */
+  /**
+   * True if the kernel has an extension (`VFIO_…_IOMMU` and others; see {@link vfioConstants}).
+   * @throws VfioSystemError if the kernel does not answer; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
+   */
   supports(extension: number): boolean {
-    return tryIoctl(this, vfioIoctls.VFIO_CHECK_EXTENSION, extension) > 0;
+    const answer = ioctl(this, vfioIoctls.VFIO_CHECK_EXTENSION, extension, () => ({
+      what: `cannot ask the VFIO container for its extension ${extension}`,
+    }));
+    return answer > 0;
   }
 
   /**
@@ -104,27 +121,26 @@ export class Container implements HasFd, Disposable {
       this.attach(group);
       return group;
     } catch (error) {
-      group.close();
-      throw error;
+      undo(error, [() => group.close()]);
     }
   }
 
   /**
    * Adds an open, viable group to this container, and with the first one sets the IOMMU type.
    * {@link addGroup} does all of it in one step.
-   * @throws VfioSystemError `EINVAL`, `EPERM`, `EBUSY` with what to look for. And what a listener of
+   * @throws VfioSystemError `EINVAL`, `EPERM` with what to look for; VfioRangeError `ERR_VFIO_ARGUMENT`. And what a listener of
    * {@link onGroupAdded} throws: all are called, then the first error is thrown, and the group stays attached.
    */
   attach(group: Group): void {
+    checkGroup(group);
     ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, this.fd, (errno) => ({
       what: `cannot add IOMMU group ${group.number} to the container`,
-      ...attachHint(errno),
+      hint: () => joinHint(errno, group),
     }));
     try {
-      if (this.#groups.size === 0) this.#setIommuType(group.number);
+      this.#setIommuType(group.number);
     } catch (error) {
-      tryIoctl(group, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
-      throw error;
+      undo(error, [() => leave(group)]);
     }
     this.#groups.add(group);
     group.onClose(() => this.#groups.delete(group));
@@ -137,6 +153,7 @@ export class Container implements HasFd, Disposable {
    * throws when all have been called; {@link addGroup} then closes the group again.
    */
   onGroupAdded(listener: () => void): Disposable {
+    checkFunction("the listener of a container", listener);
     this.#groupListeners.add(listener);
     return { [Symbol.dispose]: () => void this.#groupListeners.delete(listener) };
   }
@@ -149,20 +166,28 @@ export class Container implements HasFd, Disposable {
     return readIommuInfo(this);
   }
 
-  /** @throws VfioError `ERR_VFIO_CONTAINER_IN_USE` while it has groups. Closing twice does nothing. */
+  /**
+   * Closing twice does nothing. **This call blocks** if it closes the container's last fd, and other processes have left
+   * mappings in it. {@link closeAsync} does not.
+   * @throws VfioError `ERR_VFIO_CONTAINER_IN_USE` while it has groups.
+   */
   close(): void {
     if (this.#fd.closed) return;
-    if (this.#groups.size > 0) {
-      const numbers = this.groups.map((group) => group.number).join(", ");
-      throw new VfioError(
-        "ERR_VFIO_CONTAINER_IN_USE",
-        `cannot close the container: it still has group ${numbers}`,
-        {
-          hint: "Close its groups first",
-        },
-      );
-    }
+    this.#checkFree();
     this.#fd.close();
+  }
+
+  /**
+   * As {@link close}, off the event loop. This object is closed at once.
+   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
+   */
+  async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
+    checkOptions("the options of closeAsync()", options);
+    checkWaitLimits(options);
+    if (this.#fd.closed) return this.#closing;
+    this.#checkFree();
+    this.#closing = this.#fd.closeAsync().finally(() => (this.#closing = undefined));
+    return this.#closing;
   }
 
   /** As {@link close}. */
@@ -170,12 +195,41 @@ export class Container implements HasFd, Disposable {
     this.close();
   }
 
-  /** The kernel accepts a type only once a group is there, since the group's IOMMU decides what is possible. */
+  /** As {@link closeAsync}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.closeAsync();
+  }
+
+  #checkFree(): void {
+    if (this.#groups.size === 0) return;
+    const numbers = this.groups.map((group) => group.number).join(", ");
+    throw new VfioError(
+      "ERR_VFIO_CONTAINER_IN_USE",
+      `cannot close the container: it still has group ${numbers}`,
+      { hint: "Close its groups first" },
+    );
+  }
+
+  /**
+   * The kernel accepts a type only once a group is there, since the group's IOMMU decides what is possible; and only
+   * once, until the last group has left. Other processes may have groups in the container, so this one cannot know
+   * which it is: EINVAL is then no failure, and the IOMMU answers.
+   */
   #setIommuType(group: number): void {
-    ioctl(this, vfioIoctls.VFIO_SET_IOMMU, IOMMU_TYPES[this.iommuType], (errno) => ({
+    if (this.#groups.size > 0 && this.#hasIommu()) return;
+    const result = tryIoctl(this, vfioIoctls.VFIO_SET_IOMMU, IOMMU_TYPES[this.iommuType]);
+    if (result === errnoOf("EINVAL") && this.#hasIommu()) return;
+    check(result, () => ({
+      syscall: "ioctl",
+      ioctl: vfioIoctls.VFIO_SET_IOMMU.name,
       what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
-      ...attachHint(errno),
+      hint: attachHint(result),
     }));
+  }
+
+  #hasIommu(): boolean {
+    const info = vfioStructs.vfio_iommu_type1_info;
+    return tryIoctl(this, vfioIoctls.VFIO_IOMMU_GET_INFO, info.encode({ argsz: info.bytes })) >= 0;
   }
 
   #tellOfGroup(): void {
@@ -221,13 +275,36 @@ function openHint(errno: number): string | undefined {
   return undefined;
 }
 
-function attachHint(errno: number): { hint?: string } {
-  if (errno === errnoOf("EPERM") || errno === errnoOf("EINVAL")) {
-    return {
-      hint:
-        "`dmesg` tells why: a firmware 1:1 mapping (RMRR), no interrupt remapping " +
-        "(vfio_iommu_type1 allow_unsafe_interrupts=1 accepts that), or a group that is in another container",
-    };
-  }
-  return {};
+function checkIommuType(type: unknown): void {
+  if (type === undefined || (typeof type === "string" && Object.hasOwn(IOMMU_TYPES, type))) return;
+  throw argumentError("iommuType", Object.keys(IOMMU_TYPES).join(" or "), type);
+}
+
+function checkGroup(group: unknown): void {
+  checkHasFd("the group", "an open Group", group);
+  if (!(group as { onClose?: unknown }).onClose) throw argumentError("the group", "an open Group", group);
+}
+
+function leave(group: Group): void {
+  ioctl(group, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0, () => ({
+    what: `cannot take IOMMU group ${group.number} out of the container`,
+  }));
+}
+
+/** The group joins an IOMMU that is driven already (vfio_iommu_type1_attach_group), or a container without one. */
+function joinHint(errno: number, group: Group): string | undefined {
+  if (errno === errnoOf("EINVAL") && group.status().inContainer)
+    return "It is in a container already, which it leaves when all fds of the group are closed";
+  return attachHint(errno);
+}
+
+function attachHint(errno: number): string | undefined {
+  if (errno === errnoOf("EPERM"))
+    return (
+      "`dmesg` tells why: a firmware 1:1 mapping (RMRR), or no interrupt remapping " +
+      "(vfio_iommu_type1 allow_unsafe_interrupts=1 accepts that)"
+    );
+  if (errno === errnoOf("EINVAL"))
+    return "Its IOMMU does not go with the container: what is mapped there lies in a range that it reserves, or its pages are larger";
+  return undefined;
 }

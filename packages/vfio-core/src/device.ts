@@ -1,16 +1,21 @@
 import {
+  argumentError,
+  checkOptions,
+  checkWaitLimits,
   errnoOf,
   Fd,
   Holds,
   ioctl,
+  undo,
   vfioConstants,
   VfioError,
   vfioIoctls,
   vfioStructs,
   type HasFd,
-  type IoctlContext,
+  type WaitLimits,
 } from "@vfio/ioctl-native";
-import { describePciDevice } from "./topology.js";
+import { readGroupStatus } from "./group-status.js";
+import { checkVfToken, vfTokenHint } from "./vf-token.js";
 
 /** What the kernel says of an open device (`VFIO_DEVICE_GET_INFO`). */
 export interface DeviceInfo {
@@ -31,7 +36,7 @@ export interface OpenDeviceOptions {
 }
 
 /** An open VFIO device. Everything PCI about it (BARs, config space, interrupts) is `@vfio/pci-bar`'s. */
-export class Device implements HasFd, Disposable {
+export class Device implements HasFd, Disposable, AsyncDisposable {
   /** Its full PCI address, e.g. `0000:00:10.0`. */
   readonly bdf: string;
   /** What the kernel said of it when it was opened. */
@@ -39,6 +44,7 @@ export class Device implements HasFd, Disposable {
   readonly #fd: Fd;
   readonly #onClose: (device: Device) => void;
   readonly #holds = new Holds();
+  #closing: Promise<void> | undefined;
 
   private constructor(fd: Fd, bdf: string, onClose: (device: Device) => void) {
     this.#fd = fd;
@@ -54,16 +60,19 @@ export class Device implements HasFd, Disposable {
     options: OpenDeviceOptions,
     onClose: (device: Device) => void,
   ): Device {
-    const name = options.vfToken === undefined ? bdf : `${bdf} vf_token=${options.vfToken}`;
-    const fd = ioctl(group, vfioIoctls.VFIO_GROUP_GET_DEVICE_FD, name, (errno) =>
-      openContext(errno, bdf, group.number),
-    );
+    checkOptions("the options of openDevice()", options);
+    const { vfToken } = options;
+    checkVfToken(vfToken);
+    const name = vfToken === undefined ? bdf : `${bdf} vf_token=${vfToken}`;
+    const fd = ioctl(group, vfioIoctls.VFIO_GROUP_GET_DEVICE_FD, name, (errno) => ({
+      what: `cannot open PCI device ${bdf} of IOMMU group ${group.number}`,
+      hint: () => vfTokenHint(errno, bdf, vfToken) ?? openHint(errno, bdf, group),
+    }));
     const owner = new Fd(fd, `PCI device ${bdf}`);
     try {
       return new Device(owner, bdf, onClose);
     } catch (error) {
-      owner.close();
-      throw error;
+      undo(error, [() => owner.close()]);
     }
   }
 
@@ -77,35 +86,61 @@ export class Device implements HasFd, Disposable {
    * @param reason who needs it, for the error that {@link close} then throws.
    */
   hold(reason: string): Disposable {
+    if (typeof reason !== "string") throw argumentError("the reason of a hold", "a text", reason);
     return this.#holds.add(reason);
   }
 
   /**
-   * Closing twice does nothing. The kernel resets a device when its last fd closes, if it can.
+   * Closing twice does nothing. **This call blocks** if it closes the device's last fd: the kernel resets the device
+   * then, if it can, which takes up to seconds. {@link closeAsync} does not.
    * @throws VfioError `ERR_VFIO_DEVICE_IN_USE` while BARs are mapped or interrupts set up.
    */
   close(): void {
     if (this.#fd.closed) return;
-    const { reasons } = this.#holds;
-    if (reasons.length > 0) {
-      throw new VfioError(
-        "ERR_VFIO_DEVICE_IN_USE",
-        `cannot close ${this.bdf}: in use by ${reasons.join(", ")}`,
-        {
-          hint: "Close the PciDevice, its mapped BARs and its interrupts first",
-        },
-      );
-    }
+    this.#checkFree();
     try {
       this.#fd.close();
     } finally {
-      this.#onClose(this);
+      this.#afterClose();
     }
+  }
+
+  /**
+   * As {@link close}, off the event loop. This object is closed at once; its group can be when the promise is settled.
+   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
+   */
+  async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
+    checkOptions("the options of closeAsync()", options);
+    checkWaitLimits(options);
+    if (this.#fd.closed) return this.#closing;
+    this.#checkFree();
+    this.#closing = this.#fd.closeAsync().finally(() => this.#afterClose());
+    return this.#closing;
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  /** As {@link closeAsync}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.closeAsync();
+  }
+
+  #checkFree(): void {
+    const { reasons } = this.#holds;
+    if (reasons.length === 0) return;
+    throw new VfioError(
+      "ERR_VFIO_DEVICE_IN_USE",
+      `cannot close ${this.bdf}: in use by ${reasons.join(", ")}`,
+      { hint: "Close the PciDevice, its mapped BARs and its interrupts first" },
+    );
+  }
+
+  #afterClose(): void {
+    this.#closing = undefined;
+    this.#onClose(this);
   }
 }
 
@@ -124,16 +159,13 @@ function readDeviceInfo(device: HasFd, bdf: string): DeviceInfo {
   };
 }
 
-function openContext(errno: number, bdf: string, group: number): IoctlContext {
-  const what = `cannot open PCI device ${bdf} of IOMMU group ${group}`;
-  if (errno === errnoOf("EINVAL"))
-    return { what, hint: "The group must be in a container whose IOMMU type is set" };
-  if (errno === errnoOf("EACCES") && describePciDevice(bdf).isVirtualFunction) {
-    return {
-      what,
-      hint: "A VF token is required: the owner of its physical function set one; pass it as vfToken",
-    };
-  }
-  if (errno === errnoOf("ENODEV")) return { what, hint: `It is not bound to VFIO: lspci -k -s ${bdf}` };
-  return { what };
+function openHint(
+  errno: number,
+  bdf: string,
+  group: HasFd & { readonly number: number },
+): string | undefined {
+  if (errno === errnoOf("ENODEV")) return `It is not bound to VFIO: lspci -k -s ${bdf}`;
+  if (errno === errnoOf("EINVAL") && !readGroupStatus(group, group.number).inContainer)
+    return "The group must be in a container whose IOMMU type is set";
+  return undefined;
 }

@@ -1,14 +1,40 @@
-import { kernel, listFolder, readSysfs } from "@vfio/ioctl-native";
+import { kernel } from "@vfio/ioctl-native";
 
-/** The processes that have a file open, as "pid 123 (node)"; only those whose /proc entries we may read. */
-export function holdersOf(file: string): string[] {
-  return listFolder("/proc")
-    .filter((name) => /^\d+$/.test(name) && hasOpen(name, file))
-    .map((pid) => `pid ${pid} (${readSysfs(`/proc/${pid}/comm`) ?? "gone"})`);
+/** Who has something open, as far as `/proc` lets this process see. */
+export interface Holders {
+  /** This process has it, in whichever thread: a process has one table of fds. */
+  readonly own: boolean;
+  /** The other processes, as "pid 123 (node)". */
+  readonly others: readonly string[];
 }
 
-function hasOpen(pid: string, file: string): boolean {
-  const names = kernel().list(`/proc/${pid}/fd`);
-  if (typeof names === "number") return false;
-  return names.some((fd) => kernel().readLink(`/proc/${pid}/fd/${fd}`) === file);
+/**
+ * Looks for processes by what the links in `/proc/<pid>/fd` say they have open. It is asked for hints, so it never
+ * throws: what cannot be read, or has ended meanwhile, is left out.
+ */
+export function holdersBy(hasIt: (links: readonly string[]) => boolean): Holders {
+  const own = kernel().readLink("/proc/self");
+  const pids = namesIn("/proc").filter((name) => /^\d+$/.test(name) && name !== own);
+  return { own: hasIt(linksOf("self")), others: pids.filter((pid) => hasIt(linksOf(pid))).map(nameOf) };
+}
+
+/** The processes that have one of some files open. */
+export function holdersOf(...files: readonly string[]): Holders {
+  return holdersBy((links) => links.some((link) => files.includes(link)));
+}
+
+function linksOf(pid: string): string[] {
+  return namesIn(`/proc/${pid}/fd`)
+    .map((fd) => kernel().readLink(`/proc/${pid}/fd/${fd}`))
+    .filter((link) => typeof link === "string");
+}
+
+function nameOf(pid: string): string {
+  const name = kernel().readText(`/proc/${pid}/comm`);
+  return typeof name === "string" ? `pid ${pid} (${name.trimEnd()})` : `pid ${pid}`;
+}
+
+function namesIn(folder: string): readonly string[] {
+  const names = kernel().list(folder);
+  return typeof names === "number" ? [] : names;
 }

@@ -14,7 +14,8 @@ export {
   type PciDeviceInfo,
 } from "./topology.js";
 export { culpritsOf } from "./viability.js";
-export { bindDriver } from "./bind.js";
+export { bindDriver, bindDriverAsync, DriverBinding } from "./bind.js";
 export { Container, type ContainerOptions, type IommuType } from "./container.js";
-export { Group, type GroupStatus } from "./group.js";
+export { Group } from "./group.js";
+export type { GroupStatus } from "./group-status.js";
 export { Device, type DeviceInfo, type OpenDeviceOptions } from "./device.js";

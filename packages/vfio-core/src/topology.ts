@@ -1,7 +1,8 @@
-import { exists, listFolder, readLinkName, readSysfs, VfioError } from "@vfio/ioctl-native";
+import { exists, listFolder, readLinkName, readSysfs, VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import { normalizeBdf } from "./bdf.js";
 
-const PCI_DEVICES = "/sys/bus/pci/devices";
+/** Where sysfs has a folder for each PCI device. */
+export const PCI_DEVICES = "/sys/bus/pci/devices";
 const IOMMU_GROUPS = "/sys/kernel/iommu_groups";
 
 /** What sysfs says of a PCI device. */
@@ -24,31 +25,34 @@ export interface PciDeviceInfo {
 
 /**
  * Reads a device's identity, driver and IOMMU group from sysfs.
- * @throws VfioRangeError `ERR_VFIO_BAD_BDF`; VfioError `ERR_VFIO_NO_SUCH_DEVICE`.
+ * @throws VfioRangeError `ERR_VFIO_BAD_BDF`; VfioError `ERR_VFIO_NO_SUCH_DEVICE`; `ERR_VFIO_NO_SYSFS`.
  */
 export function describePciDevice(address: string): PciDeviceInfo {
   const bdf = normalizeBdf(address);
+  const device = readDevice(bdf);
+  if (device !== undefined) return device;
+  checkSysfs();
+  throw new VfioError("ERR_VFIO_NO_SUCH_DEVICE", `there is no PCI device ${bdf}`, {
+    hint: "`lspci -D` lists the devices of this machine",
+  });
+}
+
+/** `undefined` if there is no such PCI device, or no more: then one of its files is missing, the last one read at the latest. */
+function readDevice(bdf: string): PciDeviceInfo | undefined {
   const folder = `${PCI_DEVICES}/${bdf}`;
-  const vendor = readSysfs(`${folder}/vendor`);
-  if (vendor === undefined) {
-    throw new VfioError("ERR_VFIO_NO_SUCH_DEVICE", `there is no PCI device ${bdf}`, {
-      hint: "`lspci -D` lists the devices of this machine",
-    });
-  }
+  const driver = readLinkName(`${folder}/driver`);
   const group = readLinkName(`${folder}/iommu_group`);
-  return {
-    bdf,
-    vendorId: Number(vendor),
-    deviceId: Number(readSysfs(`${folder}/device`)),
-    classCode: Number(readSysfs(`${folder}/class`)),
-    driver: readLinkName(`${folder}/driver`),
-    iommuGroup: group === undefined ? undefined : Number(group),
-    isVirtualFunction: exists(`${folder}/physfn`),
-  };
+  const isVirtualFunction = exists(`${folder}/physfn`);
+  const ids = ["vendor", "device", "class"].map((name) => readSysfs(`${folder}/${name}`));
+  if (ids.includes(undefined)) return undefined;
+  const [vendorId = NaN, deviceId = NaN, classCode = NaN] = ids.map(Number);
+  const iommuGroup = group === undefined ? undefined : Number(group);
+  return { bdf, vendorId, deviceId, classCode, driver, iommuGroup, isVirtualFunction };
 }
 
 /**
- * All PCI devices of the machine, by address.
+ * All PCI devices of the machine, by address. What is plugged out meanwhile is left out.
+ * @throws VfioError `ERR_VFIO_NO_SYSFS`.
  * @example
  * ```ts
  * import { listPciDevices } from "@vfio/vfio-core";
@@ -57,7 +61,7 @@ export function describePciDevice(address: string): PciDeviceInfo {
  * ```
  */
 export function listPciDevices(): PciDeviceInfo[] {
-  return listFolder(PCI_DEVICES).map(describePciDevice);
+  return readDevices(PCI_DEVICES);
 }
 
 /**
@@ -68,25 +72,64 @@ export function listPciDevices(): PciDeviceInfo[] {
 export function iommuGroupOf(address: string): number {
   const { bdf, iommuGroup } = describePciDevice(address);
   if (iommuGroup !== undefined) return iommuGroup;
-  const machineHasGroups = listFolder(IOMMU_GROUPS).length > 0;
   throw new VfioError("ERR_VFIO_NO_IOMMU_GROUP", `PCI device ${bdf} is in no IOMMU group`, {
-    hint: machineHasGroups
-      ? "This machine's IOMMU does not cover it: try another slot"
-      : "No IOMMU is in use: switch on VT-d or AMD-Vi in the firmware, and boot with intel_iommu=on or amd_iommu=on",
+    hint: () =>
+      listFolder(IOMMU_GROUPS).length > 0
+        ? "This machine's IOMMU does not cover it: try another slot"
+        : "No IOMMU is in use: switch on VT-d or AMD-Vi in the firmware, and boot with intel_iommu=on or amd_iommu=on",
   });
 }
 
-/** True if the machine has an IOMMU group of that number, bound to VFIO or not. */
+/**
+ * True if the machine has an IOMMU group of that number, bound to VFIO or not.
+ * @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER`; VfioError `ERR_VFIO_NO_SYSFS`.
+ */
 export function iommuGroupExists(group: number): boolean {
-  return exists(`${IOMMU_GROUPS}/${group}`);
+  checkGroupNumber(group);
+  if (exists(`${IOMMU_GROUPS}/${group}`)) return true;
+  checkSysfs();
+  return false;
 }
 
 /**
  * The PCI devices of an IOMMU group: they can reach each other behind the IOMMU's back, so they are given away
- * together or not at all.
+ * together or not at all. What is plugged out meanwhile is left out.
+ * @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER`; VfioError `ERR_VFIO_NO_SYSFS`.
  */
 export function devicesOfGroup(group: number): PciDeviceInfo[] {
-  return listFolder(`${IOMMU_GROUPS}/${group}/devices`)
-    .filter((name) => exists(`${PCI_DEVICES}/${name}`))
-    .map(describePciDevice);
+  checkGroupNumber(group);
+  return readDevices(`${IOMMU_GROUPS}/${group}/devices`);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER` for what no group's number can be. */
+export function checkGroupNumber(group: unknown): void {
+  if (typeof group === "number" && Number.isInteger(group) && group >= 0 && group < 2 ** 31) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_GROUP_NUMBER",
+    `the number of an IOMMU group is a whole number from 0 to 2^31 - 1, not ${String(group)}`,
+  );
+}
+
+/** True for a driver of VFIO's: `vfio-pci`, and those for one kind of device such as `mlx5_vfio_pci`. */
+export function isVfioDriver(driver: string | undefined): boolean {
+  return driver?.includes("vfio") === true;
+}
+
+/** The devices of a folder of links to them. Others than PCI's are left out, too. */
+function readDevices(folder: string): PciDeviceInfo[] {
+  const names = listFolder(folder);
+  if (names.length === 0) checkSysfs();
+  return names.map(readDevice).filter((device) => device !== undefined);
+}
+
+/** Without sysfs there seem to be no devices and no groups. */
+function checkSysfs(): void {
+  if (exists("/sys/bus") || exists("/sys/kernel")) return;
+  throw new VfioError(
+    "ERR_VFIO_NO_SYSFS",
+    "there is no sysfs at /sys, which knows the PCI devices and IOMMU groups",
+    {
+      hint: "Mount it: mount -t sysfs sysfs /sys",
+    },
+  );
 }

@@ -36,23 +36,35 @@ export function pciDevice(
 /** As {@link sysfsOnly}, with a VFIO that agrees to everything, except to what `replaced` answers. */
 export function vfioKernel(
   sysfs: Kernel,
-  replaced: Partial<Pick<Kernel, "open" | "close">> & { readonly openDevice?: number } = {},
+  replaced: Partial<Pick<Kernel, "open" | "close">> & {
+    readonly openDevice?: number;
+    /** What an ioctl answers, by its number, instead; asked each time. */
+    readonly ioctls?: Record<number, () => number>;
+    /** What a group's status says; viable by default. */
+    readonly groupFlags?: number;
+  } = {},
 ): Kernel {
+  const {
+    openDevice,
+    ioctls = {},
+    groupFlags = vfioConstants.VFIO_GROUP_FLAGS_VIABLE,
+    ...functions
+  } = replaced;
   let next = 10;
   const fake: Partial<Kernel> = {
     ...sysfs,
     open: () => next++,
     close: () => 0,
     ioctl: (_fd, request, argument) => {
+      const answer = ioctls[request];
+      if (answer !== undefined) return answer();
       if (request === vfioIoctls.VFIO_CHECK_EXTENSION.number) return 1;
-      if (request === vfioIoctls.VFIO_GROUP_GET_DEVICE_FD.number) return replaced.openDevice ?? next++;
+      if (request === vfioIoctls.VFIO_GROUP_GET_DEVICE_FD.number) return openDevice ?? next++;
       if (request === vfioIoctls.VFIO_GROUP_GET_STATUS.number)
-        vfioStructs.vfio_group_status.write(argument as Uint8Array, {
-          flags: vfioConstants.VFIO_GROUP_FLAGS_VIABLE,
-        });
+        vfioStructs.vfio_group_status.write(argument as Uint8Array, { flags: groupFlags });
       return 0;
     },
-    ...replaced,
+    ...functions,
   };
   return fake as Kernel;
 }

@@ -5,6 +5,8 @@ import {
   Container,
   culpritsOf,
   describePciDevice,
+  devicesOfGroup,
+  Group,
   iommuGroupExists,
   iommuGroupOf,
   listPciDevices,
@@ -72,6 +74,87 @@ describe("given a machine's sysfs", () => {
   });
 });
 
+describe("given a device that is plugged out while the machine is looked at", () => {
+  const GROUP = "/sys/kernel/iommu_groups/7/devices";
+  const machine = sysfsOnly(
+    { ...pciDevice(EDU), ...pciDevice(BRIDGE), [`${GROUP}/${EDU}`]: "", [`${GROUP}/${BRIDGE}`]: "" },
+    { [driver(EDU)]: "../drivers/e1000e", [driver(BRIDGE)]: "../drivers/e1000e" },
+  );
+
+  describe.each(["driver", "iommu_group", "physfn", "vendor", "device", "class"])(
+    "when %s is read",
+    (last) => {
+      /** ENOENT for what is looked up then, ENODEV for what was looked up just before: so sysfs answers. */
+      describe.each(["ENOENT", "ENODEV"] as const)("with %s", (errno) => {
+        function unplugging(): Kernel {
+          let gone = false;
+          const orGone = <T>(path: string, answer: () => T): T | number => {
+            if (path === `/sys/bus/pci/devices/${EDU}/${last}`) gone = true;
+            return gone && path.startsWith(`/sys/bus/pci/devices/${EDU}/`) ? errnoOf(errno) : answer();
+          };
+          return {
+            ...machine,
+            readText: (path) => orGone(path, () => machine.readText(path)),
+            readLink: (path) => orGone(path, () => machine.readLink(path)),
+            stat: (path) => orGone(path, () => machine.stat(path)),
+          };
+        }
+
+        it.each([
+          ["listPciDevices", () => listPciDevices()],
+          ["devicesOfGroup", () => devicesOfGroup(7)],
+          ["culpritsOf", () => culpritsOf(7)],
+        ])("%s leaves it out, and has the others", (_, list) => {
+          using _kernel = useKernel(unplugging());
+
+          expect(list()).toMatchObject([{ bdf: BRIDGE, driver: "e1000e", classCode: 0x00ff00 }]);
+        });
+
+        it("describePciDevice says that it is not there", () => {
+          using _ = useKernel(unplugging());
+
+          expect(errorOf(() => describePciDevice(EDU))).toMatchObject({ code: "ERR_VFIO_NO_SUCH_DEVICE" });
+        });
+      });
+    },
+  );
+});
+
+describe("given a machine without sysfs", () => {
+  it.each([
+    ["listPciDevices", () => listPciDevices()],
+    ["describePciDevice", () => describePciDevice(EDU)],
+    ["iommuGroupOf", () => iommuGroupOf(EDU)],
+    ["iommuGroupExists", () => iommuGroupExists(3)],
+    ["devicesOfGroup", () => devicesOfGroup(3)],
+  ])("%s says so, and not that there is nothing", (_, ask) => {
+    using _kernel = useKernel(sysfsOnly({ "/proc/self/stat": "" }));
+
+    const error = errorOf(ask);
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_NO_SYSFS" });
+    expect(error.hint).toContain("mount -t sysfs");
+  });
+
+  it("a machine without PCI has no devices, and that is no error", () => {
+    using _ = useKernel(sysfsOnly({ "/sys/bus/usb/uevent": "" }));
+
+    expect(listPciDevices()).toEqual([]);
+  });
+});
+
+describe("given what no group's number can be", () => {
+  it.each([undefined, null, -1, 1.5, NaN, 2 ** 31, "3", "../../.."])("%j is refused everywhere", (number) => {
+    using _ = useKernel(sysfsOnly({}));
+
+    for (const use of [iommuGroupExists, devicesOfGroup, culpritsOf, (group: number) => Group.open(group)]) {
+      const error = errorOf(() => use(number as number));
+      expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NUMBER" });
+      expect(error.message).toContain(String(number));
+    }
+  });
+});
+
 describe("given a device without an IOMMU group", () => {
   it("on a machine without an IOMMU in use, the error tells how to switch it on", () => {
     using _ = useKernel(sysfsOnly(pciDevice(EDU)));
@@ -88,6 +171,16 @@ describe("given a device without an IOMMU group", () => {
 
     expect(errorOf(() => iommuGroupOf(EDU)).hint).toContain("does not cover it");
   });
+
+  it("when the groups cannot be listed, the error is the same without its hint", () => {
+    const sysfs = sysfsOnly(pciDevice(EDU));
+    using _ = useKernel({ ...sysfs, list: () => errnoOf("EMFILE") });
+
+    const error = errorOf(() => iommuGroupOf(EDU));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_GROUP" });
+    expect(error.hint).toBeUndefined();
+  });
 });
 
 describe("given a kernel in which opening a container goes wrong", () => {
@@ -102,6 +195,7 @@ describe("given a kernel in which opening a container goes wrong", () => {
     return { fake: fake as Kernel, closed };
   }
   const API_VERSION = 0x3b64;
+  const CHECK_EXTENSION = 0x3b65;
 
   it("an unknown API version is named, and the fd is closed again", () => {
     const { fake, closed } = containerKernel({ [API_VERSION]: 5 });
@@ -113,6 +207,28 @@ describe("given a kernel in which opening a container goes wrong", () => {
     expect(error.message).toContain("version 5");
     expect(closed).toEqual([7]);
   });
+
+  it.each(["EIO", "ENOMEM"] as const)("%s for an extension is told, not taken for a no", (name) => {
+    const { fake, closed } = containerKernel({ [CHECK_EXTENSION]: errnoOf(name) });
+    using _ = useKernel(fake);
+
+    const error = errorOf(() => Container.open());
+
+    expect(error).toMatchObject({ code: name, ioctl: "VFIO_CHECK_EXTENSION" });
+    expect(closed).toEqual([7]);
+  });
+
+  it.each([7, null, { iommuType: "type2" }, { iommuType: "toString" }, { iommuType: 3 }])(
+    "options of %j are refused before anything is opened",
+    (options) => {
+      using _ = useKernel({} as Kernel);
+
+      const error = errorOf(() => Container.open(options as object));
+
+      expect(error).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
+      expect(error.message).toMatch(/must be (an object|type1v2 or type1), not /);
+    },
+  );
 
   it("no IOMMU driver: the types asked for and the module are named, and the fd is closed again", () => {
     const { fake, closed } = containerKernel({});

@@ -1,3 +1,4 @@
+import { errnoOf } from "../errors.js";
 import type { HasFd } from "../fd.js";
 import { checkArray, walkCapabilities } from "./capability-chain.js";
 import {
@@ -40,9 +41,12 @@ export interface IommuInfo {
  * @throws VfioSystemError if the container has no IOMMU type set (EINVAL).
  */
 export function readIommuInfo(container: HasFd): IommuInfo {
-  const answer = queryInfo(container, VFIO_IOMMU_GET_INFO, {}, () => ({
+  const answer = queryInfo(container, VFIO_IOMMU_GET_INFO, {}, (errno) => ({
     what: "cannot read the container's IOMMU info",
-    hint: "The IOMMU type is set when the first group joins the container: add a group first",
+    hint:
+      errno === errnoOf("EINVAL")
+        ? "The IOMMU type is set when the first group joins the container: add a group first"
+        : undefined,
   }));
   return decodeIommuInfo(answer);
 }

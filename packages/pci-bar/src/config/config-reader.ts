@@ -1,4 +1,4 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, VfioRangeError } from "@vfio/ioctl-native";
 
 /** What the capability walkers and decoders need: any config space, or a picture of one. */
 export interface ConfigReader {
@@ -16,12 +16,19 @@ export interface SizedConfig extends ConfigReader {
   readonly bytes: number;
 }
 
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has no functions to read with. */
+export function checkConfigReader(config: unknown): void {
+  const isReader = typeof config === "object" && config !== null && "read8" in config;
+  if (!isReader) throw argumentError("the config space", "a ConfigSpace or ConfigPicture", config);
+}
+
 /** A picture of a config space: bytes that were read from a device, from `/sys/bus/pci/devices/…/config` or from a dump. */
 export class ConfigPicture implements SizedConfig {
   readonly #view: DataView;
 
   /** @param picture the config space from its first byte; not copied. */
   constructor(picture: Uint8Array) {
+    if (!(picture instanceof Uint8Array)) throw argumentError("the picture", "a Uint8Array", picture);
     this.#view = new DataView(picture.buffer, picture.byteOffset, picture.byteLength);
   }
 

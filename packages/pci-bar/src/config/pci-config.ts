@@ -9,7 +9,7 @@ import {
   walkStandardCapabilities,
   type CapabilityPlace,
 } from "./capability-walk.js";
-import type { SizedConfig } from "./config-reader.js";
+import { checkConfigReader, type SizedConfig } from "./config-reader.js";
 import { describeConfig, type DescribeOptions } from "./describe.js";
 import type { PortType } from "./express/port-type.js";
 import { decodeHeader, type PciHeader } from "./header.js";
@@ -55,9 +55,10 @@ export class PciConfig {
  * Decodes a config space: header and all capabilities. Pure: it needs no device, reads nothing twice that matters and
  * nothing outside `config.bytes`. Whatever a device says is data: what cannot be decoded is `unknown` with its bytes,
  * what is wrong with a list is in `problems`.
- * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` if there are fewer than 64 bytes.
+ * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` if there are fewer than 64 bytes; `ERR_VFIO_ARGUMENT`.
  */
 export function decodeConfig(config: SizedConfig): PciConfig {
+  checkConfigReader(config);
   const header = decodeHeader(config);
   const standardEnd = Math.min(config.bytes, STANDARD_BYTES);
   const standard = walkStandardCapabilities(config, standardEnd);

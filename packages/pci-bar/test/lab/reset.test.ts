@@ -208,3 +208,22 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
     expect(readFileSync(`/sys/bus/pci/devices/${HOTPLUG_EDU}/vendor`, "utf8")).toBe("0x1234\n");
   });
 });
+
+describe("given a reset off the event loop", () => {
+  it("the device has its reset values, its interrupts and command bits are as before, and the event loop went on", async () => {
+    using opened = openDevice(NVME);
+    const { pci } = opened;
+    pci.busMaster = true;
+    const interrupts = pci.setUpInterrupts();
+    interrupts.enable();
+    let turned = false;
+    setImmediate(() => (turned = true));
+
+    await pci.resetAsync();
+
+    expect(turned).toBe(true);
+    expect([pci.busMaster, interrupts.enabled]).toEqual([true, true]);
+    interrupts.trigger(0);
+    expect(await interrupts.vector(0).wait({ timeoutMs: 5000 })).toBe(1);
+  });
+});

@@ -39,17 +39,14 @@ describe("given a device that is not there, or not VFIO's", () => {
   });
 
   it("a device on another driver: its group is not bound, the driver and the way to bind it are named", () => {
-    const former = bindDriver(TEST_DEVICE, OTHER_DRIVER);
-    try {
-      using container = Container.open();
-      const error = errorOf(() => container.addGroup(iommuGroupOf(TEST_DEVICE)));
+    using binding = bindDriver(TEST_DEVICE, OTHER_DRIVER);
+    using container = Container.open();
+    const error = errorOf(() => container.addGroup(iommuGroupOf(TEST_DEVICE)));
 
-      expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_BOUND" });
-      expect(error.message).toContain(`${TEST_DEVICE} (${OTHER_DRIVER})`);
-      expect(error.hint).toContain("driver_override");
-    } finally {
-      bindDriver(TEST_DEVICE, former);
-    }
+    expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_BOUND" });
+    expect(error.message).toContain(`${TEST_DEVICE} (${OTHER_DRIVER})`);
+    expect(error.hint).toContain("driver_override");
+    binding.restore();
     expect(describePciDevice(TEST_DEVICE).driver).toBe("vfio-pci");
   });
 
@@ -95,41 +92,34 @@ describe("given a device that is not there, or not VFIO's", () => {
 
 describe("given a group with two devices behind a bridge", () => {
   it("when both are VFIO's, both open through the one group", () => {
-    const former = bindDriver(BRIDGED_NEIGHBOUR, "vfio-pci");
-    try {
-      using container = Container.open();
-      using group = container.addGroup(iommuGroupOf(BRIDGED));
-      using first = group.openDevice(BRIDGED);
-      using second = group.openDevice(BRIDGED_NEIGHBOUR);
+    using _ = bindDriver(BRIDGED_NEIGHBOUR, "vfio-pci");
+    using container = Container.open();
+    using group = container.addGroup(iommuGroupOf(BRIDGED));
+    using first = group.openDevice(BRIDGED);
+    using second = group.openDevice(BRIDGED_NEIGHBOUR);
 
-      expect([first.bdf, second.bdf]).toEqual([BRIDGED, BRIDGED_NEIGHBOUR]);
-    } finally {
-      bindDriver(BRIDGED_NEIGHBOUR, former);
-    }
+    expect([first.bdf, second.bdf]).toEqual([BRIDGED, BRIDGED_NEIGHBOUR]);
   });
 
   it("when one is on another driver, the group is not viable: members are listed, the culprit marked, and the way out", () => {
-    const former = bindDriver(BRIDGED_NEIGHBOUR, OTHER_DRIVER);
-    try {
-      using container = Container.open();
-      const error = errorOf(() => container.addGroup(iommuGroupOf(BRIDGED)));
+    using binding = bindDriver(BRIDGED_NEIGHBOUR, OTHER_DRIVER);
+    using container = Container.open();
+    const error = errorOf(() => container.addGroup(iommuGroupOf(BRIDGED)));
 
-      expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_VIABLE" });
-      expect(error.message).toContain(`${BRIDGED} (vfio-pci)`);
-      expect(error.message).toContain(`${BRIDGED_NEIGHBOUR} (${OTHER_DRIVER}, in the way)`);
-      expect(error.hint).toContain(
-        `echo ${BRIDGED_NEIGHBOUR} > /sys/bus/pci/devices/${BRIDGED_NEIGHBOUR}/driver/unbind`,
-      );
-      expect(container.groups).toEqual([]);
-    } finally {
-      bindDriver(BRIDGED_NEIGHBOUR, former);
-    }
+    expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_VIABLE" });
+    expect(error.message).toContain(`${BRIDGED} (vfio-pci)`);
+    expect(error.message).toContain(`${BRIDGED_NEIGHBOUR} (${OTHER_DRIVER}, in the way)`);
+    expect(error.hint).toContain(
+      `echo ${BRIDGED_NEIGHBOUR} > /sys/bus/pci/devices/${BRIDGED_NEIGHBOUR}/driver/unbind`,
+    );
+    expect(container.groups).toEqual([]);
+    binding.restore();
     expect(devicesOfGroup(iommuGroupOf(BRIDGED))).toHaveLength(3);
   });
 });
 
 describe("given a group that is open already", () => {
-  it("in this process: EBUSY names this process", () => {
+  it("in this process: EBUSY names this process, and nobody is told to end it", () => {
     using container = Container.open();
     using group = container.addGroup(iommuGroupOf(EDU));
     using other = Container.open();
@@ -137,15 +127,13 @@ describe("given a group that is open already", () => {
     const error = errorOf(() => other.addGroup(group.number));
 
     expect(error).toMatchObject({ code: "EBUSY", syscall: "open", path: `/dev/vfio/${group.number}` });
-    expect(error.message).toContain(`pid ${process.pid}`);
+    expect(error.message).toContain(`This process (pid ${process.pid})`);
+    expect(error.message).not.toContain("end it");
   });
 
   it("in another process: EBUSY names that one, and the way to share", async () => {
     const number = iommuGroupOf(EDU);
-    const holder = spawn("sh", ["-c", `exec 3<>/dev/vfio/${number}; echo open; exec sleep 100`], {
-      stdio: ["ignore", "pipe", "inherit"],
-    });
-    await once(holder.stdout, "data");
+    const holder = await groupHolder(number);
     try {
       const error = errorOf(() => Group.open(number));
 
@@ -157,5 +145,26 @@ describe("given a group that is open already", () => {
       await once(holder, "close");
     }
     Group.open(number).close();
+  });
+});
+
+/** Another process that has the group open. */
+async function groupHolder(number: number) {
+  const holder = spawn("sh", ["-c", `exec 3<>/dev/vfio/${number}; echo open; exec sleep 100`], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  await once(holder.stdout, "data");
+  return holder;
+}
+
+describe("given a VF token for a device that has none", () => {
+  it("the kernel refuses it, and the error says to leave it out", () => {
+    using container = Container.open();
+    using group = container.addGroup(iommuGroupOf(EDU));
+
+    const error = errorOf(() => group.openDevice(EDU, { vfToken: "2ab74924-c335-45f4-9b16-8569e5b08258" }));
+
+    expect(error).toMatchObject({ code: "EINVAL", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
+    expect(error.hint).toContain("Leave vfToken out");
   });
 });

@@ -1,0 +1,44 @@
+import { inspect } from "node:util";
+import { VfioRangeError } from "./errors.js";
+
+/**
+ * The error of an argument of the wrong type, or that is none of what is expected.
+ * @param what the argument, as its caller calls it: "the driver of bindDriver()".
+ * @param expected what it must be: "a driver's name".
+ * @example
+ * ```ts
+ * import { argumentError } from "@vfio/ioctl-native";
+ *
+ * console.log(argumentError("the group", "an open group", 7).message); // the group must be an open group, not 7
+ * ```
+ */
+export function argumentError(what: string, expected: string, value: unknown): VfioRangeError {
+  // No getter and no inspect function of a stranger's object is called.
+  const shown = inspect(value, {
+    depth: -1,
+    customInspect: false,
+    maxStringLength: 60,
+    breakLength: Infinity,
+  });
+  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shown}`);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no object with a whole number as its `fd`. */
+export function checkHasFd(what: string, expected: string, value: unknown): void {
+  if (!isObject(value) || !("fd" in value) || typeof value.fd !== "number")
+    throw argumentError(what, expected, value);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is neither `undefined` nor an object. */
+export function checkOptions(what: string, value: unknown): void {
+  if (value !== undefined && !isObject(value)) throw argumentError(what, "an object", value);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no function. */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== "function") throw argumentError(what, "a function", value);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
