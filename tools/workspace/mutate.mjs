@@ -37,7 +37,7 @@ async function main() {
   const options = readOptions();
   if (typeof options === "string") return say(process.stderr, `${options}\n\n${HELP}`, 2);
   if (options.help) return say(process.stdout, HELP, 0);
-  bootstrap();
+  await bootstrap();
   try {
     const rows = await mutate(options);
     const outcome = { seed: options.seed, ...sums(rows), changes: rows };

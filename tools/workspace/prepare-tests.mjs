@@ -13,7 +13,7 @@ const FINAL = ["ERR_LAB_NOT_LINUX", "ERR_LAB_PACKAGES_MISSING", "ERR_LAB_DISK_FU
 const isFinal = (error) => error instanceof PackagesMissing || FINAL.includes(error.code);
 const say = (line) => void process.stderr.write(`${line}\n`);
 
-bootstrap();
+await bootstrap();
 try {
   await persistently(debianPackages, { isFinal, say });
   for (const set of ["nodes", "node-arm64", "bun-musl", "toolbox"])
