@@ -34,9 +34,9 @@ async function lab() {
   const stopIt = () => controller.abort();
   process.once("SIGINT", stopIt);
   try {
-    // DPDK is the peer of one of the examples.
+    // DPDK is the peer of one of the examples, and strace lets the system calls of another fail.
     const onProgress = ({ message }) => say(message);
-    await prepareLab({ extras: ["dpdk"], onProgress, signal: controller.signal });
+    await prepareLab({ extras: ["dpdk", "strace"], onProgress, signal: controller.signal });
   } finally {
     process.off("SIGINT", stopIt);
   }

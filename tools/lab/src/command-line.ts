@@ -94,7 +94,7 @@ function commandLine(): Command {
     .option("--verbose", "show the guest's kernel console")
     .addHelpText(
       "after",
-      "\nThe exit code is the command's; 125 when the lab itself failed, 124 when the time was up.\nStandard input is not passed on, except with --shell.",
+      "\nThe exit code is the command's; 125 when the lab itself failed, 124 when the time was up, 130 after Ctrl-C.\nStandard input is not passed on, except with --shell.",
     );
 }
 

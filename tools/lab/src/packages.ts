@@ -28,6 +28,8 @@ export const REQUIRED_PROGRAMS: readonly RequiredProgram[] = [
 export const EXTRA_PROGRAMS = {
   /** DPDK's own test program, and its driver for the lab's network card. */
   dpdk: { program: "dpdk-testpmd", package: "dpdk-dev", with: ["librte-net-e1000-23"] },
+  /** Lets system calls of a running program fail. */
+  strace: { program: "strace", package: "strace" },
 } as const satisfies Record<string, RequiredProgram>;
 
 /** A key of {@link EXTRA_PROGRAMS}. */

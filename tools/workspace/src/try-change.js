@@ -9,7 +9,7 @@ import path from "node:path";
 import { freshEnvironment, run } from "@vfio/release/run";
 
 /** What one process may take as private memory. A worker of Vitest that runs our tests needs some 200 MiB. */
-const MEMORY_BYTES = 2 << 30;
+const MEMORY_BYTES = 2 * 2 ** 30;
 
 /** If the machine runs short all the same, the kernel is to end these processes before any other. */
 const WITH_LIMITS = ["-n", "1000", "--", "prlimit", `--data=${MEMORY_BYTES}`, "--core=0"];

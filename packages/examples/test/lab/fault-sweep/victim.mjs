@@ -50,23 +50,28 @@ async function run() {
   const errors = [];
   const own = (resource) => (owned.push(resource), resource);
   await all(own).catch((error) => errors.push(error));
-  for (const resource of owned.reverse()) {
-    try {
-      await (resource[Symbol.asyncDispose] ?? resource[Symbol.dispose]).call(resource);
-    } catch (error) {
-      errors.push(error);
-    }
+  for (const resource of owned.reverse()) await giveBack(resource, errors);
+  return errors;
+}
+
+/** What could not be given back is still there, and can be given back once more. */
+async function giveBack(resource, errors) {
+  const dispose = () => (resource[Symbol.asyncDispose] ?? resource[Symbol.dispose]).call(resource);
+  try {
+    await dispose();
+  } catch (error) {
+    errors.push(error);
+    await dispose();
   }
-  return errors.flatMap((error) => (error instanceof AggregateError ? [error, ...error.errors] : [error]));
 }
 
 function told(error) {
   const { name, code, message, syscall, hint, stack } = error;
-  return { name, code, message, syscall, hint, stack, branded: isVfioError(error) };
+  return { name, code, message, syscall, hint, stack, isOurs: isVfioError(error) };
 }
 
 createInterface({ input: process.stdin }).on("line", async () => {
-  const errors = await run();
+  const errors = await run().catch((error) => [error]);
   console.log(JSON.stringify(errors.map(told)));
 });
 console.log("ready");

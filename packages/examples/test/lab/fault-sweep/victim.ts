@@ -18,7 +18,8 @@ export interface ToldError {
   readonly syscall?: string;
   readonly hint?: string;
   readonly stack?: string;
-  readonly branded: boolean;
+  /** Whether `isVfioError` knows it. */
+  readonly isOurs: boolean;
 }
 
 /** What a process holds, seen from outside. */
