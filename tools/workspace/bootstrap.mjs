@@ -29,6 +29,7 @@ let failureCode = 1;
  */
 export async function bootstrap({ exitCode = 1 } = {}) {
   failureCode = exitCode;
+  warnOfNpmsLines();
   if (process.env.VFIO_SET_UP === "done") return;
   checkPlatform();
   checkTemporaryFolder();
@@ -71,6 +72,22 @@ export function stop(message, exitCode = failureCode) {
 /** The path of a tool in node_modules. */
 export function tool(name) {
   return path.join(root, "node_modules/.bin", name);
+}
+
+/** npm before 12 tells the script's name and command on standard output, and nothing but --silent keeps it from that. */
+function warnOfNpmsLines() {
+  const {
+    npm_lifecycle_event: script,
+    npm_config_loglevel: level,
+    npm_config_user_agent: agent,
+  } = process.env;
+  const [, npm] = /^npm\/(\d+)/.exec(agent ?? "") ?? [];
+  if (script === undefined || level === "silent" || !(Number(npm) < 12)) return;
+  if (!process.argv.includes("--json")) return;
+  const command = script === "start" ? "start" : `run ${script}`;
+  process.stderr.write(
+    `npm has written lines of its own to standard output. Without them: npm ${command} --silent -- --json\n`,
+  );
 }
 
 function checkPlatform() {

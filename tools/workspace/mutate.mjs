@@ -140,7 +140,7 @@ function change({ before, after }) {
 }
 
 function shortened(text) {
-  return text.length <= 60 ? text : `${text.slice(0, 57)}…`;
+  return text.length <= 30 ? text : `${text.slice(0, 29)}…`;
 }
 
 function seconds(number) {
