@@ -49,7 +49,7 @@ function boot({ name, bits, nodes, files }) {
     "--output",
     results,
     "--timeout",
-    "1500",
+    "2700",
     ...machine,
     ...(extras ? ["--with", "dpdk", "strace"] : []),
     ...variables,
