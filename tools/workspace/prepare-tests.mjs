@@ -3,6 +3,7 @@
  * alone, not by whichever of the tests that run side by side needs it first; and before the first command of Nx that asks
  * for the cross compilers' versions. Does only what is missing, so that a second run is quick and needs no network.
  */
+import "./check-node.mjs";
 import * as debian from "../release/src/debian-packages.js";
 import { ensureDebianPackages, PackagesMissing } from "../release/src/debian.js";
 import { installed } from "../release/src/installed.js";
