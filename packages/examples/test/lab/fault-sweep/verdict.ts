@@ -35,7 +35,7 @@ export function faultsOf(fault: Fault, errors: readonly ToldError[]): string[] {
 }
 
 function isCodeKnown({ errno }: Fault, { code = "" }: ToldError): boolean {
-  return code === errno || (code.startsWith("ERR_VFIO_") && ERROR_PAGE.includes(`\`${code}\``));
+  return code === errno || (code.startsWith("ERR_VFIO_") && new RegExp(`\\b${code}\\b`).test(ERROR_PAGE));
 }
 
 function namesCall({ syscall, errno }: Fault, error: ToldError): boolean {
