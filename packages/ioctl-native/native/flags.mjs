@@ -28,19 +28,30 @@ const HARDENING = [
   "-fstack-protector-strong",
   "-fstack-clash-protection",
 ];
-const DEFINES = ["-DNAPI_VERSION=8", "-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS", "-D_FILE_OFFSET_BITS=64"];
+const DEFINES = [
+  "-DNAPI_VERSION=9",
+  "-DNODE_ADDON_API_DISABLE_CPP_EXCEPTIONS",
+  "-D_FILE_OFFSET_BITS=64",
+  // Any call of Node-API fails in an environment that is ending: nobody may drop its result.
+  '-DNAPI_EXTERN=__attribute__((visibility("default"),warn_unused_result))',
+];
 
 export const LINK_FLAGS = [
   "-shared",
   "-pthread",
   "-static-libgcc",
   "-Wl,-z,relro,-z,now,-z,noexecstack",
+  // A worker's end unloads what only it had loaded, and with it the handler of a signal, and mappings that others use.
+  "-Wl,-z,nodelete",
   "-Wl,--as-needed,--gc-sections",
   `-Wl,--version-script=${path.join(native, "exports.map")}`,
 ];
 
 /** Compiled for speed: what hot loops call. All the rest is a third of the size when it is compiled for that. */
 const HOT = ["registers.cc", "bulk-registers.cc", "eventfds.cc"];
+
+/** What of it can fail ends the process, so that only the addon's registration may use it. */
+const WITH_NODE_ADDON_API = ["addon.cc"];
 
 /** The flags of a source file, in every build. */
 export function compileFlags(source) {
@@ -50,10 +61,9 @@ export function compileFlags(source) {
     ...WARNINGS,
     ...HARDENING,
     ...DEFINES,
-    "-I",
-    nodeHeaders(),
     "-isystem",
-    nodeAddonApi(),
+    nodeHeaders(),
+    ...(WITH_NODE_ADDON_API.includes(source) ? ["-isystem", nodeAddonApi()] : []),
   ];
 }
 

@@ -1,4 +1,4 @@
-import { check, VfioRangeError, type SystemCallContext } from "./errors.js";
+import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 import type { Field, Struct } from "./struct.js";
@@ -14,6 +14,8 @@ export interface Ioctl<A extends IoctlArgument = IoctlArgument> {
   readonly number: number;
   /** What the third argument is. */
   readonly argument: A;
+  /** The result is a new file descriptor. */
+  readonly opens?: boolean;
 }
 
 /** The JavaScript value for an ioctl's argument. Structs are passed encoded, so that a loop can reuse one buffer. */
@@ -25,6 +27,7 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
 
 /**
  * Declares an ioctl as data; see `uapi/ioctls.ts` for VFIO's.
+ * @param options `opens` if its result is a new file descriptor: it then belongs to the thread, as that of an `Fd` does.
  * @example
  * ```ts
  * import { defineIoctl, ioctl, openFile, Struct } from "@vfio/ioctl-native";
@@ -38,8 +41,13 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
  * console.log(count.decode(answer).bits >= 0); // true
  * ```
  */
-export function defineIoctl<A extends IoctlArgument>(name: string, number: number, argument: A): Ioctl<A> {
-  return { name, number, argument };
+export function defineIoctl<A extends IoctlArgument>(
+  name: string,
+  number: number,
+  argument: A,
+  options: Pick<Ioctl, "opens"> = {},
+): Ioctl<A> {
+  return { name, number, argument, ...options };
 }
 
 /** What an ioctl was about, for the message of its error. */
@@ -57,10 +65,10 @@ export function ioctl<A extends IoctlArgument>(
   file: HasFd,
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): number {
   const result = tryIoctl(file, request, value);
-  return check(result, () => ({ syscall: "ioctl", ioctl: request.name, ...context(result) }));
+  return checkIoctl(result, request, context);
 }
 
 /** As {@link ioctl}, but returns `-errno` for a failed call instead of throwing: for questions that may be refused. */
@@ -69,7 +77,40 @@ export function tryIoctl<A extends IoctlArgument>(
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
 ): number {
-  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value));
+  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value), request.opens);
+}
+
+/**
+ * As {@link ioctl}, off the event loop: for what may wait in the kernel for seconds, as a reset or the mapping of much
+ * memory does. The file may be closed meanwhile. A struct is read now and written when the promise is settled; the
+ * thread that waits for it ends only when the kernel is done.
+ * @throws what {@link ioctl} throws, as a rejection.
+ * @example
+ * ```ts
+ * import { defineIoctl, ioctlAsync, openFile, Struct } from "@vfio/ioctl-native";
+ *
+ * const count = new Struct("count", 4, { bits: [0, "s32"] });
+ * const RNDGETENTCNT = defineIoctl("RNDGETENTCNT", 0x80045200, count);
+ *
+ * using random = openFile("/dev/urandom", { flags: 0 });
+ * const answer = count.encode();
+ * await ioctlAsync(random, RNDGETENTCNT, answer);
+ * console.log(count.decode(answer).bits >= 0); // true
+ * ```
+ */
+export async function ioctlAsync<A extends IoctlArgument>(
+  file: HasFd,
+  request: Ioctl<A>,
+  value: ValueOfArgument<A>,
+  context?: (errno: number) => IoctlContext,
+): Promise<number> {
+  const result = await kernel().ioctlAsync(
+    file.fd,
+    request.number,
+    encodeArgument(request, value),
+    request.opens,
+  );
+  return checkIoctl(result, request, context);
 }
 
 /**
@@ -95,12 +136,23 @@ export function ioctlEach(
   file: HasFd,
   request: Ioctl<Struct<Record<string, Field>>>,
   structs: Uint8Array,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): number {
   const { bytes } = request.argument;
   checkStructs(request, structs);
   const done = kernel().ioctlEach(file.fd, request.number, structs, bytes);
-  return check(done, () => ({ syscall: "ioctl", ioctl: request.name, ...context(done) }));
+  return checkIoctl(done, request, context);
+}
+
+function checkIoctl(
+  result: number,
+  { name }: Ioctl,
+  context: ((errno: number) => IoctlContext) | undefined,
+): number {
+  if (result >= 0) return result;
+  const plain = { what: `${name} failed` };
+  const about = contextOr(plain, () => context?.(result) ?? plain);
+  throw new VfioSystemError(result, { syscall: "ioctl", ioctl: name, ...about });
 }
 
 /**

@@ -12,8 +12,11 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { errnoOfError } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
+import { polledWatches } from "./polled-watches.js";
+import { hasFdWatches } from "./runtime.js";
 
 /** One register accessor each, on one mapping; a read-only mapping has no `write…` functions. */
 export interface RegisterFunctions {
@@ -79,6 +82,9 @@ export interface LockHolder {
   readonly pid: number;
 }
 
+/** What kind of local socket: a connection that keeps the bounds of packets, or single datagrams. */
+export type SocketKind = "seqpacket" | "datagram";
+
 /** The process at the other end of a local socket, as the kernel saw it when it connected. */
 export interface PeerCredentials {
   /** Its process id. */
@@ -128,16 +134,29 @@ export interface Kernel {
   close(fd: number): number;
   /** `fcntl(2)`, F_DUPFD_CLOEXEC. */
   dup(fd: number): number;
-  /** `ioctl(2)`. A number is passed as it is, bytes by their address. */
-  ioctl(fd: number, request: number, argument: number | Uint8Array): number;
+  /**
+   * From now on the fd belongs to this thread, and is closed when it ends; whatever opens an fd here does that. One that
+   * belongs to another thread becomes nobody's: two count on it.
+   */
+  ownFd?(fd: number): void;
+  /** From now on the fd is the program's own care, or another thread's. */
+  disownFd?(fd: number): void;
+  /** `ioctl(2)`. A number is passed as it is, bytes by their address. `opens`: the result is an fd. */
+  ioctl(fd: number, request: number, argument: number | Uint8Array, opens?: boolean): number;
   /** `ioctl(2)` on each `stride` bytes in turn, until one fails: how many succeeded, or `-errno` if the first failed. */
   ioctlEach(fd: number, request: number, bytes: Uint8Array, stride: number): number;
+  /** As `ioctl`, off the event loop: for what may wait in the kernel for seconds. The fd may be closed meanwhile. */
+  ioctlAsync(fd: number, request: number, argument: number | Uint8Array, opens?: boolean): Promise<number>;
+  /** As `close`, off the event loop: a last close may wait for a device's reset. */
+  closeAsync(fd: number): Promise<number>;
   /** `pread(2)` into `bytes`. */
   pread(fd: number, bytes: Uint8Array, offset: number): number;
   /** Many reads of `width` bytes, `stride` apart, into one buffer: how many were complete, or `-errno`. */
   preadStrided(fd: number, bytes: Uint8Array, width: number, offset: number, stride: number): number;
   /** `pwrite(2)`. */
   pwrite(fd: number, bytes: Uint8Array, offset: number): number;
+  /** `fchmod(2)`. */
+  chmod(fd: number, mode: number): number;
   /** `ftruncate(2)`. */
   truncate(fd: number, bytes: number): number;
   /** `fcntl(2)`, F_GETLK for a write lock on the whole file. */
@@ -173,21 +192,53 @@ export interface Kernel {
   mappingAddress(handle: number): bigint | number;
   /** How long a mapping is, in bytes. */
   mappingLength(handle: number): number;
-  /** An ArrayBuffer on the mapping's memory, for the calling thread. */
-  mappingView(handle: number): ArrayBuffer | number;
+  /** Takes all pages of a mapping, off the event loop. */
+  populateAsync(handle: number): Promise<number>;
+  /** Whether memory of a mapping went away: 0 if not, 1 if a device's did, 2 if a file's did. */
+  mappingGone(handle: number): number;
+  /** An ArrayBuffer on a part of the mapping's memory, for the calling thread. */
+  mappingView(handle: number, offset: number, bytes: number): ArrayBuffer | number;
   /** Makes a view's length 0: all typed arrays on it become empty. */
   detachView(view: ArrayBuffer): void;
-  /** Takes the file's pages away at once, and the address range when the last view in any thread is gone. */
+  /** This thread uses the mapping as well, until it leaves it or ends. */
+  joinMapping(handle: number): number;
+  /** Gives that up: the last thread to leave takes the mapping along. EBUSY while this thread holds it. */
+  leaveMapping(handle: number): number;
+  /**
+   * Ends the mapping for all threads: takes the file's pages away at once, and the address range when the last view in
+   * any thread is gone. EBUSY while it is held.
+   */
   unmap(handle: number): number;
+  /** Forbids `unmap`. With an fd, for as long as that is open even if this thread ends; -1 for none. The hold's number. */
+  holdMapping(handle: number, reason: string, fd: number): number;
+  /** Gives a hold back. */
+  releaseHold(hold: number): void;
+  /** The reasons of all holds on a mapping, in whatever thread they were made, each once. */
+  mappingHolders(handle: number): string[];
   /** Accessors on the mapping's memory, one access of exactly its width each. */
   registers(handle: number): RegisterFunctions | number;
   /** Blocks, halves and polling on the mapping's memory. */
   bulkRegisters(handle: number): BulkRegisterFunctions | number;
 
-  /** `socket(2)`, `bind(2)`, `listen(2)`: AF_UNIX, SOCK_SEQPACKET, non-blocking, the file's mode 0600. */
-  socketListen(path: string, backlog: number): number;
-  /** `socket(2)`, `connect(2)`, non-blocking. */
-  socketConnect(path: string): number;
+  /** Duplicates an fd for several threads. Returns a handle, which names the file in every thread of this process. */
+  shareFile(fd: number): number;
+  /** Whether its owner has not closed it, nor ended. */
+  sharedFileIsOpen(handle: number): boolean;
+  /** `pread(2)` on a shared file; EBADF once it is closed. */
+  sharedPread(handle: number, bytes: Uint8Array, offset: number): number;
+  /** `pwrite(2)` on a shared file; EBADF once it is closed. */
+  sharedPwrite(handle: number, bytes: Uint8Array, offset: number): number;
+  /** No access begins any more; the file is closed when the last one is over. */
+  unshareFile(handle: number): number;
+
+  /** `socket(2)`: AF_UNIX, non-blocking, close-on-exec. */
+  socket(kind: SocketKind): number;
+  /** `bind(2)` to a path. */
+  socketBind(fd: number, path: string): number;
+  /** `listen(2)`. */
+  socketListen(fd: number, backlog: number): number;
+  /** `connect(2)` to a path. From then on only that socket can send datagrams to this one. */
+  socketConnect(fd: number, path: string): number;
   /** `accept4(2)`, non-blocking. */
   socketAccept(fd: number): number;
   /** `sendmsg(2)` of one packet with its descriptors (SCM_RIGHTS). */
@@ -197,15 +248,13 @@ export interface Kernel {
   /** `getsockopt(2)`, SO_PEERCRED. */
   socketPeer(fd: number): PeerCredentials | number;
 
-  /** `socket(2)`, `bind(2)`: AF_UNIX, SOCK_DGRAM, non-blocking, the file's mode 0600. */
-  datagramBind(path: string): number;
-  /** `connect(2)`: from then on only that socket can send to this one. */
-  datagramConnect(fd: number, path: string): number;
   /** `sendmsg(2)` of one datagram with its descriptors to a socket's path. */
   datagramSend(fd: number, path: string, bytes: Uint8Array, fds: readonly number[]): number;
   /** `recvmsg(2)` of one datagram; received descriptors are close-on-exec. */
   datagramReceive(fd: number, maxBytes: number, maxFds: number): ReceivedDatagram | number;
 
+  /** `poll(2)` that does not wait: 1 if an fd is ready, has an error or lost its peer, 0 if not; EPERM for a file. */
+  ready(fd: number, forWriting: boolean): number;
   /** The watcher, whatever that is, or a negative errno. */
   watch(fd: number, forWriting: boolean, callback: () => void): unknown;
   /** Ends a watch. */
@@ -219,6 +268,8 @@ export interface Kernel {
   readText(path: string): string | number;
   /** Writes a file that exists; never creates one. */
   writeText(path: string, text: string): number;
+  /** As `writeText`, off the event loop: binding a driver waits for the driver. */
+  writeTextAsync(path: string, text: string): Promise<number>;
   /** `readlink(2)`. */
   readLink(path: string): string | number;
   /** The names in a folder. */
@@ -236,7 +287,16 @@ export interface Kernel {
 }
 
 type PlainFiles =
-  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "lchown" | "stat" | "filesystem";
+  | "readText"
+  | "writeText"
+  | "writeTextAsync"
+  | "readLink"
+  | "list"
+  | "unlink"
+  | "rename"
+  | "lchown"
+  | "stat"
+  | "filesystem";
 type Addon = Omit<Kernel, PlainFiles>;
 
 let current: Kernel | undefined;
@@ -265,8 +325,10 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ...(hasFdWatches() ? {} : polledWatches(addon)),
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),
+    writeTextAsync: (path, text) => writeExistingAsync(path, text).then(() => 0, errnoOfError),
     readLink: (path) => orErrno(() => readlinkSync(path)),
     list: (path) => orErrno(() => readdirSync(path)),
     unlink: (path) => orErrno(() => (unlinkSync(path), 0)),
@@ -286,13 +348,24 @@ export function realKernel(): Kernel {
 }
 
 /** Attributes of sysfs are never created, and some may only be written: a misspelled one must be ENOENT. */
+const EXISTING = constants.O_WRONLY | constants.O_TRUNC;
+
 function writeExisting(path: string, text: string): number {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC);
+  const fd = openSync(path, EXISTING);
   try {
     writeFileSync(fd, text);
     return 0;
   } finally {
     closeSync(fd);
+  }
+}
+
+async function writeExistingAsync(path: string, text: string): Promise<void> {
+  const file = await open(path, EXISTING);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
   }
 }
 

@@ -2,18 +2,16 @@
 //
 // Each element is one volatile access of exactly its width, in order. A memcpy would choose widths of its own.
 #include <chrono>
-#include <memory>
 
-#include "common.h"
-#include "mapping.h"
+#include "barriers.h"
+#include "mapping-functions.h"
 
 namespace {
 
-using MappingRef = std::shared_ptr<Mapping>;
 using Clock = std::chrono::steady_clock;
 
 // The elements of a Uint8Array, Uint16Array, Uint32Array or BigUint64Array; width 0 for anything else. Must be asked
-// for last, as BytesArg.
+// for last, as Call::Bytes.
 struct Elements {
   void* data = nullptr;
   size_t count = 0;
@@ -35,27 +33,37 @@ size_t WidthOf(napi_typedarray_type type) {
   }
 }
 
-Elements ElementsArg(const Napi::CallbackInfo& info, size_t index) {
+Elements ElementsArg(const Call& call, size_t index) {
   Elements elements;
   napi_typedarray_type type;
-  napi_status status = napi_get_typedarray_info(info.Env(), info[index], &type, &elements.count, &elements.data, nullptr,
-                                                nullptr);
+  auto status =
+      napi_get_typedarray_info(call.env(), call[index], &type, &elements.count, &elements.data, nullptr, nullptr);
   if (status == napi_ok) elements.width = WidthOf(type);
   return elements;
 }
 
-// The address of `bytes` bytes of registers of this width; or nullptr, and errno says why.
+// The address of `bytes` bytes of registers of this width, at the offset that is the first argument; or nullptr, and
+// errno says why.
 template <typename T>
-volatile T* Locate(const Mapping& mapping, const Napi::Value& offset, size_t bytes) {
+volatile T* Locate(const Call& call, size_t bytes) {
+  const Mapping& mapping = *call.data<MappingRef>();
   errno = mapping.closed() ? EBADF : ERANGE;
-  double at = -1;
-  napi_get_value_double(offset.Env(), offset, &at);
+  double at;
+  if (napi_get_value_double(call.env(), call[0], &at) != napi_ok) return nullptr;
   // Written so that NaN fails it too.
   if (mapping.closed() || bytes > mapping.length() || !(at >= 0 && at <= mapping.length() - bytes)) return nullptr;
   auto whole = static_cast<size_t>(at);
   if (static_cast<double>(whole) != at || whole % sizeof(T) != 0) return nullptr;
   return reinterpret_cast<volatile T*>(mapping.address() + whole);
 }
+
+// After the accesses: 0, or -1 and ENODEV if memory of the mapping went away, by then or before.
+long Outcome(const Call& call) {
+  errno = ENODEV;
+  return call.data<MappingRef>()->gone() ? -1 : 0;
+}
+
+bool IsWritable(const Call& call) { return call.data<MappingRef>()->writable(); }
 
 // Calls `use` with a null pointer of the type that has this width: C++17 has no templated lambdas.
 template <typename Use>
@@ -76,62 +84,60 @@ long WithWidth(size_t width, Use use) {
 }
 
 // readBlock(offset, array, fixed) → 0 or -errno. Fixed: every element is read at the same offset, as of a FIFO.
-Napi::Value ReadBlock(const Mapping& mapping, const Napi::CallbackInfo& info) {
-  bool fixed = info[2].ToBoolean();
-  Elements to = ElementsArg(info, 1);
-  return Result(info.Env(), WithWidth(to.width, [&](auto* type) -> long {
+napi_value ReadBlock(const Call& call) {
+  bool fixed = call.Flag(2);
+  Elements to = ElementsArg(call, 1);
+  return Result(call, WithWidth(to.width, [&](auto* type) -> long {
                   using T = std::remove_pointer_t<decltype(type)>;
-                  volatile T* from = Locate<T>(mapping, info[0], fixed ? sizeof(T) : to.count * sizeof(T));
+                  volatile T* from = Locate<T>(call, fixed ? sizeof(T) : to.count * sizeof(T));
                   if (from == nullptr) return -1;
                   auto* elements = static_cast<T*>(to.data);
                   for (size_t i = 0, step = fixed ? 0 : 1; i < to.count; i++, from += step) elements[i] = *from;
-                  return 0;
+                  AfterLoad();
+                  return Outcome(call);
                 }));
 }
 
 // writeBlock(offset, array, fixed) → 0 or -errno.
-Napi::Value WriteBlock(const Mapping& mapping, const Napi::CallbackInfo& info) {
-  if (!mapping.writable()) return Failed(info.Env(), EACCES);
-  bool fixed = info[2].ToBoolean();
-  Elements from = ElementsArg(info, 1);
-  return Result(info.Env(), WithWidth(from.width, [&](auto* type) -> long {
+napi_value WriteBlock(const Call& call) {
+  if (!IsWritable(call)) return Failed(call, EACCES);
+  bool fixed = call.Flag(2);
+  Elements from = ElementsArg(call, 1);
+  return Result(call, WithWidth(from.width, [&](auto* type) -> long {
                   using T = std::remove_pointer_t<decltype(type)>;
-                  volatile T* to = Locate<T>(mapping, info[0], fixed ? sizeof(T) : from.count * sizeof(T));
+                  volatile T* to = Locate<T>(call, fixed ? sizeof(T) : from.count * sizeof(T));
                   if (to == nullptr) return -1;
                   auto* elements = static_cast<const T*>(from.data);
+                  BeforeStore();
                   for (size_t i = 0, step = fixed ? 0 : 1; i < from.count; i++, to += step) *to = elements[i];
-                  return 0;
+                  return Outcome(call);
                 }));
 }
 
 // readHalves(offset, uint32Array) → 0 or -errno: one 64-bit load, the lower half first.
-Napi::Value ReadHalves(const Mapping& mapping, const Napi::CallbackInfo& info) {
-  Elements to = ElementsArg(info, 1);
-  if (to.width != 4 || to.count < 2) return Failed(info.Env(), EINVAL);
-  volatile uint64_t* address = Locate<uint64_t>(mapping, info[0], 8);
-  if (address == nullptr) return Result(info.Env(), -1);
+napi_value ReadHalves(const Call& call) {
+  Elements to = ElementsArg(call, 1);
+  if (to.width != 4 || to.count < 2) return Failed(call, EINVAL);
+  volatile uint64_t* address = Locate<uint64_t>(call, 8);
+  if (address == nullptr) return Result(call, -1);
   uint64_t value = *address;
+  AfterLoad();
   static_cast<uint32_t*>(to.data)[0] = static_cast<uint32_t>(value);
   static_cast<uint32_t*>(to.data)[1] = static_cast<uint32_t>(value >> 32);
-  return Napi::Number::New(info.Env(), 0);
-}
-
-// Signed numbers are taken too: JavaScript's bit operators make them.
-std::optional<uint32_t> HalfArg(const Napi::CallbackInfo& info, size_t index) {
-  auto whole = WholeArg(info, index, std::numeric_limits<int32_t>::min(), std::numeric_limits<uint32_t>::max());
-  return whole ? std::optional<uint32_t>(static_cast<uint32_t>(*whole)) : std::nullopt;
+  return Result(call, Outcome(call));
 }
 
 // writeHalves(offset, low, high) → 0 or -errno: one 64-bit store.
-Napi::Value WriteHalves(const Mapping& mapping, const Napi::CallbackInfo& info) {
-  if (!mapping.writable()) return Failed(info.Env(), EACCES);
-  auto low = HalfArg(info, 1);
-  auto high = HalfArg(info, 2);
-  if (!low || !high) return Failed(info.Env(), EINVAL);
-  volatile uint64_t* address = Locate<uint64_t>(mapping, info[0], 8);
-  if (address == nullptr) return Result(info.Env(), -1);
+napi_value WriteHalves(const Call& call) {
+  if (!IsWritable(call)) return Failed(call, EACCES);
+  auto low = call.Word(1);
+  auto high = call.Word(2);
+  if (!low || !high) return Failed(call, EINVAL);
+  volatile uint64_t* address = Locate<uint64_t>(call, 8);
+  if (address == nullptr) return Result(call, -1);
+  BeforeStore();
   *address = static_cast<uint64_t>(*high) << 32 | *low;
-  return Napi::Number::New(info.Env(), 0);
+  return Result(call, Outcome(call));
 }
 
 void Pause() {
@@ -140,74 +146,66 @@ void Pause() {
 #endif
 }
 
-// A number, or a bigint of 64 bits.
-std::optional<uint64_t> WideArg(const Napi::CallbackInfo& info, size_t index) {
-  if (!info[index].IsBigInt()) {
-    auto half = HalfArg(info, index);
-    return half ? std::optional<uint64_t>(*half) : std::nullopt;
-  }
-  bool lossless = false;
-  uint64_t value = info[index].As<Napi::BigInt>().Uint64Value(&lossless);
-  return lossless ? std::optional<uint64_t>(value) : std::nullopt;
+// A number of 32 bits, or a bigint of 64.
+std::optional<uint64_t> BitsArg(const Call& call, size_t index) {
+  auto word = call.Word(index);
+  return word ? std::optional<uint64_t>(*word) : call.Wide(index);
 }
 
 // Loads until the bits under the mask have the wanted value, or the time is up, at least once. The last value loaded.
 // Another thread may close the mapping meanwhile: then zeroes lie there, and the next look at `closed` ends it.
 template <typename T>
-Napi::Value Poll(const Mapping& mapping, const Napi::CallbackInfo& info, T mask, T wanted, Clock::duration limit) {
-  volatile T* address = Locate<T>(mapping, info[0], sizeof(T));
-  if (address == nullptr) return Result(info.Env(), -1);
+napi_value Poll(const Call& call, T mask, T wanted, Clock::duration limit) {
+  const Mapping& mapping = *call.data<MappingRef>();
+  volatile T* address = Locate<T>(call, sizeof(T));
+  if (address == nullptr) return Result(call, -1);
   auto end = Clock::now() + limit;
   T value = *address;
   while ((value & mask) != wanted && Clock::now() < end && !mapping.closed()) {
     Pause();
     value = *address;
   }
-  if (mapping.closed()) return Failed(info.Env(), EBADF);
-  if constexpr (sizeof(T) == 8) return Napi::BigInt::New(info.Env(), static_cast<uint64_t>(value));
-  return Napi::Number::New(info.Env(), static_cast<double>(value));
+  AfterLoad();
+  if (mapping.closed()) return Failed(call, EBADF);
+  if (mapping.gone()) return Failed(call, ENODEV);
+  if constexpr (sizeof(T) == 8) return BigInt(call.env(), value);
+  return Number(call.env(), static_cast<double>(value));
 }
 
 // poll(offset, width, mask, wanted, microseconds) → the last value, a bigint for width 8; or -errno.
-Napi::Value PollSlice(const Mapping& mapping, const Napi::CallbackInfo& info) {
-  auto width = WholeArg(info, 1, 1, 8);
-  auto mask = WideArg(info, 2);
-  auto wanted = WideArg(info, 3);
-  auto limit = WholeArg(info, 4, 0, 1ll << 40);
-  if (!width || !mask || !wanted || !limit) return Failed(info.Env(), EINVAL);
+napi_value PollSlice(const Call& call) {
+  auto width = call.Whole(1, 1, 8);
+  auto mask = BitsArg(call, 2);
+  auto wanted = BitsArg(call, 3);
+  auto limit = call.Whole(4, 0, 1ll << 40);
+  if (!width || !mask || !wanted || !limit) return Failed(call, EINVAL);
   auto time = std::chrono::microseconds(*limit);
-  Napi::Value last = Failed(info.Env(), EINVAL);
+  napi_value last = Failed(call, EINVAL);
   WithWidth(static_cast<size_t>(*width), [&](auto* type) -> long {
     using T = std::remove_pointer_t<decltype(type)>;
     if (static_cast<T>(*mask) != *mask || static_cast<T>(*wanted) != *wanted) return 0;
-    last = Poll<T>(mapping, info, static_cast<T>(*mask), static_cast<T>(*wanted), time);
+    last = Poll<T>(call, static_cast<T>(*mask), static_cast<T>(*wanted), time);
     return 0;
   });
   return last;
 }
 
-template <typename Use>
-void AddFunction(Napi::Object target, const char* name, const MappingRef& mapping, Use use) {
-  target[name] = Napi::Function::New(
-      target.Env(), [mapping, use](const Napi::CallbackInfo& info) { return use(*mapping, info); }, name);
+// bulkRegisters(handle) → { readBlock, …, poll } on that mapping; or -EBADF.
+napi_value BulkRegisters(const Call& call) {
+  MappingRef mapping = MappingArg(call, 0);
+  if (!mapping) return Failed(call, EBADF);
+  napi_value result = NewObject(call.env(), {});
+  bool complete = result != nullptr && AddFunctionsOn(mapping, call.env(), result,
+                                                      {{"readBlock", Native<ReadBlock, 3>},
+                                                       {"writeBlock", Native<WriteBlock, 3>},
+                                                       {"readHalves", Native<ReadHalves, 2>},
+                                                       {"writeHalves", Native<WriteHalves, 3>},
+                                                       {"poll", Native<PollSlice, 5>}});
+  return complete ? result : nullptr;
 }
 
 }  // namespace
 
-// bulkRegisters(handle) → { readBlock, …, poll } on that mapping, or -EBADF.
-static Napi::Value BulkRegisters(const Napi::CallbackInfo& info) {
-  auto handle = WholeArg(info, 0, 1, std::numeric_limits<uint32_t>::max());
-  auto mapping = FindMapping(static_cast<uint32_t>(handle.value_or(0)));
-  if (!mapping) return Failed(info.Env(), EBADF);
-  auto result = Napi::Object::New(info.Env());
-  AddFunction(result, "readBlock", mapping, ReadBlock);
-  AddFunction(result, "writeBlock", mapping, WriteBlock);
-  AddFunction(result, "readHalves", mapping, ReadHalves);
-  AddFunction(result, "writeHalves", mapping, WriteHalves);
-  AddFunction(result, "poll", mapping, PollSlice);
-  return result;
-}
-
-void InitBulkRegisters(Napi::Env env, Napi::Object exports) {
-  exports["bulkRegisters"] = Napi::Function::New<BulkRegisters>(env);
+bool AddBulkRegisters(napi_env env, napi_value exports) {
+  return AddFunctions(env, exports, {{"bulkRegisters", Native<BulkRegisters, 1>}});
 }

@@ -5,159 +5,158 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "common.h"
+#include "mapping-table.h"
+#include "owned-fds.h"
+
+namespace {
 
 // Every fd is close-on-exec: a VFIO fd inherited by accident would keep a device busy after we are gone.
-static Napi::Value Open(const Napi::CallbackInfo& info) {
-  auto path = StringArg(info, 0);
-  auto flags = IntArg(info, 1);
-  auto mode = IntArg(info, 2);
-  if (!path || !flags || !mode) return Failed(info.Env(), EINVAL);
-  return Result(info.Env(), open(path->c_str(), *flags | O_CLOEXEC, *mode));
+napi_value Open(const Call& call) {
+  auto path = call.Text(0);
+  auto flags = call.Int(1);
+  auto mode = call.Int(2);
+  if (!path || !flags || !mode) return Failed(call, EINVAL);
+  return Opened(call, open(path->c_str(), *flags | O_CLOEXEC, *mode));
 }
 
-static Napi::Value Close(const Napi::CallbackInfo& info) { return Result(info.Env(), close(FdArg(info, 0))); }
-
-static Napi::Value Dup(const Napi::CallbackInfo& info) {
-  return Result(info.Env(), fcntl(FdArg(info, 0), F_DUPFD_CLOEXEC, 0));
+// From here on the number may be another file's, in whatever thread.
+napi_value Close(const Call& call) {
+  int fd = call.Fd(0);
+  DisownFd(fd);
+  FileIsClosed(fd);
+  return Result(call, close(fd));
 }
 
-// An ioctl's number is 32 bits wide; JavaScript's bit operators make negative ones of those from 2^31 on.
-static std::optional<uint32_t> RequestOf(const Napi::Value& value) {
-  auto whole = WholeNumber(value, std::numeric_limits<int32_t>::min(), std::numeric_limits<uint32_t>::max());
-  return whole ? std::optional<uint32_t>(static_cast<uint32_t>(*whole)) : std::nullopt;
+napi_value Dup(const Call& call) {
+  return Opened(call, fcntl(call.Fd(0), F_DUPFD_CLOEXEC, 0));
 }
 
-// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory.
-// A plain Node-API function, which costs less than a wrapped one: interrupts are triggered with it in loops.
-static napi_value Ioctl(napi_env env, napi_callback_info info) {
-  size_t length = 3;
-  napi_value arguments[3];
-  napi_get_cb_info(env, info, &length, arguments, nullptr, nullptr);
-  int fd = FdOf(Napi::Value(env, arguments[0]));
-  auto request = RequestOf(Napi::Value(env, arguments[1]));
-  if (!request) return Failed(env, EINVAL);
-  Napi::Value argument(env, arguments[2]);
-  auto bytes = BytesOf(argument);
-  if (bytes && bytes->data != nullptr) return Result(env, ioctl(fd, *request, bytes->data));
-  auto value = WholeNumber(argument, -kMaxSafeInteger, kMaxSafeInteger);
-  if (!value) return Failed(env, EINVAL);
-  return Result(env, ioctl(fd, *request, static_cast<long>(*value)));
+// ioctl(fd, request, argument, opens): the argument is an integer, or the address of a Uint8Array's memory. The number is
+// asked for first: that costs less, and interrupts are triggered with it in loops. Opens: the result is an fd, and this
+// thread's; 0, which most ioctls return, is left to whoever takes it for an fd.
+napi_value Ioctl(const Call& call) {
+  int fd = call.Fd(0);
+  auto request = call.Word(1);
+  if (!request) return Failed(call, EINVAL);
+  auto value = call.Whole(2, -kMaxSafeInteger, kMaxSafeInteger);
+  if (value) return Result(call, ioctl(fd, *request, static_cast<long>(*value)));
+  auto bytes = call.Bytes(2);
+  if (!bytes || bytes->data == nullptr) return Failed(call, EINVAL);
+  int result = ioctl(fd, *request, bytes->data);
+  return result > 0 && call.Flag(3) ? Opened(call, result) : Result(call, result);
 }
 
 // ioctlEach(fd, request, bytes, stride) → how many calls succeeded, one for each `stride` bytes in turn, up to the first
 // that fails; or -errno if the first one fails.
-static napi_value IoctlEach(napi_env env, napi_callback_info info) {
-  size_t length = 4;
-  napi_value arguments[4];
-  napi_get_cb_info(env, info, &length, arguments, nullptr, nullptr);
-  int fd = FdOf(Napi::Value(env, arguments[0]));
-  auto request = RequestOf(Napi::Value(env, arguments[1]));
-  auto stride = WholeNumber(Napi::Value(env, arguments[3]), 1, kMaxSafeInteger);
-  auto bytes = BytesOf(Napi::Value(env, arguments[2]));
-  if (!request || !stride || !bytes) return Failed(env, EINVAL);
+napi_value IoctlEach(const Call& call) {
+  int fd = call.Fd(0);
+  auto request = call.Word(1);
+  auto stride = call.Whole(3, 1, kMaxSafeInteger);
+  auto bytes = call.Bytes(2);
+  if (!request || !stride || !bytes) return Failed(call, EINVAL);
   size_t count = bytes->length / static_cast<size_t>(*stride);
   for (size_t done = 0; done < count; done++) {
     if (ioctl(fd, *request, bytes->data + done * *stride) >= 0) continue;
-    return done == 0 ? Result(env, -1) : Napi::Number::New(env, static_cast<double>(done));
+    return Result(call, done == 0 ? -1 : static_cast<long>(done));
   }
-  return Napi::Number::New(env, static_cast<double>(count));
+  return Result(call, static_cast<long>(count));
 }
 
-static Napi::Value Pread(const Napi::CallbackInfo& info) {
-  int fd = FdArg(info, 0);
-  auto offset = OffsetArg(info, 2);
-  auto bytes = BytesArg(info, 1);
-  if (!bytes || !offset) return Failed(info.Env(), EINVAL);
-  return Result(info.Env(), pread(fd, bytes->data, bytes->length, *offset));
+napi_value Pread(const Call& call) {
+  int fd = call.Fd(0);
+  auto offset = call.Offset(2);
+  auto bytes = call.Bytes(1);
+  if (!bytes || !offset) return Failed(call, EINVAL);
+  return Result(call, pread(fd, bytes->data, bytes->length, *offset));
 }
 
 // preadStrided(fd, bytes, width, offset, stride) → how many reads were complete, or -errno: fills `bytes` with reads
 // of `width` bytes each, the first at `offset` and each next one `stride` further. For tables of which only every
 // so-many-th entry is wanted, such as pagemap's with hugepages.
-static Napi::Value PreadStrided(const Napi::CallbackInfo& info) {
-  auto bytes = BytesArg(info, 1);
-  auto width = WholeArg(info, 2, 1, kMaxSafeInteger);
-  auto offset = OffsetArg(info, 3);
-  auto stride = OffsetArg(info, 4);
-  if (!bytes || !width || !offset || !stride) return Failed(info.Env(), EINVAL);
-  int fd = FdArg(info, 0);
+napi_value PreadStrided(const Call& call) {
+  auto bytes = call.Bytes(1);
+  auto width = call.Whole(2, 1, kMaxSafeInteger);
+  auto offset = call.Offset(3);
+  auto stride = call.Offset(4);
+  if (!bytes || !width || !offset || !stride) return Failed(call, EINVAL);
+  int fd = call.Fd(0);
   size_t count = bytes->length / static_cast<size_t>(*width);
   size_t done = 0;
-  for (; done < count; done++) {
-    off_t at = *offset + static_cast<off_t>(done) * *stride;
+  for (off_t at = *offset; done < count; done++) {
     ssize_t got = pread(fd, bytes->data + done * *width, *width, at);
-    if (got < 0) return Result(info.Env(), -1);
+    if (got < 0) return Result(call, -1);
     if (got != static_cast<ssize_t>(*width)) break;
+    // The last read has no next one, which may lie beyond all offsets.
+    if (done + 1 < count && __builtin_add_overflow(at, *stride, &at)) return Failed(call, EOVERFLOW);
   }
-  return Napi::Number::New(info.Env(), static_cast<double>(done));
+  return Result(call, static_cast<long>(done));
 }
 
-static Napi::Value Pwrite(const Napi::CallbackInfo& info) {
-  int fd = FdArg(info, 0);
-  auto offset = OffsetArg(info, 2);
-  auto bytes = BytesArg(info, 1);
-  if (!bytes || !offset) return Failed(info.Env(), EINVAL);
-  return Result(info.Env(), pwrite(fd, bytes->data, bytes->length, *offset));
+napi_value Pwrite(const Call& call) {
+  int fd = call.Fd(0);
+  auto offset = call.Offset(2);
+  auto bytes = call.Bytes(1);
+  if (!bytes || !offset) return Failed(call, EINVAL);
+  return Result(call, pwrite(fd, bytes->data, bytes->length, *offset));
 }
 
-static Napi::Value Truncate(const Napi::CallbackInfo& info) {
-  auto bytes = OffsetArg(info, 1);
-  if (!bytes) return Failed(info.Env(), EINVAL);
-  return Result(info.Env(), ftruncate(FdArg(info, 0), *bytes));
+napi_value Truncate(const Call& call) {
+  auto bytes = call.Offset(1);
+  if (!bytes) return Failed(call, EINVAL);
+  return Result(call, ftruncate(call.Fd(0), *bytes));
 }
 
-static Napi::Value Memfd(const Napi::CallbackInfo& info) {
-  auto name = StringArg(info, 0);
-  auto flags = WholeArg(info, 1, 0, std::numeric_limits<uint32_t>::max());
-  if (!name || !flags) return Failed(info.Env(), EINVAL);
+napi_value Memfd(const Call& call) {
+  auto name = call.Text(0);
+  auto flags = call.Whole(1, 0, std::numeric_limits<uint32_t>::max());
+  if (!name || !flags) return Failed(call, EINVAL);
   unsigned all = static_cast<unsigned>(*flags) | MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  return Result(info.Env(), memfd_create(name->c_str(), all));
+  return Opened(call, memfd_create(name->c_str(), all));
 }
 
 // A memory file that shrinks under a mapping makes the next access a SIGBUS, and whoever has its fd could shrink it.
-static Napi::Value SealSize(const Napi::CallbackInfo& info) {
-  return Result(info.Env(), fcntl(FdArg(info, 0), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
+napi_value SealSize(const Call& call) {
+  return Result(call, fcntl(call.Fd(0), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL));
 }
 
 // lockHolder(fd) → { locked, pid }: whether another process has a POSIX lock on any part of the file that excludes a
 // write lock. The pid is 0 for a process of a namespace that this one does not see, and -1 for a lock of an open file.
-static Napi::Value LockHolder(const Napi::CallbackInfo& info) {
+napi_value LockHolder(const Call& call) {
   struct flock lock {};
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
-  if (fcntl(FdArg(info, 0), F_GETLK, &lock) < 0) return Result(info.Env(), -1);
-  auto result = Napi::Object::New(info.Env());
-  result["locked"] = Napi::Boolean::New(info.Env(), lock.l_type != F_UNLCK);
-  result["pid"] = static_cast<double>(lock.l_type == F_UNLCK ? 0 : lock.l_pid);
-  return result;
+  if (fcntl(call.Fd(0), F_GETLK, &lock) < 0) return Result(call, -1);
+  napi_env env = call.env();
+  bool locked = lock.l_type != F_UNLCK;
+  return NewObject(env, {{"locked", Boolean(env, locked)}, {"pid", Number(env, locked ? lock.l_pid : 0)}});
 }
 
 // { current, maximum } in bytes; Infinity for "unlimited".
-static Napi::Value MemlockLimit(const Napi::CallbackInfo& info) {
+napi_value MemlockLimit(const Call& call) {
   rlimit limit{};
-  if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0) return Result(info.Env(), -1);
-  auto bytes = [](rlim_t value) {
-    return value == RLIM_INFINITY ? std::numeric_limits<double>::infinity() : static_cast<double>(value);
+  if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0) return Result(call, -1);
+  auto bytes = [&](rlim_t value) {
+    bool unlimited = value == RLIM_INFINITY;
+    return Number(call.env(), unlimited ? std::numeric_limits<double>::infinity() : static_cast<double>(value));
   };
-  auto result = Napi::Object::New(info.Env());
-  result["current"] = bytes(limit.rlim_cur);
-  result["maximum"] = bytes(limit.rlim_max);
-  return result;
+  return NewObject(call.env(), {{"current", bytes(limit.rlim_cur)}, {"maximum", bytes(limit.rlim_max)}});
 }
 
-void InitFiles(Napi::Env env, Napi::Object exports) {
-  exports["open"] = Napi::Function::New<Open>(env);
-  exports["close"] = Napi::Function::New<Close>(env);
-  exports["dup"] = Napi::Function::New<Dup>(env);
-  exports["ioctl"] = PlainFunction(env, "ioctl", Ioctl);
-  exports["ioctlEach"] = PlainFunction(env, "ioctlEach", IoctlEach);
-  exports["pread"] = Napi::Function::New<Pread>(env);
-  exports["preadStrided"] = Napi::Function::New<PreadStrided>(env);
-  exports["pwrite"] = Napi::Function::New<Pwrite>(env);
-  exports["truncate"] = Napi::Function::New<Truncate>(env);
-  exports["memfdCreate"] = Napi::Function::New<Memfd>(env);
-  exports["sealSize"] = Napi::Function::New<SealSize>(env);
-  exports["lockHolder"] = Napi::Function::New<LockHolder>(env);
-  exports["memlockLimit"] = Napi::Function::New<MemlockLimit>(env);
+}  // namespace
+
+bool AddFiles(napi_env env, napi_value exports) {
+  return AddFunctions(env, exports,
+                      {{"open", Native<Open, 3>},
+                       {"close", Native<Close, 1>},
+                       {"dup", Native<Dup, 1>},
+                       {"ioctl", Native<Ioctl, 4>},
+                       {"ioctlEach", Native<IoctlEach, 4>},
+                       {"pread", Native<Pread, 3>},
+                       {"preadStrided", Native<PreadStrided, 5>},
+                       {"pwrite", Native<Pwrite, 3>},
+                       {"truncate", Native<Truncate, 2>},
+                       {"memfdCreate", Native<Memfd, 2>},
+                       {"sealSize", Native<SealSize, 1>},
+                       {"lockHolder", Native<LockHolder, 1>},
+                       {"memlockLimit", Native<MemlockLimit, 0>}});
 }

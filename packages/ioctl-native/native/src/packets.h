@@ -4,16 +4,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "common.h"
+#include "values.h"
 
 // The errno of a path that can't be a socket's address, or 0. An empty one would be an address chosen by the kernel.
 int FillAddress(const std::optional<std::string>& path, sockaddr_un* address);
 
-// -1, with the errno of what failed before.
-int CloseKeepingErrno(int fd);
-
 // sendmsg(fd = argument 0, bytes = argument `first`, fds = the one after it), to an address if there is one.
-Napi::Value SendPacket(const Napi::CallbackInfo& info, size_t first, sockaddr_un* to);
+napi_value SendPacket(const Call& call, size_t first, sockaddr_un* to);
 
-// recvmsg(fd, maxBytes, maxFds) → { bytes, fds, truncated }; where it came from goes to `from` if that is given.
-Napi::Value ReceivePacket(const Napi::CallbackInfo& info, sockaddr_un* from);
+// recvmsg(fd, maxBytes, maxFds) → { bytes, fds, truncated }; with `from`, where it came from is there too.
+napi_value ReceivePacket(const Call& call, sockaddr_un* from);

@@ -1,153 +1,126 @@
 // Register accessors: each call is exactly one load or store of exactly its width.
 //
 // V8 narrows, merges and drops plain typed-array accesses, so registers are reached through volatile accesses here.
-// These are plain Node-API functions with the mapping in their data pointer: the cheapest call an addon can offer.
-#include <cstring>
-#include <memory>
-#include <string>
-
-#include "common.h"
-#include "mapping.h"
+#include "barriers.h"
+#include "mapping-functions.h"
 
 namespace {
 
-using MappingRef = std::shared_ptr<Mapping>;
-
-// Thrown with the library's brand, by which isVfioError() knows it.
-template <typename E>
-void Throw(napi_env env, const char* code, const std::string& text) {
-  E error = E::New(env, text);
-  error.Set("code", code);
-  error.Value().Set(Napi::Symbol::For(env, "@vfio/error"), Napi::Boolean::New(env, true));
-  error.ThrowAsJavaScriptException();
+// A value for an error's message: a number as JavaScript writes it, and of other things what they are.
+std::string Shown(napi_env env, napi_value value) {
+  static constexpr const char* kNames[] = {"undefined", "null",      "a boolean",  "a number",    "a string",
+                                           "a symbol",  "an object", "a function", "an external", "a bigint"};
+  napi_valuetype type = TypeOf(env, value);
+  if (type != napi_number && type != napi_bigint) return kNames[type];
+  char text[40];
+  size_t length;
+  napi_value written;
+  bool ok = napi_coerce_to_string(env, value, &written) == napi_ok &&
+            napi_get_value_string_utf8(env, written, text, sizeof text, &length) == napi_ok;
+  if (!ok || length == sizeof text - 1) return kNames[type];
+  return std::string(text, length) + (type == napi_bigint ? "n" : "");
 }
 
-napi_value ThrowClosed(napi_env env, const Mapping& mapping) {
-  Throw<Napi::Error>(env, "ERR_VFIO_CLOSED", mapping.name() + " is closed: its registers are gone");
+std::nullptr_t ThrowClosed(const Call& call, const Mapping& mapping) {
+  Throw(call.env(), "ERR_VFIO_CLOSED", mapping.name() + " is closed: its registers are gone");
   return nullptr;
 }
 
-napi_value ThrowOffset(napi_env env, const Mapping& mapping, double offset, size_t width) {
-  std::string text = "register offset " + Napi::Number::New(env, offset).ToString().Utf8Value() + " (width " +
-                     std::to_string(width) + ") must be a multiple of its width and lie within " + mapping.name() + " (" +
-                     std::to_string(mapping.length()) + " bytes)";
-  Throw<Napi::RangeError>(env, "ERR_VFIO_REGISTER_OFFSET", text);
+std::nullptr_t ThrowOffset(const Call& call, const Mapping& mapping, size_t width) {
+  ThrowRange(call.env(), "ERR_VFIO_REGISTER_OFFSET",
+             "register offset " + Shown(call.env(), call[0]) + " (width " + std::to_string(width) +
+                 ") must be a multiple of its width and lie within " + mapping.name() + " (" +
+                 std::to_string(mapping.length()) + " bytes)");
   return nullptr;
 }
 
-napi_value ThrowValue(napi_env env, size_t width) {
-  std::string text = "a register value must be an integer of " + std::to_string(width * 8) + " bits";
-  Throw<Napi::RangeError>(env, "ERR_VFIO_REGISTER_VALUE", text);
-  return nullptr;
+napi_value ThrowValue(const Call& call, size_t width) {
+  std::string bits = std::to_string(width * 8);
+  std::string kind = width == 8
+                         ? "a bigint from 0n to 2n ** 64n - 1n"
+                         : "a number, a whole one from -(2 ** " + std::to_string(width * 8 - 1) + ") to 2 ** " + bits + " - 1";
+  return ThrowRange(call.env(), "ERR_VFIO_REGISTER_VALUE",
+                    "the value of a register of " + bits + " bits must be " + kind + ", not " +
+                        Shown(call.env(), call[1]));
 }
 
-// The checked address of a register, or nullptr with an exception pending.
+// The checked address of the register at the offset that is the first argument; or nullptr, with an exception pending.
 template <typename T>
-volatile T* Locate(napi_env env, Mapping& mapping, napi_value argument) {
-  if (mapping.closed()) {
-    ThrowClosed(env, mapping);
-    return nullptr;
-  }
-  double offset = -1;
-  napi_get_value_double(env, argument, &offset);
+volatile T* Locate(const Call& call) {
+  const Mapping& mapping = *call.data<MappingRef>();
+  if (mapping.closed()) return ThrowClosed(call, mapping);
+  double offset;
   // The comparison is written so that NaN fails it too.
-  if (!(offset >= 0 && offset + sizeof(T) <= mapping.length())) {
-    ThrowOffset(env, mapping, offset, sizeof(T));
-    return nullptr;
+  if (napi_get_value_double(call.env(), call[0], &offset) != napi_ok ||
+      !(offset >= 0 && offset + sizeof(T) <= mapping.length())) {
+    return ThrowOffset(call, mapping, sizeof(T));
   }
   size_t whole = static_cast<size_t>(offset);
-  if (static_cast<double>(whole) != offset || whole % sizeof(T) != 0) {
-    ThrowOffset(env, mapping, offset, sizeof(T));
-    return nullptr;
-  }
+  if (static_cast<double>(whole) != offset || whole % sizeof(T) != 0) return ThrowOffset(call, mapping, sizeof(T));
   return reinterpret_cast<volatile T*>(mapping.address() + whole);
 }
 
 template <typename T>
-napi_value ToValue(napi_env env, T value) {
+napi_value Read(const Call& call) {
+  volatile T* address = Locate<T>(call);
+  if (address == nullptr) return nullptr;
   napi_value result;
+  T value = *address;
+  AfterLoad();
   if constexpr (sizeof(T) == 8) {
-    napi_create_bigint_uint64(env, value, &result);
+    return napi_create_bigint_uint64(call.env(), value, &result) == napi_ok ? result : nullptr;
   } else {
-    napi_create_uint32(env, value, &result);
+    return napi_create_uint32(call.env(), value, &result) == napi_ok ? result : nullptr;
   }
-  return result;
 }
 
 // JavaScript's bit operators give signed numbers, so -1 is accepted where 0xffffffff is meant.
 template <typename T>
-bool FromValue(napi_env env, napi_value argument, T* value) {
+std::optional<T> ValueArg(const Call& call) {
   if constexpr (sizeof(T) == 8) {
-    bool lossless = false;
-    uint64_t wide = 0;
-    if (napi_get_value_bigint_uint64(env, argument, &wide, &lossless) != napi_ok || !lossless) return false;
-    *value = wide;
+    return call.Wide(1);
   } else {
-    double number = 0;
-    if (napi_get_value_double(env, argument, &number) != napi_ok) return false;
-    double limit = static_cast<double>(1ull << (sizeof(T) * 8));
-    if (!(number >= -limit / 2 && number < limit)) return false;
-    int64_t whole = static_cast<int64_t>(number);
-    if (static_cast<double>(whole) != number) return false;
-    *value = static_cast<T>(whole);
+    constexpr int64_t kEnd = int64_t{1} << (sizeof(T) * 8);
+    auto whole = call.Whole(1, -kEnd / 2, kEnd - 1);
+    return whole ? std::optional<T>(static_cast<T>(*whole)) : std::nullopt;
   }
-  return true;
 }
 
 template <typename T>
-napi_value Read(napi_env env, napi_callback_info info) {
-  size_t count = 1;
-  napi_value argument;
-  void* data;
-  napi_get_cb_info(env, info, &count, &argument, nullptr, &data);
-  volatile T* address = Locate<T>(env, **static_cast<MappingRef*>(data), argument);
-  return address == nullptr ? nullptr : ToValue<T>(env, *address);
-}
-
-template <typename T>
-napi_value Write(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2];
-  void* data;
-  napi_get_cb_info(env, info, &count, arguments, nullptr, &data);
-  volatile T* address = Locate<T>(env, **static_cast<MappingRef*>(data), arguments[0]);
+napi_value Write(const Call& call) {
+  volatile T* address = Locate<T>(call);
   if (address == nullptr) return nullptr;
-  T value;
-  if (!FromValue<T>(env, arguments[1], &value)) return ThrowValue(env, sizeof(T));
-  *address = value;
+  auto value = ValueArg<T>(call);
+  if (!value) return ThrowValue(call, sizeof(T));
+  BeforeStore();
+  *address = *value;
   return nullptr;
 }
 
-void AddFunction(Napi::Env env, Napi::Object target, const char* name, napi_callback callback, const MappingRef& mapping) {
-  auto* reference = new MappingRef(mapping);
-  napi_value function;
-  napi_create_function(env, name, NAPI_AUTO_LENGTH, callback, reference, &function);
-  auto release = [](napi_env, void* data, void*) { delete static_cast<MappingRef*>(data); };
-  napi_add_finalizer(env, function, reference, release, nullptr, nullptr);
-  target.Set(name, Napi::Value(env, function));
+// registers(handle) → { read8, …, write64 } on that mapping; or -EBADF.
+napi_value Registers(const Call& call) {
+  napi_env env = call.env();
+  MappingRef mapping = MappingArg(call, 0);
+  if (!mapping) return Failed(call, EBADF);
+  napi_value result = NewObject(env, {});
+  if (result == nullptr || !AddFunctionsOn(mapping, env, result,
+                                           {{"read8", Native<Read<uint8_t>, 1>},
+                                            {"read16", Native<Read<uint16_t>, 1>},
+                                            {"read32", Native<Read<uint32_t>, 1>},
+                                            {"read64", Native<Read<uint64_t>, 1>}})) {
+    return nullptr;
+  }
+  // A store into a read-only mapping would be a SIGSEGV, so such a mapping has no write functions.
+  bool complete = !mapping->writable() || AddFunctionsOn(mapping, env, result,
+                                                         {{"write8", Native<Write<uint8_t>, 2>},
+                                                          {"write16", Native<Write<uint16_t>, 2>},
+                                                          {"write32", Native<Write<uint32_t>, 2>},
+                                                          {"write64", Native<Write<uint64_t>, 2>}});
+  return complete ? result : nullptr;
 }
 
 }  // namespace
 
-// registers(handle) → { read8, …, write64 } on that mapping.
-static Napi::Value Registers(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  auto handle = WholeArg(info, 0, 1, std::numeric_limits<uint32_t>::max());
-  auto mapping = FindMapping(static_cast<uint32_t>(handle.value_or(0)));
-  if (!mapping) return Failed(env, EBADF);
-  auto result = Napi::Object::New(env);
-  AddFunction(env, result, "read8", Read<uint8_t>, mapping);
-  AddFunction(env, result, "read16", Read<uint16_t>, mapping);
-  AddFunction(env, result, "read32", Read<uint32_t>, mapping);
-  AddFunction(env, result, "read64", Read<uint64_t>, mapping);
-  // A store into a read-only mapping would be a SIGSEGV, so such a mapping has no write functions.
-  if (mapping->writable()) {
-    AddFunction(env, result, "write8", Write<uint8_t>, mapping);
-    AddFunction(env, result, "write16", Write<uint16_t>, mapping);
-    AddFunction(env, result, "write32", Write<uint32_t>, mapping);
-    AddFunction(env, result, "write64", Write<uint64_t>, mapping);
-  }
-  return result;
+bool AddRegisters(napi_env env, napi_value exports) {
+  return AddFunctions(env, exports, {{"registers", Native<Registers, 1>}});
 }
-
-void InitRegisters(Napi::Env env, Napi::Object exports) { exports["registers"] = Napi::Function::New<Registers>(env); }

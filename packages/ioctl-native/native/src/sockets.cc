@@ -3,77 +3,74 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
+#include "owned-fds.h"
 #include "packets.h"
 
 namespace {
 
-int NewSocket() { return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
-
-}  // namespace
-
-// socketListen(path, backlog) → fd. The file gets mode 0600 from its first moment: bind() takes the mode of the
-// socket's own inode, so it is set there before; a chmod afterwards would leave a gap.
-static Napi::Value Listen(const Napi::CallbackInfo& info) {
-  auto path = StringArg(info, 0);
-  auto backlog = IntArg(info, 1);
-  sockaddr_un address;
-  if (int error = FillAddress(path, &address)) return Failed(info.Env(), error);
-  if (!backlog || *backlog < 0) return Failed(info.Env(), EINVAL);
-  int fd = NewSocket();
-  if (fd < 0) return Result(info.Env(), -1);
-  if (fchmod(fd, 0600) < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
-    return Result(info.Env(), CloseKeepingErrno(fd));
-  }
-  if (listen(fd, *backlog) < 0) {
-    int error = errno;
-    unlink(address.sun_path);
-    close(fd);
-    return Failed(info.Env(), error);
-  }
-  return Result(info.Env(), fd);
+// socket(kind) → fd.
+napi_value Socket(const Call& call) {
+  auto kind = call.Text(0);
+  if (kind != "seqpacket" && kind != "datagram") return Failed(call, EINVAL);
+  int type = kind == "datagram" ? SOCK_DGRAM : SOCK_SEQPACKET;
+  return Opened(call, socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// On a local socket connect() never waits for accept(): it succeeds, or gives EAGAIN when the backlog is full.
-static Napi::Value Connect(const Napi::CallbackInfo& info) {
-  sockaddr_un address;
-  if (int error = FillAddress(StringArg(info, 0), &address)) return Failed(info.Env(), error);
-  int fd = NewSocket();
-  if (fd < 0) return Result(info.Env(), -1);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
-    return Result(info.Env(), CloseKeepingErrno(fd));
-  }
-  return Result(info.Env(), fd);
+// chmod(fd, mode) → 0: of a socket before bind(), the mode that its file will have.
+napi_value Chmod(const Call& call) {
+  auto mode = call.Whole(1, 0, 07777);
+  return mode ? Result(call, fchmod(call.Fd(0), static_cast<mode_t>(*mode))) : Failed(call, EINVAL);
 }
 
-static Napi::Value Accept(const Napi::CallbackInfo& info) {
-  return Result(info.Env(), accept4(FdArg(info, 0), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+// One call with a path for an address → 0.
+template <int (*function)(int, const sockaddr*, socklen_t)>
+napi_value WithAddress(const Call& call) {
+  sockaddr_un address;
+  if (int error = FillAddress(call.Text(1), &address)) return Failed(call, error);
+  return Result(call, function(call.Fd(0), reinterpret_cast<sockaddr*>(&address), sizeof address));
+}
+
+napi_value Listen(const Call& call) {
+  auto backlog = call.Int(1);
+  if (!backlog || *backlog < 0) return Failed(call, EINVAL);
+  return Result(call, listen(call.Fd(0), *backlog));
+}
+
+napi_value Accept(const Call& call) {
+  return Opened(call, accept4(call.Fd(0), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
 // socketSend(fd, bytes, fds) → bytes sent or -errno. No SIGPIPE: a peer that left is EPIPE.
-static Napi::Value Send(const Napi::CallbackInfo& info) { return SendPacket(info, 1, nullptr); }
+napi_value Send(const Call& call) { return SendPacket(call, 1, nullptr); }
 
 // socketReceive(fd, maxBytes, maxFds) → { bytes, fds, truncated } or -errno. No bytes and no fds: the peer left.
-static Napi::Value Receive(const Napi::CallbackInfo& info) { return ReceivePacket(info, nullptr); }
+napi_value Receive(const Call& call) { return ReceivePacket(call, nullptr); }
 
 // socketPeer(fd) → { pid, uid, gid } of the process at the other end, as the kernel saw it at connect().
-static Napi::Value Peer(const Napi::CallbackInfo& info) {
+napi_value Peer(const Call& call) {
   ucred credentials{};
   socklen_t length = sizeof credentials;
-  if (getsockopt(FdArg(info, 0), SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return Result(info.Env(), -1);
-  auto result = Napi::Object::New(info.Env());
-  result["pid"] = static_cast<double>(credentials.pid);
-  result["uid"] = static_cast<double>(credentials.uid);
-  result["gid"] = static_cast<double>(credentials.gid);
-  return result;
+  if (getsockopt(call.Fd(0), SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return Result(call, -1);
+  napi_env env = call.env();
+  return NewObject(env, {{"pid", Number(env, credentials.pid)},
+                         {"uid", Number(env, credentials.uid)},
+                         {"gid", Number(env, credentials.gid)}});
 }
 
-void InitSockets(Napi::Env env, Napi::Object exports) {
-  exports["socketListen"] = Napi::Function::New<Listen>(env);
-  exports["socketConnect"] = Napi::Function::New<Connect>(env);
-  exports["socketAccept"] = Napi::Function::New<Accept>(env);
-  exports["socketSend"] = Napi::Function::New<Send>(env);
-  exports["socketReceive"] = Napi::Function::New<Receive>(env);
-  exports["socketPeer"] = Napi::Function::New<Peer>(env);
+}  // namespace
+
+bool AddSockets(napi_env env, napi_value exports) {
+  return AddFunctions(env, exports,
+                      {{"socket", Native<Socket, 1>},
+                       {"chmod", Native<Chmod, 2>},
+                       // On a local socket connect() never waits for accept(): it succeeds, or gives EAGAIN when the
+                       // backlog is full. Of a datagram socket it lets only the other end send to this one.
+                       {"socketConnect", Native<WithAddress<connect>, 2>},
+                       {"socketBind", Native<WithAddress<bind>, 2>},
+                       {"socketListen", Native<Listen, 2>},
+                       {"socketAccept", Native<Accept, 1>},
+                       {"socketSend", Native<Send, 3>},
+                       {"socketReceive", Native<Receive, 3>},
+                       {"socketPeer", Native<Peer, 1>}});
 }

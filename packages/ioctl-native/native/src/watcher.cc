@@ -6,7 +6,7 @@
 #include <atomic>
 #include <cstdlib>
 
-#include "common.h"
+#include "values.h"
 
 namespace {
 
@@ -42,7 +42,7 @@ uv_handle_t* HandleOf(Watcher* watcher) { return reinterpret_cast<uv_handle_t*>(
 // libuv frees nothing itself, and the handle may go only after its close callback.
 void OnClosed(uv_handle_t* handle) {
   auto* watcher = static_cast<Watcher*>(handle->data);
-  if (watcher->cleanup != nullptr) napi_remove_async_cleanup_hook(watcher->cleanup);
+  if (watcher->cleanup != nullptr) Attempted(napi_remove_async_cleanup_hook(watcher->cleanup));
   std::free(handle);
   delete watcher;
 }
@@ -53,29 +53,46 @@ void Stop(Watcher* watcher) {
   *link = watcher->next;
   uv_poll_stop(watcher->poll);
   close(watcher->fd);
-  napi_async_destroy(watcher->env, watcher->context);
-  napi_delete_reference(watcher->env, watcher->callback);
+  if (watcher->context != nullptr) Attempted(napi_async_destroy(watcher->env, watcher->context));
+  if (watcher->callback != nullptr) Attempted(napi_delete_reference(watcher->env, watcher->callback));
   uv_close(HandleOf(watcher), OnClosed);
 }
 
 // A worker that ends must not leave handles in its loop: Node would abort.
 void OnEnvironmentEnds(napi_async_cleanup_hook_handle, void* data) { Stop(static_cast<Watcher*>(data)); }
 
+// The callback's own exception becomes an ordinary uncaughtException. In an environment that is ending, nothing of this
+// does anything.
+void CallBack(const Watcher& watcher) {
+  napi_env env = watcher.env;
+  napi_value callback, receiver, ignored, exception;
+  if (napi_get_reference_value(env, watcher.callback, &callback) != napi_ok) return;
+  if (napi_get_global(env, &receiver) != napi_ok) return;
+  if (napi_make_callback(env, watcher.context, receiver, callback, 0, nullptr, &ignored) == napi_ok) return;
+  bool thrown = false;
+  if (napi_is_exception_pending(env, &thrown) != napi_ok || !thrown) return;
+  if (napi_get_and_clear_last_exception(env, &exception) != napi_ok) return;
+  Attempted(napi_fatal_exception(env, exception));
+}
+
 void OnReady(uv_poll_t* poll, int status, int) {
   auto* watcher = static_cast<Watcher*>(reinterpret_cast<uv_handle_t*>(poll)->data);
   napi_env env = watcher->env;
   // libuv stops polling an fd in an error state (a reset socket, a full eventfd); reading it clears that state.
   if (status < 0) uv_poll_start(poll, watcher->events, OnReady);
-  Napi::HandleScope scope(env);
-  napi_value callback, receiver, ignored;
-  if (napi_get_reference_value(env, watcher->callback, &callback) != napi_ok) return;
-  if (napi_get_global(env, &receiver) != napi_ok) return;
-  napi_make_callback(env, watcher->context, receiver, callback, 0, nullptr, &ignored);
-  bool thrown = false;
-  if (napi_is_exception_pending(env, &thrown) != napi_ok || !thrown) return;
-  napi_value exception;
-  if (napi_get_and_clear_last_exception(env, &exception) != napi_ok) return;
-  napi_fatal_exception(env, exception);  // becomes an ordinary uncaughtException
+  napi_handle_scope scope;
+  if (napi_open_handle_scope(env, &scope) != napi_ok) return;
+  CallBack(*watcher);
+  Attempted(napi_close_handle_scope(env, scope));
+}
+
+// libuv makes what it polls non-blocking, and with it the open file of everybody who has it: a terminal or a pipe of
+// other processes too. It reads nothing itself, so it can do without.
+int InitPoll(uv_loop_t* loop, uv_poll_t* poll, int fd) {
+  int flags = fcntl(fd, F_GETFL);
+  int error = uv_poll_init(loop, poll, fd);
+  if (flags >= 0 && (flags & O_NONBLOCK) == 0) fcntl(fd, F_SETFL, flags);
+  return error;
 }
 
 // A new watcher whose handle is in the loop; nullptr and the negative errno if there can't be one.
@@ -84,7 +101,7 @@ Watcher* Open(uv_loop_t* loop, int fd, int* error) {
   *error = -errno;
   if (copy < 0) return nullptr;
   auto* poll = static_cast<uv_poll_t*>(std::calloc(1, uv_handle_size(UV_POLL)));
-  *error = poll == nullptr ? UV_ENOMEM : uv_poll_init(loop, poll, copy);
+  *error = poll == nullptr ? UV_ENOMEM : InitPoll(loop, poll, copy);
   if (*error != 0) {
     std::free(poll);
     close(copy);
@@ -97,51 +114,61 @@ Watcher* Open(uv_loop_t* loop, int fd, int* error) {
   return watcher;
 }
 
-Watcher* WatcherArg(const Napi::CallbackInfo& info) {
-  auto id = WholeArg(info, 0, 1, std::numeric_limits<uint32_t>::max());
+// What Node-API has to do with it; false if the environment is ending.
+bool Attach(Watcher* watcher, napi_env env, napi_value callback) {
+  watcher->env = env;
+  napi_value name = Text(env, "vfio.watch", NAPI_AUTO_LENGTH);
+  return name != nullptr && napi_create_reference(env, callback, 1, &watcher->callback) == napi_ok &&
+         napi_async_init(env, nullptr, name, &watcher->context) == napi_ok &&
+         napi_add_async_cleanup_hook(env, OnEnvironmentEnds, watcher, &watcher->cleanup) == napi_ok;
+}
+
+Watcher* WatcherArg(const Call& call) {
+  auto id = call.Whole(0, 1, std::numeric_limits<uint32_t>::max());
   return *LinkTo(static_cast<uint32_t>(id.value_or(0)));
+}
+
+// watch(fd, forWriting, callback) → a number to pass to unwatch, watchRef and watchUnref; or -errno.
+napi_value Watch(const Call& call) {
+  napi_env env = call.env();
+  uv_loop_t* loop;
+  if (TypeOf(env, call[2]) != napi_function) return Failed(call, EINVAL);
+  if (napi_get_uv_event_loop(env, &loop) != napi_ok) return Failed(call, EINVAL);
+  int error = 0;
+  Watcher* watcher = Open(loop, call.Fd(0), &error);
+  if (watcher == nullptr) return Failed(call, -error);
+  watcher->id = next_id++;
+  watcher->events = call.Flag(1) ? UV_WRITABLE : UV_READABLE | UV_DISCONNECT;
+  watcher->next = first;
+  first = watcher;
+  bool attached = Attach(watcher, env, call[2]);
+  error = attached ? uv_poll_start(watcher->poll, watcher->events, OnReady) : UV_ECANCELED;
+  if (error == 0) return Number(env, watcher->id);
+  Stop(watcher);
+  return Failed(call, -error);
+}
+
+napi_value Unwatch(const Call& call) {
+  if (auto* watcher = WatcherArg(call)) Stop(watcher);
+  return nullptr;
+}
+
+napi_value Ref(const Call& call) {
+  if (auto* watcher = WatcherArg(call)) uv_ref(HandleOf(watcher));
+  return nullptr;
+}
+
+napi_value Unref(const Call& call) {
+  if (auto* watcher = WatcherArg(call)) uv_unref(HandleOf(watcher));
+  return nullptr;
 }
 
 }  // namespace
 
-// watch(fd, forWriting, callback) → a number to pass to unwatch, watchRef and watchUnref; or -errno.
-static Napi::Value Watch(const Napi::CallbackInfo& info) {
-  Napi::Env env = info.Env();
-  uv_loop_t* loop;
-  if (!info[2].IsFunction() || napi_get_uv_event_loop(env, &loop) != napi_ok) return Failed(env, EINVAL);
-  int error = 0;
-  Watcher* watcher = Open(loop, FdArg(info, 0), &error);
-  if (watcher == nullptr) return Napi::Number::New(env, error);
-  watcher->id = next_id++;
-  watcher->env = env;
-  watcher->events = info[1].ToBoolean() ? UV_WRITABLE : UV_READABLE | UV_DISCONNECT;
-  watcher->next = first;
-  first = watcher;
-  napi_create_reference(env, info[2], 1, &watcher->callback);
-  napi_async_init(env, nullptr, Napi::String::New(env, "vfio.watch"), &watcher->context);
-  napi_add_async_cleanup_hook(env, OnEnvironmentEnds, watcher, &watcher->cleanup);
-  uv_poll_start(watcher->poll, watcher->events, OnReady);
-  return Napi::Number::New(env, watcher->id);
-}
-
-static Napi::Value Unwatch(const Napi::CallbackInfo& info) {
-  if (auto* watcher = WatcherArg(info)) Stop(watcher);
-  return info.Env().Undefined();
-}
-
-static Napi::Value Ref(const Napi::CallbackInfo& info) {
-  if (auto* watcher = WatcherArg(info)) uv_ref(HandleOf(watcher));
-  return info.Env().Undefined();
-}
-
-static Napi::Value Unref(const Napi::CallbackInfo& info) {
-  if (auto* watcher = WatcherArg(info)) uv_unref(HandleOf(watcher));
-  return info.Env().Undefined();
-}
-
-void InitWatchers(Napi::Env env, Napi::Object exports) {
-  exports["watch"] = Napi::Function::New<Watch>(env);
-  exports["unwatch"] = Napi::Function::New<Unwatch>(env);
-  exports["watchRef"] = Napi::Function::New<Ref>(env);
-  exports["watchUnref"] = Napi::Function::New<Unref>(env);
+bool AddWatchers(napi_env env, napi_value exports) {
+  return AddFunctions(env, exports,
+                      {{"watch", Native<Watch, 3>},
+                       {"unwatch", Native<Unwatch, 1>},
+                       {"watchRef", Native<Ref, 1>},
+                       {"watchUnref", Native<Unref, 1>}});
 }

@@ -1,0 +1,17 @@
+// Functions on one mapping, which they keep for as long as JavaScript has them.
+#pragma once
+
+#include <memory>
+
+#include "mapping-table.h"
+#include "values.h"
+
+// A handle that is an argument; 0, which no mapping has, for anything else.
+uint32_t HandleArg(const Call& call, size_t index);
+
+// The mapping whose number is an argument; nullptr if there is none.
+MappingRef MappingArg(const Call& call, size_t index);
+
+// Gives an object these functions; each has the mapping as `call.data<MappingRef>()`. False if that can't be done.
+bool AddFunctionsOn(const MappingRef& mapping, napi_env env, napi_value object,
+                    std::initializer_list<NativeFunction> functions);
