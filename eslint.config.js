@@ -78,6 +78,7 @@ export default tseslint.config(
         console: "readonly",
         performance: "readonly",
         AbortController: "readonly",
+        AbortSignal: "readonly",
         fetch: "readonly",
       },
     },

@@ -2,20 +2,22 @@
  * `npm run bench [-- --json]`: every package's benchmarks, as one table and, with the machine they ran on, as
  * .results/bench.json. `npm run bench:publish` makes the documentation's page of that file.
  */
-import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { bootstrap, root, tool } from "./bootstrap.mjs";
+import { bootstrap, root, stop, tool } from "./bootstrap.mjs";
+import { endedBy, exitCodeOf, runProgram } from "./src/run-program.js";
 
-bootstrap();
+await bootstrap();
 const folder = path.join(root, ".results/bench");
 rmSync(folder, { recursive: true, force: true });
 const json = process.argv.includes("--json");
-const { status } = spawnSync(tool("nx"), ["run-many", "-t", "bench", "--parallel=1"], {
+const ended = await runProgram(tool("nx"), ["run-many", "-t", "bench", "--parallel=1"], {
   cwd: root,
   stdio: ["ignore", json ? "ignore" : "inherit", "inherit"],
+  alone: true,
 });
+if (ended.endedBy !== undefined) stop(`\n${endedBy(ended.endedBy)}`, exitCodeOf(ended.endedBy));
 
 const rows = readdirSync(folder)
   .sort()
@@ -23,7 +25,7 @@ const rows = readdirSync(folder)
 const report = `${JSON.stringify({ machine: machine(), rows }, null, 2)}\n`;
 writeFileSync(path.join(root, ".results/bench.json"), report);
 process.stdout.write(json ? report : `${await table(rows)}\n`);
-process.exitCode = status === 0 ? 0 : 1;
+process.exitCode = ended.exitCode === 0 ? 0 : 1;
 
 function machine() {
   return {

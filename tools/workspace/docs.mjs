@@ -12,7 +12,7 @@ const CHANGELOG = "Changes in ";
 const HEADING = /^# (.+)\n/;
 const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md"];
 
-bootstrap();
+await bootstrap();
 const { refreshQuotes } = await import("./src/quoted-code.js");
 const { Application, LogLevel } = await import("typedoc");
 

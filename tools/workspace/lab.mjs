@@ -1,13 +1,11 @@
 /** `npm run lab -- <command…>`: set-up, then one command (or a shell) in the lab, in the folder it was typed in. */
-import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { bootstrap, root } from "./bootstrap.mjs";
+import { bootstrap, root, runAsCommand } from "./bootstrap.mjs";
 
-bootstrap();
-const program = path.join(root, "tools/lab/dist/cli.js");
-const cwd = process.env.INIT_CWD ?? process.cwd();
-const { status } = spawnSync(process.execPath, [program, ...process.argv.slice(2)], {
-  stdio: "inherit",
-  cwd,
+/** As the lab's own: any other code is the command's. */
+const LAB_FAILED = 125;
+
+await bootstrap({ exitCode: LAB_FAILED });
+await runAsCommand(path.join(root, "tools/lab/dist/cli.js"), process.argv.slice(2), {
+  cwd: process.env.INIT_CWD ?? process.cwd(),
 });
-process.exitCode = status ?? 130;

@@ -3,6 +3,7 @@
  * alone, not by whichever of the tests that run side by side needs it first; and before the first command of Nx that asks
  * for the cross compilers' versions. Does only what is missing, so that a second run is quick and needs no network.
  */
+import "./check-node.mjs";
 import * as debian from "../release/src/debian-packages.js";
 import { ensureDebianPackages, PackagesMissing } from "../release/src/debian.js";
 import { installed } from "../release/src/installed.js";
@@ -13,7 +14,7 @@ const FINAL = ["ERR_LAB_NOT_LINUX", "ERR_LAB_PACKAGES_MISSING", "ERR_LAB_DISK_FU
 const isFinal = (error) => error instanceof PackagesMissing || FINAL.includes(error.code);
 const say = (line) => void process.stderr.write(`${line}\n`);
 
-bootstrap();
+await bootstrap();
 try {
   await persistently(debianPackages, { isFinal, say });
   for (const set of ["nodes", "node-arm64", "bun-musl", "toolbox"])
@@ -34,9 +35,9 @@ async function lab() {
   const stopIt = () => controller.abort();
   process.once("SIGINT", stopIt);
   try {
-    // DPDK is the peer of one of the examples.
+    // DPDK is the peer of one of the examples, and strace lets the system calls of another fail.
     const onProgress = ({ message }) => say(message);
-    await prepareLab({ extras: ["dpdk"], onProgress, signal: controller.signal });
+    await prepareLab({ extras: ["dpdk", "strace"], onProgress, signal: controller.signal });
   } finally {
     process.off("SIGINT", stopIt);
   }

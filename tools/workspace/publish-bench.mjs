@@ -8,7 +8,7 @@ import { bootstrap, root, stop } from "./bootstrap.mjs";
 
 const source = path.join(root, ".results/bench.json");
 if (!existsSync(source)) stop("There are no results yet. Type: npm run bench");
-bootstrap();
+await bootstrap();
 const { plotsOf, withResults } = await import("./src/benchmark-page.js");
 const { drawBars } = await import("./src/plots.js");
 

@@ -1,9 +1,6 @@
 /** `npm start`: set-up, then the pipeline. */
-import { spawnSync } from "node:child_process";
 import path from "node:path";
-import { bootstrap, root } from "./bootstrap.mjs";
+import { bootstrap, root, runAsCommand } from "./bootstrap.mjs";
 
-bootstrap();
-const program = path.join(root, "packages/examples/dist/start.js");
-const { status } = spawnSync(process.execPath, [program, ...process.argv.slice(2)], { stdio: "inherit" });
-process.exitCode = status ?? 130;
+await bootstrap();
+await runAsCommand(path.join(root, "packages/examples/dist/start.js"), process.argv.slice(2));

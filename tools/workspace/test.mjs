@@ -2,10 +2,10 @@
  * `npm test`: set-up, and what the tests need; lint, types, documentation and tests of every project; then the tests
  * that need a real VFIO kernel, in the lab. Ends with one line that sums up everything that ran.
  */
-import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { root, tool } from "./bootstrap.mjs";
+import { root, stop, tool } from "./bootstrap.mjs";
+import { endedBy, exitCodeOf, runProgram } from "./src/run-program.js";
 import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/results.js";
 
 const results = path.join(root, ".results");
@@ -24,7 +24,7 @@ const projects = [
 
 const prepared = checkRow(
   "what the tests need",
-  run("what the tests need", process.execPath, [program("prepare-tests.mjs")]),
+  await run("what the tests need", process.execPath, [program("prepare-tests.mjs")]),
 );
 if (prepared.failed > 0) {
   process.stdout.write(`\nNothing was tested: the above is missing.\n${verdict([prepared]).line}\n`);
@@ -35,12 +35,12 @@ rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
 
 const checks = [
-  checkRow("lint", run("lint", tool("nx"), ["run-many", "-t", "lint"])),
-  checkRow("typecheck", run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
-  checkRow("docs without warnings", run("docs", process.execPath, [program("docs.mjs"), "--check"])),
+  checkRow("lint", await run("lint", tool("nx"), ["run-many", "-t", "lint"])),
+  checkRow("typecheck", await run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
+  checkRow("docs without warnings", await run("docs", process.execPath, [program("docs.mjs"), "--check"])),
 ];
-const hostStatus = run("tests on this host", tool("nx"), ["run-many", "-t", "test", "test-native"]);
-const labStatus = run("tests in the lab", process.execPath, [program("test-lab.mjs")]);
+const hostStatus = await run("tests on this host", tool("nx"), ["run-many", "-t", "test", "test-native"]);
+const labStatus = await run("tests in the lab", process.execPath, [program("test-lab.mjs")]);
 
 const hostReports = projects.map((name) => report(name, `@vfio/${name}.json`));
 hostReports.push(report("ioctl-native, sanitized", "@vfio/ioctl-native-sanitized.json"));
@@ -77,8 +77,11 @@ function program(name) {
   return path.join(root, "tools/workspace", name);
 }
 
-/** The exit status, or null if a signal ended it. */
-function run(title, command, args) {
+/** The exit code. A signal ends the step, and all of this with it. */
+async function run(title, command, args) {
   process.stdout.write(`\n=== ${title}\n`);
-  return spawnSync(command, args, { cwd: root, stdio: ["ignore", "inherit", "inherit"] }).status;
+  const stdio = ["ignore", "inherit", "inherit"];
+  const ended = await runProgram(command, args, { cwd: root, stdio, alone: true });
+  if (ended.endedBy !== undefined) stop(`\n${endedBy(ended.endedBy)}`, exitCodeOf(ended.endedBy));
+  return ended.exitCode;
 }

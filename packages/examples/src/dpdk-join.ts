@@ -11,7 +11,10 @@ const command = new Command("npm run example:dpdk-join --")
     "Start Debian's dpdk-testpmd on the lab's network card, join it from Node.js, read the card's registers while DPDK polls it, and leave.",
   )
   .option("--json", "print only one JSON document: every step with its facts and times")
-  .addHelpText("after", "\nExit code: 0 if every step went well, 1 if one failed, 130 after Ctrl-C.");
+  .addHelpText(
+    "after",
+    "\nExit code: 0 if every step went well, 1 if one failed, 128 + n after signal n: 130 after Ctrl-C.",
+  );
 command.parse();
 
 const { json = false } = command.opts<{ json?: boolean }>();

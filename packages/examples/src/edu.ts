@@ -29,6 +29,9 @@ export const EDU_REGISTERS = defineRegisters({
 /** Where the device's own buffer lies in its address space. */
 const DEVICE_BUFFER = 0x40000n;
 
+/** What a bus answers for a device that does not. */
+const ALL_ONES = 0xffff_ffff;
+
 /** How often {@link Edu.dmaDone} looks. */
 const POLL_MS = 5;
 
@@ -84,7 +87,7 @@ export class Edu {
     const started = performance.now();
     while (this.registers.dmaCommand.fields.start.read()) {
       signal?.throwIfAborted();
-      if (performance.now() - started >= timeoutMs) throw dmaTimeout(timeoutMs);
+      if (performance.now() - started >= timeoutMs) throw this.#dmaTimeout(timeoutMs);
       await sleep(POLL_MS);
     }
   }
@@ -96,15 +99,16 @@ export class Edu {
     return status;
   }
 
+  #dmaTimeout(timeoutMs: number): VfioError {
+    const message = `the edu device's DMA did not end within ${timeoutMs} ms`;
+    if (this.identification() !== ALL_ONES) return new VfioError("ERR_VFIO_TIMEOUT", message);
+    const hint = "its registers read as all ones: the device is gone, or its memory space is off";
+    return new VfioError("ERR_VFIO_TIMEOUT", message, { hint });
+  }
+
   #setDma(source: bigint, destination: bigint, bytes: number): void {
     this.registers.dmaSource.write(source);
     this.registers.dmaDestination.write(destination);
     this.registers.dmaCount.write(BigInt(bytes));
   }
-}
-
-function dmaTimeout(timeoutMs: number): VfioError {
-  return new VfioError("ERR_VFIO_TIMEOUT", `the edu device's DMA did not end within ${timeoutMs} ms`, {
-    hint: "Is bus mastering on? Without it the device cannot reach the memory",
-  });
 }

@@ -23,7 +23,10 @@ const command = new Command("npm start --")
   .option("--json", "print only one JSON document: every step with its facts and times")
   .option("--memory <MiB>", "hugepage memory to map for DMA", wholeNumber, DEFAULT_MEMORY_MIB)
   .option("--prefix <name>", "prefix of the primary's socket file", DEFAULT_PREFIX)
-  .addHelpText("after", "\nExit code: 0 if the whole pipeline ran, 1 if a step failed, 130 after Ctrl-C.");
+  .addHelpText(
+    "after",
+    "\nExit code: 0 if the whole pipeline ran, 1 if a step failed, 128 + n after signal n: 130 after Ctrl-C.",
+  );
 
 command.parse();
 const options = command.opts<CommandLine>();

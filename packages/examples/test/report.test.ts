@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseEvent, type PipelineEvent } from "../src/pipeline/events.js";
 import { Reporter, StepFailed } from "../src/pipeline/reporter.js";
 import { pipelineWentWell } from "../src/report/document.js";
+import { terminalOf } from "../src/report/terminal.js";
 import { duration, TextReport } from "../src/report/text.js";
 
 const steps = (count: number): PipelineEvent[] =>
@@ -104,9 +105,9 @@ describe("given a step whose result was there before its facts could not be foun
 });
 
 describe("given a report for people", () => {
-  function textOf(events: readonly PipelineEvent[], colors: boolean): string {
+  function textOf(events: readonly PipelineEvent[], colors: boolean, columns?: number): string {
     let text = "";
-    const report = new TextReport((more) => (text += more), colors);
+    const report = new TextReport((more) => (text += more), { colors, columns });
     for (const event of events) report.event(event);
     report.summary({
       ok: true,
@@ -139,6 +140,30 @@ describe("given a report for people", () => {
     const escape = String.fromCharCode(27);
     expect(textOf(steps(1), false)).not.toContain(escape);
     expect(textOf(steps(1), true)).toContain(escape);
+  });
+
+  it("the table fits the terminal: the steps' words go on in the next line", () => {
+    const long: PipelineEvent = {
+      ...steps(1)[0]!,
+      title: "do a thing that takes many words to tell",
+    } as PipelineEvent;
+    const table = textOf([long], false, 60)
+      .split("\n")
+      .filter((line) => /^[┌│├└]/.test(line));
+
+    expect(Math.max(...table.map((line) => line.length))).toBeLessThanOrEqual(60);
+    expect(table.length).toBeGreaterThan(5);
+    expect(table.join("")).toMatch(/do a thing.*many/);
+  });
+
+  it.each([
+    ["a terminal", true, {}, { colors: true, columns: 80 }],
+    ["a dumb terminal", true, { TERM: "dumb" }, { colors: false, columns: 80 }],
+    ["a person who wants none", true, { NO_COLOR: "1" }, { colors: false, columns: 80 }],
+    ["NO_COLOR that is empty", true, { NO_COLOR: "", TERM: "xterm" }, { colors: true, columns: 80 }],
+    ["a file", false, {}, { colors: false, columns: undefined }],
+  ])("for %s, colours and width are what it can show", (_whom, isTTY, environment, expected) => {
+    expect(terminalOf({ isTTY, columns: 80 }, environment)).toEqual(expected);
   });
 
   it("times are read at a glance", () => {

@@ -22,13 +22,18 @@ export async function requireFreeSpace(host: Host, directory: string, bytes: num
   );
 }
 
-function diskFull(message: string, cause?: unknown): LabError {
-  return new LabError({
-    code: "ERR_LAB_DISK_FULL",
-    message,
-    hint: "Free some space, or point XDG_CACHE_HOME at a larger disk.",
-    cause,
-  });
+/** What an error of a full disk may have beside its message. */
+interface DiskFullParts {
+  /** Default: what to do for the cache. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+const FREE_THE_CACHE = "Free some space, or point XDG_CACHE_HOME at a larger disk.";
+
+/** The error for a disk that has no space left; by default the cache's. */
+export function diskFull(message: string, { hint = FREE_THE_CACHE, cause }: DiskFullParts = {}): LabError {
+  return new LabError({ code: "ERR_LAB_DISK_FULL", message, hint, cause });
 }
 
 function mebibytes(bytes: number): number {
@@ -51,7 +56,7 @@ export async function makeDirectoryAtOnce(
       if (!isErrno(error, "ENOTEMPTY", "EEXIST")) throw error;
     });
   } catch (error) {
-    if (isErrno(error, "ENOSPC")) throw diskFull(`The disk of ${target} is full`, error);
+    if (isErrno(error, "ENOSPC")) throw diskFull(`The disk of ${target} is full`, { cause: error });
     throw error;
   } finally {
     await rm(draft, { recursive: true, force: true });

@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError, Option } from "commander";
+import { constants } from "node:os";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { LabError } from "./lab-error.js";
 import type { LabOptions, MachineOptions } from "./lab-options.js";
 import { openLabShell } from "./lab-shell.js";
@@ -9,7 +10,6 @@ import { runInLab } from "./run-in-lab.js";
 /** Exit codes of the lab's own failures, as `docker run` and `timeout` use them; any other code is the command's. */
 const EXIT_LAB_FAILED = 125;
 const EXIT_TIMEOUT = 124;
-const EXIT_INTERRUPTED = 130;
 
 interface Flags {
   readonly shell?: true;
@@ -32,22 +32,26 @@ interface Flags {
 
 /** Runs the command line; resolves with the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
-  const program = commandLine();
+  const ending = abortOnSignals();
+  try {
+    return await obey(argv, ending.signal);
+  } catch (error) {
+    return failure(error, ending.signal);
+  } finally {
+    ending.dispose();
+  }
+}
+
+async function obey(argv: readonly string[], signal: AbortSignal): Promise<number> {
+  const program = commandLine().exitOverride();
   program.parse(argv);
   const flags = program.opts<Flags>();
   const command = program.args;
-  const { signal, dispose } = abortOnSignals();
-  try {
-    const options = { ...labOptions(flags), signal };
-    if (flags.prepare) return await prepare(options);
-    if (flags.shell || (command.length === 0 && process.stdin.isTTY)) return await openLabShell(options);
-    if (command.length === 0) program.help({ error: true });
-    return await run(command, options);
-  } catch (error) {
-    return failure(error);
-  } finally {
-    dispose();
-  }
+  const options = { ...labOptions(flags), signal };
+  if (flags.prepare) return prepare(options);
+  if (flags.shell || (command.length === 0 && process.stdin.isTTY)) return openLabShell(options);
+  if (command.length === 0) program.help({ error: true });
+  return run(command, options);
 }
 
 function commandLine(): Command {
@@ -90,7 +94,7 @@ function commandLine(): Command {
     .option("--verbose", "show the guest's kernel console")
     .addHelpText(
       "after",
-      "\nThe exit code is the command's; 125 when the lab itself failed, 124 when the time was up.\nStandard input is not passed on, except with --shell.",
+      "\nThe exit code is the command's; 125 when the lab itself failed, 124 when the time was up, 130 after Ctrl-C.\nStandard input is not passed on, except with --shell.",
     );
 }
 
@@ -138,26 +142,41 @@ async function run(command: readonly string[], options: LabOptions): Promise<num
   return exitCode;
 }
 
-function failure(error: unknown): number {
-  if (!(error instanceof LabError)) throw error;
+function failure(error: unknown, { aborted, reason }: AbortSignal): number {
+  // Commander has told what is wrong with the options; its code is 0 after --help.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_LAB_FAILED;
+  if (aborted) return ended(reason as EndingSignal);
+  if (!(error instanceof LabError)) {
+    note(`This is a mistake in the lab itself: ${error instanceof Error ? error.stack : String(error)}`);
+    return EXIT_LAB_FAILED;
+  }
   note(`${error.message} [${error.code}]`);
-  if (error.code === "ERR_LAB_ABORTED") return EXIT_INTERRUPTED;
   return error.code === "ERR_LAB_TIMEOUT" ? EXIT_TIMEOUT : EXIT_LAB_FAILED;
+}
+
+function ended(by: EndingSignal): number {
+  // Nobody reads any more: a shell calls that the end by SIGPIPE, and says nothing.
+  if (by !== "SIGPIPE") note(`ended by ${by === "SIGINT" ? "Ctrl-C" : by}`);
+  return 128 + constants.signals[by];
 }
 
 function note(message: string): void {
   process.stderr.write(`lab: ${message}\n`);
 }
 
-/** The first signal ends the guest in order; QEMU does not outlive us in any case. */
+const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+type EndingSignal = (typeof ENDING_SIGNALS)[number] | "SIGPIPE";
+
+/** A signal ends the guest in order, and so does an output that nobody reads. Those that npm passes on once more change nothing. */
 function abortOnSignals(): { signal: AbortSignal; dispose: () => void } {
   const controller = new AbortController();
-  const abort = () => controller.abort();
-  const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-  for (const name of signals) process.once(name, abort);
+  const abort = (by: EndingSignal) => controller.abort(by);
+  const unread = () => abort("SIGPIPE");
+  for (const name of ENDING_SIGNALS) process.on(name, abort);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", unread);
   return {
     signal: controller.signal,
-    dispose: () => signals.forEach((name) => process.off(name, abort)),
+    dispose: () => ENDING_SIGNALS.forEach((name) => process.off(name, abort)),
   };
 }
 

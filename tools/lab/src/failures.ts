@@ -11,7 +11,10 @@ export function endedEarly(machine: Machine, end: QemuEnd, phase: "booting" | "r
   return new LabError({
     code: "ERR_LAB_GUEST_STOPPED",
     message: `The guest switched itself off while ${phase === "booting" ? "booting" : "the command was running"}`,
-    hint: "The command must not power off or restart the guest; see the console.",
+    hint:
+      phase === "booting"
+        ? "The console shows how far it came."
+        : "The command must not power off or restart the guest.",
     consoleTail,
   });
 }
@@ -30,9 +33,19 @@ function qemuFailed(end: QemuEnd, consoleTail: string): LabError {
   return new LabError({
     code: "ERR_LAB_QEMU_FAILED",
     message: `QEMU ended ${how}: ${lastLines(end.complaints) || "it said nothing"}`,
-    hint: "An argument in extraDevices, too little memory for the guest, or a request an emulated device does not survive.",
+    hint: hintFor(end),
     consoleTail,
   });
+}
+
+/** Only what QEMU's end tells. */
+function hintFor({ signal, complaints }: QemuEnd): string {
+  if (signal === "SIGABRT") return "One of its devices got a request that it does not survive.";
+  if (signal === "SIGKILL")
+    return "Somebody ended it: if it was the kernel for want of memory, dmesg says so.";
+  if (/cannot set up guest memory|Cannot allocate memory/.test(complaints))
+    return "This machine has not so much memory free: give the guest less (memory, hugepages).";
+  return /^qemu-system-\S+: -device/m.test(complaints) ? "It does not take an argument in extraDevices." : "";
 }
 
 /** The error for a guest that could not set itself up. */
@@ -40,7 +53,6 @@ export function setupFailed(machine: Machine, what: string): LabError {
   return new LabError({
     code: "ERR_LAB_GUEST_SETUP",
     message: `The guest could not set itself up: ${what}`,
-    hint: "See the console; a file of the host that it needs may have been removed meanwhile.",
     consoleTail: machine.console.tail(),
   });
 }

@@ -7,6 +7,8 @@ import { promisify } from "node:util";
 import { cpioArchive, type CpioFile } from "./cpio.js";
 import type { Host } from "./host.js";
 import type { Kernel } from "./kernel.js";
+import { LabError } from "./lab-error.js";
+import { lastLines } from "./packages.js";
 import { BOOT_MODULES, moduleFiles } from "./modules.js";
 
 const GUEST_SCRIPTS = path.join(import.meta.dirname, "../guest");
@@ -64,9 +66,23 @@ async function bootModules(host: Host, kernel: Kernel): Promise<CpioFile[]> {
 
 const execute = promisify(execFile);
 
+function damaged(file: string, cause: unknown): unknown {
+  // A number is the program's exit code; a name is an errno, which tells more.
+  if (!(cause instanceof Error && "code" in cause && typeof cause.code === "number")) return cause;
+  return new LabError({
+    code: "ERR_LAB_KERNEL_UNPACK",
+    message: `${file} cannot be unpacked: ${lastLines(cause.message)}`,
+    hint: "Remove the kernel's folder: the next run downloads it anew.",
+    cause,
+  });
+}
+
 async function readModule(file: string): Promise<Buffer> {
   const unpacker = file.endsWith(".xz") ? "xz" : file.endsWith(".zst") ? "zstd" : undefined;
   if (unpacker === undefined) return readFile(file);
-  const { stdout } = await execute(unpacker, ["-dc", file], { encoding: "buffer", maxBuffer: 64 << 20 });
+  const options = { encoding: "buffer", maxBuffer: 64 << 20 } as const;
+  const { stdout } = await execute(unpacker, ["-dc", file], options).catch((error: unknown) => {
+    throw damaged(file, error);
+  });
   return stdout;
 }

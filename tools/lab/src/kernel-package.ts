@@ -1,7 +1,8 @@
+import { diskFull } from "./cache.js";
 import { aptGet, type AptOptions } from "./apt.js";
 import type { Host } from "./host.js";
 import { LabError } from "./lab-error.js";
-import { lastLines } from "./packages.js";
+import { lastLines, saysDiskFull } from "./packages.js";
 
 /** Debian's metapackages that depend on the newest 6.12 kernel: in Debian 12 the first, in Debian 13 the second. */
 const METAPACKAGES = ["linux-image-6.12-amd64", "linux-image-amd64"];
@@ -69,8 +70,9 @@ export async function downloadPackage(
     await aptGet(host, ["update"], options);
     result = await download();
   }
-  if (result.code !== 0)
-    throw downloadError(host, `apt-get download ${name} failed: ${lastLines(result.stderr)}`);
+  if (result.code === 0) return;
+  const message = `apt-get download ${name} failed: ${lastLines(result.stderr)}`;
+  throw saysDiskFull(result.stderr) ? diskFull(message) : downloadError(host, message);
 }
 
 function downloadError(host: Host, message: string): LabError {

@@ -1,12 +1,12 @@
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { makeDirectoryAtOnce, requireFreeSpace } from "./cache.js";
+import { diskFull, makeDirectoryAtOnce, requireFreeSpace } from "./cache.js";
 import type { Host } from "./host.js";
 import { compressedKernel } from "./kernel-image.js";
 import { compareVersions, downloadPackage, findKernelPackage, releaseOfPackage } from "./kernel-package.js";
 import { LabError } from "./lab-error.js";
-import { lastLines } from "./packages.js";
+import { lastLines, saysDiskFull } from "./packages.js";
 
 /** A kernel in the cache. */
 export interface Kernel {
@@ -125,9 +125,7 @@ async function mustRun(
 }
 
 function unpackError(message: string): LabError {
-  return new LabError({
-    code: /No space left/.test(message) ? "ERR_LAB_DISK_FULL" : "ERR_LAB_KERNEL_UNPACK",
-    message,
-    hint: "Nothing half-made was kept: free some disk space if it is short, and run it again.",
-  });
+  if (saysDiskFull(message)) return diskFull(message);
+  const hint = "Nothing half-made was kept: the next run downloads it anew.";
+  return new LabError({ code: "ERR_LAB_KERNEL_UNPACK", message, hint });
 }

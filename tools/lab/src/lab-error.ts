@@ -13,6 +13,7 @@ export type LabErrorCode =
   | "ERR_LAB_GUEST_STOPPED"
   | "ERR_LAB_TIMEOUT"
   | "ERR_LAB_ABORTED"
+  | "ERR_LAB_SYSTEM"
   | "ERR_LAB_BAD_ARGUMENT";
 
 /** What a {@link LabError} is made of. */
@@ -21,8 +22,8 @@ export interface LabErrorParts {
   readonly code: LabErrorCode;
   /** What went wrong, naming the thing. */
   readonly message: string;
-  /** What to do about it. */
-  readonly hint: string;
+  /** What to do about it, where that follows from what went wrong. */
+  readonly hint?: string;
   /** The last lines of the guest's console, when there was a guest. */
   readonly consoleTail?: string;
   /** The error underneath, if any. */
@@ -34,7 +35,7 @@ export class LabError extends Error {
   override readonly name = "LabError";
   /** Stable, for programs. */
   readonly code: LabErrorCode;
-  /** The remedy, for people. */
+  /** The remedy, for people; empty where none follows from what went wrong. */
   readonly hint: string;
   /** The last lines of the guest's console; empty when no guest was started. */
   readonly consoleTail: string;
@@ -42,12 +43,12 @@ export class LabError extends Error {
   constructor(parts: LabErrorParts) {
     super(fullMessage(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
     this.code = parts.code;
-    this.hint = parts.hint;
+    this.hint = parts.hint ?? "";
     this.consoleTail = parts.consoleTail ?? "";
   }
 }
 
 function fullMessage({ message, hint, consoleTail }: LabErrorParts): string {
   const tail = consoleTail ? `\nLast lines of the guest's console:\n${consoleTail}` : "";
-  return `${message}\n${hint}${tail}`;
+  return `${[message, hint].filter(Boolean).join("\n")}${tail}`;
 }

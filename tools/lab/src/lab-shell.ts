@@ -3,6 +3,7 @@ import { LabError } from "./lab-error.js";
 import type { LabOptions } from "./lab-options.js";
 import type { Machine } from "./machine.js";
 import { prepareLab } from "./prepare-lab.js";
+import { withLabErrors } from "./system-failure.js";
 import { limitsOf, pickAccelerator, planFor, readRequest } from "./run-in-lab.js";
 
 /** How to open a shell; there is no time limit unless `timeoutMs` sets one. */
@@ -17,7 +18,11 @@ export interface LabShellOptions extends Omit<LabOptions, "onStdout" | "onStderr
 const NO_LIMIT_MS = 2 ** 31 - 1;
 
 /** Boots a machine and connects this terminal to a shell in it; resolves with the shell's exit code. */
-export async function openLabShell(options: LabShellOptions = {}): Promise<number> {
+export function openLabShell(options: LabShellOptions = {}): Promise<number> {
+  return withLabErrors(() => open(options));
+}
+
+async function open(options: LabShellOptions): Promise<number> {
   const { input = process.stdin, output = process.stdout } = options;
   if (!input.isTTY) throw notATerminal();
   const command = [process.env.SHELL ?? "/bin/bash"];

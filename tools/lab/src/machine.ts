@@ -1,9 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import os from "node:os";
 import path from "node:path";
 import { ConsoleLog } from "./console-log.js";
 import { Port, type PortName } from "./ports.js";
 import { qemuArguments, type QemuPlan } from "./qemu-arguments.js";
 import { makeScratchDirectory, removeScratchDirectory } from "./scratch-directory.js";
+import { withLabErrors } from "./system-failure.js";
 
 /** How QEMU ended. */
 export interface QemuEnd {
@@ -38,8 +40,12 @@ export class Machine implements AsyncDisposable {
     process.on("exit", this.#onExit);
   }
 
-  /** Starts QEMU. */
-  static async start(plan: MachinePlan): Promise<Machine> {
+  /** Starts QEMU. All that can be refused here lies in the folder for temporary files. */
+  static start(plan: MachinePlan): Promise<Machine> {
+    return withLabErrors(() => Machine.#started(plan), os.tmpdir());
+  }
+
+  static async #started(plan: MachinePlan): Promise<Machine> {
     const machine = new Machine(await makeScratchDirectory());
     try {
       await machine.#start(plan);

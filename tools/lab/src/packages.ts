@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { aptGet, type AptOptions } from "./apt.js";
+import { diskFull } from "./cache.js";
 import { isStaticElf } from "./elf.js";
 import type { Host } from "./host.js";
 import { LabError } from "./lab-error.js";
@@ -27,6 +28,8 @@ export const REQUIRED_PROGRAMS: readonly RequiredProgram[] = [
 export const EXTRA_PROGRAMS = {
   /** DPDK's own test program, and its driver for the lab's network card. */
   dpdk: { program: "dpdk-testpmd", package: "dpdk-dev", with: ["librte-net-e1000-23"] },
+  /** Lets system calls of a running program fail. */
+  strace: { program: "strace", package: "strace" },
 } as const satisfies Record<string, RequiredProgram>;
 
 /** A key of {@link EXTRA_PROGRAMS}. */
@@ -88,13 +91,11 @@ async function mustAptGet(
 ): Promise<void> {
   const result = await aptGet(host, args, options);
   if (result.code === 0) return;
-  throw new LabError({
-    code: /No space left|enough free space/.test(result.stderr)
-      ? "ERR_LAB_DISK_FULL"
-      : "ERR_LAB_PACKAGES_INSTALL",
-    message: `apt-get ${args[0] ?? ""} failed while installing ${missing.join(", ")}: ${lastLines(result.stderr)}`,
-    hint: `Try it by hand: ${installCommand(host, missing)}`,
-  });
+  const message = `apt-get ${args[0] ?? ""} failed while installing ${missing.join(", ")}: ${lastLines(result.stderr)}`;
+  if (saysDiskFull(result.stderr))
+    throw diskFull(message, { hint: "Free some space for Debian's packages." });
+  const hint = `Try it by hand: ${installCommand(host, missing)}`;
+  throw new LabError({ code: "ERR_LAB_PACKAGES_INSTALL", message, hint });
 }
 
 function packagesMissing(host: Host, missing: readonly string[]): LabError {
@@ -110,6 +111,11 @@ function packagesMissing(host: Host, missing: readonly string[]): LabError {
 function installCommand(host: Host, packages: readonly string[]): string {
   const command = `apt-get update && ${host.isRoot ? "" : "sudo "}apt-get install -y --no-install-recommends ${packages.join(" ")}`;
   return host.isRoot ? command : `sudo ${command}`;
+}
+
+/** Whether a program complains of a full disk. */
+export function saysDiskFull(complaints: string): boolean {
+  return /No space left|enough free space/.test(complaints);
 }
 
 /** The end of a program's complaints, on one line. */

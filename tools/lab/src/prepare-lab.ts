@@ -5,6 +5,7 @@ import { ensureKernel, type Kernel } from "./kernel.js";
 import { LabError } from "./lab-error.js";
 import type { LabProgress } from "./lab-options.js";
 import { ensurePackages, type LabExtra } from "./packages.js";
+import { withLabErrors } from "./system-failure.js";
 
 /** How to prepare. */
 export interface PrepareOptions {
@@ -35,23 +36,27 @@ export interface PreparedLab {
  * second run needs neither network nor noticeable time.
  *
  * @throws LabError ERR_LAB_NOT_LINUX, ERR_LAB_PACKAGES_MISSING, ERR_LAB_PACKAGES_INSTALL, ERR_LAB_DISK_FULL, ERR_LAB_KERNEL_DOWNLOAD,
- *   ERR_LAB_KERNEL_UNPACK, ERR_LAB_ABORTED
+ *   ERR_LAB_KERNEL_UNPACK, ERR_LAB_ABORTED, ERR_LAB_SYSTEM
  */
 export async function prepareLab(options: PrepareOptions = {}): Promise<PreparedLab> {
-  const { host = realHost, signal, onProgress, extras } = options;
-  const report = (stage: LabProgress["stage"]) => (message: string) => onProgress?.({ stage, message });
+  const { host = realHost, signal } = options;
   requireLinux(host);
   try {
-    signal?.throwIfAborted();
-    await ensurePackages(host, report("packages"), signal, extras);
-    const cache = cacheDirectory(host);
-    const kernel = await ensureKernel(host, cache, report("kernel"), signal);
-    const initrd = await ensureInitrd(host, cache, kernel, report("initrd"));
-    return { qemu: host.findProgram("qemu-system-x86_64") ?? "qemu-system-x86_64", kernel, initrd, cache };
+    return await withLabErrors(() => prepare(host, options));
   } catch (error) {
     if (signal?.aborted && !(error instanceof LabError)) throw aborted("while it was being prepared", error);
     throw error;
   }
+}
+
+async function prepare(host: Host, { signal, onProgress, extras }: PrepareOptions): Promise<PreparedLab> {
+  const report = (stage: LabProgress["stage"]) => (message: string) => onProgress?.({ stage, message });
+  signal?.throwIfAborted();
+  await ensurePackages(host, report("packages"), signal, extras);
+  const cache = cacheDirectory(host);
+  const kernel = await ensureKernel(host, cache, report("kernel"), signal);
+  const initrd = await ensureInitrd(host, cache, kernel, report("initrd"));
+  return { qemu: host.findProgram("qemu-system-x86_64") ?? "qemu-system-x86_64", kernel, initrd, cache };
 }
 
 /** The error for an aborted signal. */

@@ -7,6 +7,7 @@ import { LabError } from "./lab-error.js";
 import type { Accelerator, LabOptions, LabResult } from "./lab-options.js";
 import type { MachinePlan } from "./machine.js";
 import { prepareLab, type PreparedLab } from "./prepare-lab.js";
+import { withLabErrors } from "./system-failure.js";
 
 const DEFAULT_TIMEOUT_MS = 10 * 60_000;
 const DEFAULT_BOOT_TIMEOUT_MS = 2 * 60_000;
@@ -20,7 +21,11 @@ const KVM_PROBE_MS = 20_000;
  * @param command - Program and arguments, passed as they are: no shell.
  * @throws LabError with one of the codes in {@link LabErrorCode}; a command that fails is a result, not an error.
  */
-export async function runInLab(command: readonly string[], options: LabOptions = {}): Promise<LabResult> {
+export function runInLab(command: readonly string[], options: LabOptions = {}): Promise<LabResult> {
+  return withLabErrors(() => run(command, options));
+}
+
+async function run(command: readonly string[], options: LabOptions): Promise<LabResult> {
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   const lab = await prepareLab(options);

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { npmComplaint } from "./npm-complaint.js";
 
 /** What each set is, for the person who waits for its download. */
 const SETS = {
@@ -64,10 +65,10 @@ function install(set, source, target) {
 /** @param {string} folder */
 function npmCi(folder) {
   // --force: npm refuses a package for another processor, and node-arm64 is one.
-  const args = ["ci", "--force", "--ignore-scripts", "--no-audit", "--no-fund", "--json=false"];
+  const args = ["ci", "--force", "--ignore-scripts", "--no-audit", "--no-fund"];
   const { status, stdout, stderr, error } = spawnSync("npm", args, { cwd: folder, encoding: "utf8" });
   if (status === 0) return;
-  throw new Error(`npm ci failed in ${folder}: ${error?.message ?? `${stdout}${stderr}`}`);
+  throw new Error(`npm ci failed in ${folder}: ${error?.message ?? npmComplaint(`${stdout}${stderr}`)}`);
 }
 
 /**

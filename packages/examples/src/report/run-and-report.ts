@@ -2,6 +2,8 @@ import type { PipelineEvent } from "../pipeline/events.js";
 import { failureFacts } from "../pipeline/reporter.js";
 import type { Outcome, Watch } from "../where/watch.js";
 import type { Phase, ReportDocument } from "./document.js";
+import { Ending } from "./ending.js";
+import { terminalOf } from "./terminal.js";
 import { TextReport } from "./text.js";
 
 /** A run that is reported as it happens, as text or as one JSON document. */
@@ -17,15 +19,15 @@ export interface ReportedRun {
   readonly summary: (text: TextReport, document: ReportDocument) => void;
 }
 
-/** Runs it until it has ended, or SIGINT or SIGTERM end it. Returns the exit code: 0, 1, or 130 after a signal. */
+/** Runs it until it has ended, or a signal ends it. Returns the exit code: 0, 1, or 128 + n after signal n: 130 after Ctrl-C. */
 export async function runAndReport(reported: ReportedRun): Promise<number> {
-  const ending = new AbortController();
-  process.once("SIGINT", () => ending.abort());
-  process.once("SIGTERM", () => ending.abort());
+  using ending = new Ending();
   const started = performance.now();
   const events: PipelineEvent[] = [];
   const phases: Phase[] = [];
-  const text = reported.json ? undefined : new TextReport((out) => process.stdout.write(out), useColors());
+  const text = reported.json
+    ? undefined
+    : new TextReport((out) => process.stdout.write(out), terminalOf(process.stdout, process.env));
   const watch: Watch = {
     signal: ending.signal,
     onHeading: (line) => text?.heading(line),
@@ -33,24 +35,22 @@ export async function runAndReport(reported: ReportedRun): Promise<number> {
     onEvent: (event) => (events.push(event), text?.event(event)),
   };
   const outcome = await reported.run(watch).catch((error: unknown) => ({ error: failureFacts(error) }));
+  const ended = ending.outcome;
 
   const document: ReportDocument = {
-    ok: !("error" in outcome) && outcome.wentWell && reported.wentWell(events),
+    ok: ended === undefined && !("error" in outcome) && outcome.wentWell && reported.wentWell(events),
     where: reported.where,
     device: "error" in outcome ? reported.device : outcome.device,
     kernel: "error" in outcome ? "unknown" : outcome.kernel,
     phases,
     events,
     totalMs: Math.round(performance.now() - started),
-    ...("error" in outcome ? { error: outcome.error } : {}),
+    ...(ended === undefined
+      ? "error" in outcome && { error: outcome.error }
+      : { error: { code: "ERR_VFIO_ABORTED", message: ended.message } }),
   };
   if (reported.json) process.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
   else if (document.error !== undefined) process.stderr.write(`${document.error.message}\n`);
   else if (text !== undefined) reported.summary(text, document);
-  if (ending.signal.aborted) return 130;
-  return document.ok ? 0 : 1;
-}
-
-function useColors(): boolean {
-  return process.stdout.isTTY && process.env["NO_COLOR"] === undefined;
+  return ended?.exitCode ?? (document.ok ? 0 : 1);
 }

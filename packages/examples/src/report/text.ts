@@ -1,7 +1,8 @@
-import Table from "cli-table3";
 import pc from "picocolors";
 import type { Facts, PipelineEvent, Role } from "../pipeline/events.js";
 import { pipelineWentWell, type Phase, type ReportDocument } from "./document.js";
+import { fittedTable } from "./fitted-table.js";
+import type { Terminal } from "./terminal.js";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
@@ -9,12 +10,13 @@ type Colors = ReturnType<typeof pc.createColors>;
 export class TextReport {
   readonly #write: (text: string) => void;
   readonly #color: Colors;
+  readonly #columns: number | undefined;
   #role: Role | undefined;
 
-  /** @param colors only where a terminal shows them. */
-  constructor(write: (text: string) => void, colors: boolean) {
+  constructor(write: (text: string) => void, { colors, columns }: Terminal) {
     this.#write = write;
     this.#color = pc.createColors(colors);
+    this.#columns = columns;
   }
 
   heading(text: string): void {
@@ -33,7 +35,7 @@ export class TextReport {
   }
 
   summary(document: ReportDocument): void {
-    this.#line(`\n${summaryTable(document.events, this.#color)}`);
+    this.#line(`\n${summaryTable(document.events, this.#color, this.#columns)}`);
     const verdict = pipelineWentWell(document.events)
       ? this.#color.green("The whole pipeline ran: ten steps, DMA, two processes, one device.")
       : this.#color.red("The pipeline did not run to its end.");
@@ -80,18 +82,17 @@ function shorten(list: readonly string[]): string {
   return list.slice(0, 3).join(", ") + more;
 }
 
-function summaryTable(events: readonly PipelineEvent[], color: Colors): string {
-  const table = new Table({
-    head: ["", "process", "step", "result", "time"],
-    style: { head: [], border: [], compact: true },
-  });
-  for (const event of events) {
-    if (event.event === "listening") continue;
-    const number = "number" in event ? event.number : "";
-    const time = event.event === "step" ? duration(event.ms) : "";
-    table.push([number, event.role, event.title, verdictOf(event, color), time]);
-  }
-  return table.toString();
+function summaryTable(events: readonly PipelineEvent[], color: Colors, columns: number | undefined): string {
+  const rows = events
+    .filter((event) => event.event !== "listening")
+    .map((event) => [
+      "number" in event ? String(event.number) : "",
+      event.role,
+      event.title,
+      verdictOf(event, color),
+      event.event === "step" ? duration(event.ms) : "",
+    ]);
+  return fittedTable(["", "process", "step", "result", "time"], rows, 2, columns);
 }
 
 function verdictOf(event: Exclude<PipelineEvent, { event: "listening" }>, color: Colors): string {
