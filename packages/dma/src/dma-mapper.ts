@@ -1,4 +1,4 @@
-import { closedError, isVfioError, runAll, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { closedError, isVfioError, runAll, VfioRangeError, type HasFd, printAs } from "@vfio/ioctl-native";
 import { DmaArena, type BufferRequest, type PoolRequest } from "./dma-arena.js";
 import type { DmaBuffer } from "./dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
@@ -71,6 +71,15 @@ interface TellsOfGroups {
  * ```
  */
 export class DmaMapper implements Disposable {
+  static {
+    printAs(DmaMapper, (it) => ({
+      mode: it.mode,
+      addressBits: it.addressBits,
+      mappings: it.#mappings.size,
+      closed: it.#closed,
+    }));
+  }
+
   /** How device addresses are chosen. */
   readonly mode: IovaMode;
   /** How many address bits the device drives: no IOVA lies beyond them. */

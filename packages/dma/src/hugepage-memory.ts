@@ -1,3 +1,4 @@
+import { printAs, fdState } from "@vfio/ioctl-native";
 import type { Fd } from "@vfio/ioctl-native";
 import {
   closedError,
@@ -50,6 +51,15 @@ export interface AllocateOptions extends PageSource {
  * ```
  */
 export class HugepageMemory implements HasFd, Disposable {
+  static {
+    printAs(HugepageMemory, (it) => ({
+      bytes: it.bytes,
+      pageBytes: it.pageBytes,
+      address: it.address,
+      ...fdState(it.#file),
+    }));
+  }
+
   /** The size of its pages: 2 MiB, 1 GiB or 4096. */
   readonly pageBytes: number;
   readonly #file: Fd;

@@ -1,4 +1,4 @@
-import { closedError, type Mapping } from "@vfio/ioctl-native";
+import { closedError, type Mapping, printAs } from "@vfio/ioctl-native";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
 /**
@@ -16,6 +16,10 @@ import { readPhysicalAddresses } from "./physical-addresses.js";
  * ```
  */
 export class UserMemory {
+  static {
+    printAs(UserMemory, (it) => ({ bytes: it.bytes, address: it.address, closed: it.#mapping.closed }));
+  }
+
   readonly #mapping: Mapping;
 
   /**

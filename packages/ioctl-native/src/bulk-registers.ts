@@ -2,6 +2,7 @@ import { errnoOf, VfioError, VfioRangeError } from "./errors.js";
 import { closedError } from "./fd.js";
 import { kernel, type BulkRegisterFunctions } from "./kernel.js";
 import type { Mapping } from "./mapping.js";
+import { printAs } from "./printed.js";
 
 /** An array whose elements are registers of its elements' width. */
 export type RegisterArray = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
@@ -38,6 +39,10 @@ const READ_ONLY = errnoOf("EACCES");
  * ```
  */
 export class BulkRegisters {
+  static {
+    printAs(BulkRegisters, (it) => ({ mapping: it.#mapping.name, closed: it.#mapping.closed }));
+  }
+
   readonly #mapping: Mapping;
   readonly #native: BulkRegisterFunctions;
 

@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { check, VfioError, VfioRangeError, type Hint, type SystemCallContext } from "./errors.js";
 import { kernel } from "./kernel.js";
+import { printAs } from "./printed.js";
 
 /** Anything that stands for an open file descriptor. This is how the packages of this library meet: by shape. */
 export interface HasFd {
@@ -23,6 +24,10 @@ const MAX_FD = 2 ** 31 - 1;
  * ```
  */
 export class Fd implements HasFd, Disposable {
+  static {
+    printAs(Fd, (it) => ({ name: it.#name, ...fdState(it) }));
+  }
+
   readonly #name: string;
   #fd: number | undefined;
 
@@ -107,6 +112,11 @@ export function openFile(path: string, options: OpenOptions = {}): Fd {
 function openContext(path: string, name: string, hint: Hint): SystemCallContext {
   const what = name === path ? `cannot open ${path}` : `cannot open ${name} (${path})`;
   return { syscall: "open", what, path, hint };
+}
+
+/** What to print of a resource's fd. */
+export function fdState(file: Fd): { readonly fd: number | undefined; readonly closed: boolean } {
+  return { fd: file.closed ? undefined : file.fd, closed: file.closed };
 }
 
 /** The error of every resource that is used after its close. */

@@ -10,6 +10,7 @@ import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "./fd.js";
 import { Holds } from "./holds.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
+import { printAs } from "./printed.js";
 
 /** The kernel's page size, or a divisor of it where pages are larger. */
 const SMALLEST_PAGE = 4096;
@@ -55,6 +56,16 @@ export interface MapOptions {
  * ```
  */
 export class Mapping implements Disposable {
+  static {
+    printAs(Mapping, (it) => ({
+      name: it.name,
+      address: it.address,
+      bytes: it.bytes,
+      heldBy: it.#holds.reasons,
+      closed: it.#closed,
+    }));
+  }
+
   /** The mapping's number in this process: another thread's {@link Mapping.fromHandle} takes it. */
   readonly handle: number;
   /** Its length. */

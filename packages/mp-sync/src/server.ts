@@ -1,4 +1,4 @@
-import { closedError, type SeqpacketSocket } from "@vfio/ioctl-native";
+import { closedError, type SeqpacketSocket, printAs } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "./device-entry.js";
@@ -33,6 +33,15 @@ import { socketPath } from "./socket-path.js";
  * ```
  */
 export class FdServer implements AsyncDisposable, Disposable {
+  static {
+    printAs(FdServer, (it) => ({
+      path: it.path,
+      clients: it.#clients.size,
+      leases: it.#leaseholders.size,
+      closed: it.#closed,
+    }));
+  }
+
   readonly #shared: Shared;
   readonly #socketFile: SocketFile;
   readonly #reception: Reception;

@@ -1,4 +1,4 @@
-import { closedError, runAll, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { closedError, runAll, VfioError, VfioRangeError, printAs } from "@vfio/ioctl-native";
 import {
   chooseInterrupt,
   INTERRUPT_INDEX,
@@ -38,6 +38,15 @@ export interface InterruptOptions {
  * ```
  */
 export class Interrupts implements Disposable {
+  static {
+    printAs(Interrupts, (it) => ({
+      name: it.#name,
+      vectors: it.#vectors.length,
+      enabled: it.#enabled,
+      closed: it.#closed,
+    }));
+  }
+
   /** The chosen type, as the kernel described it. */
   readonly info: InterruptInfo;
   readonly #device: VfioDevice;

@@ -6,6 +6,7 @@ import {
   VfioError,
   VfioRangeError,
   type HasFd,
+  printAs,
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "./address-space.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
@@ -46,6 +47,10 @@ const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
  * ```
  */
 export class PciDevice implements Disposable {
+  static {
+    printAs(PciDevice, (it) => ({ device: nameOf(it.#device), open: it.#owned.size, closed: it.#closed }));
+  }
+
   /** Its configuration space, through the kernel. */
   readonly config: ConfigSpace;
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */

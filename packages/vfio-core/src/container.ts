@@ -1,3 +1,4 @@
+import { printAs, fdState } from "@vfio/ioctl-native";
 import type { Fd } from "@vfio/ioctl-native";
 import {
   errnoOf,
@@ -44,6 +45,14 @@ export interface ContainerOptions {
  * ```
  */
 export class Container implements HasFd, Disposable {
+  static {
+    printAs(Container, (it) => ({
+      iommuType: it.iommuType,
+      groups: [...it.#groups].map(({ number }) => number),
+      ...fdState(it.#fd),
+    }));
+  }
+
   /** The IOMMU type that this container sets, or has set, for its groups. */
   readonly iommuType: IommuType;
   readonly #fd: Fd;

@@ -10,6 +10,8 @@ import {
   vfioIoctls,
   vfioStructs,
   type HasFd,
+  printAs,
+  fdState,
 } from "@vfio/ioctl-native";
 import { normalizeBdf } from "./bdf.js";
 import { Device, type OpenDeviceOptions } from "./device.js";
@@ -40,6 +42,14 @@ export interface GroupStatus {
  * ```
  */
 export class Group implements HasFd, Disposable {
+  static {
+    printAs(Group, (it) => ({
+      number: it.number,
+      devices: [...it.#devices].map(({ bdf }) => bdf),
+      ...fdState(it.#fd),
+    }));
+  }
+
   /** Its number in `/dev/vfio` and sysfs. 0 is a number like any other. */
   readonly number: number;
   readonly #fd: Fd;
