@@ -33,10 +33,10 @@ export class Fd implements HasFd, Disposable {
 
   /**
    * @param fd an open file descriptor, which now belongs to this object.
-   * @param name what it is, for error messages: "IOMMU group 5".
+   * @param name what it is, for error messages: "IOMMU group 5". Default: its number.
    * @throws VfioRangeError `ERR_VFIO_FD` for what no file descriptor can be.
    */
-  constructor(fd: number, name: string) {
+  constructor(fd: number, name = `fd ${String(fd)}`) {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
       throw new VfioRangeError("ERR_VFIO_FD", `${String(fd)} cannot be the file descriptor of ${name}`);
     }

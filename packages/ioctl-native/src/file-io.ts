@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { check, VfioError, VfioRangeError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -8,7 +9,7 @@ import { kernel } from "./kernel.js";
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes came;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset or size that is no whole number from 0.
  */
-export function readAt(file: HasFd, offset: number, bytes: number, name: string): Uint8Array {
+export function readAt(file: HasFd, offset: number, bytes: number, name = nameOf(file)): Uint8Array {
   checkSpan(bytes, offset, name);
   const buffer = new Uint8Array(bytes);
   const got = kernel().pread(file.fd, buffer, offset);
@@ -25,7 +26,7 @@ export function readAt(file: HasFd, offset: number, bytes: number, name: string)
 export function readStrided(
   file: HasFd,
   { offset, stride, width, count }: { offset: number; stride: number; width: number; count: number },
-  name: string,
+  name = nameOf(file),
 ): Uint8Array {
   const buffer = new Uint8Array(width * count);
   const done = kernel().preadStrided(file.fd, buffer, width, offset, stride);
@@ -39,11 +40,17 @@ export function readStrided(
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes were taken;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset that is no whole number from 0, or bytes that are no Uint8Array.
  */
-export function writeAt(file: HasFd, offset: number, bytes: Uint8Array, name: string): void {
-  checkSpan(bytes instanceof Uint8Array ? bytes.length : NaN, offset, name);
+export function writeAt(file: HasFd, offset: number, bytes: Uint8Array, name = nameOf(file)): void {
+  if (!types.isUint8Array(bytes))
+    throw new VfioRangeError("ERR_VFIO_IO_RANGE", `${name} is written with a Uint8Array`);
+  checkSpan(bytes.length, offset, name);
   const put = kernel().pwrite(file.fd, bytes, offset);
   check(put, () => ({ syscall: "pwrite", what: `cannot write ${span(bytes.length, offset, name)}` }));
   if (put !== bytes.length) throw shortError("write", put, bytes.length, offset, name);
+}
+
+function nameOf({ fd }: HasFd): string {
+  return `fd ${fd}`;
 }
 
 function checkSpan(bytes: number, offset: number, name: string): void {

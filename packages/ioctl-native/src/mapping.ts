@@ -34,8 +34,8 @@ export interface MapOptions {
   readonly address?: bigint;
   /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
   readonly numaNode?: number;
-  /** What it is, for error messages. */
-  readonly name: string;
+  /** What it is, for error messages. Default: its fd. */
+  readonly name?: string;
   /** The remedy to name when the kernel refuses. */
   readonly hint?: () => string;
 }
@@ -98,7 +98,8 @@ export class Mapping implements Disposable {
    * touch would be a SIGBUS; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
    */
   static map(options: MapOptions): Mapping {
-    const { file, bytes, offset = 0, writable = true, populate = false, address, name, hint } = options;
+    const { file, bytes, offset = 0, writable = true, populate = false, address } = options;
+    const { name = `fd ${file.fd}` } = options;
     checkRange(bytes, offset, name);
     checkAddress(address, name);
     const handle = kernel().map(
@@ -111,7 +112,7 @@ export class Mapping implements Disposable {
       name,
       options.numaNode ?? -1,
     );
-    check(handle, () => mapContext(options, hint?.() ?? remedyOf(handle, options)));
+    check(handle, () => mapContext(options, name, handle));
     return new Mapping(handle, name, true);
   }
 
@@ -229,9 +230,9 @@ function checkAddress(address: bigint | undefined, name: string): void {
   );
 }
 
-function mapContext({ bytes, name }: MapOptions, hint: string | undefined): SystemCallContext {
-  const what = `cannot map ${bytes} bytes of ${name}`;
-  return { syscall: "mmap", what, ...(hint === undefined ? {} : { hint }) };
+function mapContext(options: MapOptions, name: string, errno: number): SystemCallContext {
+  const what = `cannot map ${options.bytes} bytes of ${name}`;
+  return { syscall: "mmap", what, hint: () => options.hint?.() ?? remedyOf(errno, options) };
 }
 
 function remedyOf(errno: number, { bytes, address }: MapOptions): string | undefined {

@@ -1,5 +1,6 @@
 import {
   closedError,
+  hasErrno,
   runAll,
   undo,
   vfioConstants,
@@ -114,7 +115,7 @@ export class PciDevice implements Disposable {
     try {
       return this.region(vfioConstants.VFIO_PCI_VGA_REGION_INDEX);
     } catch (error) {
-      if (error instanceof VfioError && error.code === "EINVAL") return undefined;
+      if (hasErrno(error, "EINVAL")) return undefined;
       throw error;
     }
   }
