@@ -86,6 +86,8 @@ export class DmaMapper implements Disposable {
   readonly addressBits: number;
   readonly #allocator: IovaAllocator;
   readonly #installer: MappingInstaller;
+  /** Memory stays held for as long as this is open, even if this thread ends. */
+  readonly #container: HasFd | undefined;
   readonly #arena: DmaArena;
   readonly #mappings = new Map<DmaMapping, Disposable>();
   readonly #groupListener: Disposable | undefined;
@@ -100,6 +102,7 @@ export class DmaMapper implements Disposable {
     this.#allocator =
       iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
+    this.#container = "fd" in container ? container : undefined;
     this.#installer = new MappingInstaller("fd" in container ? new Type1Iommu(container) : container, {
       mode: this.mode,
       allocator: this.#allocator,
@@ -133,7 +136,7 @@ export class DmaMapper implements Disposable {
     if (existing !== undefined) return existing;
 
     const mapping = new DmaMapping(memory, plan, this);
-    const hold = memory.hold(`a DMA mapping (${describePlan(this.mode, plan)})`);
+    const hold = memory.hold(`a DMA mapping (${describePlan(this.mode, plan)})`, this.#container);
     try {
       this.#installer.install(mapping);
     } catch (error) {

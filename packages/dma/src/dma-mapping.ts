@@ -1,4 +1,4 @@
-import { closedError, VfioError, printAs } from "@vfio/ioctl-native";
+import { closedError, printAs, VfioError, type HasFd } from "@vfio/ioctl-native";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 import type { DmaAccess } from "./iommu.js";
 import { encodeMemoryDescription } from "./memory-description.js";
@@ -14,8 +14,11 @@ export interface MappableMemory {
   readonly address: bigint;
   /** The physical address of each page, in order; asked for in the IOVA mode `physical` alone. */
   physicalAddresses(): bigint[];
-  /** Forbids unmapping the memory from this process while devices can reach it. */
-  hold(reason: string): Disposable;
+  /**
+   * Forbids unmapping the memory from this process while devices can reach it.
+   * @param file the container: as long as it is open, devices can, even if the thread that asked has ended.
+   */
+  hold(reason: string, file?: HasFd): Disposable;
 }
 
 /** What a mapping asks of the mapper that made it. */

@@ -138,9 +138,19 @@ export class HugepageMemory implements HasFd, Disposable {
     return this.#mapping.address;
   }
 
-  /** The whole memory. After close its length is 0. */
+  /** The whole memory. After close its length is 0. Throws VfioError `ERR_VFIO_VIEW_SIZE` above 4 GiB in Node.js 20. */
   get buffer(): ArrayBuffer {
     return this.#mapping.buffer;
+  }
+
+  /**
+   * A part of the memory, a new ArrayBuffer each time. After close its length is 0.
+   * @param offset in bytes, a multiple of 8.
+   * @param bytes the part's length. Default: up to the end.
+   * @throws VfioRangeError `ERR_VFIO_MAP_RANGE`; VfioError `ERR_VFIO_VIEW_SIZE`, `ERR_VFIO_CLOSED`.
+   */
+  view(offset: number, bytes?: number): ArrayBuffer {
+    return this.#mapping.view(offset, bytes);
   }
 
   /**
@@ -157,9 +167,9 @@ export class HugepageMemory implements HasFd, Disposable {
     return contiguousRuns(this.physicalAddresses(), this.pageBytes);
   }
 
-  /** Forbids closing while something, such as a device's DMA, relies on the memory. */
-  hold(reason: string): Disposable {
-    return this.#mapping.hold(reason);
+  /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */
+  hold(reason: string, file?: HasFd): Disposable {
+    return this.#mapping.hold(reason, file);
   }
 
   /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA. Closing twice does nothing. */

@@ -1,4 +1,4 @@
-import { closedError, type Mapping, printAs } from "@vfio/ioctl-native";
+import { closedError, printAs, type HasFd, type Mapping } from "@vfio/ioctl-native";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
 /**
@@ -48,14 +48,19 @@ export class UserMemory {
     return this.#mapping.buffer;
   }
 
+  /** A part of the memory, a new ArrayBuffer each time: see `Mapping.view`. */
+  view(offset: number, bytes?: number): ArrayBuffer {
+    return this.#mapping.view(offset, bytes);
+  }
+
   /** See {@link readPhysicalAddresses}. */
   physicalAddresses(): bigint[] {
     if (this.#mapping.closed) throw closedError(this.#mapping.name);
     return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
   }
 
-  /** Forbids closing while something, such as a device's DMA, relies on the memory. */
-  hold(reason: string): Disposable {
-    return this.#mapping.hold(reason);
+  /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */
+  hold(reason: string, file?: HasFd): Disposable {
+    return this.#mapping.hold(reason, file);
   }
 }

@@ -41,6 +41,8 @@ export const LINK_FLAGS = [
   "-pthread",
   "-static-libgcc",
   "-Wl,-z,relro,-z,now,-z,noexecstack",
+  // A worker's end unloads what only it had loaded, and with it the handler of a signal, and mappings that others use.
+  "-Wl,-z,nodelete",
   "-Wl,--as-needed,--gc-sections",
   `-Wl,--version-script=${path.join(native, "exports.map")}`,
 ];

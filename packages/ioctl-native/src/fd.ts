@@ -13,7 +13,9 @@ const MAX_FD = 2 ** 31 - 1;
 
 /**
  * The owner of one file descriptor. fd 0 is a value like any other.
- * Closing twice does nothing; using it after its close throws `ERR_VFIO_CLOSED`.
+ * Closing twice does nothing; using it after its close throws `ERR_VFIO_CLOSED`. The descriptor also belongs to the
+ * thread that made this object: it is closed when that thread ends, however it ends. To hand it to another thread,
+ * {@link Fd.release} it; a number for which two threads have an object is closed by neither's end.
  * @example
  * ```ts
  * import { Fd, openFile } from "@vfio/ioctl-native";
@@ -42,6 +44,7 @@ export class Fd implements HasFd, Disposable {
     }
     this.#fd = fd;
     this.#name = name;
+    kernel().ownFd?.(fd);
   }
 
   /** The descriptor's number. Throws VfioError `ERR_VFIO_CLOSED` after close or release. */
@@ -64,25 +67,39 @@ export class Fd implements HasFd, Disposable {
     return new Fd(fd, this.#name);
   }
 
-  /** Gives the descriptor out of this object's care; the caller closes it. */
+  /** Gives the descriptor out of this object's and this thread's care; the caller closes it. */
   release(): number {
-    const fd = this.fd;
-    this.#fd = undefined;
+    const fd = this.#take();
+    kernel().disownFd?.(fd);
     return fd;
   }
 
-  /** Closes the descriptor (`close(2)`). Closing twice does nothing. */
+  /** Closes the descriptor (`close(2)`). Closing twice does nothing. A device's last close waits for its reset. */
   close(): void {
     if (this.#fd === undefined) return;
-    const fd = this.#fd;
     // Linux frees the number even when close() reports an error, so it must never be closed again.
-    this.#fd = undefined;
-    check(kernel().close(fd), () => ({ syscall: "close", what: `cannot close ${this.#name}` }));
+    this.#checkClosed(kernel().close(this.#take()));
+  }
+
+  /** As {@link close}, off the event loop. The object is closed at once, the descriptor when the promise is settled. */
+  async closeAsync(): Promise<void> {
+    if (this.#fd === undefined) return;
+    this.#checkClosed(await kernel().closeAsync(this.#take()));
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #take(): number {
+    const fd = this.fd;
+    this.#fd = undefined;
+    return fd;
+  }
+
+  #checkClosed(result: number): void {
+    check(result, () => ({ syscall: "close", what: `cannot close ${this.#name}` }));
   }
 }
 

@@ -3,16 +3,29 @@ import { check, VfioError, VfioRangeError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 
+/** A file that is not reached by an fd of its own, but reads and writes at an offset, as `pread(2)` and `pwrite(2)` do. */
+export interface PositionedFile {
+  /** The bytes read, or `-errno`. */
+  pread(bytes: Uint8Array, offset: number): number;
+  /** The bytes written, or `-errno`. */
+  pwrite(bytes: Uint8Array, offset: number): number;
+}
+
 /**
  * Reads exactly `bytes` bytes at an offset (`pread(2)`).
  * @param offset in bytes; VFIO's region offsets lie at 2^40 and above, which a number holds exactly.
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes came;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset or size that is no whole number from 0.
  */
-export function readAt(file: HasFd, offset: number, bytes: number, name = nameOf(file)): Uint8Array {
+export function readAt(
+  file: HasFd | PositionedFile,
+  offset: number,
+  bytes: number,
+  name = nameOf(file),
+): Uint8Array {
   checkSpan(bytes, offset, name);
   const buffer = new Uint8Array(bytes);
-  const got = kernel().pread(file.fd, buffer, offset);
+  const got = "fd" in file ? kernel().pread(file.fd, buffer, offset) : file.pread(buffer, offset);
   check(got, () => ({ syscall: "pread", what: `cannot read ${span(bytes, offset, name)}` }));
   if (got !== bytes) throw shortError("read", got, bytes, offset, name);
   return buffer;
@@ -40,17 +53,22 @@ export function readStrided(
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes were taken;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset that is no whole number from 0, or bytes that are no Uint8Array.
  */
-export function writeAt(file: HasFd, offset: number, bytes: Uint8Array, name = nameOf(file)): void {
+export function writeAt(
+  file: HasFd | PositionedFile,
+  offset: number,
+  bytes: Uint8Array,
+  name = nameOf(file),
+): void {
   if (!types.isUint8Array(bytes))
     throw new VfioRangeError("ERR_VFIO_IO_RANGE", `${name} is written with a Uint8Array`);
   checkSpan(bytes.length, offset, name);
-  const put = kernel().pwrite(file.fd, bytes, offset);
+  const put = "fd" in file ? kernel().pwrite(file.fd, bytes, offset) : file.pwrite(bytes, offset);
   check(put, () => ({ syscall: "pwrite", what: `cannot write ${span(bytes.length, offset, name)}` }));
   if (put !== bytes.length) throw shortError("write", put, bytes.length, offset, name);
 }
 
-function nameOf({ fd }: HasFd): string {
-  return `fd ${fd}`;
+function nameOf(file: HasFd | PositionedFile): string {
+  return "fd" in file ? `fd ${file.fd}` : "a file";
 }
 
 function checkSpan(bytes: number, offset: number, name: string): void {

@@ -39,10 +39,11 @@ export { closedError, Fd, fdState, openFile, type HasFd, type OpenOptions } from
 export { printAs } from "./printed.js";
 export { Holds } from "./holds.js";
 export { addSuppressed, runAll, undo } from "./run-all.js";
-export { readAt, readStrided, writeAt } from "./file-io.js";
+export { type PositionedFile, readAt, readStrided, writeAt } from "./file-io.js";
 export {
   defineIoctl,
   ioctl,
+  ioctlAsync,
   ioctlEach,
   tryIoctl,
   unsafeIoctl,

@@ -15,6 +15,8 @@ export interface Ioctl<A extends IoctlArgument = IoctlArgument> {
   readonly number: number;
   /** What the third argument is. */
   readonly argument: A;
+  /** The result is a new file descriptor. */
+  readonly opens?: boolean;
 }
 
 /** The JavaScript value for an ioctl's argument. Structs are passed encoded, so that a loop can reuse one buffer. */
@@ -26,6 +28,7 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
 
 /**
  * Declares an ioctl as data; see `uapi/ioctls.ts` for VFIO's.
+ * @param options `opens` if its result is a new file descriptor: it then belongs to the thread, as that of an `Fd` does.
  * @example
  * ```ts
  * import { defineIoctl, ioctl, openFile, Struct } from "@vfio/ioctl-native";
@@ -39,8 +42,13 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
  * console.log(count.decode(answer).bits >= 0); // true
  * ```
  */
-export function defineIoctl<A extends IoctlArgument>(name: string, number: number, argument: A): Ioctl<A> {
-  return { name, number, argument };
+export function defineIoctl<A extends IoctlArgument>(
+  name: string,
+  number: number,
+  argument: A,
+  options: Pick<Ioctl, "opens"> = {},
+): Ioctl<A> {
+  return { name, number, argument, ...options };
 }
 
 /** What an ioctl was about, for the message of its error. */
@@ -70,7 +78,40 @@ export function tryIoctl<A extends IoctlArgument>(
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
 ): number {
-  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value));
+  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value), request.opens);
+}
+
+/**
+ * As {@link ioctl}, off the event loop: for what may wait in the kernel for seconds, as a reset or the mapping of much
+ * memory does. The file may be closed meanwhile. A struct is read now and written when the promise is settled; the
+ * thread that waits for it ends only when the kernel is done.
+ * @throws what {@link ioctl} throws, as a rejection.
+ * @example
+ * ```ts
+ * import { defineIoctl, ioctlAsync, openFile, Struct } from "@vfio/ioctl-native";
+ *
+ * const count = new Struct("count", 4, { bits: [0, "s32"] });
+ * const RNDGETENTCNT = defineIoctl("RNDGETENTCNT", 0x80045200, count);
+ *
+ * using random = openFile("/dev/urandom", { flags: 0 });
+ * const answer = count.encode();
+ * await ioctlAsync(random, RNDGETENTCNT, answer);
+ * console.log(count.decode(answer).bits >= 0); // true
+ * ```
+ */
+export async function ioctlAsync<A extends IoctlArgument>(
+  file: HasFd,
+  request: Ioctl<A>,
+  value: ValueOfArgument<A>,
+  context?: (errno: number) => IoctlContext,
+): Promise<number> {
+  const result = await kernel().ioctlAsync(
+    file.fd,
+    request.number,
+    encodeArgument(request, value),
+    request.opens,
+  );
+  return checkIoctl(result, request, context);
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from "node:fs";
+import { open } from "node:fs/promises";
 import { errnoOfError } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
 import { polledWatches } from "./polled-watches.js";
@@ -133,10 +134,21 @@ export interface Kernel {
   close(fd: number): number;
   /** `fcntl(2)`, F_DUPFD_CLOEXEC. */
   dup(fd: number): number;
-  /** `ioctl(2)`. A number is passed as it is, bytes by their address. */
-  ioctl(fd: number, request: number, argument: number | Uint8Array): number;
+  /**
+   * From now on the fd belongs to this thread, and is closed when it ends; whatever opens an fd here does that. One that
+   * belongs to another thread becomes nobody's: two count on it.
+   */
+  ownFd?(fd: number): void;
+  /** From now on the fd is the program's own care, or another thread's. */
+  disownFd?(fd: number): void;
+  /** `ioctl(2)`. A number is passed as it is, bytes by their address. `opens`: the result is an fd. */
+  ioctl(fd: number, request: number, argument: number | Uint8Array, opens?: boolean): number;
   /** `ioctl(2)` on each `stride` bytes in turn, until one fails: how many succeeded, or `-errno` if the first failed. */
   ioctlEach(fd: number, request: number, bytes: Uint8Array, stride: number): number;
+  /** As `ioctl`, off the event loop: for what may wait in the kernel for seconds. The fd may be closed meanwhile. */
+  ioctlAsync(fd: number, request: number, argument: number | Uint8Array, opens?: boolean): Promise<number>;
+  /** As `close`, off the event loop: a last close may wait for a device's reset. */
+  closeAsync(fd: number): Promise<number>;
   /** `pread(2)` into `bytes`. */
   pread(fd: number, bytes: Uint8Array, offset: number): number;
   /** Many reads of `width` bytes, `stride` apart, into one buffer: how many were complete, or `-errno`. */
@@ -180,16 +192,44 @@ export interface Kernel {
   mappingAddress(handle: number): bigint | number;
   /** How long a mapping is, in bytes. */
   mappingLength(handle: number): number;
-  /** An ArrayBuffer on the mapping's memory, for the calling thread. */
-  mappingView(handle: number): ArrayBuffer | number;
+  /** Takes all pages of a mapping, off the event loop. */
+  populateAsync(handle: number): Promise<number>;
+  /** Whether memory of a mapping went away: 0 if not, 1 if a device's did, 2 if a file's did. */
+  mappingGone(handle: number): number;
+  /** An ArrayBuffer on a part of the mapping's memory, for the calling thread. */
+  mappingView(handle: number, offset: number, bytes: number): ArrayBuffer | number;
   /** Makes a view's length 0: all typed arrays on it become empty. */
   detachView(view: ArrayBuffer): void;
-  /** Takes the file's pages away at once, and the address range when the last view in any thread is gone. */
+  /** This thread uses the mapping as well, until it leaves it or ends. */
+  joinMapping(handle: number): number;
+  /** Gives that up: the last thread to leave takes the mapping along. EBUSY while this thread holds it. */
+  leaveMapping(handle: number): number;
+  /**
+   * Ends the mapping for all threads: takes the file's pages away at once, and the address range when the last view in
+   * any thread is gone. EBUSY while it is held.
+   */
   unmap(handle: number): number;
+  /** Forbids `unmap`. With an fd, for as long as that is open even if this thread ends; -1 for none. The hold's number. */
+  holdMapping(handle: number, reason: string, fd: number): number;
+  /** Gives a hold back. */
+  releaseHold(hold: number): void;
+  /** The reasons of all holds on a mapping, in whatever thread they were made, each once. */
+  mappingHolders(handle: number): string[];
   /** Accessors on the mapping's memory, one access of exactly its width each. */
   registers(handle: number): RegisterFunctions | number;
   /** Blocks, halves and polling on the mapping's memory. */
   bulkRegisters(handle: number): BulkRegisterFunctions | number;
+
+  /** Duplicates an fd for several threads. Returns a handle, which names the file in every thread of this process. */
+  shareFile(fd: number): number;
+  /** Whether its owner has not closed it, nor ended. */
+  sharedFileIsOpen(handle: number): boolean;
+  /** `pread(2)` on a shared file; EBADF once it is closed. */
+  sharedPread(handle: number, bytes: Uint8Array, offset: number): number;
+  /** `pwrite(2)` on a shared file; EBADF once it is closed. */
+  sharedPwrite(handle: number, bytes: Uint8Array, offset: number): number;
+  /** No access begins any more; the file is closed when the last one is over. */
+  unshareFile(handle: number): number;
 
   /** `socket(2)`: AF_UNIX, non-blocking, close-on-exec. */
   socket(kind: SocketKind): number;
@@ -228,6 +268,8 @@ export interface Kernel {
   readText(path: string): string | number;
   /** Writes a file that exists; never creates one. */
   writeText(path: string, text: string): number;
+  /** As `writeText`, off the event loop: binding a driver waits for the driver. */
+  writeTextAsync(path: string, text: string): Promise<number>;
   /** `readlink(2)`. */
   readLink(path: string): string | number;
   /** The names in a folder. */
@@ -245,7 +287,16 @@ export interface Kernel {
 }
 
 type PlainFiles =
-  "readText" | "writeText" | "readLink" | "list" | "unlink" | "rename" | "lchown" | "stat" | "filesystem";
+  | "readText"
+  | "writeText"
+  | "writeTextAsync"
+  | "readLink"
+  | "list"
+  | "unlink"
+  | "rename"
+  | "lchown"
+  | "stat"
+  | "filesystem";
 type Addon = Omit<Kernel, PlainFiles>;
 
 let current: Kernel | undefined;
@@ -277,6 +328,7 @@ export function realKernel(): Kernel {
     ...(hasFdWatches() ? {} : polledWatches(addon)),
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),
+    writeTextAsync: (path, text) => writeExistingAsync(path, text).then(() => 0, errnoOfError),
     readLink: (path) => orErrno(() => readlinkSync(path)),
     list: (path) => orErrno(() => readdirSync(path)),
     unlink: (path) => orErrno(() => (unlinkSync(path), 0)),
@@ -296,13 +348,24 @@ export function realKernel(): Kernel {
 }
 
 /** Attributes of sysfs are never created, and some may only be written: a misspelled one must be ENOENT. */
+const EXISTING = constants.O_WRONLY | constants.O_TRUNC;
+
 function writeExisting(path: string, text: string): number {
-  const fd = openSync(path, constants.O_WRONLY | constants.O_TRUNC);
+  const fd = openSync(path, EXISTING);
   try {
     writeFileSync(fd, text);
     return 0;
   } finally {
     closeSync(fd);
+  }
+}
+
+async function writeExistingAsync(path: string, text: string): Promise<void> {
+  const file = await open(path, EXISTING);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
   }
 }
 

@@ -1,3 +1,4 @@
+import { constants } from "node:buffer";
 import {
   check,
   errnoOf,
@@ -8,15 +9,20 @@ import {
 } from "./errors.js";
 import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "./fd.js";
-import { Holds } from "./holds.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
 import { printAs } from "./printed.js";
+import { Views } from "./views.js";
 
 /** The kernel's page size, or a divisor of it where pages are larger. */
 const SMALLEST_PAGE = 4096;
 
 /** V8 indexes a typed array that is longer with slower code. */
 const LARGEST_FAST_BYTES = 2 ** 30;
+
+const BUSY = errnoOf("EBUSY");
+/** What {@link Kernel.mappingGone} says of memory that went away. */
+const DEVICE_GONE = 1;
+const MEMORY_GONE = 2;
 
 /** Options of {@link Mapping.map}. */
 export interface MapOptions {
@@ -28,7 +34,7 @@ export interface MapOptions {
   readonly offset?: number;
   /** Default true. */
   readonly writable?: boolean;
-  /** Take all pages now, so that a missing one is an error here and not a SIGBUS at first touch. Default false. */
+  /** Take all pages now, so that a missing one is an error here and not memory of ones later. Default false. */
   readonly populate?: boolean;
   /** Map exactly there or fail with EEXIST if something is there already. Default: anywhere. */
   readonly address?: bigint;
@@ -43,8 +49,13 @@ export interface MapOptions {
 /**
  * One shared `mmap` of a file, behind ArrayBuffer views (for memory) and exact-width register accessors (for BARs).
  *
- * Closing detaches this thread's view and takes the file's pages away at once; harmless zero memory stays in the
+ * Closing detaches this thread's views and takes the file's pages away at once; harmless zero memory stays in the
  * range until the last view in any thread is gone, so a stale view never ends the process with a SIGSEGV.
+ *
+ * Memory may go away under a mapping: the device is pulled out or stops answering there, somebody shrinks the file. The
+ * next access then finds all ones and ends nobody; what is written stays where it was written. See {@link gone}.
+ *
+ * A mapping is its thread's: it goes when that thread ends, unless another one uses it or holds it.
  * @example
  * ```ts
  * import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
@@ -61,7 +72,6 @@ export class Mapping implements Disposable {
       name: it.name,
       address: it.address,
       bytes: it.bytes,
-      heldBy: it.#holds.reasons,
       closed: it.#closed,
     }));
   }
@@ -75,10 +85,8 @@ export class Mapping implements Disposable {
   /** What it is, for error messages. */
   readonly name: string;
   readonly #owner: boolean;
-  readonly #holds = new Holds();
-  #view: ArrayBuffer | undefined;
-  /** A view of their own: the other one is the user's, who may transfer it away. */
-  #registerView: ArrayBuffer | undefined;
+  readonly #views = new Views();
+  #whole: ArrayBuffer | undefined;
   #registers: RegisterFunctions | undefined;
   #closed = false;
 
@@ -98,30 +106,41 @@ export class Mapping implements Disposable {
    * touch would be a SIGBUS; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
    */
   static map(options: MapOptions): Mapping {
-    const { file, bytes, offset = 0, writable = true, populate = false, address } = options;
-    const { name = `fd ${file.fd}` } = options;
+    return Mapping.#map(options, options.populate ?? false);
+  }
+
+  /**
+   * As {@link map}, but takes the pages off the event loop: of much memory that lasts seconds. An environment that ends
+   * waits for it.
+   * @throws what {@link map} throws, as a rejection.
+   */
+  static async mapAsync(options: MapOptions): Promise<Mapping> {
+    const mapping = Mapping.#map(options, false);
+    if (options.populate !== true) return mapping;
+    const result = await kernel().populateAsync(mapping.handle);
+    if (result < 0) mapping.close();
+    check(result, () => mapContext(options, result));
+    return mapping;
+  }
+
+  static #map(options: MapOptions, populate: boolean): Mapping {
+    const { file, bytes, offset = 0, writable = true, address, numaNode = -1 } = options;
+    const name = nameOf(options);
     checkRange(bytes, offset, name);
     checkAddress(address, name);
-    const handle = kernel().map(
-      file.fd,
-      offset,
-      bytes,
-      writable,
-      populate,
-      address,
-      name,
-      options.numaNode ?? -1,
-    );
-    check(handle, () => mapContext(options, name, handle));
+    const handle = kernel().map(file.fd, offset, bytes, writable, populate, address, name, numaNode);
+    check(handle, () => mapContext(options, handle));
     return new Mapping(handle, name, true);
   }
 
   /**
    * The same mapping in another thread: views and registers of its own on the same memory. Closing this object
-   * gives up only this thread's view; the thread that mapped it unmaps it.
+   * gives up only this thread's part; the thread that mapped it unmaps it for all. If that thread merely ends, the
+   * memory stays for those that still have it.
    * @param handle the number from the other thread's {@link Mapping.handle}.
    */
   static fromHandle(handle: number, name = `mapping ${handle}`): Mapping {
+    check(kernel().joinMapping(handle), () => noSuchMapping(name));
     return new Mapping(handle, name, false);
   }
 
@@ -131,15 +150,50 @@ export class Mapping implements Disposable {
   }
 
   /**
+   * True once memory of this mapping went away: a device that is gone or does not answer there, a file that somebody
+   * shrank. It is noticed by the first access that finds nothing, in whatever thread, and stays so: map anew.
+   *
+   * Not every device that is gone is noticed here: one that merely no longer answers reads as ones on the bus, too.
+   */
+  get gone(): boolean {
+    return !this.#closed && kernel().mappingGone(this.handle) > 0;
+  }
+
+  /**
+   * Throws once the mapping is {@link gone}: what was read since may be ones that nobody wrote.
+   * @throws VfioError `ERR_VFIO_DEVICE_GONE` for a device's memory, `ERR_VFIO_MEMORY_GONE` for a file's; `ERR_VFIO_CLOSED`.
+   */
+  checkPresent(): void {
+    this.#checkOpen();
+    const gone = kernel().mappingGone(this.handle);
+    if (gone === DEVICE_GONE) throw deviceGoneError(this.name);
+    if (gone === MEMORY_GONE) throw memoryGoneError(this.name);
+  }
+
+  /**
    * The whole mapping as an ArrayBuffer. Right for DMA memory. For device registers use {@link registers}: V8 may
    * narrow, merge or drop what typed arrays do.
-   * @throws VfioSystemError ENOTSUP where the JavaScript engine forbids memory outside its heap (Electron);
-   * VfioError `ERR_VFIO_READ_ONLY` for a read-only mapping: an ArrayBuffer is always writable, and a store there
-   * would end the process with a SIGSEGV; `ERR_VFIO_CLOSED`.
+   * @throws what {@link view} throws: Node.js 20 makes no ArrayBuffer above 4 GiB.
    */
   get buffer(): ArrayBuffer {
     this.#checkOpen();
-    return (this.#view ??= this.#newView());
+    return (this.#whole ??= this.#newView(0, this.bytes));
+  }
+
+  /**
+   * A part of the mapping as an ArrayBuffer, a new one each time.
+   * @param offset in bytes, a multiple of 8, as the elements of typed arrays need it.
+   * @param bytes the part's length. Default: up to the end.
+   * @throws VfioError `ERR_VFIO_VIEW_SIZE` for more than this version of Node.js can put into one ArrayBuffer (4 GiB in
+   * Node.js 20); VfioRangeError `ERR_VFIO_MAP_RANGE` for a part that is not in the mapping; VfioSystemError ENOTSUP
+   * where the JavaScript engine forbids memory outside its heap (Electron); VfioError `ERR_VFIO_READ_ONLY` for a
+   * read-only mapping: an ArrayBuffer is always writable, and a store there would end the process with a SIGSEGV;
+   * `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
+   */
+  view(offset: number, bytes: number = this.bytes - offset): ArrayBuffer {
+    this.#checkOpen();
+    checkPart(this, offset, bytes);
+    return this.#newView(offset, bytes);
   }
 
   /**
@@ -154,26 +208,33 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Forbids closing for as long as something relies on this memory, such as a device's DMA.
+   * Forbids closing, in every thread, for as long as something relies on this memory, such as a device's DMA.
    * @param reason who needs it, for the error that {@link close} then throws.
+   * @param file what relies on it, if that is a file: a container in which the memory is mapped for DMA. When this
+   * thread ends and the file is still open in another one, the hold stays until the file is closed, and keeps the memory.
+   * @throws VfioError `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
    */
-  hold(reason: string): Disposable {
-    this.#checkOpen();
-    return this.#holds.add(reason);
+  hold(reason: string, file?: HasFd): Disposable {
+    this.checkPresent();
+    return new Hold(
+      check(kernel().holdMapping(this.handle, reason, file?.fd ?? -1), () => noSuchMapping(this.name)),
+    );
   }
 
-  /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while somebody holds it. Closing twice does nothing. */
+  /**
+   * Ends the mapping; one from {@link fromHandle} only gives up this thread's part. Closing twice does nothing.
+   * @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while somebody holds it, in whatever thread; one from `fromHandle`,
+   * while this thread does.
+   */
   close(): void {
     if (this.#closed) return;
-    const { reasons } = this.#holds;
-    if (reasons.length > 0) throw inUseError(this.name, reasons);
+    const result = this.#owner ? kernel().unmap(this.handle) : kernel().leaveMapping(this.handle);
+    if (result === BUSY) throw inUseError(this.name, kernel().mappingHolders(this.handle));
     this.#closed = true;
-    for (const view of [this.#view, this.#registerView]) if (view !== undefined) kernel().detachView(view);
-    this.#view = undefined;
-    this.#registerView = undefined;
+    this.#views.detach();
+    this.#whole = undefined;
     this.#registers = undefined;
-    if (this.#owner)
-      check(kernel().unmap(this.handle), () => ({ syscall: "munmap", what: `cannot unmap ${this.name}` }));
+    check(result, () => ({ syscall: "munmap", what: `cannot unmap ${this.name}` }));
   }
 
   /** As {@link close}. */
@@ -181,9 +242,11 @@ export class Mapping implements Disposable {
     this.close();
   }
 
-  #newView(): ArrayBuffer {
-    const view = kernel().mappingView(this.handle);
-    if (typeof view !== "number") return view;
+  #newView(offset: number, bytes: number): ArrayBuffer {
+    if (bytes > constants.MAX_LENGTH) throw viewSizeError(this.name, bytes);
+    this.checkPresent();
+    const view = kernel().mappingView(this.handle, offset, bytes);
+    if (typeof view !== "number") return this.#kept(view);
     if (view === errnoOf("EBADF")) throw closedError(this.name);
     if (view === errnoOf("EACCES")) throw readOnlyError(this.name);
     throw new VfioSystemError(view, { syscall: "mmap", what: `cannot make an ArrayBuffer of ${this.name}` });
@@ -193,11 +256,15 @@ export class Mapping implements Disposable {
     const registers = kernel().registers(this.handle);
     if (typeof registers === "number") throw closedError(this.name);
     if (!this.#mayReadFast()) return registers;
-    const view = kernel().mappingView(this.handle);
+    // A view of their own: the other ones are the user's, who may transfer them away.
+    const view = kernel().mappingView(this.handle, 0, this.bytes);
     // A read-only mapping has none, nor has any where the engine forbids memory outside its heap.
-    if (typeof view === "number") return registers;
-    this.#registerView = view;
-    return fastReads(registers, view);
+    return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
+  }
+
+  #kept(view: ArrayBuffer): ArrayBuffer {
+    this.#views.add(view);
+    return view;
   }
 
   /** Another thread's mapping may be closed without this one's knowledge: only native calls notice that. */
@@ -208,6 +275,10 @@ export class Mapping implements Disposable {
   #checkOpen(): void {
     if (this.#closed) throw closedError(this.name);
   }
+}
+
+function nameOf({ name, file }: MapOptions): string {
+  return name ?? `fd ${file.fd}`;
 }
 
 function checkRange(bytes: number, offset: number, name: string): void {
@@ -230,8 +301,17 @@ function checkAddress(address: bigint | undefined, name: string): void {
   );
 }
 
-function mapContext(options: MapOptions, name: string, errno: number): SystemCallContext {
-  const what = `cannot map ${options.bytes} bytes of ${name}`;
+function checkPart({ bytes: all, name }: Mapping, offset: number, bytes: number): void {
+  const isPart = Number.isSafeInteger(offset) && Number.isSafeInteger(bytes) && bytes >= 0 && offset >= 0;
+  if (isPart && offset + bytes <= all && offset % 8 === 0) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_MAP_RANGE",
+    `there are no ${String(bytes)} bytes at offset ${String(offset)} of ${name} (${all} bytes), or the offset is no multiple of 8`,
+  );
+}
+
+function mapContext(options: MapOptions, errno: number): SystemCallContext {
+  const what = `cannot map ${options.bytes} bytes of ${nameOf(options)}`;
   return { syscall: "mmap", what, hint: () => options.hint?.() ?? remedyOf(errno, options) };
 }
 
@@ -269,6 +349,50 @@ function readOnlyError(name: string): VfioError {
 
 function inUseError(name: string, holders: string[]): VfioError {
   return new VfioError("ERR_VFIO_MAPPING_IN_USE", `cannot close ${name}: in use by ${holders.join(", ")}`, {
-    hint: "Unmap it there first: a device must not be left writing into memory that is given away",
+    hint:
+      "Unmap it there first: a device must not be left writing into memory that is given away. If the thread that " +
+      "mapped it has ended, close the container",
   });
+}
+
+function viewSizeError(name: string, bytes: number): VfioError {
+  const problem = `cannot make an ArrayBuffer of ${bytes} bytes of ${name}`;
+  return new VfioError(
+    "ERR_VFIO_VIEW_SIZE",
+    `${problem}: Node.js ${process.versions.node} allows ${constants.MAX_LENGTH}`,
+    { hint: "Use smaller windows, view(offset, bytes), or Node.js 22 or newer" },
+  );
+}
+
+function deviceGoneError(name: string): VfioError {
+  return new VfioError(
+    "ERR_VFIO_DEVICE_GONE",
+    `${name} does not answer: what is read there are ones that nobody wrote`,
+    {
+      hint: "The device was pulled out, reset, or its memory space switched off: close what you have of it, and map it anew",
+    },
+  );
+}
+
+function memoryGoneError(name: string): VfioError {
+  return new VfioError(
+    "ERR_VFIO_MEMORY_GONE",
+    `pages of ${name} are gone: what is read there are ones that nobody wrote`,
+    {
+      hint: "Somebody shrank the file, or its pages could not be had: close the mapping",
+    },
+  );
+}
+
+/** A class, not an object literal: every DMA mapping makes one, and a method costs nothing per object. */
+class Hold implements Disposable {
+  readonly #number: number;
+
+  constructor(number: number) {
+    this.#number = number;
+  }
+
+  [Symbol.dispose](): void {
+    kernel().releaseHold(this.#number);
+  }
 }

@@ -3,7 +3,6 @@ import {
   readAt,
   VfioRangeError,
   writeAt,
-  type HasFd,
   type RegisterArray,
   type RegisterFunctions,
   type RegisterWidth,
@@ -12,7 +11,6 @@ import type { BulkAccess, RegionBackend, RegionFile, RegionShape } from "./regio
 import { readOnlyError } from "./read-only.js";
 import { checkBlock, checkSpan } from "./register-array.js";
 import { checkValue } from "./register-value.js";
-import { SharedFile } from "./shared-file.js";
 
 /**
  * A region by `pread` and `pwrite` on the device's file.
@@ -102,7 +100,8 @@ export class FileBackend implements RegionBackend, BulkAccess {
   #read(offset: number, width: number): number {
     this.#checkOpen();
     checkSpan(offset, width, 1, this.#shape);
-    const { buffer } = this.#during((file, start) => readAt(file, start + offset, width, this.#shape.name));
+    const { device, offset: start } = this.#file;
+    const { buffer } = readAt(device, start + offset, width, this.#shape.name);
     const view = new DataView(buffer);
     if (width === 4) return view.getUint32(0, true);
     return width === 2 ? view.getUint16(0, true) : view.getUint8(0);
@@ -114,14 +113,8 @@ export class FileBackend implements RegionBackend, BulkAccess {
     if (!this.#shape.writable) throw readOnlyError(this.#shape.name);
     checkValue(value, width);
     const bytes = Uint8Array.of(value, value >> 8, value >> 16, value >> 24).subarray(0, width);
-    this.#during((file, start) => writeAt(file, start + offset, bytes, this.#shape.name));
-  }
-
-  #during<T>(access: (file: HasFd, start: number) => T): T {
-    const { device, offset } = this.#file;
-    return device instanceof SharedFile
-      ? device.during(() => access(device, offset))
-      : access(device, offset);
+    const { device, offset: start } = this.#file;
+    writeAt(device, start + offset, bytes, this.#shape.name);
   }
 
   #refuse64(): never {

@@ -207,14 +207,15 @@ export class OpenRegion implements RegisterFunctions, Disposable {
 
   /**
    * Waits until the bits under a mask have a value, without keeping the event loop: looks of up to 50 µs each, and time
-   * for others between them. The register is read at least once. A device that is gone reads as all ones, which are as
+   * for others between them. The register is read at least once. A device that no longer answers reads as all ones, which are as
    * wanted where set bits are waited for: then look at `pci.present`, or at a bit that is never set.
    * @param mask the bits that are looked at; with bigints, the register has 64 bits.
    * @param value what they are to become, at their places in the register.
    * @returns the whole register as it was then.
    * @throws VfioError `ERR_VFIO_TIMEOUT` with the last value; the signal's reason when aborted, or `ERR_VFIO_ABORTED` if
    * that is no Error; VfioRangeError `ERR_VFIO_POLL_TARGET` for a mask and value that can never match,
-   * `ERR_VFIO_WAIT_ARGUMENT` for a time that is none; the errors of a read.
+   * `ERR_VFIO_WAIT_ARGUMENT` for a time that is none; VfioError `ERR_VFIO_DEVICE_GONE` if the memory went away
+   * ({@link gone}); the errors of a read.
    */
   pollMask(offset: number, mask: number, value: number, options?: PollOptions): Promise<number>;
   /** The same for 64 bits. */
@@ -248,6 +249,15 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     { width, timeoutMs }: PollSyncOptions = {},
   ): number | bigint {
     return pollMaskSync(this.#bulk, pollTarget(this.name, offset, mask, value, width), timeoutMs);
+  }
+
+  /**
+   * True once memory of a mapped window went away, as it does when the device's memory space is switched off, or the
+   * device is pulled out: what was read there since are ones that nobody wrote. It stays so: close the region and map it
+   * anew.
+   */
+  get gone(): boolean {
+    return this.#parts.windows.some(({ mapping }) => mapping.gone);
   }
 
   /** Calls back when this region is closed. */

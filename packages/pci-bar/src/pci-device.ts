@@ -4,7 +4,6 @@ import {
   runAll,
   undo,
   vfioConstants,
-  VfioError,
   VfioRangeError,
   type HasFd,
   printAs,
@@ -230,9 +229,12 @@ export class PciDevice implements Disposable {
     return this.#listen("error", () => listener(), options);
   }
 
-  /** False if the device does not answer any more: it was pulled out, or has no power. */
+  /**
+   * False if the device does not answer any more: it was pulled out, or has no power. Also while a region is open whose
+   * memory went away (`region.gone`), as it does when somebody else switches the memory space off.
+   */
   get present(): boolean {
-    return isPresent(this.config);
+    return isPresent(this.config) && !this.#open.regions.some(({ gone }) => gone);
   }
 
   /** Its power state; in all but D0 its BARs do not answer. Throws VfioError `ERR_VFIO_DEVICE_GONE`. */

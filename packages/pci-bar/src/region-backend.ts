@@ -1,4 +1,5 @@
 import { BulkRegisters, type HasFd, type Mapping, type RegisterFunctions } from "@vfio/ioctl-native";
+import type { SharedFile } from "./shared-file.js";
 
 /** Blocks, halves and polling, however a region is reached. */
 export type BulkAccess = Pick<BulkRegisters, keyof BulkRegisters>;
@@ -23,8 +24,8 @@ export interface MappedWindow {
 
 /** Where a region lies in its device's file. */
 export interface RegionFile {
-  /** The device. */
-  readonly device: HasFd;
+  /** The device, or its file as threads share it. */
+  readonly device: HasFd | SharedFile;
   /** The offset that the kernel gave. */
   readonly offset: number;
 }

@@ -22,6 +22,8 @@ export class FakeDevice {
   onCommand: () => void = () => undefined;
   /** It is pulled out: its config space reads as all ones. */
   gone = false;
+  /** Memory went away under its mappings. */
+  memoryGone = false;
   /** The command register: the memory space is on. */
   command = 0x02;
   /** PMCSR of a power management capability, if {@link addPowerManagement} gave it one. */
@@ -64,6 +66,7 @@ export class FakeDevice {
       close: (fd) => (eventfds.delete(fd) ? 0 : errnoOf("EBADF")),
       map: () => this.#open(mappings),
       mappingLength: () => BAR_BYTES,
+      mappingGone: () => (this.memoryGone ? 1 : 0),
       mappingAddress: () => 0x1000n,
       // As where the engine forbids memory outside its heap: registers are native calls then.
       mappingView: () => errnoOf("ENOTSUP"),

@@ -116,6 +116,17 @@ describe("given a reset that does not come about", () => {
     expect(fake.calls).toEqual([]);
   });
 
+  it("a device whose memory went away under a region is not there until that region is closed", () => {
+    const bar = pci.bar(0).map();
+    expect([pci.present, bar.gone]).toEqual([true, false]);
+
+    fake.memoryGone = true;
+
+    expect([pci.present, bar.gone]).toEqual([false, true]);
+    bar.close();
+    expect([pci.present, bar.gone]).toEqual([true, false]);
+  });
+
   it("after close it says so", () => {
     pci.close();
 

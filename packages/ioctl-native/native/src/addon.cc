@@ -6,9 +6,10 @@
 
 // Without exports nothing is wrong but the environment: it is ending, or has no stack left and something is thrown.
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
-  bool complete = AddDatagrams(env, exports) && AddEventfds(env, exports) && AddFiles(env, exports) &&
-                  AddMappings(env, exports) && AddRegisters(env, exports) && AddBulkRegisters(env, exports) &&
-                  AddReadiness(env, exports) && AddSockets(env, exports) && AddWatchers(env, exports);
+  bool complete = AddEnvironment(env, exports) && AddAsync(env, exports) && AddDatagrams(env, exports) &&
+                  AddEventfds(env, exports) && AddFiles(env, exports) && AddMappings(env, exports) &&
+                  AddRegisters(env, exports) && AddBulkRegisters(env, exports) && AddReadiness(env, exports) &&
+                  AddSharedFiles(env, exports) && AddSockets(env, exports) && AddWatchers(env, exports);
   return complete ? exports : Napi::Object();
 }
 

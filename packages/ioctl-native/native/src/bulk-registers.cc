@@ -3,6 +3,7 @@
 // Each element is one volatile access of exactly its width, in order. A memcpy would choose widths of its own.
 #include <chrono>
 
+#include "barriers.h"
 #include "mapping-functions.h"
 
 namespace {
@@ -56,6 +57,12 @@ volatile T* Locate(const Call& call, size_t bytes) {
   return reinterpret_cast<volatile T*>(mapping.address() + whole);
 }
 
+// After the accesses: 0, or -1 and ENODEV if memory of the mapping went away, by then or before.
+long Outcome(const Call& call) {
+  errno = ENODEV;
+  return call.data<MappingRef>()->gone() ? -1 : 0;
+}
+
 bool IsWritable(const Call& call) { return call.data<MappingRef>()->writable(); }
 
 // Calls `use` with a null pointer of the type that has this width: C++17 has no templated lambdas.
@@ -86,7 +93,8 @@ napi_value ReadBlock(const Call& call) {
                   if (from == nullptr) return -1;
                   auto* elements = static_cast<T*>(to.data);
                   for (size_t i = 0, step = fixed ? 0 : 1; i < to.count; i++, from += step) elements[i] = *from;
-                  return 0;
+                  AfterLoad();
+                  return Outcome(call);
                 }));
 }
 
@@ -100,8 +108,9 @@ napi_value WriteBlock(const Call& call) {
                   volatile T* to = Locate<T>(call, fixed ? sizeof(T) : from.count * sizeof(T));
                   if (to == nullptr) return -1;
                   auto* elements = static_cast<const T*>(from.data);
+                  BeforeStore();
                   for (size_t i = 0, step = fixed ? 0 : 1; i < from.count; i++, to += step) *to = elements[i];
-                  return 0;
+                  return Outcome(call);
                 }));
 }
 
@@ -112,9 +121,10 @@ napi_value ReadHalves(const Call& call) {
   volatile uint64_t* address = Locate<uint64_t>(call, 8);
   if (address == nullptr) return Result(call, -1);
   uint64_t value = *address;
+  AfterLoad();
   static_cast<uint32_t*>(to.data)[0] = static_cast<uint32_t>(value);
   static_cast<uint32_t*>(to.data)[1] = static_cast<uint32_t>(value >> 32);
-  return Result(call, 0);
+  return Result(call, Outcome(call));
 }
 
 // writeHalves(offset, low, high) → 0 or -errno: one 64-bit store.
@@ -125,8 +135,9 @@ napi_value WriteHalves(const Call& call) {
   if (!low || !high) return Failed(call, EINVAL);
   volatile uint64_t* address = Locate<uint64_t>(call, 8);
   if (address == nullptr) return Result(call, -1);
+  BeforeStore();
   *address = static_cast<uint64_t>(*high) << 32 | *low;
-  return Result(call, 0);
+  return Result(call, Outcome(call));
 }
 
 void Pause() {
@@ -154,7 +165,9 @@ napi_value Poll(const Call& call, T mask, T wanted, Clock::duration limit) {
     Pause();
     value = *address;
   }
+  AfterLoad();
   if (mapping.closed()) return Failed(call, EBADF);
+  if (mapping.gone()) return Failed(call, ENODEV);
   if constexpr (sizeof(T) == 8) return BigInt(call.env(), value);
   return Number(call.env(), static_cast<double>(value));
 }

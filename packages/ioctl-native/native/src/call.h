@@ -48,6 +48,17 @@ inline napi_valuetype TypeOf(napi_env env, napi_value value) {
   return napi_typeof(env, value, &type) == napi_ok ? type : napi_undefined;
 }
 
+// The memory of a Uint8Array. Must be asked for last: no JavaScript may run between this and the use of the memory, for it
+// could detach it.
+inline std::optional<Bytes> BytesOf(napi_env env, napi_value value) {
+  napi_typedarray_type type;
+  size_t length;
+  void* data;
+  auto status = napi_get_typedarray_info(env, value, &type, &length, &data, nullptr, nullptr);
+  if (status != napi_ok || type != napi_uint8_array) return std::nullopt;
+  return {{static_cast<uint8_t*>(data), length}};
+}
+
 // One call of a native function. Each question about an argument has no answer for one of another kind.
 class Call {
  public:
@@ -89,24 +100,14 @@ class Call {
   bool Flag(size_t index) const;
   // A path or name. One with a NUL in it would be cut short there, or be an abstract socket's.
   std::optional<std::string> Text(size_t index) const;
-  // The memory of a Uint8Array. Must be asked for last: no JavaScript may run between this and the use of the memory,
-  // for it could detach it.
-  std::optional<struct Bytes> Bytes(size_t index) const;
+  // As BytesOf: to be asked for last.
+  std::optional<struct Bytes> Bytes(size_t index) const { return BytesOf(env_, arguments_[index]); }
 
  private:
   napi_env env_;
   void* data_ = nullptr;
   napi_value arguments_[kMost];
 };
-
-inline std::optional<struct Bytes> Call::Bytes(size_t index) const {
-  napi_typedarray_type type;
-  size_t length;
-  void* data;
-  auto status = napi_get_typedarray_info(env_, arguments_[index], &type, &length, &data, nullptr, nullptr);
-  if (status != napi_ok || type != napi_uint8_array) return std::nullopt;
-  return {{static_cast<uint8_t*>(data), length}};
-}
 
 // A native function with so many arguments, as Node-API calls it.
 template <napi_value (*function)(const Call&), size_t count>
@@ -125,12 +126,15 @@ bool AddFunction(napi_env env, napi_value object, const NativeFunction& function
 bool AddFunctions(napi_env env, napi_value object, std::initializer_list<NativeFunction> functions);
 
 // The exports of one file each.
+bool AddAsync(napi_env env, napi_value exports);
 bool AddDatagrams(napi_env env, napi_value exports);
 bool AddEventfds(napi_env env, napi_value exports);
+bool AddEnvironment(napi_env env, napi_value exports);
 bool AddFiles(napi_env env, napi_value exports);
 bool AddMappings(napi_env env, napi_value exports);
 bool AddRegisters(napi_env env, napi_value exports);
 bool AddBulkRegisters(napi_env env, napi_value exports);
 bool AddReadiness(napi_env env, napi_value exports);
+bool AddSharedFiles(napi_env env, napi_value exports);
 bool AddSockets(napi_env env, napi_value exports);
 bool AddWatchers(napi_env env, napi_value exports);

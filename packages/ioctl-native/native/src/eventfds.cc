@@ -4,13 +4,13 @@
 
 #include <chrono>
 
-#include "values.h"
+#include "owned-fds.h"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 
-napi_value Eventfd(const Call& call) { return Result(call, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
+napi_value Eventfd(const Call& call) { return Opened(call, eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)); }
 
 // The counter (> 0), 0 when nothing was signalled, or -errno.
 double Take(int fd) {

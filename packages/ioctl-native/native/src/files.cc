@@ -5,7 +5,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "values.h"
+#include "mapping-table.h"
+#include "owned-fds.h"
 
 namespace {
 
@@ -15,17 +16,24 @@ napi_value Open(const Call& call) {
   auto flags = call.Int(1);
   auto mode = call.Int(2);
   if (!path || !flags || !mode) return Failed(call, EINVAL);
-  return Result(call, open(path->c_str(), *flags | O_CLOEXEC, *mode));
+  return Opened(call, open(path->c_str(), *flags | O_CLOEXEC, *mode));
 }
 
-napi_value Close(const Call& call) { return Result(call, close(call.Fd(0))); }
+// From here on the number may be another file's, in whatever thread.
+napi_value Close(const Call& call) {
+  int fd = call.Fd(0);
+  DisownFd(fd);
+  FileIsClosed(fd);
+  return Result(call, close(fd));
+}
 
 napi_value Dup(const Call& call) {
-  return Result(call, fcntl(call.Fd(0), F_DUPFD_CLOEXEC, 0));
+  return Opened(call, fcntl(call.Fd(0), F_DUPFD_CLOEXEC, 0));
 }
 
-// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory. The number is asked
-// for first: that costs less, and interrupts are triggered with it in loops.
+// ioctl(fd, request, argument, opens): the argument is an integer, or the address of a Uint8Array's memory. The number is
+// asked for first: that costs less, and interrupts are triggered with it in loops. Opens: the result is an fd, and this
+// thread's; 0, which most ioctls return, is left to whoever takes it for an fd.
 napi_value Ioctl(const Call& call) {
   int fd = call.Fd(0);
   auto request = call.Word(1);
@@ -34,7 +42,8 @@ napi_value Ioctl(const Call& call) {
   if (value) return Result(call, ioctl(fd, *request, static_cast<long>(*value)));
   auto bytes = call.Bytes(2);
   if (!bytes || bytes->data == nullptr) return Failed(call, EINVAL);
-  return Result(call, ioctl(fd, *request, bytes->data));
+  int result = ioctl(fd, *request, bytes->data);
+  return result > 0 && call.Flag(3) ? Opened(call, result) : Result(call, result);
 }
 
 // ioctlEach(fd, request, bytes, stride) → how many calls succeeded, one for each `stride` bytes in turn, up to the first
@@ -102,7 +111,7 @@ napi_value Memfd(const Call& call) {
   auto flags = call.Whole(1, 0, std::numeric_limits<uint32_t>::max());
   if (!name || !flags) return Failed(call, EINVAL);
   unsigned all = static_cast<unsigned>(*flags) | MFD_CLOEXEC | MFD_ALLOW_SEALING;
-  return Result(call, memfd_create(name->c_str(), all));
+  return Opened(call, memfd_create(name->c_str(), all));
 }
 
 // A memory file that shrinks under a mapping makes the next access a SIGBUS, and whoever has its fd could shrink it.
@@ -140,7 +149,7 @@ bool AddFiles(napi_env env, napi_value exports) {
                       {{"open", Native<Open, 3>},
                        {"close", Native<Close, 1>},
                        {"dup", Native<Dup, 1>},
-                       {"ioctl", Native<Ioctl, 3>},
+                       {"ioctl", Native<Ioctl, 4>},
                        {"ioctlEach", Native<IoctlEach, 4>},
                        {"pread", Native<Pread, 3>},
                        {"preadStrided", Native<PreadStrided, 5>},

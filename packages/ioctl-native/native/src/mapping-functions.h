@@ -3,10 +3,11 @@
 
 #include <memory>
 
-#include "mapping.h"
+#include "mapping-table.h"
 #include "values.h"
 
-using MappingRef = std::shared_ptr<Mapping>;
+// A handle that is an argument; 0, which no mapping has, for anything else.
+uint32_t HandleArg(const Call& call, size_t index);
 
 // The mapping whose number is an argument; nullptr if there is none.
 MappingRef MappingArg(const Call& call, size_t index);

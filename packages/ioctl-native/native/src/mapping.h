@@ -7,10 +7,35 @@
 #include <memory>
 #include <string>
 
+#include "fault-guard.h"
+
+// What to map, and where.
+struct MapRequest {
+  int fd;
+  int64_t offset;
+  size_t length;
+  bool writable;
+  uintptr_t address;  // exactly there; 0: anywhere
+  int node;           // the NUMA node that the pages come from; -1: any
+  std::string name;   // for error messages
+};
+
+// A length in whole pages of a file.
+struct Pages {
+  size_t length;
+  size_t page;     // the size of one
+  bool is_memory;  // of a file that has an end, as against a device's
+};
+
 class Mapping {
  public:
-  Mapping(uint8_t* address, size_t length, size_t pages, bool writable, std::string name)
-      : address_(address), length_(length), pages_(pages), writable_(writable), name_(std::move(name)) {}
+  Mapping(uint8_t* address, const Pages& pages, const MapRequest& request)
+      : address_(address),
+        length_(request.length),
+        pages_(pages),
+        writable_(request.writable),
+        name_(request.name),
+        guard_(Guard(address, pages.length, pages.page)) {}
   ~Mapping();
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
@@ -18,21 +43,32 @@ class Mapping {
   uint8_t* address() const { return address_; }
   size_t length() const { return length_; }
   bool writable() const { return writable_; }
+  bool is_memory() const { return pages_.is_memory; }
   const std::string& name() const { return name_; }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
+  // The device, or pages of the file, went away, and ones lie there instead.
+  bool gone() const { return guard_->gone.load(std::memory_order_relaxed); }
+
+  // Takes all pages now, which may last. 0 or an errno.
+  int Populate();
 
   // Lets go of the file's pages at once. The range itself stays, as harmless zero memory, until the last
   // view or accessor is gone: a stale one in another thread must read zeroes and not end the process.
   int Close();
 
  private:
+  int Touch();
+
   uint8_t* const address_;
   const size_t length_;
-  const size_t pages_;  // the length in whole pages of the file's own page size
+  const Pages pages_;
   const bool writable_;
-  const std::string name_;  // for error messages
+  const std::string name_;
+  GuardedRange* const guard_;
   std::atomic<bool> closed_{false};
 };
 
-// The mapping with this number, or nullptr after its close.
-std::shared_ptr<Mapping> FindMapping(uint32_t handle);
+using MappingRef = std::shared_ptr<Mapping>;
+
+// A new mapping; nullptr, and errno says why.
+MappingRef MapFile(const MapRequest& request);

@@ -9,6 +9,8 @@
 #include <memory>
 #include <vector>
 
+#include "owned-fds.h"
+
 namespace {
 
 constexpr size_t kMaxFds = 253;                    // the kernel's SCM_MAX_FD
@@ -120,7 +122,7 @@ napi_value ReceivePacket(const Call& call, sockaddr_un* from) {
   std::vector<int> fds = FdsIn(&message);
   napi_value bytes = NewBuffer(call.env(), data.get(), static_cast<size_t>(got));
   napi_value packet = NewPacket(call.env(), bytes, fds, message.msg_flags, from);
-  // Nobody learns of them.
-  if (packet == nullptr) std::for_each(fds.begin(), fds.end(), close);
+  // Where nobody learns of them, they are nobody's.
+  for (int fd : fds) packet == nullptr ? static_cast<void>(close(fd)) : OwnFd(call.env(), fd);
   return packet;
 }

@@ -1,6 +1,7 @@
 // Register accessors: each call is exactly one load or store of exactly its width.
 //
 // V8 narrows, merges and drops plain typed-array accesses, so registers are reached through volatile accesses here.
+#include "barriers.h"
 #include "mapping-functions.h"
 
 namespace {
@@ -65,6 +66,7 @@ napi_value Read(const Call& call) {
   if (address == nullptr) return nullptr;
   napi_value result;
   T value = *address;
+  AfterLoad();
   if constexpr (sizeof(T) == 8) {
     return napi_create_bigint_uint64(call.env(), value, &result) == napi_ok ? result : nullptr;
   } else {
@@ -90,6 +92,7 @@ napi_value Write(const Call& call) {
   if (address == nullptr) return nullptr;
   auto value = ValueArg<T>(call);
   if (!value) return ThrowValue(call, sizeof(T));
+  BeforeStore();
   *address = *value;
   return nullptr;
 }

@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "owned-fds.h"
 #include "packets.h"
 
 namespace {
@@ -13,7 +14,7 @@ napi_value Socket(const Call& call) {
   auto kind = call.Text(0);
   if (kind != "seqpacket" && kind != "datagram") return Failed(call, EINVAL);
   int type = kind == "datagram" ? SOCK_DGRAM : SOCK_SEQPACKET;
-  return Result(call, socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return Opened(call, socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
 // chmod(fd, mode) → 0: of a socket before bind(), the mode that its file will have.
@@ -37,7 +38,7 @@ napi_value Listen(const Call& call) {
 }
 
 napi_value Accept(const Call& call) {
-  return Result(call, accept4(call.Fd(0), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+  return Opened(call, accept4(call.Fd(0), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
 }
 
 // socketSend(fd, bytes, fds) → bytes sent or -errno. No SIGPIPE: a peer that left is EPIPE.

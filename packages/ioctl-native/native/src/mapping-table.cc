@@ -1,0 +1,196 @@
+#include "mapping-table.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <mutex>
+#include <unordered_map>
+
+#include "owned-fds.h"
+
+namespace {
+
+struct Entry {
+  MappingRef mapping;
+  std::vector<napi_env> users;  // one as often as it joined
+  size_t holds = 0;
+};
+
+struct Hold {
+  uint32_t handle;
+  napi_env holder;  // nullptr: it has ended, and what relies on the memory has not
+  int file;
+  std::string reason;
+};
+
+// Never destroyed: at exit other threads may still be using the memory.
+std::mutex& mutex = *new std::mutex;
+auto& entries = *new std::unordered_map<uint32_t, Entry>;
+auto& holds = *new std::unordered_map<uint32_t, Hold>;
+uint32_t next_handle = 1;
+uint32_t next_hold = 1;
+size_t left_holds = 0;
+
+// Closing takes long, so it comes when the lock is free: a mapping that is nobody's any more goes in here.
+using Closing = std::vector<MappingRef>;
+
+void CloseAll(const Closing& closing) {
+  for (const auto& mapping : closing) mapping->Close();
+}
+
+// Takes the mapping out of the table if nobody uses or holds it.
+void Sweep(uint32_t handle, Closing* closing) {
+  auto found = entries.find(handle);
+  if (found == entries.end() || !found->second.users.empty() || found->second.holds > 0) return;
+  closing->push_back(std::move(found->second.mapping));
+  entries.erase(found);
+}
+
+void Drop(const Hold& hold) {
+  auto found = entries.find(hold.handle);
+  if (found != entries.end()) found->second.holds--;
+  if (hold.holder == nullptr) left_holds--;
+}
+
+// Drops the holds of which this is true, and sweeps.
+template <typename Test>
+void DropHolds(Test test, Closing* closing) {
+  for (auto hold = holds.begin(); hold != holds.end();) {
+    if (!test(hold->second)) {
+      hold++;
+      continue;
+    }
+    Drop(hold->second);
+    Sweep(hold->second.handle, closing);
+    hold = holds.erase(hold);
+  }
+}
+
+bool HasHold(uint32_t handle, napi_env holder) {
+  return std::any_of(holds.begin(), holds.end(), [&](const auto& hold) {
+    return hold.second.handle == handle && hold.second.holder == holder;
+  });
+}
+
+// What an environment that ends leaves: its holds for the sake of files that are open elsewhere.
+void LeaveHolds(napi_env environment, Closing* closing) {
+  for (auto& [number, hold] : holds) {
+    if (hold.holder != environment || hold.file < 0 || OwnsFd(environment, hold.file)) continue;
+    hold.holder = nullptr;
+    left_holds++;
+  }
+  DropHolds([&](const Hold& hold) { return hold.holder == environment; }, closing);
+}
+
+}  // namespace
+
+uint32_t AddMapping(MappingRef mapping, napi_env user) {
+  std::lock_guard<std::mutex> lock(mutex);
+  uint32_t handle = next_handle++;
+  entries[handle] = {std::move(mapping), {user}};
+  return handle;
+}
+
+MappingRef FindMapping(uint32_t handle) {
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = entries.find(handle);
+  return found == entries.end() ? nullptr : found->second.mapping;
+}
+
+int JoinMapping(uint32_t handle, napi_env user) {
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = entries.find(handle);
+  if (found == entries.end()) return EBADF;
+  found->second.users.push_back(user);
+  return 0;
+}
+
+int LeaveMapping(uint32_t handle, napi_env user) {
+  Closing closing;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    auto found = entries.find(handle);
+    if (found == entries.end()) return 0;  // its owner has closed it for all
+    if (found->second.holds > 0 && HasHold(handle, user)) return EBUSY;
+    auto& users = found->second.users;
+    auto use = std::find(users.begin(), users.end(), user);
+    if (use != users.end()) users.erase(use);
+    Sweep(handle, &closing);
+  }
+  CloseAll(closing);
+  return 0;
+}
+
+int CloseMapping(uint32_t handle) {
+  MappingRef mapping;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    auto found = entries.find(handle);
+    if (found == entries.end()) return EBADF;
+    if (found->second.holds > 0) return EBUSY;
+    mapping = std::move(found->second.mapping);
+    entries.erase(found);
+  }
+  return mapping->Close() < 0 ? errno : 0;
+}
+
+uint32_t HoldMapping(uint32_t handle, napi_env holder, int file, std::string reason) {
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = entries.find(handle);
+  if (found == entries.end()) return 0;
+  found->second.holds++;
+  holds[next_hold] = {handle, holder, file, std::move(reason)};
+  return next_hold++;
+}
+
+void ReleaseHold(uint32_t number) {
+  Closing closing;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    auto found = holds.find(number);
+    if (found == holds.end()) return;
+    Drop(found->second);
+    Sweep(found->second.handle, &closing);
+    holds.erase(found);
+  }
+  CloseAll(closing);
+}
+
+std::vector<std::string> HoldersOf(uint32_t handle) {
+  std::lock_guard<std::mutex> lock(mutex);
+  std::vector<std::pair<uint32_t, std::string>> found;
+  for (const auto& [number, hold] : holds) {
+    if (hold.handle == handle) found.emplace_back(number, hold.reason);
+  }
+  std::sort(found.begin(), found.end());
+  std::vector<std::string> reasons;
+  for (auto& [number, reason] : found) {
+    if (std::find(reasons.begin(), reasons.end(), reason) == reasons.end()) reasons.push_back(std::move(reason));
+  }
+  return reasons;
+}
+
+void LeaveMappingsOf(napi_env environment) {
+  Closing closing;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    LeaveHolds(environment, &closing);
+    std::vector<uint32_t> left;
+    for (auto& [handle, entry] : entries) {
+      auto& users = entry.users;
+      users.erase(std::remove(users.begin(), users.end(), environment), users.end());
+      left.push_back(handle);
+    }
+    for (uint32_t handle : left) Sweep(handle, &closing);
+  }
+  CloseAll(closing);
+}
+
+void FileIsClosed(int fd) {
+  Closing closing;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    if (left_holds == 0) return;
+    DropHolds([&](const Hold& hold) { return hold.holder == nullptr && hold.file == fd; }, &closing);
+  }
+  CloseAll(closing);
+}

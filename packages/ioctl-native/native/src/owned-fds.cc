@@ -1,0 +1,76 @@
+#include "owned-fds.h"
+
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace {
+
+// Which file it was. Somebody may close an fd behind this table's back, and its number be another file's.
+struct Owned {
+  napi_env owner;
+  dev_t device;
+  ino_t inode;
+};
+
+// Never destroyed: other threads may still be using it at exit.
+std::mutex& mutex = *new std::mutex;
+auto& table = *new std::unordered_map<int, Owned>;
+
+// An fd that is none gets the file of no one.
+Owned Look(napi_env owner, int fd) {
+  struct stat file {};
+  if (syscall(SYS_fstat, fd, &file) < 0) return {owner, 0, 0};
+  return {owner, file.st_dev, file.st_ino};
+}
+
+bool IsSameFile(const Owned& owned, int fd) {
+  Owned now = Look(owned.owner, fd);
+  return now.device == owned.device && now.inode == owned.inode;
+}
+
+}  // namespace
+
+void OwnFd(napi_env environment, int fd) {
+  Owned owned = Look(environment, fd);
+  std::lock_guard<std::mutex> lock(mutex);
+  table[fd] = owned;
+}
+
+void ClaimFd(napi_env environment, int fd) {
+  Owned owned = Look(environment, fd);
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = table.find(fd);
+  bool is_others = found != table.end() && found->second.owner != environment && IsSameFile(found->second, fd);
+  if (is_others) table.erase(found);
+  else table[fd] = owned;
+}
+
+void DisownFd(int fd) {
+  std::lock_guard<std::mutex> lock(mutex);
+  table.erase(fd);
+}
+
+bool OwnsFd(napi_env environment, int fd) {
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = table.find(fd);
+  return found != table.end() && found->second.owner == environment;
+}
+
+void CloseFdsOf(napi_env environment) {
+  std::vector<int> closing;
+  {
+    std::lock_guard<std::mutex> lock(mutex);
+    for (auto entry = table.begin(); entry != table.end();) {
+      bool is_its = entry->second.owner == environment;
+      if (is_its && IsSameFile(entry->second, entry->first)) closing.push_back(entry->first);
+      entry = is_its ? table.erase(entry) : ++entry;
+    }
+  }
+  // A device's last close takes long.
+  for (int fd : closing) close(fd);
+}
