@@ -17,7 +17,7 @@ const say = (line) => void process.stderr.write(`${line}\n`);
 await bootstrap();
 try {
   await persistently(debianPackages, { isFinal, say });
-  for (const set of ["nodes", "node-arm64", "bun-musl", "toolbox"])
+  for (const set of ["nodes", "node-arm64", "bun-musl", "toolbox", "runtimes", "bundlers"])
     await persistently(() => installed(set), { isFinal, say });
   await persistently(lab, { isFinal, say });
 } catch (error) {

@@ -1,4 +1,4 @@
-import { closedError, VfioRangeError } from "@vfio/ioctl-native";
+import { closedError, VfioRangeError, printAs } from "@vfio/ioctl-native";
 import type { IovaTable } from "./iova-table.js";
 
 /** Memory as a buffer sees it: {@link HugepageMemory} is one. */
@@ -38,6 +38,10 @@ export interface BufferPlace {
  * ```
  */
 export class DmaBuffer implements Disposable {
+  static {
+    printAs(DmaBuffer, (it) => ({ iova: it.iova, length: it.length, freed: it.#freed }));
+  }
+
   /** Its size in bytes. */
   readonly length: number;
   /** The address that a device uses for its start. */

@@ -1,4 +1,4 @@
-import { closedError, VfioError, type HasFd } from "@vfio/ioctl-native";
+import { closedError, printAs, VfioError, type HasFd } from "@vfio/ioctl-native";
 import { IovaTable, type DmaSegment } from "./iova-table.js";
 import type { DmaAccess } from "./iommu.js";
 import { encodeMemoryDescription } from "./memory-description.js";
@@ -47,6 +47,15 @@ const NOTHING = new MappedStretches();
 
 /** Memory that devices can reach, or will as soon as the container has a group; made by `DmaMapper.map`. */
 export class DmaMapping implements Disposable {
+  static {
+    printAs(DmaMapping, (it) => ({
+      iova: it.stretches[0]?.iova,
+      bytes: it.memory.bytes,
+      stretches: it.stretches.length,
+      mapped: it.mapped,
+    }));
+  }
+
   /** The memory that is mapped. */
   readonly memory: MappableMemory;
   /** As it was asked for. */

@@ -1,4 +1,4 @@
-import { closedError, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { closedError, VfioError, VfioRangeError, printAs } from "@vfio/ioctl-native";
 import { BlockIndex } from "./block-index.js";
 import type { BufferPlace } from "./dma-buffer.js";
 
@@ -22,6 +22,15 @@ import type { BufferPlace } from "./dma-buffer.js";
  * ```
  */
 export class DmaPool implements Disposable {
+  static {
+    printAs(DmaPool, (it) => ({
+      count: it.count,
+      blockBytes: it.blockBytes,
+      available: it.#depth,
+      closed: it.#closed,
+    }));
+  }
+
   /** How many blocks there are. */
   readonly count: number;
   /** The size of each block in bytes. */

@@ -8,6 +8,8 @@ import {
   type HasFd,
   type MapOptions,
   type MemoryFailure,
+  printAs,
+  fdState,
 } from "@vfio/ioctl-native";
 import { checkObject } from "./arguments.js";
 import { checkNumaNode } from "./hugepages.js";
@@ -74,6 +76,15 @@ interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
  * ```
  */
 export class HugepageMemory implements HasFd, Disposable {
+  static {
+    printAs(HugepageMemory, (it) => ({
+      bytes: it.bytes,
+      pageBytes: it.pageBytes,
+      address: it.address,
+      ...fdState(it.#file),
+    }));
+  }
+
   /** The size of its pages in bytes. */
   readonly pageBytes: number;
   readonly #file: Fd;

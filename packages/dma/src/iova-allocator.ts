@@ -1,4 +1,4 @@
-import { VfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type IovaRange, printAs } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
 import { formatAddress, formatRange } from "./format.js";
 import { checkObject, isList, isPowerOfTwo, shown } from "./arguments.js";
@@ -33,6 +33,10 @@ export interface IovaAllocatorOptions {
  * ```
  */
 export class IovaAllocator {
+  static {
+    printAs(IovaAllocator, (it) => ({ addressBits: it.addressBits, taken: it.#taken.all.length }));
+  }
+
   /** How many address bits the device drives: nothing beyond them is given out. */
   readonly addressBits: number;
   /** Ranges that are never given out. */

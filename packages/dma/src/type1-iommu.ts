@@ -9,6 +9,7 @@ import {
   type HasFd,
   type IommuInfo,
   type IoctlContext,
+  printAs,
 } from "@vfio/ioctl-native";
 import { argumentError, checkObject } from "./arguments.js";
 import type { DmaAccess, Iommu } from "./iommu.js";
@@ -39,6 +40,10 @@ const MANY = 256;
 
 /** The IOMMU of a VFIO container (type1 or type1v2): anybody's container, known only by its fd. */
 export class Type1Iommu implements Iommu {
+  static {
+    printAs(Type1Iommu, (it) => ({ container: it.#container.fd }));
+  }
+
   readonly #container: HasFd;
   readonly #maps = new ReusedStructs(vfioStructs.vfio_iommu_type1_dma_map, MANY);
   readonly #unmap = new ReusedStructs(vfioStructs.vfio_iommu_type1_dma_unmap, 1);

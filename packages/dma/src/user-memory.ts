@@ -1,4 +1,11 @@
-import { closedError, memoryShortage, systemPageBytes, type HasFd, type Mapping } from "@vfio/ioctl-native";
+import {
+  closedError,
+  memoryShortage,
+  systemPageBytes,
+  type HasFd,
+  type Mapping,
+  printAs,
+} from "@vfio/ioctl-native";
 import { checkMapping } from "./memory-checks.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
@@ -17,6 +24,10 @@ import { readPhysicalAddresses } from "./physical-addresses.js";
  * ```
  */
 export class UserMemory {
+  static {
+    printAs(UserMemory, (it) => ({ bytes: it.bytes, address: it.address, closed: it.#mapping.closed }));
+  }
+
   readonly #mapping: Mapping;
 
   /**

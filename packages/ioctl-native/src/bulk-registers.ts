@@ -2,6 +2,7 @@ import { errnoOf, VfioError, VfioRangeError } from "./errors.js";
 import { closedError } from "./fd.js";
 import { kernel, type BulkRegisterFunctions } from "./kernel.js";
 import type { Mapping } from "./mapping.js";
+import { printAs } from "./printed.js";
 import { inSlices, SLICE_MICROSECONDS } from "./slices.js";
 
 /** An array whose elements are registers of its elements' width. */
@@ -43,6 +44,10 @@ const GONE = errnoOf("ENODEV");
  * ```
  */
 export class BulkRegisters {
+  static {
+    printAs(BulkRegisters, (it) => ({ mapping: it.#mapping.name, closed: it.#mapping.closed }));
+  }
+
   readonly #mapping: Mapping;
   readonly #native: BulkRegisterFunctions;
 

@@ -1,9 +1,10 @@
 import { check, errnoOf, VfioSystemError } from "./errors.js";
 import type { Fd } from "./fd.js";
-import { type HasFd } from "./fd.js";
+import { type HasFd, fdState } from "./fd.js";
 import { kernel, type ReceivedDatagram } from "./kernel.js";
 import { boundSocket, type HintOfErrno } from "./local-socket.js";
 import { checkPacket, checkRoom } from "./packet-arguments.js";
+import { printAs } from "./printed.js";
 
 /**
  * A local SOCK_DGRAM socket with a file of mode 0600, to which others can answer. Datagrams keep their bounds, and file
@@ -11,6 +12,10 @@ import { checkPacket, checkRoom } from "./packet-arguments.js";
  * A datagram socket is not told when its peer goes away. Closing does not remove the file.
  */
 export class DatagramSocket implements HasFd, Disposable {
+  static {
+    printAs(DatagramSocket, (it) => ({ path: it.path, ...fdState(it.#fd) }));
+  }
+
   /** The path of its file. */
   readonly path: string;
   readonly #fd: Fd;

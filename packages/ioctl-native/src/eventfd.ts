@@ -1,8 +1,9 @@
 import { check, VfioRangeError } from "./errors.js";
-import { Fd, type HasFd } from "./fd.js";
+import { Fd, type HasFd, fdState } from "./fd.js";
 import { kernel } from "./kernel.js";
 import { inSlices, SLICE_MICROSECONDS } from "./slices.js";
 import { checkWaitLimits } from "./wait-limits.js";
+import { printAs } from "./printed.js";
 
 /** Nearly 13 days: as good as no limit. */
 const LONGEST_MICROSECONDS = 2 ** 40;
@@ -20,6 +21,10 @@ const LONGEST_MICROSECONDS = 2 ** 40;
  * ```
  */
 export class EventFd implements HasFd, Disposable {
+  static {
+    printAs(EventFd, (it) => fdState(it.#fd));
+  }
+
   readonly #fd: Fd;
 
   private constructor(fd: Fd) {

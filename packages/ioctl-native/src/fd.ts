@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { check, VfioError, VfioRangeError, type Hint, type SystemCallContext } from "./errors.js";
 import { kernel } from "./kernel.js";
+import { printAs } from "./printed.js";
 
 /** Anything that stands for an open file descriptor. This is how the packages of this library meet: by shape. */
 export interface HasFd {
@@ -25,15 +26,19 @@ const MAX_FD = 2 ** 31 - 1;
  * ```
  */
 export class Fd implements HasFd, Disposable {
+  static {
+    printAs(Fd, (it) => ({ name: it.#name, ...fdState(it) }));
+  }
+
   readonly #name: string;
   #fd: number | undefined;
 
   /**
    * @param fd an open file descriptor, which now belongs to this object.
-   * @param name what it is, for error messages: "IOMMU group 5".
+   * @param name what it is, for error messages: "IOMMU group 5". Default: its number.
    * @throws VfioRangeError `ERR_VFIO_FD` for what no file descriptor can be.
    */
-  constructor(fd: number, name: string) {
+  constructor(fd: number, name = `fd ${String(fd)}`) {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
       throw new VfioRangeError("ERR_VFIO_FD", `${String(fd)} cannot be the file descriptor of ${name}`);
     }
@@ -124,6 +129,11 @@ export function openFile(path: string, options: OpenOptions = {}): Fd {
 function openContext(path: string, name: string, hint: Hint): SystemCallContext {
   const what = name === path ? `cannot open ${path}` : `cannot open ${name} (${path})`;
   return { syscall: "open", what, path, hint };
+}
+
+/** What to print of a resource's fd. */
+export function fdState(file: Fd): { readonly fd: number | undefined; readonly closed: boolean } {
+  return { fd: file.closed ? undefined : file.fd, closed: file.closed };
 }
 
 /** The error of every resource that is used after its close. */

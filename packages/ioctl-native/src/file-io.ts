@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { check, VfioError, VfioRangeError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -16,7 +17,12 @@ export interface PositionedFile {
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes came;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset or size that is no whole number from 0.
  */
-export function readAt(file: HasFd | PositionedFile, offset: number, bytes: number, name: string): Uint8Array {
+export function readAt(
+  file: HasFd | PositionedFile,
+  offset: number,
+  bytes: number,
+  name = nameOf(file),
+): Uint8Array {
   checkSpan(bytes, offset, name);
   const buffer = new Uint8Array(bytes);
   const got = "fd" in file ? kernel().pread(file.fd, buffer, offset) : file.pread(buffer, offset);
@@ -33,7 +39,7 @@ export function readAt(file: HasFd | PositionedFile, offset: number, bytes: numb
 export function readStrided(
   file: HasFd,
   { offset, stride, width, count }: { offset: number; stride: number; width: number; count: number },
-  name: string,
+  name = nameOf(file),
 ): Uint8Array {
   const buffer = new Uint8Array(width * count);
   const done = kernel().preadStrided(file.fd, buffer, width, offset, stride);
@@ -51,12 +57,18 @@ export function writeAt(
   file: HasFd | PositionedFile,
   offset: number,
   bytes: Uint8Array,
-  name: string,
+  name = nameOf(file),
 ): void {
-  checkSpan(bytes instanceof Uint8Array ? bytes.length : NaN, offset, name);
+  if (!types.isUint8Array(bytes))
+    throw new VfioRangeError("ERR_VFIO_IO_RANGE", `${name} is written with a Uint8Array`);
+  checkSpan(bytes.length, offset, name);
   const put = "fd" in file ? kernel().pwrite(file.fd, bytes, offset) : file.pwrite(bytes, offset);
   check(put, () => ({ syscall: "pwrite", what: `cannot write ${span(bytes.length, offset, name)}` }));
   if (put !== bytes.length) throw shortError("write", put, bytes.length, offset, name);
+}
+
+function nameOf(file: HasFd | PositionedFile): string {
+  return "fd" in file ? `fd ${file.fd}` : "a file";
 }
 
 function checkSpan(bytes: number, offset: number, name: string): void {

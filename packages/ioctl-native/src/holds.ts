@@ -1,3 +1,5 @@
+import { printAs } from "./printed.js";
+
 /**
  * Who relies on a resource, which must not be closed meanwhile.
  * @example
@@ -10,6 +12,10 @@
  * ```
  */
 export class Holds {
+  static {
+    printAs(Holds, (it) => ({ reasons: it.reasons }));
+  }
+
   readonly #holds = new Set<Hold>();
 
   /** Each reason once, in the order they came. */

@@ -37,7 +37,8 @@ export {
   type ReceivedPacket,
   type RegisterFunctions,
 } from "./kernel.js";
-export { closedError, Fd, openFile, type HasFd, type OpenOptions } from "./fd.js";
+export { closedError, Fd, fdState, openFile, type HasFd, type OpenOptions } from "./fd.js";
+export { printAs } from "./printed.js";
 export { Holds } from "./holds.js";
 export { addSuppressed, runAll, undo } from "./run-all.js";
 export { type PositionedFile, readAt, readStrided, writeAt } from "./file-io.js";

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -192,7 +193,7 @@ function describe(value: unknown): string {
 
 function checkStructs(request: Ioctl<Struct<Record<string, Field>>>, structs: Uint8Array): void {
   const struct = request.argument;
-  if (!(structs instanceof Uint8Array) || structs.length === 0 || structs.length % struct.bytes !== 0) {
+  if (!types.isUint8Array(structs) || structs.length === 0 || structs.length % struct.bytes !== 0) {
     throw argumentError(
       request,
       `needs one struct ${struct.name} or several as a Uint8Array, ${struct.bytes} bytes each`,
@@ -216,12 +217,12 @@ function wordAt(bytes: Uint8Array, at: number): number {
 
 /** Another thread could change argsz between our check and the call. */
 function checkUnshared(request: Ioctl, struct: { readonly name: string }, value: Uint8Array): void {
-  if (!(value.buffer instanceof SharedArrayBuffer)) return;
+  if (value.buffer instanceof ArrayBuffer || !types.isSharedArrayBuffer(value.buffer)) return;
   throw argumentError(request, `cannot take struct ${struct.name} from a SharedArrayBuffer`);
 }
 
 function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, value: unknown): Uint8Array {
-  if (!(value instanceof Uint8Array) || value.length < struct.bytes) {
+  if (!types.isUint8Array(value) || value.length < struct.bytes) {
     throw argumentError(
       request,
       `needs struct ${struct.name} as a Uint8Array of at least ${struct.bytes} bytes`,

@@ -12,7 +12,8 @@ import { closedError, type HasFd } from "./fd.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
 import type { MemoryFailure } from "./memory-file.js";
 import { systemPageBytes } from "./system-page.js";
-import { checkStep, mapError, preparePages } from "./take-pages.js";
+import { checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
+import { printAs } from "./printed.js";
 import { Views } from "./views.js";
 
 /** V8 indexes a typed array that is longer with slower code. */
@@ -39,8 +40,8 @@ export interface MapOptions {
   readonly address?: bigint;
   /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
   readonly numaNode?: number;
-  /** What it is, for error messages. */
-  readonly name: string;
+  /** What it is, for error messages. Default: its fd. */
+  readonly name?: string;
   /** The remedy to name when the kernel refuses, by the call and its errno. */
   readonly hint?: (failure: MemoryFailure) => string | undefined;
 }
@@ -66,6 +67,15 @@ export interface MapOptions {
  * ```
  */
 export class Mapping implements Disposable {
+  static {
+    printAs(Mapping, (it) => ({
+      name: it.name,
+      address: it.address,
+      bytes: it.bytes,
+      closed: it.#closed,
+    }));
+  }
+
   /** The mapping's number in this process: another thread's {@link Mapping.fromHandle} takes it. */
   readonly handle: number;
   /** Its length. */
@@ -117,7 +127,8 @@ export class Mapping implements Disposable {
   }
 
   static #map(options: MapOptions): Mapping {
-    const { file, bytes, offset = 0, writable = true, address, name } = options;
+    const { file, bytes, offset = 0, writable = true, address } = options;
+    const name = nameOf(options);
     checkRange(bytes, offset, name);
     checkAddress(address, name);
     const handle = kernel().map(file.fd, offset, bytes, writable, address, name);

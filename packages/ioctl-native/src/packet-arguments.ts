@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { VfioRangeError } from "./errors.js";
 
 const MAX_PACKET = 16 * 2 ** 20;
@@ -5,7 +6,7 @@ const MAX_FDS = 253;
 
 /** Refuses what cannot be sent: `ERR_VFIO_PACKET_ARGUMENT`. */
 export function checkPacket(bytes: unknown, fds: unknown): void {
-  if (!(bytes instanceof Uint8Array)) throw argumentError("bytes must be a Uint8Array");
+  if (!types.isUint8Array(bytes)) throw argumentError("bytes must be a Uint8Array");
   if (!Array.isArray(fds)) throw argumentError("fds must be an array");
 }
 

@@ -1,15 +1,20 @@
 import { check, errnoOf, VfioSystemError } from "./errors.js";
-import { Fd, type HasFd } from "./fd.js";
+import { Fd, type HasFd, fdState } from "./fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "./kernel.js";
 import { boundSocket, fdLimitHint, socketAfter, type HintOfErrno } from "./local-socket.js";
 import { checkCount, checkPacket, checkRoom } from "./packet-arguments.js";
 import { undo } from "./run-all.js";
+import { printAs } from "./printed.js";
 
 /**
  * One end of a local SOCK_SEQPACKET connection: packets keep their bounds, and file descriptors can ride along
  * (SCM_RIGHTS). Nothing here waits; combine it with {@link waitForFd} or {@link watchFd}.
  */
 export class SeqpacketSocket implements HasFd, Disposable {
+  static {
+    printAs(SeqpacketSocket, (it) => fdState(it.#fd));
+  }
+
   readonly #fd: Fd;
 
   /** @param fd a connected socket, which now belongs to this object. */
@@ -97,6 +102,10 @@ function isEnd({ bytes, fds, truncated }: ReceivedPacket): boolean {
 
 /** A listening SOCK_SEQPACKET socket file with mode 0600. Closing it does not remove the file. */
 export class SeqpacketListener implements HasFd, Disposable {
+  static {
+    printAs(SeqpacketListener, (it) => fdState(it.#fd));
+  }
+
   readonly #fd: Fd;
 
   private constructor(fd: Fd) {

@@ -26,9 +26,14 @@ export function checkStep(mapping: Mapping, step: MemoryFailure, options: MapOpt
   throw mapError(step, options);
 }
 
+/** What a mapping is called in messages. */
+export function nameOf({ name, file }: MapOptions): string {
+  return name ?? `fd ${file.fd}`;
+}
+
 /** The error of a call that failed in mapping a file. */
 export function mapError(failure: MemoryFailure, options: MapOptions): VfioSystemError {
-  const what = `cannot map ${options.bytes} bytes of ${options.name}`;
+  const what = `cannot map ${options.bytes} bytes of ${nameOf(options)}`;
   const hint = (): string | undefined => options.hint?.(failure) ?? remedyOf(failure, options);
   return new VfioSystemError(failure.errno, { syscall: failure.syscall, what, hint });
 }

@@ -1,4 +1,4 @@
-import { closedError, Fd, runAll, undo } from "@vfio/ioctl-native";
+import { closedError, Fd, runAll, undo, printAs, fdState } from "@vfio/ioctl-native";
 import { checkFunctions, checkRequest, checkSignal } from "./argument-checks.js";
 import type { Inquiry } from "./conversation.js";
 import type { Deadline } from "./deadline.js";
@@ -40,6 +40,10 @@ export interface ConnectOptions extends SocketPathOptions, RequestOptions {
 
 /** A group that the primary has opened; its fd here is this process's own. */
 export class SharedGroup extends Fd {
+  static {
+    printAs(SharedGroup, (it) => ({ number: it.number, ...fdState(it) }));
+  }
+
   /** The group's number in `/dev/vfio` and sysfs. */
   readonly number: number;
 
@@ -54,6 +58,10 @@ export class SharedGroup extends Fd {
  * is held open between them. All fds it gave are closed with it.
  */
 export class PrimaryPeer implements Disposable {
+  static {
+    printAs(PrimaryPeer, (it) => ({ path: it.path, groups: [...it.#groups.keys()], closed: it.#closed }));
+  }
+
   /** The primary's socket file. */
   readonly path: string;
   readonly #timeoutMs: number;

@@ -10,6 +10,7 @@ import {
   type FdWatcher,
   type HasFd,
   type SeqpacketSocket,
+  printAs,
 } from "@vfio/ioctl-native";
 import { checkFd, checkObject, describe } from "./argument-checks.js";
 import { Conversation, type Inquiry } from "./conversation.js";
@@ -45,6 +46,10 @@ export interface DmaRequest {
  * when this object is closed, and when this process ends, however that happens.
  */
 export class DmaLease implements Disposable, AsyncDisposable {
+  static {
+    printAs(DmaLease, (it) => ({ iova: it.iova, bytes: it.bytes, lost: it.lost.aborted, closed: it.closed }));
+  }
+
   /** The first address under which devices reach the memory. */
   readonly iova: bigint;
   /** Its length. */

@@ -1,6 +1,7 @@
 import {
   Fd,
   isVfioError,
+  messageOf,
   watchFd,
   type FdWatcher,
   type PeerCredentials,
@@ -199,7 +200,7 @@ export class ServedClient {
     const code = codeOf(error);
     if (code === "EPIPE" || code === "ECONNRESET") return this.drop("left", "left before it had its reply");
     this.#sayErr();
-    this.drop("failed", error instanceof Error ? error.message : String(error), error);
+    this.drop("failed", messageOf(error), error);
   }
 
   #sayErr(): void {

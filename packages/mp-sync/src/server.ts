@@ -1,4 +1,4 @@
-import { closedError, runAll, undo, type SeqpacketSocket } from "@vfio/ioctl-native";
+import { closedError, runAll, undo, type SeqpacketSocket, printAs } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "./device-entry.js";
@@ -35,6 +35,15 @@ import { socketPath } from "./socket-path.js";
  * ```
  */
 export class FdServer implements AsyncDisposable, Disposable {
+  static {
+    printAs(FdServer, (it) => ({
+      path: it.path,
+      clients: it.#clients.size,
+      leases: it.#leaseholders.size,
+      closed: it.#closed,
+    }));
+  }
+
   readonly #shared: Shared;
   readonly #socketFile: SocketFile;
   readonly #reception: Reception;

@@ -1,4 +1,4 @@
-import { readAt, vfioConstants, VfioRangeError, writeAt } from "@vfio/ioctl-native";
+import { readAt, vfioConstants, VfioRangeError, writeAt, printAs } from "@vfio/ioctl-native";
 import { CommandRegister } from "./command-register.js";
 import { ConfigPicture } from "./config/config-reader.js";
 import { decodeConfig, type PciConfig } from "./config/pci-config.js";
@@ -31,6 +31,10 @@ const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
  * ```
  */
 export class ConfigSpace {
+  static {
+    printAs(ConfigSpace, (it) => ({ device: nameOf(it.#device), bytes: it.bytes }));
+  }
+
   /** 256 bytes, or 4096 for PCI Express. */
   readonly bytes: number;
   /** Its command register, by name: `config.command.set("intxDisabled", true)`. */

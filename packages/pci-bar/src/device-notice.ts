@@ -7,6 +7,7 @@ import {
   vfioIoctls,
   vfioStructs,
   VfioSystemError,
+  printAs,
 } from "@vfio/ioctl-native";
 import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
@@ -25,6 +26,10 @@ const NOTICE_INDEX: Record<NoticeKind, number> = {
  * type, and outlive a reset.
  */
 export class DeviceNotice implements Disposable {
+  static {
+    printAs(DeviceNotice, (it) => ({ kind: it.kind, closed: it.#closed }));
+  }
+
   /** What it tells. */
   readonly kind: NoticeKind;
   readonly #control: IrqControl;

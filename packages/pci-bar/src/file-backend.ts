@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import {
   readAt,
   VfioRangeError,
@@ -83,7 +84,7 @@ export class FileBackend implements RegionBackend, BulkAccess {
 
   #readEach(offset: number, target: RegisterArray, isFifo: boolean): void {
     const { width } = checkBlock(offset, target, isFifo, this.#shape);
-    if (target instanceof BigUint64Array) this.#refuse64();
+    if (types.isBigUint64Array(target)) this.#refuse64();
     const stride = isFifo ? 0 : width;
     for (let index = 0; index < target.length; index++)
       target[index] = this.#read(offset + index * stride, width);
@@ -91,7 +92,7 @@ export class FileBackend implements RegionBackend, BulkAccess {
 
   #writeEach(offset: number, source: RegisterArray, isFifo: boolean): void {
     const { width } = checkBlock(offset, source, isFifo, this.#shape);
-    if (source instanceof BigUint64Array) this.#refuse64();
+    if (types.isBigUint64Array(source)) this.#refuse64();
     const stride = isFifo ? 0 : width;
     source.forEach((value, index) => this.#write(offset + index * stride, width, value));
   }

@@ -10,6 +10,7 @@ import {
   watchFd,
   type FdWatcher,
   type WaitLimits,
+  printAs,
 } from "@vfio/ioctl-native";
 
 /** How long and until when to wait for an interrupt. */
@@ -58,6 +59,10 @@ interface Waiter {
  * ```
  */
 export class InterruptVector implements AsyncIterable<number>, Disposable {
+  static {
+    printAs(InterruptVector, (it) => ({ name: it.#name, number: it.number, closed: it.#closed }));
+  }
+
   /** The vector's number, from 0. */
   readonly number: number;
   readonly #name: string;

@@ -5,6 +5,7 @@ import {
   runAll,
   VfioError,
   VfioRangeError,
+  printAs,
 } from "@vfio/ioctl-native";
 import {
   chooseInterrupt,
@@ -45,6 +46,15 @@ export interface InterruptOptions {
  * ```
  */
 export class Interrupts implements Disposable {
+  static {
+    printAs(Interrupts, (it) => ({
+      name: it.#name,
+      vectors: it.#vectors.length,
+      enabled: it.#enabled,
+      closed: it.#closed,
+    }));
+  }
+
   /** The chosen type, as the kernel described it. */
   readonly info: InterruptInfo;
   readonly #device: VfioDevice;

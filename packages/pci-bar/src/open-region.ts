@@ -6,6 +6,7 @@ import {
   runAll,
   type RegisterArray,
   type RegisterFunctions,
+  printAs,
 } from "@vfio/ioctl-native";
 import { pollMask, pollMaskSync, pollTarget, type PollOptions, type PollSyncOptions } from "./poll-mask.js";
 import { readOnly } from "./read-only.js";
@@ -49,6 +50,15 @@ import { SharedFile } from "./shared-file.js";
  * ```
  */
 export class OpenRegion implements RegisterFunctions, Disposable {
+  static {
+    printAs(OpenRegion, (it) => ({
+      name: it.name,
+      bytes: it.bytes,
+      mapped: it.windows.length > 0,
+      closed: it.#closed,
+    }));
+  }
+
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
   /** What messages call it: "BAR0 of 0000:00:10.0". */

@@ -3,12 +3,13 @@ import {
   checkHasFd,
   checkOptions,
   closedError,
+  hasErrno,
   runAll,
   undo,
   vfioConstants,
-  VfioError,
   VfioRangeError,
   type HasFd,
+  printAs,
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "./address-space.js";
 import { findMsixTable, type MsixTable } from "./capabilities.js";
@@ -57,6 +58,10 @@ const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
  * ```
  */
 export class PciDevice implements Disposable {
+  static {
+    printAs(PciDevice, (it) => ({ device: nameOf(it.#device), open: it.#owned.size, closed: it.#closed }));
+  }
+
   /** Its configuration space, through the kernel. */
   readonly config: ConfigSpace;
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
@@ -125,7 +130,7 @@ export class PciDevice implements Disposable {
     try {
       return this.region(vfioConstants.VFIO_PCI_VGA_REGION_INDEX);
     } catch (error) {
-      if (error instanceof VfioError && error.code === "EINVAL") return undefined;
+      if (hasErrno(error, "EINVAL")) return undefined;
       throw error;
     }
   }

@@ -1,4 +1,12 @@
-import { argumentError, checkOptions, Mapping, undo, vfioConstants, VfioError } from "@vfio/ioctl-native";
+import {
+  argumentError,
+  checkOptions,
+  Mapping,
+  undo,
+  vfioConstants,
+  VfioError,
+  printAs,
+} from "@vfio/ioctl-native";
 import type { MsixTable } from "./capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
@@ -54,6 +62,10 @@ export interface MapRegionOptions {
  * ```
  */
 export class PciRegion {
+  static {
+    printAs(PciRegion, (it) => ({ name: it.name, bytes: it.bytes }));
+  }
+
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
   /** What the kernel says of it. */

@@ -1,7 +1,9 @@
+import { types } from "node:util";
 import { bulkArgumentError, registerOffsetError, type RegisterArray } from "@vfio/ioctl-native";
 import type { RegionShape } from "./region-backend.js";
 
-const KINDS = [Uint8Array, Uint16Array, Uint32Array, BigUint64Array];
+/** Asked of the value, not of this realm's classes: a test runner's arrays are another realm's. */
+const KINDS = [types.isUint8Array, types.isUint16Array, types.isUint32Array, types.isBigUint64Array];
 
 /** An access that is to be checked: one register, or many. Offset and width are in bytes. */
 export interface RegisterSpan {
@@ -37,5 +39,5 @@ export function checkBlock(
 }
 
 function isRegisterArray(block: unknown): boolean {
-  return KINDS.some((kind) => block instanceof kind);
+  return KINDS.some((isKind) => isKind(block));
 }

@@ -1,4 +1,4 @@
-import { argumentError, VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
+import { argumentError, isVfioError, type RegisterWidth } from "@vfio/ioctl-native";
 import { rawRegister, type RegisterRegion } from "./raw-register.js";
 import { whole, type AnyFieldValue } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";
@@ -84,7 +84,7 @@ function readOrSkip(plan: RegisterPlan, region: RegisterRegion, offset: number):
   try {
     return readDecoded(plan, region, offset);
   } catch (error) {
-    const reason = error instanceof VfioRangeError ? OUT_OF_REACH.get(error.code) : undefined;
+    const reason = isVfioError(error) ? OUT_OF_REACH.get(error.code) : undefined;
     if (reason === undefined) throw error;
     return skip(reason);
   }

@@ -1,4 +1,4 @@
-import { checkOptions, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { checkOptions, isVfioError, VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import type { RegisterRegion } from "./raw-register.js";
 import type { WaitForOptions, WaitForSyncOptions } from "./register-declaration.js";
 import {
@@ -81,7 +81,7 @@ function decoded({ decoder }: RegisterPlan, value: number | bigint): Values {
 
 /** A timeout says which register, and which of its fields. */
 function named(error: unknown, name: string, wanted: object): unknown {
-  if (!(error instanceof VfioError) || error.code !== "ERR_VFIO_TIMEOUT") return error;
+  if (!isVfioError(error) || error.code !== "ERR_VFIO_TIMEOUT") return error;
   const fields = Object.entries(wanted).map(([field, value]) => `${field}=${String(value)}`);
   return new VfioError("ERR_VFIO_TIMEOUT", `${name} did not become ${fields.join(" ")}: ${error.message}`, {
     cause: error,

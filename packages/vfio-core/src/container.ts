@@ -1,6 +1,8 @@
 import type { Fd } from "@vfio/ioctl-native";
 import {
   argumentError,
+  printAs,
+  fdState,
   check,
   checkFunction,
   checkHasFd,
@@ -53,6 +55,14 @@ export interface ContainerOptions {
  * ```
  */
 export class Container implements HasFd, Disposable, AsyncDisposable {
+  static {
+    printAs(Container, (it) => ({
+      iommuType: it.iommuType,
+      groups: [...it.#groups].map(({ number }) => number),
+      ...fdState(it.#fd),
+    }));
+  }
+
   /** The IOMMU type that this container sets, or has set, for its groups. */
   readonly iommuType: IommuType;
   readonly #fd: Fd;

@@ -13,6 +13,8 @@ import {
   vfioStructs,
   type HasFd,
   type WaitLimits,
+  printAs,
+  fdState,
 } from "@vfio/ioctl-native";
 import { readGroupStatus } from "./group-status.js";
 import { checkVfToken, vfTokenHint } from "./vf-token.js";
@@ -37,6 +39,10 @@ export interface OpenDeviceOptions {
 
 /** An open VFIO device. Everything PCI about it (BARs, config space, interrupts) is `@vfio/pci-bar`'s. */
 export class Device implements HasFd, Disposable, AsyncDisposable {
+  static {
+    printAs(Device, (it) => ({ bdf: it.bdf, ...fdState(it.#fd) }));
+  }
+
   /** Its full PCI address, e.g. `0000:00:10.0`. */
   readonly bdf: string;
   /** What the kernel said of it when it was opened. */

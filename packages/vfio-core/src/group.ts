@@ -14,6 +14,8 @@ import {
   VfioError,
   type HasFd,
   type WaitLimits,
+  printAs,
+  fdState,
 } from "@vfio/ioctl-native";
 import { normalizeBdf } from "./bdf.js";
 import { Device, type OpenDeviceOptions } from "./device.js";
@@ -44,6 +46,14 @@ import { notViableError } from "./viability.js";
  * ```
  */
 export class Group implements HasFd, Disposable, AsyncDisposable {
+  static {
+    printAs(Group, (it) => ({
+      number: it.number,
+      devices: [...it.#devices].map(({ bdf }) => bdf),
+      ...fdState(it.#fd),
+    }));
+  }
+
   /** Its number in `/dev/vfio` and sysfs. 0 is a number like any other. */
   readonly number: number;
   readonly #fd: Fd;

@@ -52,3 +52,72 @@ let said;
 try { openFile("/dev/null"); } catch (error) { said = { code: error.code, message: error.message, hint: error.hint }; }
 console.log(JSON.stringify({ class: typeof HugepageMemory, constants: Object.keys(vfioConstants).length > 10, ...said }));
 `;
+
+/**
+ * What another runtime must live through: a watch that signals its own eventfd, secondaries one after the other, and a
+ * worker with a view of its own that is ended while it waits.
+ */
+export const WAITS_IN_ALL_WAYS = `
+import { once } from "node:events";
+import { Worker } from "node:worker_threads";
+import { createMemoryFile, EventFd, Mapping, openFile, waitForFd, watchFd } from "@vfio/ioctl-native";
+import { connectToPrimary, FdServer } from "@vfio/mp-sync";
+
+const counts = [];
+const event = EventFd.create();
+await new Promise((resolve) => {
+  const watcher = watchFd(event, () => {
+    counts.push(event.read());
+    if (counts.length < 4) return event.signal(counts.length);
+    watcher.stop();
+    resolve();
+  });
+  event.signal(9);
+});
+
+const path = process.argv[2];
+const { fd } = openFile("/dev/null");
+const server = await FdServer.listen({ path, container: { fd, iommuType: "type1" }, groups: [] });
+let secondaries = 0;
+for (; secondaries < 4; secondaries++) (await connectToPrimary({ path, verify() {} })).close();
+await server[Symbol.asyncDispose]();
+
+const file = createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+const mapping = Mapping.map({ file, bytes: 4096, name: "ring" });
+const worker = new Worker(new URL("worker.mjs", import.meta.url), {
+  workerData: { handle: mapping.handle, fd: event.fd },
+});
+await waitForFd(event, { timeoutMs: 60_000, what: "the worker" });
+event.read();
+await Promise.all([once(worker, "exit"), worker.terminate()]);
+const word = mapping.registers.read32(8);
+const readsAreNative = /native code/.test(String(mapping.registers.read32));
+mapping.close();
+console.log(JSON.stringify({ counts, secondaries, word, readsAreNative }));
+`;
+
+/** The worker of that. */
+export const WORKER_THAT_WAITS = `
+import { workerData } from "node:worker_threads";
+import { EventFd, kernel, Mapping, waitForFd } from "@vfio/ioctl-native";
+Mapping.fromHandle(workerData.handle).registers.write32(8, 77);
+kernel().eventfdWrite(workerData.fd, 1);
+await waitForFd(EventFd.create());
+`;
+
+/** What that prints. */
+export const ITS_WAITS = { counts: [9, 1, 2, 3], secondaries: 4, word: 77, readsAreNative: true };
+
+/** Makes one system call, and says what came of it. */
+export const TRIES_AN_EVENTFD = `
+import { EventFd } from "@vfio/ioctl-native";
+let said;
+try {
+  const event = EventFd.create();
+  event.signal(3);
+  said = { count: event.read() };
+} catch ({ code, message, hint }) {
+  said = { code, message, hint };
+}
+console.log(JSON.stringify(said));
+`;

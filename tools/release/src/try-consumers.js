@@ -7,6 +7,8 @@ import { importTime } from "./import-time.js";
 import { installed } from "./installed.js";
 import { nodeBinaries } from "./nodes.js";
 import * as programs from "./programs.js";
+import { inBundles } from "./try-bundles.js";
+import { inOtherRuntimes } from "./try-runtimes.js";
 
 /** What an installation of @vfio/dma, with what it depends on, may weigh at most. */
 export const INSTALL_LIMIT_BYTES = 1_000_000;
@@ -37,6 +39,8 @@ export function trials(surroundings, everything) {
     ...typed(surroundings),
     ...withAndWithoutCompiler(surroundings),
     ...elsewhere(surroundings),
+    ...inOtherRuntimes(surroundings),
+    ...inBundles(surroundings),
     ...measured(surroundings),
   ];
 }

@@ -64,7 +64,21 @@ describe("given a release of this repository as it is, in a registry of its own"
     ];
     const elsewhere = ["unsupported platform: simulated", "unsupported platform: types only"];
 
-    for (const wanted of [...nodes, ...others, ...elsewhere, "install size", "import time"])
+    const runtimes = ["Bun: system calls", "Deno: system calls"];
+    const bundles = [
+      ...["esbuild, ESM", "esbuild, CommonJS", "webpack", "Rollup, ESM", "Rollup, CommonJS"],
+      "single executable",
+    ].map((how) => `bundle: ${how}`);
+
+    for (const wanted of [
+      ...nodes,
+      ...others,
+      ...elsewhere,
+      ...runtimes,
+      ...bundles,
+      "install size",
+      "import time",
+    ])
       expect(tried.join("\n")).toContain(wanted);
     expect(outcome.rows.filter(({ consumer }) => consumer === "publint, attw")).toHaveLength(5);
     expect(outcome.rows.filter(({ consumer }) => consumer === "TypeScript")).toHaveLength(4);

@@ -1,3 +1,4 @@
+import { printAs } from "@vfio/ioctl-native";
 import { setMaxListeners } from "node:events";
 import path from "node:path";
 import type { VfioError } from "@vfio/ioctl-native";
@@ -46,6 +47,10 @@ export interface DpdkGroupOptions extends RequestOptions {
  * held open between them but the primary's `config`, to see that it lives. All fds it gave are closed with it.
  */
 export class DpdkPrimary implements Disposable {
+  static {
+    printAs(DpdkPrimary, (it) => ({ directory: it.directory, pid: it.pid, closed: it.closed }));
+  }
+
   /** Its runtime directory. */
   readonly directory: string;
   /** Its version. */

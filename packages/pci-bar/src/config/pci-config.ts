@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import {
   decodeCapability,
   type Capability,
@@ -93,7 +94,7 @@ function portTypeOf(capabilities: readonly Capability[]): PortType | undefined {
 
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return `0x${value.toString(16)}`;
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("hex");
+  if (types.isUint8Array(value)) return Buffer.from(value).toString("hex");
   if (Array.isArray(value)) return value.map(plain);
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, plain(each)]));

@@ -1,0 +1,46 @@
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
+
+/**
+ * Gives a class of resources a text: what `console.log` shows of its objects, and what they are in a string. Without it
+ * their state, which is private, is not seen: `EventFd {}`, `[object Object]`.
+ * @param fields what to show, closed objects too; what is undefined is left out. No contents of memory or files.
+ * @example
+ * ```ts
+ * import { printAs } from "@vfio/ioctl-native";
+ *
+ * class Ring {
+ *   readonly #iova = 0x10000n;
+ *   static {
+ *     printAs(Ring, (ring) => ({ iova: ring.#iova, closed: false }));
+ *   }
+ * }
+ * console.log(`${new Ring()}`); // Ring { iova: 0x10000, closed: false }
+ * ```
+ */
+export function printAs<T extends object>(
+  type: { readonly prototype: T; readonly name: string },
+  fields: (object: T) => Readonly<Record<string, unknown>>,
+): void {
+  const value = function (this: T): string {
+    const shown = listOf(this, fields);
+    return shown === "" ? `${type.name} {}` : `${type.name} { ${shown} }`;
+  };
+  for (const name of [INSPECT, "toString"])
+    Object.defineProperty(type.prototype, name, { value, configurable: true, writable: true });
+}
+
+/** Whatever the object's state, somebody only wants to see it. */
+function listOf<T>(object: T, fields: (object: T) => Readonly<Record<string, unknown>>): string {
+  try {
+    const shown = Object.entries(fields(object)).filter(([, value]) => value !== undefined);
+    return shown.map(([name, value]) => `${name}: ${textOf(value)}`).join(", ");
+  } catch {
+    return "";
+  }
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "bigint") return `0x${value.toString(16)}`;
+  if (typeof value === "string") return JSON.stringify(value);
+  return Array.isArray(value) ? `[${value.map(textOf).join(", ")}]` : String(value);
+}
