@@ -14,27 +14,21 @@ export const addon = require(addonFile);
 
 const BYTES = 4096;
 const FIONREAD = 0x541b;
-const NEW_FDS = [
-  "open",
-  "dup",
-  "memfdCreate",
-  "eventfd",
-  "socketListen",
-  "socketConnect",
-  "socketAccept",
-  "datagramBind",
-];
+const NEW_FDS = ["open", "dup", "memfdCreate", "eventfd", "socket", "socketAccept"];
 const folder = mkdtempSync(path.join(os.tmpdir(), "ending-"));
 const file = addon.memfdCreate("ending", 0);
 addon.truncate(file, BYTES);
 const handle = addon.map(file, 0, BYTES, true, undefined, "ending");
 const event = addon.eventfd();
 const address = path.join(folder, "listener");
-const listener = addon.socketListen(address, 64);
-const client = addon.socketConnect(address);
+const listener = bound("seqpacket", address);
+addon.socketListen(listener, 64);
+const client = addon.socket("seqpacket");
+addon.socketConnect(client, address);
 const server = addon.socketAccept(listener);
-const receiver = addon.datagramBind(path.join(folder, "receiver"));
-const sender = addon.datagramBind(path.join(folder, "sender"));
+const receiver = bound("datagram", path.join(folder, "receiver"));
+const sender = bound("datagram", path.join(folder, "sender"));
+const shared = addon.shareFile(file);
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const bytes = new Uint8Array(64);
@@ -44,6 +38,10 @@ const WORKING = {
   close: [2 ** 30],
   dup: [file],
   ioctl: [client, FIONREAD, bytes],
+  ioctlAsync: [client, FIONREAD, bytes, false],
+  closeAsync: [2 ** 30],
+  ownFd: [2 ** 30],
+  disownFd: [2 ** 30],
   ioctlEach: [client, FIONREAD, bytes, 8],
   pread: [file, bytes, 0],
   preadStrided: [file, bytes, 8, 0, 8],
@@ -66,19 +64,33 @@ const WORKING = {
   filesystemOf: [file],
   mappingAddress: [handle],
   mappingLength: [handle],
-  mappingView: [handle],
+  populateAsync: [handle],
+  mappingGone: [handle],
+  mappingView: [handle, 0, BYTES],
+  joinMapping: [handle],
+  leaveMapping: [2 ** 31],
+  holdMapping: [handle, "the test", -1],
+  releaseHold: [2 ** 31],
+  mappingHolders: [handle],
   detachView: [new ArrayBuffer(8)],
   unmap: [2 ** 31],
   registers: [handle],
   bulkRegisters: [handle],
-  socketListen: [address, 1],
-  socketConnect: [address],
+  ready: [event, false],
+  shareFile: [file],
+  sharedFileIsOpen: [shared],
+  sharedPread: [shared, bytes, 0],
+  sharedPwrite: [shared, bytes, 0],
+  unshareFile: [2 ** 31],
+  socket: ["seqpacket"],
+  chmod: [file, 0o600],
+  socketBind: [2 ** 30, address],
+  socketListen: [listener, 64],
+  socketConnect: [2 ** 30, address],
   socketAccept: [listener],
   socketSend: [client, bytes, [file]],
   socketReceive: [server, 64, 4],
   socketPeer: [server],
-  datagramBind: [address],
-  datagramConnect: [2 ** 30, address],
   datagramSend: [sender, path.join(folder, "receiver"), bytes, [file]],
   datagramReceive: [receiver, 64, 4],
   watch: [event, false, () => undefined],
@@ -99,6 +111,12 @@ const WORKING = {
   "bulkRegisters.writeHalves": [0, 1, 2],
   "bulkRegisters.poll": [0, 8, 0n, 0n, 0],
 };
+
+function bound(kind, name) {
+  const fd = addon.socket(kind);
+  addon.socketBind(fd, name);
+  return fd;
+}
 
 /** Functions that others make belong to these: `registers.read32`. */
 function functionsIn(object, prefix = "") {
@@ -136,5 +154,7 @@ function undo(name, result) {
   if (typeof result !== "number" || result <= 0) return;
   if (NEW_FDS.includes(name)) addon.close(result);
   if (name === "map") addon.unmap(result);
+  if (name === "holdMapping") addon.releaseHold(result);
+  if (name === "shareFile") addon.unshareFile(result);
   if (name === "watch") addon.unwatch(result);
 }
