@@ -17,9 +17,10 @@ this machine, and nothing in this folder changes. Exit code 1 if somebody could 
   --help   this text
 `;
 
+// npm passes on what the terminal has sent already: the second one must not end this before it has tidied up.
 const controller = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"])
-  process.once(signal, () => controller.abort(new Error(`stopped by ${signal}`)));
+  process.on(signal, () => controller.abort(new Error(`stopped by ${signal}`)));
 
 process.exitCode = await main();
 

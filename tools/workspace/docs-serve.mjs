@@ -14,7 +14,7 @@ const server = await serveSite(site, port).catch((error) =>
   stop(`The site cannot be served on port ${port}: ${error.message}. Type another one after --port.`),
 );
 process.stdout.write(`The documentation is at ${server.address} (Ctrl-C ends it)\n`);
-for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => void server.close());
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void server.close());
 
 /** @param {string[]} args */
 function portOf(args) {

@@ -25,9 +25,10 @@ changes are made in a copy; nothing in this folder changes.
 Exit code: 0 if at least ${GOAL * 100} of 100 were noticed, 1 if not, 2 if the options are wrong, 130 after Ctrl-C.
 `;
 
+// npm passes on what the terminal has sent already: the second one must not end this before it has tidied up.
 const controller = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"])
-  process.once(signal, () =>
+  process.on(signal, () =>
     controller.abort(new Error(`ended by ${signal === "SIGINT" ? "Ctrl-C" : signal}`)),
   );
 

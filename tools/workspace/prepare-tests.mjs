@@ -33,7 +33,7 @@ async function lab() {
   const { prepareLab } = await import("@vfio/lab");
   const controller = new AbortController();
   const stopIt = () => controller.abort();
-  process.once("SIGINT", stopIt);
+  process.on("SIGINT", stopIt);
   try {
     // DPDK is the peer of one of the examples, and strace lets the system calls of another fail.
     const onProgress = ({ message }) => say(message);

@@ -118,7 +118,7 @@ export class ChangedCopy {
   }
 
   remove() {
-    rmSync(this.folder, { recursive: true, force: true });
+    rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 
   /** @param {string} name */
