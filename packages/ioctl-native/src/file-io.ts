@@ -16,7 +16,12 @@ export interface PositionedFile {
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes came;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset or size that is no whole number from 0.
  */
-export function readAt(file: HasFd | PositionedFile, offset: number, bytes: number, name: string): Uint8Array {
+export function readAt(
+  file: HasFd | PositionedFile,
+  offset: number,
+  bytes: number,
+  name: string,
+): Uint8Array {
   checkSpan(bytes, offset, name);
   const buffer = new Uint8Array(bytes);
   const got = "fd" in file ? kernel().pread(file.fd, buffer, offset) : file.pread(buffer, offset);
@@ -47,12 +52,7 @@ export function readStrided(
  * @throws VfioSystemError if the call fails; VfioError `ERR_VFIO_SHORT_IO` if fewer bytes were taken;
  * VfioRangeError `ERR_VFIO_IO_RANGE` for an offset that is no whole number from 0, or bytes that are no Uint8Array.
  */
-export function writeAt(
-  file: HasFd | PositionedFile,
-  offset: number,
-  bytes: Uint8Array,
-  name: string,
-): void {
+export function writeAt(file: HasFd | PositionedFile, offset: number, bytes: Uint8Array, name: string): void {
   checkSpan(bytes instanceof Uint8Array ? bytes.length : NaN, offset, name);
   const put = "fd" in file ? kernel().pwrite(file.fd, bytes, offset) : file.pwrite(bytes, offset);
   check(put, () => ({ syscall: "pwrite", what: `cannot write ${span(bytes.length, offset, name)}` }));

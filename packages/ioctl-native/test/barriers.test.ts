@@ -18,7 +18,9 @@ function memoryInstructions(compiler: string, name: string): string[] {
   const options = ["-O2", "-x", "c++", "-S", "-o", "-", "-"];
   const text = execFileSync(compiler, options, { input: PROGRAM, encoding: "utf8" });
   const body = new RegExp(`^_Z\\d+${name}[^:]*:\\n([\\s\\S]*?)\\bret\\b`, "m").exec(text)?.[1] ?? "";
-  return body.split("\n").flatMap((line) => /^\s(str|ldr|dmb \w+|[ms]fence|lock\b)/.exec(line.replaceAll("\t", " "))?.[1] ?? []);
+  return body
+    .split("\n")
+    .flatMap((line) => /^\s(str|ldr|dmb \w+|[ms]fence|lock\b)/.exec(line.replaceAll("\t", " "))?.[1] ?? []);
 }
 
 /** How often each barrier is in the machine code of one of the addon's sources. */

@@ -56,7 +56,11 @@ describe("a file that somebody shrinks under its mapping", () => {
   it("keeps what is written there, of which the file knows nothing", () => {
     shrink(0);
     mapping.registers.write32(8, 7);
-    expect([mapping.registers.read32(8), mapping.registers.read32(12), mapping.gone]).toEqual([7, ONES, true]);
+    expect([mapping.registers.read32(8), mapping.registers.read32(12), mapping.gone]).toEqual([
+      7,
+      ONES,
+      true,
+    ]);
     shrink(4 * PAGE);
     using again = Mapping.map({ file, bytes: 4 * PAGE, name: "the file again" });
     expect([again.registers.read32(8), again.gone]).toEqual([0, false]);
@@ -125,11 +129,13 @@ describe("a file that somebody shrinks under its mapping", () => {
 
 describe("the signal of such a fault", () => {
   it("still ends the process when somebody sends it", () => {
-    const { signal } = runInChild(`
+    const { signal } = runInChild(
+      `
       using file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
       vfio.Mapping.map({ file, bytes: 4096, name: "memory" });
       process.kill(process.pid, "SIGBUS");
-      setInterval(() => {}, 1000);`.replace("using file", "const file"));
+      setInterval(() => {}, 1000);`.replace("using file", "const file"),
+    );
     expect(signal).toBe("SIGBUS");
   });
 });

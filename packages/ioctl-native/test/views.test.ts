@@ -17,7 +17,11 @@ describe("windows on a mapping", () => {
     const part = mapping.view(8, 16);
     expect([part.byteLength, new Uint32Array(part)[0]]).toEqual([16, 7]);
     new Uint8Array(mapping.view(PAGE))[0] = 9;
-    expect([words[PAGE / 4], mapping.view(PAGE).byteLength, mapping.view(2 * PAGE).byteLength]).toEqual([9, PAGE, 0]);
+    expect([words[PAGE / 4], mapping.view(PAGE).byteLength, mapping.view(2 * PAGE).byteLength]).toEqual([
+      9,
+      PAGE,
+      0,
+    ]);
     expect(mapping.buffer).toBe(mapping.buffer);
   });
 

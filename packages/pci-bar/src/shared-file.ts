@@ -1,11 +1,4 @@
-import {
-  check,
-  closedError,
-  errnoOf,
-  kernel,
-  type HasFd,
-  type PositionedFile,
-} from "@vfio/ioctl-native";
+import { check, closedError, errnoOf, kernel, type HasFd, type PositionedFile } from "@vfio/ioctl-native";
 
 const CLOSED = errnoOf("EBADF");
 
