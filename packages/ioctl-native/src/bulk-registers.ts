@@ -2,6 +2,7 @@ import { errnoOf, VfioError, VfioRangeError } from "./errors.js";
 import { closedError } from "./fd.js";
 import { kernel, type BulkRegisterFunctions } from "./kernel.js";
 import type { Mapping } from "./mapping.js";
+import { inSlices, SLICE_MICROSECONDS } from "./slices.js";
 
 /** An array whose elements are registers of its elements' width. */
 export type RegisterArray = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
@@ -15,6 +16,8 @@ interface BlockShape {
 }
 
 const ONE_OF_64_BITS: BlockShape = { BYTES_PER_ELEMENT: 8, length: 1 };
+/** Nearly 13 days. */
+const LONGEST_MICROSECONDS = 2 ** 40;
 const NO_SUCH_OFFSET = errnoOf("ERANGE");
 const CLOSED = errnoOf("EBADF");
 const READ_ONLY = errnoOf("EACCES");
@@ -95,7 +98,7 @@ export class BulkRegisters {
 
   /**
    * Reads one register until the bits under the mask have the wanted value, or the time is up; at least once. The
-   * thread does nothing else meanwhile.
+   * thread does nothing else meanwhile; but it can be ended.
    * @param microseconds 0 to 2^40, a whole number.
    * @returns the last value read: the wanted one, or not.
    */
@@ -109,9 +112,25 @@ export class BulkRegisters {
     wanted: number | bigint,
     microseconds: number,
   ): number | bigint {
-    const last = this.#native.poll(offset, width / 8, mask, wanted, microseconds);
+    const last = isLong(microseconds)
+      ? this.#pollOn(offset, width, mask, wanted, microseconds)
+      : this.#native.poll(offset, width / 8, mask, wanted, microseconds);
     if (last < 0) throw this.#error(Number(last), offset, { BYTES_PER_ELEMENT: width / 8, length: 1 });
     return last;
+  }
+
+  #pollOn(
+    offset: number,
+    width: RegisterWidth,
+    mask: number | bigint,
+    wanted: number | bigint,
+    microseconds: number,
+  ): number | bigint {
+    return inSlices(
+      microseconds,
+      (slice) => this.#native.poll(offset, width / 8, mask, wanted, slice),
+      (value) => value < 0 || isReached(value, mask, wanted),
+    );
   }
 
   #error(errno: number, offset: number, block: BlockShape, isFifo = false): Error {
@@ -123,6 +142,21 @@ export class BulkRegisters {
     const { BYTES_PER_ELEMENT: width, length } = block;
     return registerOffsetError({ offset, width, count: isFifo ? 1 : length, name, bytes });
   }
+}
+
+/** What is no time at all is the native function's business. */
+function isLong(microseconds: number): boolean {
+  return (
+    Number.isInteger(microseconds) &&
+    microseconds > SLICE_MICROSECONDS &&
+    microseconds <= LONGEST_MICROSECONDS
+  );
+}
+
+/** Numbers may be signed, as JavaScript's bit operators make them. */
+function isReached(value: number | bigint, mask: number | bigint, wanted: number | bigint): boolean {
+  if (typeof value === "bigint") return (value & BigInt(mask)) === BigInt(wanted);
+  return (value & Number(mask)) === (Number(wanted) | 0);
 }
 
 /** The error of an access that is not within its registers, or not aligned. Offset, width and length are in bytes. */

@@ -1,6 +1,7 @@
 import { check, VfioRangeError } from "./errors.js";
 import { Fd, type HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
+import { inSlices, SLICE_MICROSECONDS } from "./slices.js";
 import { checkWaitLimits } from "./wait-limits.js";
 
 /** Nearly 13 days: as good as no limit. */
@@ -45,7 +46,7 @@ export class EventFd implements HasFd, Disposable {
 
   /**
    * As {@link read}, but looks again and again (busy polling) until there is something to take, or the time is up. The
-   * thread does nothing else meanwhile.
+   * thread does nothing else meanwhile; but it can be ended.
    * @param timeoutMs milliseconds from 0; fractions count. It looks at least once.
    * @returns the value taken; 0 when the time was up.
    * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
@@ -53,8 +54,18 @@ export class EventFd implements HasFd, Disposable {
   spin(timeoutMs: number): number {
     checkWaitLimits({ timeoutMs });
     const microseconds = Math.min(Math.ceil(timeoutMs * 1000), LONGEST_MICROSECONDS);
-    const count = kernel().eventfdSpin(this.#fd.fd, microseconds);
+    const slice = Math.min(microseconds, SLICE_MICROSECONDS);
+    let count = kernel().eventfdSpin(this.#fd.fd, slice);
+    if (count === 0 && microseconds > slice) count = this.#spinOn(microseconds - slice);
     return count >= 0 ? count : check(count, () => ({ syscall: "read", what: "cannot read an eventfd" }));
+  }
+
+  #spinOn(microseconds: number): number {
+    return inSlices(
+      microseconds,
+      (slice) => kernel().eventfdSpin(this.#fd.fd, slice),
+      (count) => count !== 0,
+    );
   }
 
   /**

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BulkRegisters, type Mapping, type RegisterArray } from "../src/index.js";
@@ -166,6 +167,25 @@ describe("given a register that is polled", () => {
     await worker.terminate();
   });
 
+  it("for long, it is polled to its end: the wanted value's, or the time's", () => {
+    mapping.registers.write64(0, 0x8000_0000_ffff_ffffn);
+
+    expect(bulk.poll(0, 32, -1, -1, 60_000_000)).toBe(0xffff_ffff);
+    expect(bulk.poll(0, 64, 1n << 63n, 1n << 63n, 60_000_000)).toBe(0x8000_0000_ffff_ffffn);
+    expect(bulk.poll(0, 32, 1, 0, 5000)).toBe(0xffff_ffff);
+    expect(bulk.poll(0, 64, 1n, 0n, 5000)).toBe(0x8000_0000_ffff_ffffn);
+  });
+
+  it.each([
+    [32, 1],
+    [64, 1n],
+  ])("of %s bits, for days, the time that node:vm gives it ends it", (width, bit) => {
+    const context = { poll: () => bulk.poll(0, width as 32, bit as number, bit as number, 2 ** 40) };
+    expect((): unknown => runInNewContext("poll()", context, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
+  });
+
   it("masks that do not fit, and times and widths that are none, are refused", () => {
     for (const [width, mask, wanted, time] of [
       [8, 256, 0, 0],
@@ -176,6 +196,8 @@ describe("given a register that is polled", () => {
       [32, 1, 1, -1],
       [32, 1, 1, 0.5],
       [32, 1, 1, Infinity],
+      [32, 1, 1, 2 ** 40 + 1],
+      [32, 1, 1, 5000.5],
       [64, 1n << 64n, 0n, 0],
     ] as [32, number, number, number][])
       expect(errorOf(() => bulk.poll(0, width, mask, wanted, time)).code).toBe("ERR_VFIO_REGISTER_VALUE");

@@ -1,6 +1,7 @@
+import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "vitest";
 import { EventFd, watchFd } from "../src/index.js";
-import { nextMessage, startWorker } from "./support/elsewhere.js";
+import { BUILT, nextMessage, runInChild, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 
@@ -57,6 +58,32 @@ describe("an eventfd", () => {
 
     expect(event.spin(60_000)).toBe(5);
     await worker.terminate();
+  });
+
+  it.each([
+    ["terminate()", "await worker.terminate(); process.exit(3);"],
+    ["process.exit()", "process.exit(3);"],
+  ])("busy-polled without end in a worker, it is ended by %s", (_, end) => {
+    const { status, stderr } = runInChild(
+      `import { once } from "node:events";
+       import { Worker } from "node:worker_threads";
+       const program = \`import(${JSON.stringify(BUILT)}).then((vfio) => {
+         require("node:worker_threads").parentPort.postMessage("ready");
+         vfio.EventFd.create().spin(Infinity);
+       })\`;
+       const worker = new Worker(program, { eval: true, execArgv: [] });
+       await once(worker, "message");
+       ${end}`,
+    );
+    expect({ status, stderr }).toEqual({ status: 3, stderr: "" });
+  });
+
+  it("busy-polled without end, the time that node:vm gives it ends it", () => {
+    using event = EventFd.create();
+    const context = { spin: () => event.spin(Infinity) };
+    expect((): unknown => runInNewContext("spin()", context, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
   });
 
   it.each([-1, NaN, "1", null])("can't be busy-polled for %s milliseconds", (timeoutMs) => {

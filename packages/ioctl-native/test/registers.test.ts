@@ -133,6 +133,33 @@ describe("a value that the register can't hold is a RangeError", () => {
     expect(registers.read64(0)).toBe(0x5555555555555555n);
   });
 
+  it.each([
+    ["write64", 5, "must be a bigint from 0n to 2n ** 64n - 1n, not 5"],
+    ["write64", undefined, "must be a bigint from 0n to 2n ** 64n - 1n, not undefined"],
+    ["write64", -1n, "must be a bigint from 0n to 2n ** 64n - 1n, not -1n"],
+    ["write32", 5n, "must be a number, a whole one from -(2 ** 31) to 2 ** 32 - 1, not 5n"],
+    ["write32", 1.5, "must be a number, a whole one from -(2 ** 31) to 2 ** 32 - 1, not 1.5"],
+    ["write16", "1", "must be a number, a whole one from -(2 ** 15) to 2 ** 16 - 1, not a string"],
+    ["write8", 2n ** 4000n, "must be a number, a whole one from -(2 ** 7) to 2 ** 8 - 1, not a bigint"],
+  ] as const)(
+    "the error of %s(0, %s) says which type and range it needs, and what it got",
+    (name, value, text) => {
+      const { message } = errorOf(() => registers[name](0, value as never));
+      expect(message).toBe(`the value of a register of ${WRITES[name] * 8} bits ${text}`);
+    },
+  );
+
+  it.each([
+    [undefined, "undefined"],
+    ["0", "a string"],
+    [0n, "0n"],
+    [4096, "4096"],
+    [NaN, "NaN"],
+  ])("the error of the offset %s says what it got", (offset, shown) => {
+    const { message } = errorOf(() => registers.read32(offset as never));
+    expect(message).toContain(`register offset ${shown} (width 4)`);
+  });
+
   it("but what JavaScript's bit operators make of the highest bit is accepted", () => {
     registers.write32(0, ~0);
     expect(registers.read32(0)).toBe(0xffffffff);

@@ -8,8 +8,16 @@ import { VfioRangeError } from "@vfio/ioctl-native";
 export function checkValue(value: number, bytes: number): void {
   const limit = 2 ** (bytes * 8);
   if (Number.isInteger(value) && value >= -limit / 2 && value < limit) return;
+  const bits = bytes * 8;
   throw new VfioRangeError(
     "ERR_VFIO_REGISTER_VALUE",
-    `a register value must be an integer of ${bytes * 8} bits, not ${String(value)}`,
+    `the value of a register of ${bits} bits must be a number, a whole one from -(2 ** ${bits - 1}) to 2 ** ${bits} - 1, not ${shown(value)}`,
   );
+}
+
+/** As the native registers' errors have it. */
+function shown(value: unknown): string {
+  if (typeof value === "number" || value === undefined || value === null) return String(value);
+  if (typeof value === "bigint") return `${value}n`;
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

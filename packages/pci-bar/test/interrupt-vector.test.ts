@@ -47,6 +47,16 @@ describe("given a vector that is waited for again and again with one long-lived 
   });
 });
 
+describe("given a vector that is busy-polled without end", () => {
+  it("the time that node:vm gives it ends it", () => {
+    using vector = new InterruptVector(0, "vector 0");
+    const wait = (): number => vector.waitSync({ timeoutMs: Infinity });
+    expect((): unknown => runInNewContext("wait()", { wait }, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
+  });
+});
+
 describe("given waits that end in another way than by an interrupt", () => {
   it("many waits share one listener on their signal; the abort ends all and leaves none", async () => {
     using vector = new InterruptVector(0, "vector 0");

@@ -163,6 +163,17 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
     expect(region.read32(0x2000)).toBe(0xffffffff);
   });
 
+  it("a value of the wrong type is refused in the same words, however the register is reached", () => {
+    const { device, region } = open();
+    using _device = device;
+    for (const value of [5n, "1", undefined, null, 2 ** 32, {}, []]) {
+      const [mapped, unmapped] = [0, 0x2000].map(
+        (offset) => errorOf(() => region.write32(offset, value as never)).message,
+      );
+      expect(unmapped).toBe(mapped);
+    }
+  });
+
   it("after close every use is an error, also of functions taken before; closing twice does nothing", () => {
     const { device, region } = open();
     using _device = device;

@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { leavesNothingBehind, errorOf, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OpenRegion } from "../src/index.js";
@@ -54,6 +55,13 @@ describe.each([
         `register at 0x8 of BAR${index} of 0000:00:1f.0 did not become 0x20 under the mask 0xf0 within 0 ms: it is 0x12`,
       );
     }
+  });
+
+  it("that never becomes so, polled without end: the time that node:vm gives it ends it", () => {
+    const poll = (): number => region().pollMaskSync(8, 1, 1, { timeoutMs: Infinity });
+    expect((): unknown => runInNewContext("poll()", { poll }, { timeout: 20 })).toThrow(
+      "timed out after 20ms",
+    );
   });
 
   it("an abort ends the wait with its reason, before it or during it", async () => {

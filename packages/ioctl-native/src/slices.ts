@@ -1,0 +1,23 @@
+/**
+ * How long one native call may keep its thread, in microseconds: V8 ends what runs (a worker's `terminate()`,
+ * `process.exit()`, a timeout of node:vm) only between two calls.
+ */
+export const SLICE_MICROSECONDS = 2000;
+
+/**
+ * Looks again and again, in native calls of one slice each, until it is over or the time is up; at least once.
+ * @param look looks for so many microseconds at most.
+ * @returns what the last look found.
+ */
+export function inSlices<T>(
+  microseconds: number,
+  look: (microseconds: number) => T,
+  isOver: (found: T) => boolean,
+): T {
+  const end = performance.now() + microseconds / 1000;
+  for (let left = microseconds; ;) {
+    const found = look(Math.min(left, SLICE_MICROSECONDS));
+    left = Math.ceil((end - performance.now()) * 1000);
+    if (left <= 0 || isOver(found)) return found;
+  }
+}

@@ -1,0 +1,134 @@
+/** Every native function of the addon, with arguments with which it works, if somebody wrote them down, and with none. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import os from "node:os";
+import path from "node:path";
+
+const require = createRequire(import.meta.url);
+const root = path.dirname(require.resolve("@vfio/ioctl-native/package.json"));
+const build = path.join(root, "native/build", `${process.platform}-${process.arch}`, "ioctl-native.node");
+
+/** The addon's file: that of a test of this test, or what was compiled here. */
+export const addonFile = process.env.VFIO_IOCTL_NATIVE_ADDON ?? build;
+export const addon = require(addonFile);
+
+const BYTES = 4096;
+const FIONREAD = 0x541b;
+const NEW_FDS = [
+  "open",
+  "dup",
+  "memfdCreate",
+  "eventfd",
+  "socketListen",
+  "socketConnect",
+  "socketAccept",
+  "datagramBind",
+];
+const folder = mkdtempSync(path.join(os.tmpdir(), "ending-"));
+const file = addon.memfdCreate("ending", 0);
+addon.truncate(file, BYTES);
+const handle = addon.map(file, 0, BYTES, true, false, undefined, "ending", -1);
+const event = addon.eventfd();
+const address = path.join(folder, "listener");
+const listener = addon.socketListen(address, 64);
+const client = addon.socketConnect(address);
+const server = addon.socketAccept(listener);
+const receiver = addon.datagramBind(path.join(folder, "receiver"));
+const sender = addon.datagramBind(path.join(folder, "sender"));
+process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
+
+const bytes = new Uint8Array(64);
+const words = new Uint32Array(16);
+const WORKING = {
+  open: ["/dev/null", 0, 0],
+  close: [2 ** 30],
+  dup: [file],
+  ioctl: [client, FIONREAD, bytes],
+  ioctlEach: [client, FIONREAD, bytes, 8],
+  pread: [file, bytes, 0],
+  preadStrided: [file, bytes, 8, 0, 8],
+  pwrite: [file, bytes, 0],
+  truncate: [file, BYTES],
+  memfdCreate: ["ending", 0],
+  sealSize: [2 ** 30],
+  lockHolder: [file],
+  memlockLimit: [],
+  eventfd: [],
+  eventfdRead: [event],
+  eventfdSpin: [event, 1],
+  eventfdWrite: [event, 1],
+  map: [file, 0, BYTES, true, true, undefined, "ending", -1],
+  mappingAddress: [handle],
+  mappingLength: [handle],
+  mappingView: [handle],
+  detachView: [new ArrayBuffer(8)],
+  unmap: [2 ** 31],
+  registers: [handle],
+  bulkRegisters: [handle],
+  socketListen: [address, 1],
+  socketConnect: [address],
+  socketAccept: [listener],
+  socketSend: [client, bytes, [file]],
+  socketReceive: [server, 64, 4],
+  socketPeer: [server],
+  datagramBind: [address],
+  datagramConnect: [2 ** 30, address],
+  datagramSend: [sender, path.join(folder, "receiver"), bytes, [file]],
+  datagramReceive: [receiver, 64, 4],
+  watch: [event, false, () => undefined],
+  unwatch: [2 ** 31],
+  watchRef: [2 ** 31],
+  watchUnref: [2 ** 31],
+  "registers.read8": [0],
+  "registers.read16": [0],
+  "registers.read32": [0],
+  "registers.read64": [0],
+  "registers.write8": [0, 1],
+  "registers.write16": [0, 1],
+  "registers.write32": [0, 1],
+  "registers.write64": [0, 1n],
+  "bulkRegisters.readBlock": [0, words, false],
+  "bulkRegisters.writeBlock": [0, words, false],
+  "bulkRegisters.readHalves": [0, words],
+  "bulkRegisters.writeHalves": [0, 1, 2],
+  "bulkRegisters.poll": [0, 8, 0n, 0n, 0],
+};
+
+/** Functions that others make belong to these: `registers.read32`. */
+function functionsIn(object, prefix = "") {
+  return Object.entries(object).flatMap(([name, use]) => {
+    if (typeof use !== "function") return [];
+    const made = prefix === "" && use(...(WORKING[name] ?? []));
+    undo(name, made);
+    return [{ name: prefix + name, use }, ...(isPlain(made) ? functionsIn(made, `${name}.`) : [])];
+  });
+}
+
+function isPlain(value) {
+  return typeof value === "object" && value !== null && Object.getPrototypeOf(value) === Object.prototype;
+}
+
+/** The calls, two of each function. */
+export const calls = functionsIn(addon).flatMap(({ name, use }) => [
+  { name, use, args: WORKING[name] ?? [] },
+  { name, use, args: [] },
+]);
+
+/** Makes every call once, and lets go of what it brought. */
+export function callAll() {
+  for (const { name, use, args } of calls) {
+    try {
+      undo(name, use(...args));
+    } catch (error) {
+      if (error?.code === undefined && !(error instanceof RangeError)) throw error;
+    }
+  }
+}
+
+function undo(name, result) {
+  if (isPlain(result) && Array.isArray(result.fds)) for (const fd of result.fds) addon.close(fd);
+  if (typeof result !== "number" || result <= 0) return;
+  if (NEW_FDS.includes(name)) addon.close(result);
+  if (name === "map") addon.unmap(result);
+  if (name === "watch") addon.unwatch(result);
+}
