@@ -28,6 +28,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), "ending-"));
 const file = addon.memfdCreate("ending", 0);
 addon.truncate(file, BYTES);
 const handle = addon.map(file, 0, BYTES, true, false, undefined, "ending", -1);
+const shared = addon.shareFile(file);
 const event = addon.eventfd();
 const address = path.join(folder, "listener");
 const listener = addon.socketListen(address, 64);
@@ -42,8 +43,12 @@ const words = new Uint32Array(16);
 const WORKING = {
   open: ["/dev/null", 0, 0],
   close: [2 ** 30],
+  closeAsync: [2 ** 30],
+  ownFd: [file],
+  disownFd: [2 ** 30],
   dup: [file],
   ioctl: [client, FIONREAD, bytes],
+  ioctlAsync: [client, FIONREAD, bytes],
   ioctlEach: [client, FIONREAD, bytes, 8],
   pread: [file, bytes, 0],
   preadStrided: [file, bytes, 8, 0, 8],
@@ -60,7 +65,19 @@ const WORKING = {
   map: [file, 0, BYTES, true, true, undefined, "ending", -1],
   mappingAddress: [handle],
   mappingLength: [handle],
-  mappingView: [handle],
+  mappingGone: [handle],
+  mappingView: [handle, 0, BYTES],
+  populateAsync: [handle],
+  joinMapping: [handle],
+  leaveMapping: [handle],
+  holdMapping: [handle, "ending", -1],
+  releaseHold: [2 ** 31],
+  mappingHolders: [handle],
+  shareFile: [file],
+  sharedFileIsOpen: [shared],
+  sharedPread: [shared, bytes, 0],
+  sharedPwrite: [shared, bytes, 0],
+  unshareFile: [2 ** 31],
   detachView: [new ArrayBuffer(8)],
   unmap: [2 ** 31],
   registers: [handle],
@@ -130,5 +147,7 @@ function undo(name, result) {
   if (typeof result !== "number" || result <= 0) return;
   if (NEW_FDS.includes(name)) addon.close(result);
   if (name === "map") addon.unmap(result);
+  if (name === "holdMapping") addon.releaseHold(result);
+  if (name === "shareFile") addon.unshareFile(result);
   if (name === "watch") addon.unwatch(result);
 }
