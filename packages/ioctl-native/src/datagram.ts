@@ -1,6 +1,8 @@
 import { check, errnoOf, VfioSystemError } from "./errors.js";
-import { Fd, type HasFd } from "./fd.js";
+import type { Fd } from "./fd.js";
+import { type HasFd } from "./fd.js";
 import { kernel, type ReceivedDatagram } from "./kernel.js";
+import { boundSocket, type HintOfErrno } from "./local-socket.js";
 import { checkPacket, checkRoom } from "./packet-arguments.js";
 
 /**
@@ -22,9 +24,9 @@ export class DatagramSocket implements HasFd, Disposable {
    * Creates the socket and its file.
    * @throws VfioSystemError EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder).
    */
-  static bind(path: string, hint?: (errno: number) => string | undefined): DatagramSocket {
-    const fd = checkCall(kernel().datagramBind(path), "bind", `cannot bind a socket to ${path}`, path, hint);
-    return new DatagramSocket(new Fd(fd, `socket ${path}`), path);
+  static bind(path: string, hint?: HintOfErrno): DatagramSocket {
+    const purpose = { path, what: `cannot bind a socket to ${path}`, name: `socket ${path}`, hint } as const;
+    return new DatagramSocket(boundSocket({ kind: "datagram", ...purpose }), path);
   }
 
   /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
@@ -42,8 +44,8 @@ export class DatagramSocket implements HasFd, Disposable {
    * @throws VfioSystemError ENOENT (no such file), ECONNREFUSED (its socket is closed: stale), EACCES, EPROTOTYPE (a
    * socket of another type), EPERM (it is bound to another peer itself).
    */
-  connect(path: string, hint?: (errno: number) => string | undefined): void {
-    checkCall(kernel().datagramConnect(this.fd, path), "connect", `cannot connect to ${path}`, path, hint);
+  connect(path: string, hint?: HintOfErrno): void {
+    checkCall(kernel().socketConnect(this.fd, path), "connect", `cannot connect to ${path}`, path, hint);
   }
 
   /**
@@ -52,12 +54,7 @@ export class DatagramSocket implements HasFd, Disposable {
    * takes datagrams from another socket only), EMSGSIZE, EINVAL (too many fds), EBADF; VfioRangeError
    * `ERR_VFIO_PACKET_ARGUMENT`.
    */
-  send(
-    path: string,
-    bytes: Uint8Array,
-    fds: readonly number[] = [],
-    hint?: (errno: number) => string | undefined,
-  ): void {
+  send(path: string, bytes: Uint8Array, fds: readonly number[] = [], hint?: HintOfErrno): void {
     checkPacket(bytes, fds);
     const result = kernel().datagramSend(this.fd, path, bytes, fds);
     checkCall(result, "sendmsg", `cannot send a datagram to ${path}`, path, hint);
@@ -94,13 +91,7 @@ function checkCall(
   syscall: string,
   what: string,
   path: string,
-  hint: ((errno: number) => string | undefined) | undefined,
-): number {
-  const remedy = result < 0 ? hint?.(result) : undefined;
-  return check(result, () => ({
-    syscall,
-    what,
-    path,
-    ...(remedy === undefined ? {} : { hint: remedy }),
-  }));
+  hint: HintOfErrno | undefined,
+): void {
+  check(result, () => ({ syscall, what, path, hint: () => hint?.(result) }));
 }

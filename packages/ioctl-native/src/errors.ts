@@ -1,12 +1,18 @@
 import { constants } from "node:os";
-import { getSystemErrorMap } from "node:util";
+import { getSystemErrorMap, types } from "node:util";
 
 const BRAND = Symbol.for("@vfio/error");
 
+/**
+ * What to do about a failure, as one or two sentences; or a function that looks for it. Looking may fail too (EMFILE,
+ * EACCES, a process that has gone): then there is no hint, and the failure itself is told all the same.
+ */
+export type Hint = string | (() => string | undefined) | undefined;
+
 /** What every error of this library carries beside its message. */
 export interface ErrorOptionsWithHint {
-  /** What to do about it, as one or two sentences; also the end of the message. */
-  readonly hint?: string;
+  /** What to do about it; also the end of the message. */
+  readonly hint?: Hint;
   /** The error that led to this one. */
   readonly cause?: unknown;
 }
@@ -19,16 +25,14 @@ export class VfioError extends Error {
   /** `ERR_VFIO_…`, or an errno's name for a {@link VfioSystemError}. Stable: programs may compare it. */
   readonly code: string;
   /** What to do about it, if there is something; also the end of the message. */
-  readonly hint: string | undefined;
+  declare readonly hint: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
-    super(
-      withHint(message, options.hint),
-      options.cause === undefined ? undefined : { cause: options.cause },
-    );
+    const hint = textOf(options.hint);
+    super(withHint(message, hint), options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = code;
-    this.hint = options.hint;
+    if (hint !== undefined) this.hint = hint;
     brand(this);
   }
 }
@@ -38,16 +42,36 @@ export class VfioRangeError extends RangeError {
   /** `ERR_VFIO_…`. Stable: programs may compare it. */
   readonly code: string;
   /** What to do about it, if there is something; also the end of the message. */
-  readonly hint: string | undefined;
+  declare readonly hint: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
-    super(withHint(message, options.hint));
+    const hint = textOf(options.hint);
+    super(withHint(message, hint));
     this.name = "VfioRangeError";
     this.code = code;
-    this.hint = options.hint;
+    if (hint !== undefined) this.hint = hint;
     brand(this);
   }
 }
+
+/** Several failures of one call that does all it can, whatever fails on the way: `errors` has each of them. */
+export class VfioAggregateError extends AggregateError {
+  /** `ERR_VFIO_SEVERAL`. */
+  readonly code = "ERR_VFIO_SEVERAL";
+  /** What to do about it, if there is something; also the end of the message. */
+  declare readonly hint: string | undefined;
+
+  constructor(errors: readonly unknown[], problem: string) {
+    const first = errors.slice(0, NAMED_FAILURES).map(messageOf);
+    const more = errors.length - first.length;
+    super(errors, `${problem}: ${first.join("; ")}${more > 0 ? `; and ${more} more` : ""}`);
+    this.name = "VfioAggregateError";
+    brand(this);
+  }
+}
+
+/** The message of several failures has the words of these; `errors` has all. */
+const NAMED_FAILURES = 3;
 
 /** What a failed system call was about. */
 export interface SystemCallContext extends ErrorOptionsWithHint {
@@ -68,9 +92,9 @@ export class VfioSystemError extends VfioError {
   /** The call that failed: `open`, `ioctl`, `mmap`, … */
   readonly syscall: string;
   /** The ioctl's name in the kernel's header, if the call was an ioctl. */
-  readonly ioctl: string | undefined;
+  declare readonly ioctl: string | undefined;
   /** The file it was about, if it was about one. */
-  readonly path: string | undefined;
+  declare readonly path: string | undefined;
 
   constructor(errno: number, context: SystemCallContext) {
     const [code, text] = describeErrno(errno);
@@ -78,8 +102,8 @@ export class VfioSystemError extends VfioError {
     super(code, `${context.what}: ${code}, ${text} (${call})`, context);
     this.errno = errno;
     this.syscall = context.syscall;
-    this.ioctl = context.ioctl;
-    this.path = context.path;
+    if (context.ioctl !== undefined) this.ioctl = context.ioctl;
+    if (context.path !== undefined) this.path = context.path;
   }
 }
 
@@ -101,14 +125,69 @@ export function isVfioError(error: unknown): error is VfioError | VfioRangeError
   return typeof error === "object" && error !== null && BRAND in error;
 }
 
-/** The result of a system call, or a thrown {@link VfioSystemError} if it is `-errno`. */
-export function check(result: number, context: () => SystemCallContext): number {
-  if (result >= 0) return result;
-  throw new VfioSystemError(result, context());
+/**
+ * True for a failed system call with one of these errnos, or with any if none is named; whichever copy of the library
+ * made the error.
+ * @example
+ * ```ts
+ * import { hasErrno, openFile } from "@vfio/ioctl-native";
+ *
+ * try {
+ *   openFile("/dev/vfio/no-such-group");
+ * } catch (error) {
+ *   console.log(hasErrno(error, "ENOENT", "ENODEV")); // true
+ * }
+ * ```
+ */
+export function hasErrno(error: unknown, ...names: ErrnoName[]): error is VfioSystemError {
+  if (!isVfioError(error) || !("errno" in error) || typeof error.errno !== "number") return false;
+  const { errno } = error;
+  return names.length === 0 || names.some((name) => errnoOf(name) === errno);
 }
 
+/** True for every Error, those of another realm (a vm context, a test runner's) and DOMExceptions among them. */
+export function isError(value: unknown): value is Error {
+  return value instanceof Error || types.isNativeError(value);
+}
+
+/** What an error says; anything else that was thrown, as text. Never throws. */
+export function messageOf(thrown: unknown): string {
+  try {
+    return isError(thrown) ? thrown.message : String(thrown);
+  } catch {
+    return "something without a text";
+  }
+}
+
+/**
+ * The result of a system call, or a thrown {@link VfioSystemError} if it is `-errno`.
+ * @param context what the call was about; asked only if it failed, with `-errno`. Where the context fails itself, the
+ * error has the errno, and no more.
+ */
+export function check(result: number, context: (errno: number) => SystemCallContext): number {
+  if (result >= 0) return result;
+  throw new VfioSystemError(
+    result,
+    contextOr(PLAIN_CONTEXT, () => context(result)),
+  );
+}
+
+const PLAIN_CONTEXT: SystemCallContext = { syscall: "unknown", what: "a system call failed" };
+
+/** What a failed call was about; the plain context where finding that out fails. */
+export function contextOr<T>(plain: T, context: () => T): T {
+  try {
+    return context();
+  } catch {
+    return plain;
+  }
+}
+
+/** The name of an errno, as in `<errno.h>`. */
+export type ErrnoName = keyof typeof constants.errno;
+
 /** `-errno` for the name of an errno: `errnoOf("ENOENT")` is -2 on Linux. */
-export function errnoOf(name: keyof typeof constants.errno): number {
+export function errnoOf(name: ErrnoName): number {
   return -constants.errno[name];
 }
 
@@ -135,8 +214,12 @@ const ERRNO_NOT_IN_LIBUV = new Map<number, [string, string]>([
   [-74, ["EBADMSG", "bad message"]],
 ]);
 
+function textOf(hint: Hint): string | undefined {
+  return typeof hint === "function" ? contextOr(undefined, hint) : hint;
+}
+
 function withHint(message: string, hint: string | undefined): string {
-  return hint === undefined ? message : `${message}. ${hint}`;
+  return hint === undefined ? message : `${message.replace(/\.$/, "")}. ${hint}`;
 }
 
 function brand(error: Error): void {

@@ -1,16 +1,20 @@
 import type { RegisterFunctions } from "./kernel.js";
+import { runtimeName } from "./runtime.js";
 
 /**
- * The majors of Node.js in which a test has shown, by the machine code and by what a device sees, that
- * `Atomics.load` on a typed array is one load of exactly the element's width, whatever the compiler makes of its
- * caller. V8 promises that nowhere, so in any other version reads are native calls as writes are.
+ * The versions of V8, those of Node.js 20, 22, 24 and 26, in which a test has shown, by the machine code and by what a
+ * device sees, that `Atomics.load` on a typed array is one load of exactly the element's width, whatever the compiler
+ * makes of its caller. V8 promises that nowhere, so in any other version reads are native calls as writes are.
  */
-const PROVEN_MAJORS = [20, 22, 24, 26];
+const PROVEN_ENGINES = ["11.3", "12.4", "13.6", "14.6"];
 
-/** True where {@link fastReads} may be used. */
+/**
+ * True where {@link fastReads} may be used. Bun tells the versions of some Node.js and of its V8, and has another engine;
+ * Electron and Deno build V8 in their own ways, which its version shows.
+ */
 export function fastReadsAreProven(): boolean {
-  const major = Number.parseInt(process.versions.node, 10);
-  return process.arch === "x64" && PROVEN_MAJORS.includes(major);
+  const [, engine = ""] = /^(\d+\.\d+)\.[\d.]+-node\.\d+$/.exec(process.versions.v8) ?? [];
+  return process.arch === "x64" && runtimeName() === "Node.js" && PROVEN_ENGINES.includes(engine);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { check, VfioError, VfioRangeError, type SystemCallContext } from "./errors.js";
+import { check, VfioError, VfioRangeError, type Hint, type SystemCallContext } from "./errors.js";
 import { kernel } from "./kernel.js";
 
 /** Anything that stands for an open file descriptor. This is how the packages of this library meet: by shape. */
@@ -117,13 +117,13 @@ export interface OpenOptions {
 export function openFile(path: string, options: OpenOptions = {}): Fd {
   const name = options.name ?? path;
   const result = kernel().open(path, options.flags ?? constants.O_RDWR, options.mode ?? 0o600);
-  const fd = check(result, () => openContext(path, name, options.hint?.(result)));
+  const fd = check(result, () => openContext(path, name, () => options.hint?.(result)));
   return new Fd(fd, name);
 }
 
-function openContext(path: string, name: string, hint: string | undefined): SystemCallContext {
+function openContext(path: string, name: string, hint: Hint): SystemCallContext {
   const what = name === path ? `cannot open ${path}` : `cannot open ${name} (${path})`;
-  return { syscall: "open", what, path, ...(hint === undefined ? {} : { hint }) };
+  return { syscall: "open", what, path, hint };
 }
 
 /** The error of every resource that is used after its close. */

@@ -7,11 +7,17 @@
 export {
   check,
   errnoOf,
+  hasErrno,
+  isError,
   isVfioError,
+  messageOf,
+  VfioAggregateError,
   VfioError,
   VfioRangeError,
   VfioSystemError,
+  type ErrnoName,
   type ErrorOptionsWithHint,
+  type Hint,
   type SystemCallContext,
 } from "./errors.js";
 export {
@@ -31,7 +37,7 @@ export {
 } from "./kernel.js";
 export { closedError, Fd, openFile, type HasFd, type OpenOptions } from "./fd.js";
 export { Holds } from "./holds.js";
-export { runAll } from "./run-all.js";
+export { addSuppressed, runAll, undo } from "./run-all.js";
 export { type PositionedFile, readAt, readStrided, writeAt } from "./file-io.js";
 export {
   defineIoctl,

@@ -1,4 +1,4 @@
-import { check, VfioRangeError, type SystemCallContext } from "./errors.js";
+import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
 import type { Field, Struct } from "./struct.js";
@@ -57,10 +57,10 @@ export function ioctl<A extends IoctlArgument>(
   file: HasFd,
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): number {
   const result = tryIoctl(file, request, value);
-  return check(result, () => ({ syscall: "ioctl", ioctl: request.name, ...context(result) }));
+  return checkIoctl(result, request, context);
 }
 
 /** As {@link ioctl}, but returns `-errno` for a failed call instead of throwing: for questions that may be refused. */
@@ -94,10 +94,10 @@ export async function ioctlAsync<A extends IoctlArgument>(
   file: HasFd,
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): Promise<number> {
   const result = await kernel().ioctlAsync(file.fd, request.number, encodeArgument(request, value));
-  return check(result, () => ({ syscall: "ioctl", ioctl: request.name, ...context(result) }));
+  return checkIoctl(result, request, context);
 }
 
 /**
@@ -123,12 +123,23 @@ export function ioctlEach(
   file: HasFd,
   request: Ioctl<Struct<Record<string, Field>>>,
   structs: Uint8Array,
-  context: (errno: number) => IoctlContext = () => ({ what: `${request.name} failed` }),
+  context?: (errno: number) => IoctlContext,
 ): number {
   const { bytes } = request.argument;
   checkStructs(request, structs);
   const done = kernel().ioctlEach(file.fd, request.number, structs, bytes);
-  return check(done, () => ({ syscall: "ioctl", ioctl: request.name, ...context(done) }));
+  return checkIoctl(done, request, context);
+}
+
+function checkIoctl(
+  result: number,
+  { name }: Ioctl,
+  context: ((errno: number) => IoctlContext) | undefined,
+): number {
+  if (result >= 0) return result;
+  const plain = { what: `${name} failed` };
+  const about = contextOr(plain, () => context?.(result) ?? plain);
+  throw new VfioSystemError(result, { syscall: "ioctl", ioctl: name, ...about });
 }
 
 /**

@@ -15,6 +15,8 @@ import {
 import { open } from "node:fs/promises";
 import { errnoOfError } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
+import { polledWatches } from "./polled-watches.js";
+import { hasFdWatches } from "./runtime.js";
 
 /** One register accessor each, on one mapping; a read-only mapping has no `write…` functions. */
 export interface RegisterFunctions {
@@ -79,6 +81,9 @@ export interface LockHolder {
   /** Its process id; 0 if nobody has a lock, or a process that this one's PID namespace does not show. */
   readonly pid: number;
 }
+
+/** What kind of local socket: a connection that keeps the bounds of packets, or single datagrams. */
+export type SocketKind = "seqpacket" | "datagram";
 
 /** The process at the other end of a local socket, as the kernel saw it when it connected. */
 export interface PeerCredentials {
@@ -150,6 +155,8 @@ export interface Kernel {
   preadStrided(fd: number, bytes: Uint8Array, width: number, offset: number, stride: number): number;
   /** `pwrite(2)`. */
   pwrite(fd: number, bytes: Uint8Array, offset: number): number;
+  /** `fchmod(2)`. */
+  chmod(fd: number, mode: number): number;
   /** `ftruncate(2)`. */
   truncate(fd: number, bytes: number): number;
   /** `fcntl(2)`, F_GETLK for a write lock on the whole file. */
@@ -224,10 +231,14 @@ export interface Kernel {
   /** No access begins any more; the file is closed when the last one is over. */
   unshareFile(handle: number): number;
 
-  /** `socket(2)`, `bind(2)`, `listen(2)`: AF_UNIX, SOCK_SEQPACKET, non-blocking, the file's mode 0600. */
-  socketListen(path: string, backlog: number): number;
-  /** `socket(2)`, `connect(2)`, non-blocking. */
-  socketConnect(path: string): number;
+  /** `socket(2)`: AF_UNIX, non-blocking, close-on-exec. */
+  socket(kind: SocketKind): number;
+  /** `bind(2)` to a path. */
+  socketBind(fd: number, path: string): number;
+  /** `listen(2)`. */
+  socketListen(fd: number, backlog: number): number;
+  /** `connect(2)` to a path. From then on only that socket can send datagrams to this one. */
+  socketConnect(fd: number, path: string): number;
   /** `accept4(2)`, non-blocking. */
   socketAccept(fd: number): number;
   /** `sendmsg(2)` of one packet with its descriptors (SCM_RIGHTS). */
@@ -237,15 +248,13 @@ export interface Kernel {
   /** `getsockopt(2)`, SO_PEERCRED. */
   socketPeer(fd: number): PeerCredentials | number;
 
-  /** `socket(2)`, `bind(2)`: AF_UNIX, SOCK_DGRAM, non-blocking, the file's mode 0600. */
-  datagramBind(path: string): number;
-  /** `connect(2)`: from then on only that socket can send to this one. */
-  datagramConnect(fd: number, path: string): number;
   /** `sendmsg(2)` of one datagram with its descriptors to a socket's path. */
   datagramSend(fd: number, path: string, bytes: Uint8Array, fds: readonly number[]): number;
   /** `recvmsg(2)` of one datagram; received descriptors are close-on-exec. */
   datagramReceive(fd: number, maxBytes: number, maxFds: number): ReceivedDatagram | number;
 
+  /** `poll(2)` that does not wait: 1 if an fd is ready, has an error or lost its peer, 0 if not; EPERM for a file. */
+  ready(fd: number, forWriting: boolean): number;
   /** The watcher, whatever that is, or a negative errno. */
   watch(fd: number, forWriting: boolean, callback: () => void): unknown;
   /** Ends a watch. */
@@ -316,6 +325,7 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ...(hasFdWatches() ? {} : polledWatches(addon)),
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),
     writeTextAsync: (path, text) => writeExistingAsync(path, text).then(() => 0, errnoOfError),

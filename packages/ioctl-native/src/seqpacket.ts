@@ -1,7 +1,9 @@
 import { check, errnoOf, VfioSystemError } from "./errors.js";
 import { Fd, type HasFd } from "./fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "./kernel.js";
+import { boundSocket, fdLimitHint, socketAfter, type HintOfErrno } from "./local-socket.js";
 import { checkCount, checkPacket, checkRoom } from "./packet-arguments.js";
+import { undo } from "./run-all.js";
 
 /**
  * One end of a local SOCK_SEQPACKET connection: packets keep their bounds, and file descriptors can ride along
@@ -19,16 +21,10 @@ export class SeqpacketSocket implements HasFd, Disposable {
    * Connects to a listening socket file.
    * @throws VfioSystemError ENOENT (no such file), ECONNREFUSED (nobody listens: stale), EACCES, EAGAIN (its queue is full).
    */
-  static connect(path: string, hint?: (errno: number) => string | undefined): SeqpacketSocket {
-    const result = kernel().socketConnect(path);
-    const remedy = result < 0 ? hint?.(result) : undefined;
-    const fd = check(result, () => ({
-      syscall: "connect",
-      what: `cannot connect to ${path}`,
-      path,
-      ...(remedy === undefined ? {} : { hint: remedy }),
-    }));
-    return new SeqpacketSocket(new Fd(fd, `connection to ${path}`));
+  static connect(path: string, hint?: HintOfErrno): SeqpacketSocket {
+    const purpose = { path, what: `cannot connect to ${path}`, name: `connection to ${path}`, hint } as const;
+    const connect = (fd: number): number => kernel().socketConnect(fd, path);
+    return new SeqpacketSocket(socketAfter({ kind: "seqpacket", ...purpose }, "connect", connect));
   }
 
   /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
@@ -110,17 +106,20 @@ export class SeqpacketListener implements HasFd, Disposable {
   /**
    * Creates the socket file and listens.
    * @param backlog how many connections may wait for {@link accept}.
-   * @throws VfioRangeError `ERR_VFIO_PACKET_ARGUMENT` for a backlog that is no whole number from 0;
-   * VfioSystemError EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder).
+   * @param hint the remedy to name when the file cannot be made.
+   * @throws VfioRangeError `ERR_VFIO_PACKET_ARGUMENT` for a backlog that is no whole number from 0; VfioSystemError, of
+   * `bind` EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder); of `socket` EMFILE.
    */
-  static listen(path: string, backlog: number): SeqpacketListener {
+  static listen(path: string, backlog: number, hint?: HintOfErrno): SeqpacketListener {
     checkCount("backlog", backlog, 2 ** 31 - 1);
-    const fd = check(kernel().socketListen(path, backlog), () => ({
-      syscall: "bind",
-      what: `cannot listen on ${path}`,
-      path,
-    }));
-    return new SeqpacketListener(new Fd(fd, `socket ${path}`));
+    const what = `cannot listen on ${path}`;
+    const socket = boundSocket({ kind: "seqpacket", path, what, name: `socket ${path}`, hint });
+    try {
+      check(kernel().socketListen(socket.fd, backlog), () => ({ syscall: "listen", what, path }));
+      return new SeqpacketListener(socket);
+    } catch (error) {
+      undo(error, [() => kernel().unlink(path), () => socket.close()]);
+    }
   }
 
   /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
@@ -141,7 +140,7 @@ export class SeqpacketListener implements HasFd, Disposable {
     throw new VfioSystemError(fd, {
       syscall: "accept4",
       what: "cannot accept a connection",
-      ...(fd === errnoOf("EMFILE") ? { hint: "Close some, or raise the limit: ulimit -n" } : {}),
+      hint: () => fdLimitHint(fd),
     });
   }
 

@@ -1,4 +1,4 @@
-import { VfioError, VfioRangeError } from "./errors.js";
+import { isError, messageOf, VfioError, VfioRangeError } from "./errors.js";
 
 /** How long and until when to wait. */
 export interface WaitLimits {
@@ -10,8 +10,8 @@ export interface WaitLimits {
 
 /**
  * To be called before a wait begins.
- * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0; the signal's reason if it is
- * aborted already (`ERR_VFIO_ABORTED` if that is no Error).
+ * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0, or a signal that is no
+ * AbortSignal; the signal's reason if it is aborted already (`ERR_VFIO_ABORTED` if that is no Error).
  */
 export function checkWaitLimits({ signal, timeoutMs }: WaitLimits): void {
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
@@ -20,7 +20,21 @@ export function checkWaitLimits({ signal, timeoutMs }: WaitLimits): void {
       `timeoutMs must be a number from 0, not ${String(timeoutMs)}`,
     );
   }
-  if (signal?.aborted === true) throw reasonOf(signal);
+  if (signal === undefined) return;
+  if (!isAbortSignal(signal))
+    throw new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", "the signal must be an AbortSignal");
+  if (signal.aborted) throw reasonOf(signal);
+}
+
+/** By its shape: another realm's is as good. */
+function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    typeof value === "object" &&
+    value !== null &&
+    "aborted" in value &&
+    "addEventListener" in value &&
+    typeof value.addEventListener === "function"
+  );
 }
 
 /**
@@ -82,7 +96,7 @@ function beginFollowing(signal: AbortSignal): Following {
 
 function reasonOf(signal: AbortSignal): Error {
   const reason: unknown = signal.reason;
-  return reason instanceof Error ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${String(reason)}`);
+  return isError(reason) ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${messageOf(reason)}`);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { VfioRangeError, VfioSystemError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
+import { undo } from "./run-all.js";
 import { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
 
 /** A running watch on an fd; it keeps the process alive unless unref'd. */
@@ -18,7 +19,8 @@ export interface FdWatcher extends Disposable {
 
 /**
  * Calls back whenever an fd is readable (or has room for writing), through the event loop of the calling thread.
- * The callback must drain the fd, or it is called again at once. Several watches on one fd are possible.
+ * The callback must drain the fd, or it is called again at once. Several watches on one fd are possible. In Bun and Deno,
+ * whose event loops no addon can use, a timer looks at the fd every millisecond.
  * @throws VfioSystemError EPERM for what can't be waited for (ordinary files); VfioRangeError
  * `ERR_VFIO_WAIT_ARGUMENT` if the callback is no function.
  */
@@ -58,7 +60,7 @@ export interface WaitOptions extends WaitLimits {
 /**
  * Waits until an fd is readable or writable, without blocking anything else.
  * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that
- * is no number from 0; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
+ * is no number from 0 or a signal that is no AbortSignal; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
  * @example
  * ```ts
  * import { EventFd, waitForFd } from "@vfio/ioctl-native";
@@ -79,6 +81,11 @@ export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise
       settle();
     };
     const watcher = watchFd(file, () => finish(resolve), forWriting);
-    const limit = limitWait(options, what, (error) => finish(() => reject(error)));
+    let limit: Disposable | undefined;
+    try {
+      limit = limitWait(options, what, (error) => finish(() => reject(error)));
+    } catch (error) {
+      undo(error, [() => watcher.stop()]);
+    }
   });
 }

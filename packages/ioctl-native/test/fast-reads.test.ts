@@ -11,6 +11,7 @@ fdsStayAsTheyWere();
 const BYTES = 4096;
 const real = realKernel();
 const { arch, versions } = process;
+const BUN = { node: "26.3.0", v8: "14.6.202.34-node.20" };
 afterEach(() => {
   Object.defineProperty(process, "arch", { value: arch });
   Object.defineProperty(process, "versions", { value: versions });
@@ -76,8 +77,14 @@ describe("given anything else, then every read is a native call", () => {
     expect(nativeReads((registers) => registers.read32(4))).toBe(1);
   });
 
-  it("a version of Node.js that nobody has looked at", () => {
-    pretend("versions", { ...versions, node: "21.7.3" });
+  it.each([
+    ["a version of V8 that nobody has looked at", { node: "25.1.0", v8: "14.1.146.11-node.14" }],
+    ["another V8 in a Node.js of a proven major", { node: "26.20.0", v8: "14.7.12.1-node.2" }],
+    ["Electron's V8", { node: "22.19.0", v8: "12.4.254.21-electron.0", electron: "37.0.0" }],
+    ["Bun, which tells the versions of Node.js 26 and its V8", { ...BUN, bun: "1.4.4" }],
+    ["Deno, which tells that of Node.js 26", { node: "26.3.0", v8: "15.0.245.2-rusty", deno: "2.9.6" }],
+  ])("%s", (_, told) => {
+    pretend("versions", { ...versions, ...told });
     expect(nativeReads((registers) => registers.read32(4))).toBe(1);
   });
 });

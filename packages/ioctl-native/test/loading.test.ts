@@ -1,6 +1,9 @@
 import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import path from "node:path";
-import { describe, expect, it } from "vitest";
+import { pathToFileURL } from "node:url";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as sources from "../src/index.js";
 
 const root = path.join(import.meta.dirname, "..");
@@ -71,3 +74,130 @@ describe("on a platform without an addon", () => {
     },
   );
 });
+
+/** What a system call gives in a program: a count, or the error. */
+const TRIES = `
+  let said;
+  try {
+    const event = vfio.EventFd.create();
+    event.signal(3);
+    said = { count: event.read() };
+  } catch ({ code, message, hint, cause }) { said = { code, message, hint, reason: cause?.code }; }
+  console.log(JSON.stringify(said));`;
+
+interface Attempt {
+  readonly options?: readonly string[];
+  readonly named?: string;
+  readonly copy?: string;
+}
+
+/** The same with options of Node.js, a named binary, or another copy of the built file. */
+function tried({ options = [], named, copy = path.join(root, "dist/index.js") }: Attempt): unknown {
+  const program = `import * as vfio from ${JSON.stringify(pathToFileURL(copy).href)}; ${TRIES}`;
+  const args = [...options, "--no-warnings", "--input-type=module", "-e", program];
+  const env = { ...process.env, VFIO_IOCTL_NATIVE_ADDON: named };
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
+  if (status !== 0) throw new Error(stderr);
+  return JSON.parse(stdout);
+}
+
+function unavailable(message: RegExp, hint: RegExp, reason?: string): unknown {
+  const text = (pattern: RegExp): unknown => expect.stringMatching(pattern);
+  const told = { code: "ERR_VFIO_ADDON_UNAVAILABLE", message: text(message), hint: text(hint) };
+  return reason === undefined ? told : { ...told, reason };
+}
+
+describe("given VFIO_IOCTL_NATIVE_ADDON", () => {
+  it("an empty one is none", () => {
+    expect(tried({ named: "" })).toEqual({ count: 3 });
+  });
+
+  it("another binary is loaded, from wherever the program runs", () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "vfio-addon-"));
+    try {
+      const named = path.join(folder, "renamed");
+      cpSync(ownBuild(), named);
+      expect(tried({ named, copy: carriedAway(folder) })).toEqual({ count: 3 });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  it.each([
+    ["/no/such/addon.node", /\/no\/such\/addon\.node does not load: .*No such file/],
+    ["/etc/hostname", /\/etc\/hostname does not load/],
+    [path.join(root, "dist/index.js"), /index\.js does not load: .*(invalid ELF header|file too short)/],
+  ])("%s is named in the error, and the variable too", (named, message) => {
+    const error = unavailable(message, /^VFIO_IOCTL_NATIVE_ADDON names it/, "ERR_DLOPEN_FAILED");
+    expect(tried({ named })).toEqual(error);
+  });
+});
+
+describe("given a Node.js that may not load addons, compiling is not the remedy", () => {
+  it("--no-addons is to be left out", () => {
+    const error = unavailable(/does not load/, /^Start Node\.js without --no-addons/, "ERR_DLOPEN_DISABLED");
+    expect(tried({ options: ["--no-addons"] })).toEqual(error);
+  });
+
+  const permission = process.allowedNodeEnvironmentFlags.has("--permission")
+    ? "--permission"
+    : "--experimental-permission";
+
+  it("--permission needs --allow-addons", () => {
+    const error = unavailable(
+      /does not load/,
+      /--permission: it needs --allow-addons/,
+      "ERR_DLOPEN_DISABLED",
+    );
+    expect(tried({ options: [permission, "--allow-fs-read=*"] })).toEqual(error);
+  });
+
+  it("--permission without the right to read: the binary seems not to be there, and the hint says why", () => {
+    const options = [permission, `--allow-fs-read=${path.join(root, "dist")}/*`];
+    expect(tried({ options })).toMatchObject(
+      unavailable(/addon/, /--permission: it needs .*--allow-fs-read/) as object,
+    );
+  });
+});
+
+describe("given a file that was carried away from its package, as bundles are", () => {
+  let folder: string;
+  beforeEach(() => {
+    folder = mkdtempSync(path.join(tmpdir(), "vfio-bundle-"));
+  });
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  it("without the addon it says what to copy where", () => {
+    const hint = new RegExp(
+      `copy its prebuilds/linux-.*/ioctl-native\\.node into ${folder}, or name it in VFIO_`,
+    );
+    expect(tried({ copy: carriedAway(folder) })).toEqual(
+      unavailable(/is not installed where this program is/, hint),
+    );
+  });
+
+  it("with the addon beside it, it works", () => {
+    const copy = carriedAway(folder);
+    cpSync(ownBuild(), path.join(folder, "ioctl-native.node"));
+    expect(tried({ copy })).toEqual({ count: 3 });
+  });
+
+  it("with something else beside it, the reason is told", () => {
+    const copy = carriedAway(folder);
+    writeFileSync(path.join(folder, "ioctl-native.node"), "no addon");
+    expect(tried({ copy })).toMatchObject({
+      code: "ERR_VFIO_ADDON_UNAVAILABLE",
+      reason: "ERR_DLOPEN_FAILED",
+    });
+  });
+});
+
+function ownBuild(): string {
+  return path.join(root, "native/build", `${process.platform}-${process.arch}`, "ioctl-native.node");
+}
+
+function carriedAway(folder: string): string {
+  const copy = path.join(folder, "bundle.mjs");
+  cpSync(path.join(root, "dist/index.js"), copy);
+  return copy;
+}

@@ -1,10 +1,15 @@
+import { inspect } from "node:util";
 import { errorOf } from "@vfio/test-support";
-import { expect, it } from "vitest";
-import { runAll } from "../src/index.js";
+import { describe, expect, it } from "vitest";
+import { addSuppressed, errnoOf, isVfioError, runAll, undo, VfioSystemError } from "../src/index.js";
 
 const failing = (message: string) => () => {
   throw new Error(message);
 };
+
+function refused(): VfioSystemError {
+  return new VfioSystemError(errnoOf("EBUSY"), { syscall: "open", what: "cannot open the group" });
+}
 
 it("given several things to give back, all are, also behind one that fails; then its error is thrown as it is", () => {
   const done: number[] = [];
@@ -15,12 +20,77 @@ it("given several things to give back, all are, also behind one that fails; then
   expect(error.message).toBe("it resists");
 });
 
-it("given several that fail, no error is lost", () => {
+it("given several that fail, no error is lost, and together they have a code", () => {
   const error = errorOf(() => runAll([failing("one"), failing("two")])) as AggregateError;
 
   expect(error.errors.map(({ message }: Error) => message)).toEqual(["one", "two"]);
+  expect(error).toMatchObject({
+    name: "VfioAggregateError",
+    code: "ERR_VFIO_SEVERAL",
+    message: "2 things could not be given back: one; two",
+  });
+  expect([isVfioError(error), error instanceof AggregateError]).toEqual([true, true]);
+});
+
+it("given very many that fail, the message names some, and says how many more there are", () => {
+  const error = errorOf(() => runAll(Array.from({ length: 500 }, (_, at) => failing(`mapping ${at}`))));
+
+  expect(error.message).toBe(
+    "500 things could not be given back: mapping 0; mapping 1; mapping 2; and 497 more",
+  );
 });
 
 it("given none that fails, nothing is thrown", () => {
   expect(runAll([])).toBeUndefined();
+});
+
+describe("given a failure after which what was done before is undone", () => {
+  it("it is thrown as it is", () => {
+    const failure = refused();
+    const done: number[] = [];
+
+    const error = errorOf(() => undo(failure, [() => done.push(1)]));
+
+    expect([error === failure, error.message, done]).toEqual([true, refused().message, [1]]);
+  });
+
+  it("also when undoing fails too: its message has both, a person sees both, a program finds the other", () => {
+    const failure = refused();
+    const done: number[] = [];
+
+    const error = errorOf(() => undo(failure, [failing("one"), () => done.push(1), failing("two")]));
+
+    expect([error === failure, done]).toEqual([true, [1]]);
+    const both = `${refused().message}; and in undoing what was done before: one; and in undoing what was done before: two`;
+    expect(error).toMatchObject({ code: "EBUSY", errno: -16, message: both });
+    expect((error as { suppressed?: Error[] }).suppressed?.map(({ message }) => message)).toEqual([
+      "one",
+      "two",
+    ]);
+    expect(error.stack).toMatch(/^VfioSystemError: cannot open the group[^\n]*: two\n {4}at /);
+    expect(inspect(error)).toContain(both);
+  });
+
+  it.each([
+    ["a string", "enough"],
+    ["undefined", undefined],
+    ["a frozen error", Object.freeze(new Error("enough"))],
+  ])("which is %s: nothing can be attached to it, so it is the cause", (_, thrown) => {
+    const error = errorOf(() => undo(thrown, [failing("it resists")]));
+
+    expect(error).toMatchObject({
+      code: "ERR_VFIO_SEVERAL",
+      message: expect.stringMatching(/: it resists$/) as string,
+    });
+    expect([error.cause === thrown, String(error).includes("it resists")]).toEqual([true, true]);
+  });
+
+  it("which is an abort's DOMException: it stays what it was", () => {
+    const reason = AbortSignal.abort().reason as DOMException;
+
+    const error = addSuppressed(reason, new Error("it resists"));
+
+    expect([error === reason, error.name]).toEqual([true, "AbortError"]);
+    expect(error.message).toBe("This operation was aborted; and in undoing what was done before: it resists");
+  });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { EventFd, VfioError, waitForFd } from "../src/index.js";
 import { errorOf, rejectionOf } from "./support/errors.js";
-import { fdsStayAsTheyWere } from "./support/leaks.js";
+import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";
 
 fdsStayAsTheyWere();
 
@@ -40,6 +40,27 @@ describe("waiting for an fd", () => {
     using event = EventFd.create();
     const error = await rejectionOf(waitForFd(event, { timeoutMs: timeoutMs as never }));
     expect(error.code).toBe("ERR_VFIO_WAIT_ARGUMENT");
+  });
+
+  it.each([null, {}, "stop", new EventTarget()])("with %s for a signal is refused", async (signal) => {
+    using event = EventFd.create();
+    const error = await rejectionOf(waitForFd(event, { signal: signal as never }));
+    expect(error).toMatchObject({
+      code: "ERR_VFIO_WAIT_ARGUMENT",
+      message: expect.stringContaining("AbortSignal") as string,
+    });
+  });
+
+  it("whose signal fails when it is listened to leaves no watch behind", async () => {
+    using event = EventFd.create();
+    const before = openFds();
+    const broken = Object.assign(new AbortController().signal, {
+      addEventListener() {
+        throw new Error("no listeners here");
+      },
+    });
+    await expect(waitForFd(event, { signal: broken })).rejects.toThrow("no listeners here");
+    expect(openFds()).toEqual(before);
   });
 
   it("aborted before ends with the signal's reason, and never looks at the fd", async () => {

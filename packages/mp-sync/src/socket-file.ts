@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { check, kernel, SeqpacketListener, VfioSystemError } from "@vfio/ioctl-native";
+import { check, errnoOf, hasErrno, kernel, SeqpacketListener, VfioSystemError } from "@vfio/ioctl-native";
 import { probeSocketFile, refuseLivePrimary } from "./socket-probe.js";
 import { checkLength } from "./socket-path.js";
 import { withTakeoverLock } from "./takeover-lock.js";
@@ -73,13 +73,19 @@ export class SocketFile implements Disposable {
 
 function listen(temporary: string, file: string): SeqpacketListener {
   try {
-    return SeqpacketListener.listen(temporary, BACKLOG);
+    return SeqpacketListener.listen(temporary, BACKLOG, folderHint);
   } catch (error) {
-    if (!(error instanceof VfioSystemError)) throw error;
-    const hint = `The folder must exist and be writable for uid ${process.getuid?.()}`;
+    if (!hasErrno(error)) throw error;
     const what = `cannot listen on ${file}`;
-    throw new VfioSystemError(error.errno, { syscall: error.syscall, what, path: file, hint });
+    throw new VfioSystemError(error.errno, { syscall: error.syscall, what, path: file, hint: error.hint });
   }
+}
+
+const FOLDER_ERRNOS = (["ENOENT", "ENOTDIR", "EACCES"] as const).map(errnoOf);
+
+function folderHint(errno: number): string | undefined {
+  if (!FOLDER_ERRNOS.includes(errno)) return undefined;
+  return `The folder must exist and be writable for uid ${process.getuid?.()}`;
 }
 
 function inodeOf(file: string): number {

@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import {
   errnoOf,
-  Fd,
+  hasErrno,
   kernel,
   readSysfs,
   SeqpacketSocket,
@@ -33,19 +33,16 @@ export function probeSocketFile(file: string): Occupant {
 }
 
 function connectToOccupant(file: string): Occupant {
-  const fd = kernel().socketConnect(file);
-  if (fd >= 0) return { live: new SeqpacketSocket(new Fd(fd, `connection to ${file}`)) };
-  switch (fd) {
-    case errnoOf("ENOENT"):
-      return "absent";
-    case errnoOf("ECONNREFUSED"):
-      return "stale";
-    case errnoOf("EAGAIN"):
-      return { live: undefined };
-    case errnoOf("EPROTOTYPE"):
+  try {
+    return { live: SeqpacketSocket.connect(file) };
+  } catch (error) {
+    if (hasErrno(error, "ENOENT")) return "absent";
+    if (hasErrno(error, "ECONNREFUSED")) return "stale";
+    if (hasErrno(error, "EAGAIN")) return { live: undefined };
+    if (hasErrno(error, "EPROTOTYPE"))
       throw occupiedError(file, "is a live socket of another type, so of another program");
-    default:
-      throw new VfioSystemError(fd, context("connect", file));
+    if (!hasErrno(error)) throw error;
+    throw new VfioSystemError(error.errno, { ...context(error.syscall, file), hint: error.hint });
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   ioctl,
+  undo,
   unsafeIoctl,
   vfioConstants,
   VfioRangeError,
@@ -7,7 +8,6 @@ import {
   vfioStructs,
   type HasFd,
 } from "@vfio/ioctl-native";
-import { undo } from "./undo.js";
 
 const {
   VFIO_IRQ_SET_ACTION_MASK: MASK,
@@ -72,7 +72,6 @@ export class IrqControl {
       this.enable(0, [eventFd]);
     } catch (error) {
       undo(error, [() => this.disable()]);
-      throw error;
     }
   }
 

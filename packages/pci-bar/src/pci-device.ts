@@ -1,6 +1,7 @@
 import {
   closedError,
   runAll,
+  undo,
   vfioConstants,
   VfioError,
   VfioRangeError,
@@ -21,7 +22,6 @@ import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { readRegionInfo } from "./region.js";
 import { checkPresent, isPresent } from "./presence.js";
 import { canReset, planReset, resetKeeping, type ResetOptions, type ResetTarget } from "./reset.js";
-import { undo } from "./undo.js";
 import { checkedDevice, nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
@@ -146,7 +146,6 @@ export class PciDevice implements Disposable {
         error,
         mapped.map((bar) => () => bar.close()),
       );
-      throw error;
     }
   }
 
@@ -287,7 +286,7 @@ export class PciDevice implements Disposable {
 
   /**
    * Unmaps all BARs and closes the interrupts. Closing twice does nothing.
-   * @throws what one of them threw, an AggregateError if several did; all of them are closed all the same.
+   * @throws what one of them threw, a VfioAggregateError `ERR_VFIO_SEVERAL` if several did; all are closed all the same.
    */
   close(): void {
     this.#closed = true;

@@ -1,10 +1,9 @@
-import { Mapping, vfioConstants, VfioError } from "@vfio/ioctl-native";
+import { Mapping, undo, vfioConstants, VfioError } from "@vfio/ioctl-native";
 import type { MsixTable } from "./capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
 import type { RegionParts } from "./region-parts.js";
 import type { MappableArea, RegionInfo } from "./region.js";
-import { undo } from "./undo.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 const MSIX_ENTRY_BYTES = 16;
@@ -164,7 +163,6 @@ export class PciRegion {
         ),
         () => hold?.[Symbol.dispose](),
       ]);
-      throw error;
     }
   }
 }

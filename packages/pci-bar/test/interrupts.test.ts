@@ -70,7 +70,10 @@ describe("given enabled interrupts of a device that is gone", () => {
     const error = errorOf(() => pci.close());
 
     expect(error).toBeInstanceOf(AggregateError);
-    expect(error).toMatchObject({ errors: [{ code: "ENODEV" }, { code: "ENOMEM" }] });
+    expect(error).toMatchObject({
+      code: "ERR_VFIO_SEVERAL",
+      errors: [{ code: "ENODEV" }, { code: "ENOMEM" }],
+    });
     expect(fake.held).toEqual(NOTHING);
   });
 });

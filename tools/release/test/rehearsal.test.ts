@@ -30,21 +30,10 @@ const NATIVE = [
     (each) => `prebuilds/${each}/ioctl-native.node`,
   ),
   ...["build.mjs", "compile.mjs", "flags.mjs", "exports.map"].map((each) => `native/${each}`),
-  ...[
-    "addon.cc",
-    "bulk-registers.cc",
-    "common.h",
-    "datagrams.cc",
-    "eventfds.cc",
-    "files.cc",
-    "mapping.cc",
-    "mapping.h",
-    "packets.cc",
-    "packets.h",
-    "registers.cc",
-    "sockets.cc",
-    "watcher.cc",
-  ].map((each) => `native/src/${each}`),
+  // Not the stand-in for libstdc++, which only the prebuilt binaries have.
+  ...filesBelow("packages/ioctl-native/native/src")
+    .filter((file) => file !== "runtime.cc")
+    .map((file) => `native/src/${file}`),
 ];
 
 describe("given a release of this repository as it is, in a registry of its own", () => {

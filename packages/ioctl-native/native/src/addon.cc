@@ -8,8 +8,8 @@
 static Napi::Object Init(Napi::Env env, Napi::Object exports) {
   bool complete = AddEnvironment(env, exports) && AddAsync(env, exports) && AddDatagrams(env, exports) &&
                   AddEventfds(env, exports) && AddFiles(env, exports) && AddMappings(env, exports) &&
-                  AddRegisters(env, exports) && AddBulkRegisters(env, exports) && AddSharedFiles(env, exports) &&
-                  AddSockets(env, exports) && AddWatchers(env, exports);
+                  AddRegisters(env, exports) && AddBulkRegisters(env, exports) && AddReadiness(env, exports) &&
+                  AddSharedFiles(env, exports) && AddSockets(env, exports) && AddWatchers(env, exports);
   return complete ? exports : Napi::Object();
 }
 

@@ -134,6 +134,7 @@ bool AddFiles(napi_env env, napi_value exports);
 bool AddMappings(napi_env env, napi_value exports);
 bool AddRegisters(napi_env env, napi_value exports);
 bool AddBulkRegisters(napi_env env, napi_value exports);
+bool AddReadiness(napi_env env, napi_value exports);
 bool AddSharedFiles(napi_env env, napi_value exports);
 bool AddSockets(napi_env env, napi_value exports);
 bool AddWatchers(napi_env env, napi_value exports);

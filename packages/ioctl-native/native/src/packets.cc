@@ -1,5 +1,6 @@
 #include "packets.h"
 
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -71,13 +72,6 @@ int FillAddress(const std::optional<std::string>& path, sockaddr_un* address) {
   address->sun_family = AF_UNIX;
   path->copy(address->sun_path, path->size());
   return 0;
-}
-
-int CloseKeepingErrno(int fd) {
-  int error = errno;
-  close(fd);
-  errno = error;
-  return -1;
 }
 
 napi_value SendPacket(const Call& call, size_t first, sockaddr_un* to) {

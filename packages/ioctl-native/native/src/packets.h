@@ -9,9 +9,6 @@
 // The errno of a path that can't be a socket's address, or 0. An empty one would be an address chosen by the kernel.
 int FillAddress(const std::optional<std::string>& path, sockaddr_un* address);
 
-// -1, with the errno of what failed before.
-int CloseKeepingErrno(int fd);
-
 // sendmsg(fd = argument 0, bytes = argument `first`, fds = the one after it), to an address if there is one.
 napi_value SendPacket(const Call& call, size_t first, sockaddr_un* to);
 

@@ -3,47 +3,38 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include "owned-fds.h"
 #include "packets.h"
 
 namespace {
 
-int NewSocket() { return socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }
-
-// socketListen(path, backlog) → fd. The file gets mode 0600 from its first moment: bind() takes the mode of the
-// socket's own inode, so it is set there before; a chmod afterwards would leave a gap.
-napi_value Listen(const Call& call) {
-  auto path = call.Text(0);
-  auto backlog = call.Int(1);
-  sockaddr_un address;
-  if (int error = FillAddress(path, &address)) return Failed(call, error);
-  if (!backlog || *backlog < 0) return Failed(call, EINVAL);
-  int fd = NewSocket();
-  if (fd < 0) return Result(call, -1);
-  if (fchmod(fd, 0600) < 0 || bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
-    return Result(call, CloseKeepingErrno(fd));
-  }
-  if (listen(fd, *backlog) < 0) {
-    int error = errno;
-    unlink(address.sun_path);
-    close(fd);
-    return Failed(call, error);
-  }
-  return Opened(call, fd);
+// socket(kind) → fd.
+napi_value Socket(const Call& call) {
+  auto kind = call.Text(0);
+  if (kind != "seqpacket" && kind != "datagram") return Failed(call, EINVAL);
+  int type = kind == "datagram" ? SOCK_DGRAM : SOCK_SEQPACKET;
+  return Opened(call, socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
 }
 
-// On a local socket connect() never waits for accept(): it succeeds, or gives EAGAIN when the backlog is full.
-napi_value Connect(const Call& call) {
+// chmod(fd, mode) → 0: of a socket before bind(), the mode that its file will have.
+napi_value Chmod(const Call& call) {
+  auto mode = call.Whole(1, 0, 07777);
+  return mode ? Result(call, fchmod(call.Fd(0), static_cast<mode_t>(*mode))) : Failed(call, EINVAL);
+}
+
+// One call with a path for an address → 0.
+template <int (*function)(int, const sockaddr*, socklen_t)>
+napi_value WithAddress(const Call& call) {
   sockaddr_un address;
-  if (int error = FillAddress(call.Text(0), &address)) return Failed(call, error);
-  int fd = NewSocket();
-  if (fd < 0) return Result(call, -1);
-  if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) < 0) {
-    return Result(call, CloseKeepingErrno(fd));
-  }
-  return Opened(call, fd);
+  if (int error = FillAddress(call.Text(1), &address)) return Failed(call, error);
+  return Result(call, function(call.Fd(0), reinterpret_cast<sockaddr*>(&address), sizeof address));
+}
+
+napi_value Listen(const Call& call) {
+  auto backlog = call.Int(1);
+  if (!backlog || *backlog < 0) return Failed(call, EINVAL);
+  return Result(call, listen(call.Fd(0), *backlog));
 }
 
 napi_value Accept(const Call& call) {
@@ -71,8 +62,13 @@ napi_value Peer(const Call& call) {
 
 bool AddSockets(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
-                      {{"socketListen", Native<Listen, 2>},
-                       {"socketConnect", Native<Connect, 1>},
+                      {{"socket", Native<Socket, 1>},
+                       {"chmod", Native<Chmod, 2>},
+                       // On a local socket connect() never waits for accept(): it succeeds, or gives EAGAIN when the
+                       // backlog is full. Of a datagram socket it lets only the other end send to this one.
+                       {"socketConnect", Native<WithAddress<connect>, 2>},
+                       {"socketBind", Native<WithAddress<bind>, 2>},
+                       {"socketListen", Native<Listen, 2>},
                        {"socketAccept", Native<Accept, 1>},
                        {"socketSend", Native<Send, 3>},
                        {"socketReceive", Native<Receive, 3>},

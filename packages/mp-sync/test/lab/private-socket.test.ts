@@ -30,11 +30,11 @@ describe("given a process of root's and a primary of another user, then the sock
     const real = kernel();
     using _attacked = useKernel({
       ...real,
-      datagramBind: (file) => {
-        const fd = real.datagramBind(file);
+      socketBind: (fd, file) => {
+        const bound = real.socketBind(fd, file);
         unlinkSync(file);
         symlinkSync(victim, file);
-        return fd;
+        return bound;
       },
     });
     using reply = PrivateSocket.bind(runtimeDirectory(), owner);

@@ -1,0 +1,101 @@
+import { existsSync, rmSync } from "node:fs";
+import { afterEach, describe, expect, it } from "vitest";
+import {
+  DatagramSocket,
+  errnoOf,
+  realKernel,
+  SeqpacketListener,
+  SeqpacketSocket,
+  useKernel,
+  type ErrnoName,
+} from "../src/index.js";
+import { resultOfChild } from "./support/elsewhere.js";
+import { errorOf } from "./support/errors.js";
+import { fdsStayAsTheyWere } from "./support/leaks.js";
+import { socketFolder } from "./support/sockets.js";
+
+const pathOf = socketFolder();
+fdsStayAsTheyWere();
+afterEach(() => rmSync(pathOf("socket"), { force: true }));
+
+const hint = (): string => "The folder must be there";
+const making = {
+  "a listener": () => SeqpacketListener.listen(pathOf("socket"), 8, hint),
+  "a datagram socket": () => DatagramSocket.bind(pathOf("socket"), hint),
+  "a connection": () => SeqpacketSocket.connect(pathOf("socket"), hint),
+};
+const calls = {
+  socket: "socket",
+  fchmod: "chmod",
+  bind: "socketBind",
+  listen: "socketListen",
+  connect: "socketConnect",
+} as const;
+
+/** The error of making something while one call fails. */
+function failure(what: keyof typeof making, syscall: keyof typeof calls, errno: ErrnoName): unknown {
+  using _kernel = useKernel({ ...realKernel(), [calls[syscall]]: () => errnoOf(errno) });
+  return errorOf(making[what]);
+}
+
+describe("given a local socket one of whose calls fails, the error names that call, and nothing is left", () => {
+  it.each([
+    ["a listener", "socket"],
+    ["a listener", "fchmod"],
+    ["a listener", "bind"],
+    ["a listener", "listen"],
+    ["a datagram socket", "socket"],
+    ["a datagram socket", "fchmod"],
+    ["a datagram socket", "bind"],
+    ["a connection", "socket"],
+    ["a connection", "connect"],
+  ] as const)("%s: %s", (what, syscall) => {
+    for (const errno of ["EIO", "ENOMEM", "EINVAL"] as const)
+      expect(failure(what, syscall, errno)).toMatchObject({ code: errno, syscall });
+    expect(existsSync(pathOf("socket"))).toBe(false);
+  });
+});
+
+describe("given the remedy that a caller knows", () => {
+  it.each([
+    ["a listener", "bind", "ENOENT"],
+    ["a datagram socket", "bind", "ENOENT"],
+    ["a connection", "connect", "ENOENT"],
+  ] as const)("%s names it when %s fails, with the path", (what, syscall, errno) => {
+    expect(failure(what, syscall, errno)).toMatchObject({ hint: hint(), path: pathOf("socket") });
+  });
+
+  it.each(Object.keys(making) as (keyof typeof making)[])(
+    "%s names another one when there is no fd for it, which has nothing to do with the folder",
+    (what) => {
+      expect(failure(what, "socket", "EMFILE")).toMatchObject({
+        hint: expect.stringContaining("ulimit -n") as string,
+      });
+      expect(failure(what, "socket", "ENFILE")).toMatchObject({
+        hint: expect.stringContaining("fs.file-max") as string,
+      });
+      expect(failure(what, "socket", "EPERM")).not.toHaveProperty("hint");
+    },
+  );
+});
+
+it("given a process that has no fd left, it is told so, and not of a folder", () => {
+  const code = `
+    const taken = [];
+    try { for (;;) taken.push(vfio.EventFd.create()); } catch {}
+    let said;
+    try { vfio.SeqpacketListener.listen("/tmp/never", 8); } catch ({ code, syscall }) { said = { code, syscall }; }
+    for (const each of taken) each.close();
+    console.log(JSON.stringify(said));`;
+  expect(resultOfChild(code)).toEqual({ code: "EMFILE", syscall: "socket" });
+});
+
+it("given a kind of socket that is none, or a mode, the kernel is not asked", () => {
+  const { socket, chmod } = realKernel();
+  expect([socket("stream" as never), chmod(-1, 0o600), chmod(0, -1), chmod(0, 0o10000)]).toEqual([
+    errnoOf("EINVAL"),
+    errnoOf("EBADF"),
+    errnoOf("EINVAL"),
+    errnoOf("EINVAL"),
+  ]);
+});
