@@ -22,7 +22,8 @@ describe.each(nodeBinaries())(
         off: { ones: ALL, odd: 0, gone: true, present: false },
         codes: ["ERR_VFIO_DEVICE_GONE", "ERR_VFIO_DEVICE_GONE"],
         again: { ones: 0, odd: 0, gone: false, present: true },
-        cut: { ones: ALL, odd: 0, present: false },
+        // QEMU's port then forwards no config access any more, but memory still.
+      cut: { ones: 0, odd: 0, present: false },
         maps: false,
       });
     });
