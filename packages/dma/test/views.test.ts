@@ -10,7 +10,9 @@ describe("a part of a memory as an ArrayBuffer", () => {
     const memory = HugepageMemory.allocate({ bytes: 8192, pageBytes: 4096 });
     new Uint32Array(memory.buffer)[1024] = 7;
     const part = memory.view(4096);
-    expect([part.byteLength, new Uint32Array(part)[0], memory.view(4096, 8).byteLength]).toEqual([4096, 7, 8]);
+    expect([part.byteLength, new Uint32Array(part)[0], memory.view(4096, 8).byteLength]).toEqual([
+      4096, 7, 8,
+    ]);
     expect(errorOf(() => memory.view(8192, 8)).code).toBe("ERR_VFIO_MAP_RANGE");
     memory.close();
     expect(part.byteLength).toBe(0);

@@ -15,8 +15,6 @@ export interface Ioctl<A extends IoctlArgument = IoctlArgument> {
   readonly number: number;
   /** What the third argument is. */
   readonly argument: A;
-  /** The result is a new file descriptor. */
-  readonly opens?: boolean;
 }
 
 /** The JavaScript value for an ioctl's argument. Structs are passed encoded, so that a loop can reuse one buffer. */
@@ -28,7 +26,6 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
 
 /**
  * Declares an ioctl as data; see `uapi/ioctls.ts` for VFIO's.
- * @param options `opens` if its result is a new file descriptor: it then belongs to the thread, as that of an `Fd` does.
  * @example
  * ```ts
  * import { defineIoctl, ioctl, openFile, Struct } from "@vfio/ioctl-native";
@@ -42,13 +39,8 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
  * console.log(count.decode(answer).bits >= 0); // true
  * ```
  */
-export function defineIoctl<A extends IoctlArgument>(
-  name: string,
-  number: number,
-  argument: A,
-  options: Pick<Ioctl, "opens"> = {},
-): Ioctl<A> {
-  return { name, number, argument, ...options };
+export function defineIoctl<A extends IoctlArgument>(name: string, number: number, argument: A): Ioctl<A> {
+  return { name, number, argument };
 }
 
 /** What an ioctl was about, for the message of its error. */
@@ -78,7 +70,7 @@ export function tryIoctl<A extends IoctlArgument>(
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
 ): number {
-  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value), request.opens);
+  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value));
 }
 
 /**
@@ -105,12 +97,7 @@ export async function ioctlAsync<A extends IoctlArgument>(
   value: ValueOfArgument<A>,
   context?: (errno: number) => IoctlContext,
 ): Promise<number> {
-  const result = await kernel().ioctlAsync(
-    file.fd,
-    request.number,
-    encodeArgument(request, value),
-    request.opens,
-  );
+  const result = await kernel().ioctlAsync(file.fd, request.number, encodeArgument(request, value));
   return checkIoctl(result, request, context);
 }
 

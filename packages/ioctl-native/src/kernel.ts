@@ -145,12 +145,12 @@ export interface Kernel {
   ownFd?(fd: number): void;
   /** From now on the fd is the program's own care, or another thread's. */
   disownFd?(fd: number): void;
-  /** `ioctl(2)`. A number is passed as it is, bytes by their address. `opens`: the result is an fd. */
-  ioctl(fd: number, request: number, argument: number | Uint8Array, opens?: boolean): number;
+  /** `ioctl(2)`. A number is passed as it is, bytes by their address. */
+  ioctl(fd: number, request: number, argument: number | Uint8Array): number;
   /** `ioctl(2)` on each `stride` bytes in turn, until one fails: how many succeeded, or `-errno` if the first failed. */
   ioctlEach(fd: number, request: number, bytes: Uint8Array, stride: number): number;
   /** As `ioctl`, off the event loop: for what may wait in the kernel for seconds. The fd may be closed meanwhile. */
-  ioctlAsync(fd: number, request: number, argument: number | Uint8Array, opens?: boolean): Promise<number>;
+  ioctlAsync(fd: number, request: number, argument: number | Uint8Array): Promise<number>;
   /** As `close`, off the event loop: a last close may wait for a device's reset. */
   closeAsync(fd: number): Promise<number>;
   /** `pread(2)` into `bytes`. */

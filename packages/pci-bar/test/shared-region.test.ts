@@ -191,15 +191,18 @@ describe("given a region that another thread has got by share()", () => {
     region.close();
   });
 
-  it.each([0, 1, 2, 3])("a worker that is ended in the middle of accesses keeps nothing open (%s)", async (ms) => {
-    const region = device.pci.bar(2).open();
-    worker = startWorker(`port.postMessage("go"); for (;;) region.read32(0);`, region.share());
-    await nextMessage(worker);
-    await setTimeout(ms);
-    await worker.terminate();
+  it.each([0, 1, 2, 3])(
+    "a worker that is ended in the middle of accesses keeps nothing open (%s)",
+    async (ms) => {
+      const region = device.pci.bar(2).open();
+      worker = startWorker(`port.postMessage("go"); for (;;) region.read32(0);`, region.share());
+      await nextMessage(worker);
+      await setTimeout(ms);
+      await worker.terminate();
 
-    region.close();
-  });
+      region.close();
+    },
+  );
 
   it("a region in one piece shares no fd", () => {
     const region = device.pci.bar(0).map({ msixTable: "include" });

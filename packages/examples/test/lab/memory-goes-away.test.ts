@@ -11,17 +11,21 @@ const ALL = 20_000;
 /** An edu in a slot, and the port before it. */
 const [SLOT_EDU, SLOT] = ["0000:02:00.0", "0000:00:16.0"];
 
-describe.each(nodeBinaries())("a BAR that is read and written in a loop, on Node.js $version", ({ path: node }) => {
-  it("gives ones and says so when its memory goes away, and works when it is mapped anew", () => {
-    const seen: unknown = JSON.parse(execFileSync(node, [PROGRAM, SLOT_EDU, SLOT], { encoding: "utf8" }));
-    expect(seen).toEqual({
-      warm: { ones: 0, odd: 0 },
-      worker: { odd: 0, gone: true, last: 0xffff_ffff },
-      off: { ones: ALL, odd: 0, gone: true, present: false },
-      codes: ["ERR_VFIO_DEVICE_GONE", "ERR_VFIO_DEVICE_GONE"],
-      again: { ones: 0, odd: 0, gone: false, present: true },
-      cut: { ones: ALL, odd: 0, present: false },
-      maps: false,
+describe.each(nodeBinaries())(
+  "a BAR that is read and written in a loop, on Node.js $version",
+  ({ path: node }) => {
+    it("gives ones and says so when its memory goes away, and works when it is mapped anew", () => {
+      const seen: unknown = JSON.parse(execFileSync(node, [PROGRAM, SLOT_EDU, SLOT], { encoding: "utf8" }));
+      expect(seen).toEqual({
+        warm: { ones: 0, odd: 0 },
+        worker: { odd: 0, gone: true, last: 0xffff_ffff },
+        off: { ones: ALL, odd: 0, gone: true, present: false },
+        codes: ["ERR_VFIO_DEVICE_GONE", "ERR_VFIO_DEVICE_GONE"],
+        again: { ones: 0, odd: 0, gone: false, present: true },
+        // QEMU's port then forwards no config access any more, but memory still.
+      cut: { ones: 0, odd: 0, present: false },
+        maps: false,
+      });
     });
-  });
-});
+  },
+);

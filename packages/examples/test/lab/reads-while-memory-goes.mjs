@@ -61,7 +61,11 @@ const worker = new Worker(
      }
      parentPort.postMessage({ odd, gone: region.gone, last: region.read32(0) });
    });`,
-  { eval: true, execArgv: [], workerData: { built: import.meta.resolve("@vfio/pci-bar"), shared: bar.share() } },
+  {
+    eval: true,
+    execArgv: [],
+    workerData: { built: import.meta.resolve("@vfio/pci-bar"), shared: bar.share() },
+  },
 );
 const next = () => new Promise((resolve, reject) => worker.once("message", resolve).once("error", reject));
 await next();
@@ -70,10 +74,7 @@ seen.worker = await next();
 await worker.terminate();
 const { ones, odd } = loop(bar, 20_000);
 seen.off = { ones, odd, gone: bar.gone, present: pci.present };
-seen.codes = [
-  codeOf(() => bar.readBlock(0, new Uint32Array(4))),
-  codeOf(() => bar.pollMaskSync(0, 1, 1)),
-];
+seen.codes = [codeOf(() => bar.readBlock(0, new Uint32Array(4))), codeOf(() => bar.pollMaskSync(0, 1, 1))];
 bar.close();
 memorySpace(true);
 bar = pci.bar(0).map();

@@ -3,6 +3,7 @@
 #include "async.h"
 
 #include <fcntl.h>
+#include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -52,7 +53,7 @@ long RunIoctl(Job& job) {
   void* argument = job.target == nullptr ? reinterpret_cast<void*>(job.value) : job.bytes.data();
   long result = ioctl(job.fd, job.request, argument);
   int error = errno;
-  if (result >= 0 && job.opens_for != nullptr) OwnFd(job.opens_for, static_cast<int>(result));
+  if (result >= 0 && job.request == VFIO_GROUP_GET_DEVICE_FD) OwnFd(job.env, static_cast<int>(result));
   close(job.fd);
   errno = error;
   return result;
@@ -66,12 +67,11 @@ bool Take(const Call& call, size_t index, const struct Bytes& bytes, Job* job) {
   return napi_create_reference(call.env(), call[index], 1, &job->target) == napi_ok;
 }
 
-// ioctlAsync(fd, request, argument, opens) → a promise of what ioctl() returns. Bytes are copied, and copied back when
+// ioctlAsync(fd, request, argument) → a promise of what ioctl() returns. Bytes are copied, and copied back when
 // it is over. The call has an fd of its own: the number may be another file's before its turn comes.
 napi_value IoctlAsync(const Call& call) {
   auto request = call.Word(1);
   auto value = call.Whole(2, -kMaxSafeInteger, kMaxSafeInteger);
-  bool opens = call.Flag(3);
   auto bytes = call.Bytes(2);
   if (!request || !(value || bytes)) return Promised(call.env(), -EINVAL);
   int fd = fcntl(call.Fd(0), F_DUPFD_CLOEXEC, 0);
@@ -80,7 +80,7 @@ napi_value IoctlAsync(const Call& call) {
   job->fd = fd;
   job->request = *request;
   job->value = value.value_or(0);
-  job->opens_for = opens ? call.env() : nullptr;
+  job->env = call.env();
   if (!bytes || Take(call, 2, *bytes, job)) return Start(call.env(), job);
   return Forget(call.env(), job);
 }
@@ -117,5 +117,5 @@ napi_value Promised(napi_env env, long result) {
 }
 
 bool AddAsync(napi_env env, napi_value exports) {
-  return AddFunctions(env, exports, {{"ioctlAsync", Native<IoctlAsync, 4>}, {"closeAsync", Native<CloseAsync, 1>}});
+  return AddFunctions(env, exports, {{"ioctlAsync", Native<IoctlAsync, 3>}, {"closeAsync", Native<CloseAsync, 1>}});
 }

@@ -17,7 +17,7 @@ struct Job {
   long value = 0;
   std::vector<uint8_t> bytes;    // what the kernel reads and writes
   std::shared_ptr<void> keep;    // must live until the call is over
-  napi_env opens_for = nullptr;  // the result is an fd, which belongs to this environment
+  napi_env env = nullptr;        // that an fd belongs to which the call opens
   napi_ref target = nullptr;     // the Uint8Array that gets `bytes` when it is over
   napi_deferred deferred = nullptr;
   napi_async_work work = nullptr;

@@ -1,5 +1,6 @@
 // File descriptors: open, close, dup, ioctl, pread, pwrite, memfd.
 #include <fcntl.h>
+#include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -31,9 +32,8 @@ napi_value Dup(const Call& call) {
   return Opened(call, fcntl(call.Fd(0), F_DUPFD_CLOEXEC, 0));
 }
 
-// ioctl(fd, request, argument, opens): the argument is an integer, or the address of a Uint8Array's memory. The number is
-// asked for first: that costs less, and interrupts are triggered with it in loops. Opens: the result is an fd, and this
-// thread's; 0, which most ioctls return, is left to whoever takes it for an fd.
+// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory. The number is
+// asked for first: that costs less, and interrupts are triggered with it in loops.
 napi_value Ioctl(const Call& call) {
   int fd = call.Fd(0);
   auto request = call.Word(1);
@@ -43,7 +43,7 @@ napi_value Ioctl(const Call& call) {
   auto bytes = call.Bytes(2);
   if (!bytes || bytes->data == nullptr) return Failed(call, EINVAL);
   int result = ioctl(fd, *request, bytes->data);
-  return result > 0 && call.Flag(3) ? Opened(call, result) : Result(call, result);
+  return *request == VFIO_GROUP_GET_DEVICE_FD ? Opened(call, result) : Result(call, result);
 }
 
 // ioctlEach(fd, request, bytes, stride) → how many calls succeeded, one for each `stride` bytes in turn, up to the first
@@ -149,7 +149,7 @@ bool AddFiles(napi_env env, napi_value exports) {
                       {{"open", Native<Open, 3>},
                        {"close", Native<Close, 1>},
                        {"dup", Native<Dup, 1>},
-                       {"ioctl", Native<Ioctl, 4>},
+                       {"ioctl", Native<Ioctl, 3>},
                        {"ioctlEach", Native<IoctlEach, 4>},
                        {"pread", Native<Pread, 3>},
                        {"preadStrided", Native<PreadStrided, 5>},

@@ -28,9 +28,7 @@ export const VFIO_GROUP_SET_CONTAINER = defineIoctl("VFIO_GROUP_SET_CONTAINER", 
 /** Group: takes it out of its container; no device of it may be open. */
 export const VFIO_GROUP_UNSET_CONTAINER = defineIoctl("VFIO_GROUP_UNSET_CONTAINER", vfio(5), "int");
 /** Group: opens the device with that address. The result is the new fd. */
-export const VFIO_GROUP_GET_DEVICE_FD = defineIoctl("VFIO_GROUP_GET_DEVICE_FD", vfio(6), "string", {
-  opens: true,
-});
+export const VFIO_GROUP_GET_DEVICE_FD = defineIoctl("VFIO_GROUP_GET_DEVICE_FD", vfio(6), "string");
 /** Device: flags, and how many regions and interrupt types there are. */
 export const VFIO_DEVICE_GET_INFO = defineIoctl("VFIO_DEVICE_GET_INFO", vfio(7), vfio_device_info);
 /** Device: a region's size, abilities and place in the device's file. */

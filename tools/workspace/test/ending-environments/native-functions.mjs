@@ -19,6 +19,7 @@ const folder = mkdtempSync(path.join(os.tmpdir(), "ending-"));
 const file = addon.memfdCreate("ending", 0);
 addon.truncate(file, BYTES);
 const handle = addon.map(file, 0, BYTES, true, undefined, "ending");
+const shared = addon.shareFile(file);
 const event = addon.eventfd();
 const address = path.join(folder, "listener");
 const listener = bound("seqpacket", address);
@@ -36,12 +37,12 @@ const words = new Uint32Array(16);
 const WORKING = {
   open: ["/dev/null", 0, 0],
   close: [2 ** 30],
+  closeAsync: [2 ** 30],
+  ownFd: [file],
+  disownFd: [2 ** 30],
   dup: [file],
   ioctl: [client, FIONREAD, bytes],
   ioctlAsync: [client, FIONREAD, bytes, false],
-  closeAsync: [2 ** 30],
-  ownFd: [2 ** 30],
-  disownFd: [2 ** 30],
   ioctlEach: [client, FIONREAD, bytes, 8],
   pread: [file, bytes, 0],
   preadStrided: [file, bytes, 8, 0, 8],
@@ -72,6 +73,12 @@ const WORKING = {
   holdMapping: [handle, "the test", -1],
   releaseHold: [2 ** 31],
   mappingHolders: [handle],
+  mappingHolders: [handle],
+  shareFile: [file],
+  sharedFileIsOpen: [shared],
+  sharedPread: [shared, bytes, 0],
+  sharedPwrite: [shared, bytes, 0],
+  unshareFile: [2 ** 31],
   detachView: [new ArrayBuffer(8)],
   unmap: [2 ** 31],
   registers: [handle],
