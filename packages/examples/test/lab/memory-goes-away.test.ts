@@ -1,11 +1,15 @@
 import { execFileSync } from "node:child_process";
 import path from "node:path";
-import { nodeBinaries } from "@vfio/release/nodes";
 import { leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 
 leavesNothingBehind();
 
+/** JavaScript without types. */
+const NODES: string = "@vfio/release/nodes";
+const { nodeBinaries } = (await import(NODES)) as {
+  nodeBinaries: () => { readonly version: string; readonly path: string }[];
+};
 const PROGRAM = path.join(import.meta.dirname, "reads-while-memory-goes.mjs");
 const ALL = 20_000;
 /** An edu in a slot, and the port before it. */
@@ -23,7 +27,7 @@ describe.each(nodeBinaries())(
         codes: ["ERR_VFIO_DEVICE_GONE", "ERR_VFIO_DEVICE_GONE"],
         again: { ones: 0, odd: 0, gone: false, present: true },
         // QEMU's port then forwards no config access any more, but memory still.
-      cut: { ones: 0, odd: 0, present: false },
+        cut: { ones: 0, odd: 0, present: false },
         maps: false,
       });
     });
