@@ -19,7 +19,6 @@ const folder = mkdtempSync(path.join(os.tmpdir(), "ending-"));
 const file = addon.memfdCreate("ending", 0);
 addon.truncate(file, BYTES);
 const handle = addon.map(file, 0, BYTES, true, undefined, "ending");
-const shared = addon.shareFile(file);
 const event = addon.eventfd();
 const address = path.join(folder, "listener");
 const listener = bound("seqpacket", address);
@@ -73,12 +72,6 @@ const WORKING = {
   holdMapping: [handle, "the test", -1],
   releaseHold: [2 ** 31],
   mappingHolders: [handle],
-  mappingHolders: [handle],
-  shareFile: [file],
-  sharedFileIsOpen: [shared],
-  sharedPread: [shared, bytes, 0],
-  sharedPwrite: [shared, bytes, 0],
-  unshareFile: [2 ** 31],
   detachView: [new ArrayBuffer(8)],
   unmap: [2 ** 31],
   registers: [handle],
