@@ -16,7 +16,10 @@ describe("taking pages on a kernel that can't be asked for them", () => {
   });
 
   it("only reads what is mapped read-only", () => {
-    expect(run("reading")).toMatchObject({ printed: expect.stringMatching(/^0 \d+ kept 0$/) as string, end: 0 });
+    expect(run("reading")).toMatchObject({
+      printed: expect.stringMatching(/^0 \d+ kept 0$/) as string,
+      end: 0,
+    });
   });
 
   it("finds a page that can't be had, and ends nobody", () => {

@@ -12,7 +12,9 @@ const built = readdirSync(packages).filter((name) => {
   return (JSON.parse(manifest) as { private?: boolean }).private !== true;
 });
 
-function isResource(value: unknown): value is { readonly name: string; readonly prototype: { toString(): string } } {
+function isResource(
+  value: unknown,
+): value is { readonly name: string; readonly prototype: { toString(): string } } {
   if (typeof value !== "function" || typeof value.prototype !== "object") return false;
   const { prototype } = value as { prototype: object | null };
   return prototype !== null && (Symbol.dispose in prototype || Symbol.asyncDispose in prototype);
