@@ -61,5 +61,6 @@ describe("taking pages off the event loop", () => {
 
 function smapsOf(address: bigint): string {
   const smaps = kernel().readText("/proc/self/smaps") as string;
-  return smaps.slice(smaps.indexOf(address.toString(16)));
+  // At a line's beginning: where another range ends, this one may begin.
+  return smaps.slice(smaps.indexOf(`\n${address.toString(16)}-`));
 }
