@@ -28,6 +28,8 @@ declare global {
   function stopTheDevice(): void;
   /** A device's descriptor in memory. */
   const descriptor: { low: number; high: number };
+  /** The phase that a completion of this round has. */
+  const phase: number;
   /** What came over a socket. */
   const fd: Fd;
 }
