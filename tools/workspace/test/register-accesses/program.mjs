@@ -2,10 +2,10 @@
  * Runs every pattern on the lab's devices: as V8 starts with it first, then compiled by each optimizing compiler that
  * this Node.js has. The devices' side of it is in QEMU's log; there, a marker written to `edu` stands before each
  * pattern. The patterns for a worker come last; it runs this program, too. Needs --allow-natives-syntax. Prints, as JSON,
- * the states that the code was in.
+ * the states that the code was in, and how often each pattern ran.
  */
 import { fileURLToPath } from "node:url";
-import { isMainThread, Worker, workerData } from "node:worker_threads";
+import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
 import { OpenRegion, PciDevice } from "@vfio/pci-bar";
 import { Container, iommuGroupOf } from "@vfio/vfio-core";
 import { patterns } from "./patterns.mjs";
@@ -23,35 +23,55 @@ const isIn = {
   turbofan: new Function("run", "return %ActiveTierIsTurbofan(run)"),
 };
 const compilers = hasMaglev ? ["maglev", "turbofan"] : ["turbofan"];
+/** A collection of garbage now and then takes compiled code away while it runs. */
+const ATTEMPTS = 10;
 
 if (isMainThread) {
   const bars = openBars();
-  runPatterns(bars);
+  const rounds = runPatterns(bars);
   const shared = Object.entries(bars).map(([name, bar]) => [name, bar.share()]);
   const worker = new Worker(fileURLToPath(import.meta.url), { workerData: shared });
   worker.on("error", (error) => {
     throw error;
   });
+  worker.on("message", (itsRounds) => Object.assign(rounds, itsRounds));
   worker.on("exit", () => {
     bars.edu.write32(0x04, MARKER + patterns.length);
-    console.log(JSON.stringify({ version: process.versions.node, states: ["start", ...compilers] }));
+    console.log(JSON.stringify({ version: process.versions.node, states: ["start", ...compilers], rounds }));
   });
 } else {
-  runPatterns(Object.fromEntries(workerData.map(([name, shared]) => [name, OpenRegion.fromShared(shared)])));
+  const bars = workerData.map(([name, shared]) => [name, OpenRegion.fromShared(shared)]);
+  parentPort.postMessage(runPatterns(Object.fromEntries(bars)));
 }
 
+/** How often each pattern of this thread ran, by its index. */
 function runPatterns(bars) {
+  const rounds = {};
   patterns.forEach(({ what, run, on = "edu", interpreted, inWorker = false }, index) => {
     if (inWorker === isMainThread) return;
     bars.edu.write32(0x04, MARKER + index);
     if (interpreted === undefined) prepare(run);
-    for (let round = 0; round < (interpreted ?? ROUNDS); round++) run(bars[on]);
-    for (const compiler of interpreted === undefined ? compilers : []) {
-      optimize[compiler](run);
-      for (let round = 0; round < ROUNDS; round++) run(bars[on]);
-      if (!isIn[compiler](run)) throw new Error(`${what} is not compiled by ${compiler}`);
-    }
+    rounds[index] = repeat(run, bars[on], interpreted ?? ROUNDS);
+    for (const compiler of interpreted === undefined ? compilers : [])
+      rounds[index] += runCompiled(compiler, what, run, bars[on]);
   });
+  return rounds;
+}
+
+/** Runs a pattern until its code was that compiler's from the first round to the last. */
+function runCompiled(compiler, what, run, bar) {
+  let rounds = 0;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    optimize[compiler](run);
+    rounds += repeat(run, bar, ROUNDS);
+    if (isIn[compiler](run)) return rounds;
+  }
+  throw new Error(`${what} is not compiled by ${compiler}`);
+}
+
+function repeat(run, bar, times) {
+  for (let round = 0; round < times; round++) run(bar);
+  return times;
 }
 
 function openBars() {
