@@ -1,5 +1,6 @@
 import { inspect } from "node:util";
 import { VfioRangeError } from "./errors.js";
+import type { HasFd } from "./fd.js";
 
 /**
  * The error of an argument of the wrong type, or that is none of what is expected.
@@ -13,14 +14,12 @@ import { VfioRangeError } from "./errors.js";
  * ```
  */
 export function argumentError(what: string, expected: string, value: unknown): VfioRangeError {
-  // No getter and no inspect function of a stranger's object is called.
-  const shown = inspect(value, {
-    depth: -1,
-    customInspect: false,
-    maxStringLength: 60,
-    breakLength: Infinity,
-  });
-  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shown}`);
+  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shown(value)}`);
+}
+
+/** Whatever it is, as text: `String()` throws for some. No getter or inspect function of a stranger's object is called. */
+export function shown(value: unknown): string {
+  return inspect(value, { depth: -1, customInspect: false, maxStringLength: 60, breakLength: Infinity });
 }
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no object with a whole number as its `fd`. */
@@ -29,9 +28,30 @@ export function checkHasFd(what: string, expected: string, value: unknown): void
     throw argumentError(what, expected, value);
 }
 
+/**
+ * The descriptor of what must have one.
+ * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else; what a closed object's `fd` throws.
+ */
+export function fdOf(file: HasFd): number {
+  // JavaScript callers may pass anything.
+  const fd: unknown = (file as HasFd | null | undefined)?.fd;
+  if (typeof fd === "number") return fd;
+  throw argumentError("the file", "an object with an open file descriptor as its fd", file);
+}
+
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is neither `undefined` nor an object. */
 export function checkOptions(what: string, value: unknown): void {
-  if (value !== undefined && !isObject(value)) throw argumentError(what, "an object", value);
+  if (value !== undefined) checkObject(what, value);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no object. */
+export function checkObject(what: string, value: unknown): void {
+  if (!isObject(value)) throw argumentError(what, "an object", value);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no text. */
+export function checkText(what: string, value: unknown): void {
+  if (typeof value !== "string") throw argumentError(what, "a text", value);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no function. */

@@ -1,3 +1,4 @@
+import { argumentError, shown } from "./argument-error.js";
 import { errnoOf, VfioError, VfioRangeError } from "./errors.js";
 import { closedError } from "./fd.js";
 import { kernel, type BulkRegisterFunctions } from "./kernel.js";
@@ -56,7 +57,10 @@ export class BulkRegisters {
    * @throws VfioError `ERR_VFIO_CLOSED`.
    */
   constructor(mapping: Mapping) {
-    const native = kernel().bulkRegisters(mapping.handle);
+    // JavaScript callers may pass anything.
+    const handle: unknown = (mapping as Mapping | null | undefined)?.handle;
+    if (typeof handle !== "number") throw argumentError("the mapping", "a Mapping", mapping);
+    const native = kernel().bulkRegisters(handle);
     if (mapping.closed || typeof native === "number") throw closedError(mapping.name);
     this.#mapping = mapping;
     this.#native = native;
@@ -176,7 +180,7 @@ export function registerOffsetError(access: {
   const what = count === 1 ? `width ${width}` : `width ${width}, ${count} of them`;
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_OFFSET",
-    `register offset ${String(offset)} (${what}) must be a multiple of its width and lie within ${name} (${bytes} bytes)`,
+    `register offset ${shown(offset)} (${what}) must be a multiple of its width and lie within ${name} (${bytes} bytes)`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { checkObject, fdOf, shown } from "./argument-error.js";
 import { check, VfioError, VfioRangeError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -25,7 +26,7 @@ export function readAt(
 ): Uint8Array {
   checkSpan(bytes, offset, name);
   const buffer = new Uint8Array(bytes);
-  const got = "fd" in file ? kernel().pread(file.fd, buffer, offset) : file.pread(buffer, offset);
+  const got = isPositioned(file) ? file.pread(buffer, offset) : kernel().pread(fdOf(file), buffer, offset);
   check(got, () => ({ syscall: "pread", what: `cannot read ${span(bytes, offset, name)}` }));
   if (got !== bytes) throw shortError("read", got, bytes, offset, name);
   return buffer;
@@ -34,15 +35,19 @@ export function readAt(
 /**
  * Makes many small reads with one native call: `count` of them, `width` bytes each, `stride` bytes apart.
  * @returns the bytes of all reads, one after the other.
- * @throws VfioSystemError if a read fails; VfioError `ERR_VFIO_SHORT_IO` if one is not complete.
+ * @throws VfioSystemError if a read fails; VfioError `ERR_VFIO_SHORT_IO` if one is not complete; VfioRangeError
+ * `ERR_VFIO_IO_RANGE` for a number that is not whole or below 0.
  */
 export function readStrided(
   file: HasFd,
-  { offset, stride, width, count }: { offset: number; stride: number; width: number; count: number },
+  reads: { offset: number; stride: number; width: number; count: number },
   name = nameOf(file),
 ): Uint8Array {
+  checkObject("the reads", reads);
+  const { offset, stride, width, count } = reads;
+  checkReads([offset, stride, width, count], name);
   const buffer = new Uint8Array(width * count);
-  const done = kernel().preadStrided(file.fd, buffer, width, offset, stride);
+  const done = kernel().preadStrided(fdOf(file), buffer, width, offset, stride);
   check(done, () => ({ syscall: "pread", what: `cannot read ${span(width, offset, name)}` }));
   if (done !== count) throw shortError("read", 0, width, offset + done * stride, name);
   return buffer;
@@ -62,20 +67,34 @@ export function writeAt(
   if (!types.isUint8Array(bytes))
     throw new VfioRangeError("ERR_VFIO_IO_RANGE", `${name} is written with a Uint8Array`);
   checkSpan(bytes.length, offset, name);
-  const put = "fd" in file ? kernel().pwrite(file.fd, bytes, offset) : file.pwrite(bytes, offset);
+  const put = isPositioned(file) ? file.pwrite(bytes, offset) : kernel().pwrite(fdOf(file), bytes, offset);
   check(put, () => ({ syscall: "pwrite", what: `cannot write ${span(bytes.length, offset, name)}` }));
   if (put !== bytes.length) throw shortError("write", put, bytes.length, offset, name);
 }
 
 function nameOf(file: HasFd | PositionedFile): string {
-  return "fd" in file ? `fd ${file.fd}` : "a file";
+  return isPositioned(file) ? "a file" : `fd ${fdOf(file)}`;
+}
+
+function isPositioned(file: HasFd | PositionedFile): file is PositionedFile {
+  // JavaScript callers may pass anything.
+  const { fd, pread } = (file as Partial<HasFd & PositionedFile> | null | undefined) ?? {};
+  return fd === undefined && typeof pread === "function";
+}
+
+function checkReads(numbers: readonly number[], name: string): void {
+  if (numbers.every(isSize)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_IO_RANGE",
+    `offset, stride, width and count of the reads of ${name} must be whole numbers from 0`,
+  );
 }
 
 function checkSpan(bytes: number, offset: number, name: string): void {
   if (isSize(bytes) && isSize(offset) && isSize(offset + bytes)) return;
   throw new VfioRangeError(
     "ERR_VFIO_IO_RANGE",
-    `${String(bytes)} bytes at offset ${String(offset)} of ${name}: both must be whole numbers from 0`,
+    `${shown(bytes)} bytes at offset ${shown(offset)} of ${name}: both must be whole numbers from 0`,
   );
 }
 

@@ -1,3 +1,4 @@
+import { fdOf } from "./argument-error.js";
 import { VfioSystemError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel, type LockHolder } from "./kernel.js";
@@ -9,7 +10,7 @@ import { kernel, type LockHolder } from "./kernel.js";
  * @throws VfioSystemError.
  */
 export function lockHolder(file: HasFd, name: string): LockHolder {
-  const holder = kernel().lockHolder(file.fd);
+  const holder = kernel().lockHolder(fdOf(file));
   if (typeof holder !== "number") return { locked: holder.locked, pid: Math.max(holder.pid, 0) };
   throw new VfioSystemError(holder, { syscall: "fcntl", what: `cannot see who has locked ${name}` });
 }

@@ -1,4 +1,5 @@
 import { types } from "node:util";
+import { argumentError as wrongArgument, fdOf } from "./argument-error.js";
 import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -70,7 +71,8 @@ export function tryIoctl<A extends IoctlArgument>(
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
 ): number {
-  return kernel().ioctl(file.fd, request.number, encodeArgument(request, value));
+  checkRequest(request);
+  return kernel().ioctl(fdOf(file), request.number, encodeArgument(request, value));
 }
 
 /**
@@ -97,7 +99,8 @@ export async function ioctlAsync<A extends IoctlArgument>(
   value: ValueOfArgument<A>,
   context?: (errno: number) => IoctlContext,
 ): Promise<number> {
-  const result = await kernel().ioctlAsync(file.fd, request.number, encodeArgument(request, value));
+  checkRequest(request);
+  const result = await kernel().ioctlAsync(fdOf(file), request.number, encodeArgument(request, value));
   return checkIoctl(result, request, context);
 }
 
@@ -126,9 +129,10 @@ export function ioctlEach(
   structs: Uint8Array,
   context?: (errno: number) => IoctlContext,
 ): number {
+  checkRequest(request);
   const { bytes } = request.argument;
   checkStructs(request, structs);
-  const done = kernel().ioctlEach(file.fd, request.number, structs, bytes);
+  const done = kernel().ioctlEach(fdOf(file), request.number, structs, bytes);
   return checkIoctl(done, request, context);
 }
 
@@ -150,6 +154,13 @@ function checkIoctl(
  */
 export function unsafeIoctl(file: HasFd, request: number, argument: number | Uint8Array): number {
   return kernel().ioctl(file.fd, request, argument);
+}
+
+function checkRequest(request: Ioctl): void {
+  // JavaScript callers may pass anything.
+  const { number, argument } = (request as Partial<Ioctl> | null | undefined) ?? {};
+  if (typeof number === "number" && argument !== undefined) return;
+  throw wrongArgument("the request", "an ioctl that defineIoctl() declared", request);
 }
 
 function encodeArgument<A extends IoctlArgument>(

@@ -1,4 +1,5 @@
 import { constants } from "node:buffer";
+import { checkObject, checkText, fdOf, shown } from "./argument-error.js";
 import {
   check,
   errnoOf,
@@ -12,7 +13,7 @@ import { closedError, type HasFd } from "./fd.js";
 import { kernel, type RegisterFunctions } from "./kernel.js";
 import type { MemoryFailure } from "./memory-file.js";
 import { systemPageBytes } from "./system-page.js";
-import { checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
+import { checkNode, checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
 import { printAs } from "./printed.js";
 import { Views } from "./views.js";
 
@@ -127,11 +128,13 @@ export class Mapping implements Disposable {
   }
 
   static #map(options: MapOptions): Mapping {
+    checkObject("what to map", options);
     const { file, bytes, offset = 0, writable = true, address } = options;
     const name = nameOf(options);
     checkRange(bytes, offset, name);
     checkAddress(address, name);
-    const handle = kernel().map(file.fd, offset, bytes, writable, address, name);
+    checkNode(options.numaNode);
+    const handle = kernel().map(fdOf(file), offset, bytes, writable, address, name);
     if (handle < 0) throw mapError({ syscall: "mmap", errno: handle }, options);
     const mapping = new Mapping(handle, name, true);
     preparePages(mapping, options);
@@ -144,7 +147,8 @@ export class Mapping implements Disposable {
    * memory stays for those that still have it.
    * @param handle the number from the other thread's {@link Mapping.handle}.
    */
-  static fromHandle(handle: number, name = `mapping ${handle}`): Mapping {
+  static fromHandle(handle: number, name = `mapping ${shown(handle)}`): Mapping {
+    checkText("the name of a mapping", name);
     check(kernel().joinMapping(handle), () => noSuchMapping(name));
     return new Mapping(handle, name, false);
   }
@@ -173,6 +177,8 @@ export class Mapping implements Disposable {
     const gone = kernel().mappingGone(this.handle);
     if (gone === DEVICE_GONE) throw deviceGoneError(this.name);
     if (gone === MEMORY_GONE) throw memoryGoneError(this.name);
+    // Its owner, in another thread, closed it for all: zeroes lie there now.
+    if (gone < 0) throw closedError(this.name);
   }
 
   /**
@@ -195,10 +201,9 @@ export class Mapping implements Disposable {
    * read-only mapping: an ArrayBuffer is always writable, and a store there would end the process with a SIGSEGV;
    * `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
    */
-  view(offset: number, bytes: number = this.bytes - offset): ArrayBuffer {
+  view(offset: number, bytes?: number): ArrayBuffer {
     this.#checkOpen();
-    checkPart(this, offset, bytes);
-    return this.#newView(offset, bytes);
+    return this.#newView(offset, checkedLength(this, offset, bytes));
   }
 
   /**
@@ -220,10 +225,10 @@ export class Mapping implements Disposable {
    * @throws VfioError `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
    */
   hold(reason: string, file?: HasFd): Disposable {
+    checkText("the reason of a hold", reason);
     this.checkPresent();
-    return new Hold(
-      check(kernel().holdMapping(this.handle, reason, file?.fd ?? -1), () => noSuchMapping(this.name)),
-    );
+    const fd = file === undefined ? -1 : fdOf(file);
+    return new Hold(check(kernel().holdMapping(this.handle, reason, fd), () => noSuchMapping(this.name)));
   }
 
   /**
@@ -283,11 +288,11 @@ export class Mapping implements Disposable {
 }
 
 function checkRange(bytes: number, offset: number, name: string): void {
-  const isSpan = Number.isSafeInteger(bytes) && bytes > 0 && Number.isSafeInteger(offset + bytes);
-  if (isSpan && offset >= 0 && offset % systemPageBytes() === 0) return;
+  const areWhole = [bytes, offset].every(Number.isSafeInteger) && Number.isSafeInteger(offset + bytes);
+  if (areWhole && bytes > 0 && offset >= 0 && offset % systemPageBytes() === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `cannot map ${String(bytes)} bytes at offset ${String(offset)} of ${name}: both must be whole numbers, ` +
+    `cannot map ${shown(bytes)} bytes at offset ${shown(offset)} of ${name}: both must be whole numbers, ` +
       `the length above 0 and the offset a multiple of the page size, ${systemPageBytes()}`,
   );
 }
@@ -298,17 +303,24 @@ function checkAddress(address: bigint | undefined, name: string): void {
   if (isPage && BigInt.asUintN(64, address) === address) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `cannot map ${name} at the address ${String(address)}: it must be a bigint above 0 and a multiple of the page size, ` +
+    `cannot map ${name} at the address ${shown(address)}: it must be a bigint above 0 and a multiple of the page size, ` +
       String(systemPageBytes()),
   );
 }
 
-function checkPart({ bytes: all, name }: Mapping, offset: number, bytes: number): void {
-  const isPart = Number.isSafeInteger(offset) && Number.isSafeInteger(bytes) && bytes >= 0 && offset >= 0;
-  if (isPart && offset + bytes <= all && offset % 8 === 0) return;
+function isLength(value: number | undefined): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** The length of a part of the mapping; what is not given is up to the end. */
+function checkedLength({ bytes: all, name }: Mapping, offset: number, bytes: number | undefined): number {
+  const isOffset = Number.isSafeInteger(offset) && offset >= 0 && offset <= all && offset % 8 === 0;
+  const length = isOffset && bytes === undefined ? all - offset : bytes;
+  if (isOffset && isLength(length) && offset + length <= all) return length;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `there are no ${String(bytes)} bytes at offset ${String(offset)} of ${name} (${all} bytes), or the offset is no multiple of 8`,
+    `there are no ${bytes === undefined ? "" : `${shown(bytes)} `}bytes at offset ${shown(offset)} of ${name} (${all} bytes), ` +
+      "or the offset is no multiple of 8",
   );
 }
 

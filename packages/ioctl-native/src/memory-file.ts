@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import path from "node:path";
 import { inspect } from "node:util";
+import { fdOf } from "./argument-error.js";
 import { check, errnoOf, VfioError, VfioRangeError, VfioSystemError } from "./errors.js";
 import { Fd, openFile, type HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -104,7 +105,7 @@ export function pageBytesOf(file: HasFd): number {
 
 /** True for a file whose pages are ordinary memory, so that taking them may use up the machine's. */
 export function isOrdinaryMemory(file: HasFd): boolean {
-  if (kernel().seals(file.fd) < 0) return false;
+  if (kernel().seals(fdOf(file)) < 0) return false;
   const found = kernel().filesystemOf(file.fd);
   return typeof found !== "number" && found.type !== HUGETLBFS_MAGIC;
 }
@@ -138,7 +139,7 @@ export function sizeGuaranteeOf(file: HasFd): SizeGuarantee {
 
 /** `undefined` for all but files in memory. */
 function sealsOf(file: HasFd): number | undefined {
-  const seals = kernel().seals(file.fd);
+  const seals = kernel().seals(fdOf(file));
   if (seals === errnoOf("EINVAL")) return undefined;
   return check(seals, () => ({ syscall: "fcntl", what: "cannot ask for the seals of a file" }));
 }

@@ -1,3 +1,4 @@
+import { checkHasFd } from "./argument-error.js";
 import { check, errnoOf, VfioSystemError } from "./errors.js";
 import { Fd, type HasFd, fdState } from "./fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "./kernel.js";
@@ -19,6 +20,7 @@ export class SeqpacketSocket implements HasFd, Disposable {
 
   /** @param fd a connected socket, which now belongs to this object. */
   constructor(fd: Fd) {
+    checkHasFd("the socket", "an Fd", fd);
     this.#fd = fd;
   }
 

@@ -1,3 +1,5 @@
+import { types } from "node:util";
+import { argumentError, shown } from "./argument-error.js";
 import { VfioRangeError } from "./errors.js";
 
 /** A field's type in the kernel's headers. */
@@ -70,7 +72,7 @@ export class Struct<F extends Record<string, Field>> {
    * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
    */
   read<K extends keyof F & string>(buffer: Uint8Array, name: K, at = 0): ValueOf<F[K][1]> {
-    const [offset, type] = this.fields[name] as Field;
+    const [offset, type] = this.#field(name);
     return readField(viewOf(this, buffer, at), at + offset, type) as ValueOf<F[K][1]>;
   }
 
@@ -88,9 +90,13 @@ export class Struct<F extends Record<string, Field>> {
   }
 
   #field(name: string): Field {
-    const field = Object.hasOwn(this.fields, name) ? this.fields[name] : undefined;
+    const isOwn = typeof name === "string" && Object.hasOwn(this.fields, name);
+    const field = isOwn ? this.fields[name] : undefined;
     if (field !== undefined) return field;
-    throw new VfioRangeError("ERR_VFIO_STRUCT_VALUE", `struct ${this.name} has no field ${name}`);
+    throw new VfioRangeError(
+      "ERR_VFIO_STRUCT_VALUE",
+      `struct ${this.name} has no field ${typeof name === "string" ? name : shown(name)}`,
+    );
   }
 }
 
@@ -110,20 +116,19 @@ function fits(value: unknown, type: FieldType): value is number | bigint {
 }
 
 function valueError(field: string, type: FieldType, value: unknown): VfioRangeError {
-  return new VfioRangeError(
-    "ERR_VFIO_STRUCT_VALUE",
-    `${field} is a ${type} and cannot hold ${String(value)}`,
-  );
+  return new VfioRangeError("ERR_VFIO_STRUCT_VALUE", `${field} is a ${type} and cannot hold ${shown(value)}`);
 }
 
 function boundsError(struct: { name: string; bytes: number }, room: number, at: number): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_STRUCT_BOUNDS",
-    `struct ${struct.name} (${struct.bytes} bytes) does not fit into ${String(room)} bytes at offset ${String(at)}`,
+    `struct ${struct.name} (${struct.bytes} bytes) does not fit into ${String(room)} bytes at offset ${shown(at)}`,
   );
 }
 
 function viewOf(struct: { name: string; bytes: number }, buffer: Uint8Array, at: number): DataView {
+  if (!types.isUint8Array(buffer))
+    throw argumentError(`what struct ${struct.name} lies in`, "a Uint8Array", buffer);
   if (!Number.isSafeInteger(at) || at < 0 || at + struct.bytes > buffer.length) {
     throw boundsError(struct, buffer.length, at);
   }

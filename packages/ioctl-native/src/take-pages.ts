@@ -1,3 +1,4 @@
+import { argumentError, checkText, fdOf } from "./argument-error.js";
 import { errnoOf, VfioSystemError } from "./errors.js";
 import { kernel } from "./kernel.js";
 import type { MapOptions, Mapping } from "./mapping.js";
@@ -28,7 +29,15 @@ export function checkStep(mapping: Mapping, step: MemoryFailure, options: MapOpt
 
 /** What a mapping is called in messages. */
 export function nameOf({ name, file }: MapOptions): string {
-  return name ?? `fd ${file.fd}`;
+  if (name === undefined) return `fd ${fdOf(file)}`;
+  checkText("the name of a mapping", name);
+  return name;
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what no NUMA node can be. */
+export function checkNode(numaNode: number | undefined): void {
+  if (numaNode === undefined || (Number.isInteger(numaNode) && numaNode >= 0)) return;
+  throw argumentError("the NUMA node", "a whole number from 0", numaNode);
 }
 
 /** The error of a call that failed in mapping a file. */

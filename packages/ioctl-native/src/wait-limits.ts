@@ -1,3 +1,4 @@
+import { checkOptions, shown } from "./argument-error.js";
 import { isError, messageOf, VfioError, VfioRangeError } from "./errors.js";
 
 /** How long and until when to wait. */
@@ -13,11 +14,13 @@ export interface WaitLimits {
  * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0, or a signal that is no
  * AbortSignal; the signal's reason if it is aborted already (`ERR_VFIO_ABORTED` if that is no Error).
  */
-export function checkWaitLimits({ signal, timeoutMs }: WaitLimits): void {
+export function checkWaitLimits(limits: WaitLimits = {}): void {
+  checkOptions("the options of a wait", limits);
+  const { signal, timeoutMs } = limits;
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
     throw new VfioRangeError(
       "ERR_VFIO_WAIT_ARGUMENT",
-      `timeoutMs must be a number from 0, not ${String(timeoutMs)}`,
+      `timeoutMs must be a number from 0, not ${shown(timeoutMs)}`,
     );
   }
   if (signal === undefined) return;

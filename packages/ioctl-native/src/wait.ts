@@ -1,3 +1,4 @@
+import { checkOptions, fdOf } from "./argument-error.js";
 import { VfioRangeError, VfioSystemError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -28,9 +29,10 @@ export function watchFd(file: HasFd, callback: () => void, forWriting = false): 
   if (typeof callback !== "function") {
     throw new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", "the callback must be a function");
   }
-  const watcher = kernel().watch(file.fd, forWriting, callback);
+  const fd = fdOf(file);
+  const watcher = kernel().watch(fd, forWriting, callback);
   if (typeof watcher === "number" && watcher < 0) {
-    throw new VfioSystemError(watcher, { syscall: "epoll_ctl", what: `cannot wait for fd ${file.fd}` });
+    throw new VfioSystemError(watcher, { syscall: "epoll_ctl", what: `cannot wait for fd ${fd}` });
   }
   let running = true;
   const stop = (): void => {
@@ -72,7 +74,8 @@ export interface WaitOptions extends WaitLimits {
  * ```
  */
 export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise<void> {
-  const { forWriting = false, what = `fd ${file.fd}` } = options;
+  checkOptions("the options of waitForFd()", options);
+  const { forWriting = false, what = `fd ${fdOf(file)}` } = options;
   checkWaitLimits(options);
   return new Promise((resolve, reject) => {
     const finish = (settle: () => void): void => {

@@ -214,6 +214,41 @@ describe("a hold on a mapping", () => {
     expect(mapAt(address) ?? "").not.toContain("memfd:vfio-dma");
   });
 
+  it("for a file of another worker ends with that one", async () => {
+    using mapping = mapMemory(PAGE);
+    const other = startWorker(
+      `globalThis.container = vfio.openFile("/dev/null");
+       port.postMessage(container.fd);
+       await once(port, "message");`,
+      undefined,
+    );
+    const fd = (await nextMessage(other)) as number;
+    await terminated(
+      `globalThis.hold = vfio.Mapping.fromHandle(workerData.handle).hold("a DMA mapping", { fd: workerData.fd });
+       port.postMessage("held");`,
+      { handle: mapping.handle, fd },
+    );
+    expect(errorOf(() => mapping.close())).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
+    await other.terminate();
+    mapping.close();
+  });
+
+  it("for a file that was closed before the worker ends does not outlive it", async () => {
+    const container = openFile("/dev/null");
+    using mapping = mapMemory(PAGE);
+    const worker = startWorker(
+      `globalThis.hold = vfio.Mapping.fromHandle(workerData.handle).hold("a DMA mapping", { fd: workerData.fd });
+       port.postMessage("held");
+       await once(port, "message");`,
+      { handle: mapping.handle, fd: container.fd },
+    );
+    await nextMessage(worker);
+    container.close();
+    expect(errorOf(() => mapping.close())).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
+    await worker.terminate();
+    mapping.close();
+  });
+
   it("for a file of the worker's own ends with both", async () => {
     using mapping = mapMemory(PAGE);
     await terminated(

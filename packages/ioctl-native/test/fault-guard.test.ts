@@ -32,6 +32,12 @@ describe("a fault elsewhere", () => {
     ["the same if that one wants no more than the number", "elsewhere, plain", "0 0", 0],
     ["that one's wish to be called once is heard", "elsewhere, once", "0 0", "SIGBUS"],
     ["ends the process where the signal was ignored, as the kernel does", "elsewhere, ignored", "", "SIGBUS"],
+    [
+      "handled by one who wanted a single call, leaves the guard on",
+      "own, after elsewhere, once",
+      "0 0\n0 ffffffff 1 7 ff",
+      0,
+    ],
   ])("%s", (_title, scenario, printed, end) => {
     expect(run(scenario)).toEqual({ printed, end });
   });

@@ -148,3 +148,13 @@ describe("a device that is gone", () => {
     expect(error.hint).toContain("map it anew");
   });
 });
+
+describe("a mapping that its owner closed for all", () => {
+  it("is not taken for present by whoever else has it: zeroes lie there", () => {
+    const mapping = mapMemory(4096);
+    using other = Mapping.fromHandle(mapping.handle);
+    other.checkPresent();
+    mapping.close();
+    expect(errorOf(() => other.checkPresent()).code).toBe("ERR_VFIO_CLOSED");
+  });
+});

@@ -1,5 +1,7 @@
 // What an environment opened, mapped and shared goes with it, however it ends: a worker that is terminated runs no
 // JavaScript any more. Watchers, which have handles in its event loop, have hooks of their own (watcher.cc).
+#include <unistd.h>
+
 #include "mapping-table.h"
 #include "owned-fds.h"
 #include "shared-files.h"
@@ -11,7 +13,10 @@ void OnEnd(void* data) {
   auto* environment = static_cast<napi_env>(data);
   LeaveMappingsOf(environment);
   UnshareFilesOf(environment);
-  CloseFdsOf(environment);
+  for (int fd : DisownFdsOf(environment)) {
+    FileIsClosed(fd);
+    close(fd);
+  }
 }
 
 // ownFd(fd): from now on it is this thread's, unless it is another one's.

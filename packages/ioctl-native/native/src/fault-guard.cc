@@ -120,9 +120,11 @@ void ActAsDefault(int signal, const siginfo_t& info) {
 
 void PassOn(int signal, siginfo_t* info, void* context) {
   if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN) return ActAsDefault(signal, *info);
-  if ((former.sa_flags & SA_RESETHAND) != 0) SetDefault(signal);
-  if ((former.sa_flags & SA_SIGINFO) != 0) return former.sa_sigaction(signal, info, context);
-  former.sa_handler(signal);
+  struct sigaction action = former;
+  // Only that one's wish to be called once ends here: what is ours is still guarded.
+  if ((action.sa_flags & SA_RESETHAND) != 0) former = {};
+  if ((action.sa_flags & SA_SIGINFO) != 0) return action.sa_sigaction(signal, info, context);
+  action.sa_handler(signal);
 }
 
 void OnBusError(int signal, siginfo_t* info, void* context) {
@@ -137,7 +139,8 @@ void SetHandler() {
   struct sigaction action = former;
   action.sa_sigaction = OnBusError;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | (former.sa_flags & SA_NODEFER);
-  is_set = sigaction(SIGBUS, &action, nullptr) == 0;
+  // Once more: another copy may have set its own in between.
+  is_set = sigaction(SIGBUS, &action, &former) == 0;
 }
 
 }  // namespace

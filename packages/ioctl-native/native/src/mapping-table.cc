@@ -1,5 +1,7 @@
 #include "mapping-table.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <cerrno>
 #include <mutex>
@@ -71,10 +73,15 @@ bool HasHold(uint32_t handle, napi_env holder) {
   });
 }
 
-// What an environment that ends leaves: its holds for the sake of files that are open elsewhere.
+// For the sake of a file that is open in another environment.
+bool OutlivesHolder(const Hold& hold) {
+  return fcntl(hold.file, F_GETFD) >= 0 && !OwnsFd(hold.holder, hold.file);
+}
+
+// What an environment that ends leaves: such holds.
 void LeaveHolds(napi_env environment, Closing* closing) {
   for (auto& [number, hold] : holds) {
-    if (hold.holder != environment || hold.file < 0 || OwnsFd(environment, hold.file)) continue;
+    if (hold.holder != environment || !OutlivesHolder(hold)) continue;
     hold.holder = nullptr;
     left_holds++;
   }

@@ -35,5 +35,6 @@ std::vector<std::string> HoldersOf(uint32_t handle);
 
 // An environment has ended, and with it what it used and held. Memory may still be mapped for DMA by a container that
 // is open in another thread: such a hold stays until that container's fd is closed, and keeps the memory.
+// To be told of each fd before it is closed.
 void LeaveMappingsOf(napi_env environment);
 void FileIsClosed(int fd);

@@ -6,7 +6,6 @@
 
 #include <mutex>
 #include <unordered_map>
-#include <vector>
 
 namespace {
 
@@ -61,16 +60,13 @@ bool OwnsFd(napi_env environment, int fd) {
   return found != table.end() && found->second.owner == environment;
 }
 
-void CloseFdsOf(napi_env environment) {
+std::vector<int> DisownFdsOf(napi_env environment) {
   std::vector<int> closing;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    for (auto entry = table.begin(); entry != table.end();) {
-      bool is_its = entry->second.owner == environment;
-      if (is_its && IsSameFile(entry->second, entry->first)) closing.push_back(entry->first);
-      entry = is_its ? table.erase(entry) : ++entry;
-    }
+  std::lock_guard<std::mutex> lock(mutex);
+  for (auto entry = table.begin(); entry != table.end();) {
+    bool is_its = entry->second.owner == environment;
+    if (is_its && IsSameFile(entry->second, entry->first)) closing.push_back(entry->first);
+    entry = is_its ? table.erase(entry) : ++entry;
   }
-  // A device's last close takes long.
-  for (int fd : closing) close(fd);
+  return closing;
 }

@@ -2,6 +2,8 @@
 // fd that nobody knows any more keeps its device and group busy for as long as the process lives.
 #pragma once
 
+#include <vector>
+
 #include "values.h"
 
 // The fd was opened just now for this environment.
@@ -16,8 +18,8 @@ void DisownFd(int fd);
 
 bool OwnsFd(napi_env environment, int fd);
 
-// The environment has ended.
-void CloseFdsOf(napi_env environment);
+// The environment has ended: its fds, which are nobody's from now on, to be closed.
+std::vector<int> DisownFdsOf(napi_env environment);
 
 // What a native function returns that has opened an fd, or failed to (-1 and errno).
 inline napi_value Opened(const Call& call, int fd) {

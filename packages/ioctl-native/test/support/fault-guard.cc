@@ -142,6 +142,11 @@ int main(int, char** arguments) {
     elsewhere = Hole(kPage);
     Read(elsewhere);
   }
+  if (is("own, after elsewhere, once")) {
+    SetFormer(SA_RESETHAND);
+    Elsewhere();
+    Own();
+  }
   if (is("elsewhere, ignored")) signal(SIGBUS, SIG_IGN), Elsewhere();
   if (is("sent")) Sent();
   if (is("sent, ignored")) signal(SIGBUS, SIG_IGN), Sent();
