@@ -36,8 +36,10 @@ export {
   type ReceivedDatagram,
   type ReceivedPacket,
   type RegisterFunctions,
+  type SocketKind,
 } from "./kernel.js";
-export { closedError, Fd, fdState, openFile, type HasFd, type OpenOptions } from "./fd.js";
+export type { HintOfErrno } from "./local-socket.js";
+export { closedError, Fd, fdState, openFile, type FdState, type HasFd, type OpenOptions } from "./fd.js";
 export { printAs } from "./printed.js";
 export { Holds } from "./holds.js";
 export { addSuppressed, runAll, undo } from "./run-all.js";
