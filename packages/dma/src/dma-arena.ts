@@ -92,8 +92,7 @@ export class DmaArena implements Disposable {
     try {
       made = make({ ...place, release });
     } catch (error) {
-      release();
-      throw error;
+      undo(error, [release]);
     }
     this.#live.add(made);
     return made;
