@@ -1,22 +1,14 @@
 import { runAll, undo, VfioRangeError } from "@vfio/ioctl-native";
+import { ArenaSpace, type Chunk } from "./arena-space.js";
 import { checkObject, isPowerOfTwo, shown } from "./arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
 import type { DmaMapping } from "./dma-mapping.js";
 import { DEFAULT_PAGE_BYTES, HugepageMemory, type PageSource } from "./hugepage-memory.js";
-import { RangeAllocator } from "./range-allocator.js";
 
 const CACHE_LINE = 64;
 const BUFFER_EXPECTED = "a request for a buffer, such as { bytes: 4096 },";
 const POOL_EXPECTED = "a request for a pool, such as { count: 256, bytes: 2048 },";
-
-/** A hugepage memory, mapped. */
-interface Chunk {
-  readonly memory: HugepageMemory;
-  readonly mapping: DmaMapping;
-  /** The free bytes of each stretch. They are kept apart, since between stretches the device's addresses jump. */
-  readonly spaces: readonly RangeAllocator[];
-}
 
 /** What is asked of `DmaMapper.alloc`. */
 export interface BufferRequest {
@@ -41,6 +33,7 @@ export class DmaArena implements Disposable {
   readonly #source: PageSource & { readonly pageBytes: number };
   readonly #map: (memory: HugepageMemory) => DmaMapping;
   readonly #chunks: Chunk[] = [];
+  #space: ArenaSpace;
   /** What was cut out and not given back. */
   readonly #live = new Set<Disposable>();
 
@@ -48,6 +41,7 @@ export class DmaArena implements Disposable {
   constructor(source: PageSource, map: (memory: HugepageMemory) => DmaMapping) {
     this.#source = { ...source, pageBytes: source.pageBytes ?? DEFAULT_PAGE_BYTES };
     this.#map = map;
+    this.#space = new ArenaSpace(this.#source.pageBytes);
   }
 
   /** A buffer: one piece for the device. */
@@ -74,6 +68,7 @@ export class DmaArena implements Disposable {
   /** Unmaps and frees every memory; what was cut out of it is closed, too. */
   close(): void {
     for (const each of [...this.#live]) each[Symbol.dispose]();
+    this.#space = new ArenaSpace(this.#source.pageBytes);
     runAll(this.#chunks.splice(0).flatMap(closingOf));
   }
 
@@ -84,13 +79,7 @@ export class DmaArena implements Disposable {
   /** @param unitBytes what must be one piece for the device, counted from the place's start. Default: all of it. */
   #place({ bytes, align = CACHE_LINE }: BufferRequest, unitBytes = bytes): BufferPlace {
     checkRequest(bytes, align, this.#source.pageBytes);
-    for (const chunk of this.#chunks) {
-      // It has no addresses: it waits for a group, or could not be made anew.
-      if (!chunk.mapping.mapped) continue;
-      const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
-      if (place !== undefined) return place;
-    }
-    return this.#placeInNewChunk(bytes, align, unitBytes);
+    return this.#space.cut(bytes, align, unitBytes) ?? this.#placeInNewChunk(bytes, align, unitBytes);
   }
 
   /** What stands on a place, known until it gives the place back. If it cannot be made, the place is free again. */
@@ -103,20 +92,18 @@ export class DmaArena implements Disposable {
     try {
       made = make({ ...place, release });
     } catch (error) {
-      release();
-      throw error;
+      undo(error, [release]);
     }
     this.#live.add(made);
     return made;
   }
 
   #placeInNewChunk(bytes: number, align: number, unitBytes: number): BufferPlace {
-    const memory = HugepageMemory.allocate({ ...this.#source, bytes });
-    const chunk = this.#mapChunk(memory);
-    const place = cut(chunk, bytes, align) ?? cutAcross(chunk, bytes, unitBytes);
-    if (place === undefined) {
-      undo(scatteredError(bytes, unitBytes, this.#source.pageBytes), closingOf(chunk));
-    }
+    const chunk = this.#mapChunk(HugepageMemory.allocate({ ...this.#source, bytes }));
+    const forget = this.#space.add(chunk);
+    const place = this.#space.cut(bytes, align, unitBytes);
+    if (place === undefined)
+      undo(scatteredError(bytes, unitBytes, this.#source.pageBytes), [forget, ...closingOf(chunk)]);
     this.#chunks.push(chunk);
     return place;
   }
@@ -126,50 +113,11 @@ export class DmaArena implements Disposable {
     try {
       mapping = this.#map(memory);
       // Without a group there are no device addresses, and this says so.
-      const { stretches } = mapping.table;
-      return { memory, mapping, spaces: stretches.map(({ offset, bytes }) => spaceOf(offset, bytes)) };
+      return { memory, mapping, stretches: mapping.table.stretches };
     } catch (error) {
       undo(error, [() => mapping?.unmap(), () => memory.close()]);
     }
   }
-}
-
-function spaceOf(offset: number, bytes: number): RangeAllocator {
-  const space = new RangeAllocator();
-  space.give(BigInt(offset), BigInt(bytes));
-  return space;
-}
-
-/** A place in one piece. */
-function cut({ memory, mapping, spaces }: Chunk, bytes: number, align: number): BufferPlace | undefined {
-  const { table } = mapping;
-  for (const space of spaces) {
-    const start = space.allocate(BigInt(bytes), BigInt(align));
-    if (start === undefined) continue;
-    const release = (): void => space.give(start, BigInt(bytes));
-    return { memory, table, offset: Number(start), bytes, release };
-  }
-  return undefined;
-}
-
-/** The start of a chunk, over as many stretches as it takes, if it is free and none of them ends within a unit. */
-function cutAcross(
-  { memory, mapping, spaces }: Chunk,
-  bytes: number,
-  unitBytes: number,
-): BufferPlace | undefined {
-  const { table } = mapping;
-  if (bytes > memory.bytes) return undefined;
-  const used = table.stretches.filter(({ offset }) => offset < bytes);
-  if (used.some(({ offset }) => offset % unitBytes !== 0)) return undefined;
-  const parts = used.map((each) => ({
-    start: BigInt(each.offset),
-    bytes: BigInt(Math.min(each.bytes, bytes - each.offset)),
-  }));
-  if (!parts.every((part, at) => spaces[at]?.has(part.start, part.bytes))) return undefined;
-  parts.forEach((part, at) => spaces[at]?.take(part.start, part.bytes));
-  const release = (): void => parts.forEach((part, at) => spaces[at]?.give(part.start, part.bytes));
-  return { memory, table, offset: 0, bytes, release };
 }
 
 function closingOf({ memory, mapping }: Chunk): (() => void)[] {

@@ -1,5 +1,5 @@
 import { listFolder, readSysfs, VfioRangeError } from "@vfio/ioctl-native";
-import { shown } from "./arguments.js";
+import { argumentError, shown } from "./arguments.js";
 
 const SYSTEM = "/sys/kernel/mm/hugepages";
 const NODES = "/sys/devices/system/node";
@@ -28,6 +28,7 @@ export interface NodeHugepageCount {
 
 /**
  * The system's hugepages of one size (`/sys/kernel/mm/hugepages`), or `undefined` if it has none of that size.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no number.
  * @example
  * ```ts
  * import { countHugepages } from "@vfio/dma";
@@ -37,6 +38,7 @@ export interface NodeHugepageCount {
  * ```
  */
 export function countHugepages(pageBytes: number): HugepageCount | undefined {
+  if (typeof pageBytes !== "number") throw argumentError(pageBytes, "the bytes of a page, a number,");
   const reserved = readSysfs(hugepageFile("nr_hugepages", pageBytes));
   if (reserved === undefined) return undefined;
   const free = Number(readSysfs(hugepageFile("free_hugepages", pageBytes)));

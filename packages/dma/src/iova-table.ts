@@ -1,4 +1,4 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
+import { isVfioError, VfioRangeError } from "@vfio/ioctl-native";
 import { argumentError, isList } from "./arguments.js";
 import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
@@ -109,7 +109,7 @@ export class IovaTable {
    */
   iovaInto(target: Uint32Array, at: number, offset: number, bytes = 1): void {
     const index = this.#indexOf(offset, bytes);
-    if (!(at >= 0 && at + 1 < target.length && Number.isInteger(at))) throw outsideTarget(target, at);
+    if (!(Number.isInteger(at) && at >= 0 && at + 1 < target.length)) throw outsideTarget(target, at);
     target[at] = (this.#low[index] ?? 0) + offset;
     target[at + 1] = this.#high[index] ?? 0;
   }
@@ -121,11 +121,7 @@ export class IovaTable {
    */
   offsetOf(iova: bigint, bytes = 1): number {
     if (typeof iova !== "bigint") throw argumentError(iova, "a bigint as an IOVA");
-    const offset = (this.#back ?? this.#makeBack()).offsetOf(
-      Number(BigInt.asUintN(32, iova)),
-      Number(iova >> 32n),
-      bytes,
-    );
+    const offset = this.#offsetAt(Number(BigInt.asUintN(32, iova)), Number(iova >> 32n), bytes);
     if (offset >= 0) return offset;
     throw notMapped(`no ${bytes} bytes are mapped at IOVA ${formatAddress(iova)}`, this.segments);
   }
@@ -135,10 +131,18 @@ export class IovaTable {
    * it makes no BigInt.
    */
   offsetOfHalves(low: number, high: number, bytes = 1): number {
-    const offset = (this.#back ?? this.#makeBack()).offsetOf(low, high, bytes);
+    const offset = this.#offsetAt(low, high, bytes);
     if (offset >= 0) return offset;
     const halves = `with the lower half ${low} and the upper half ${high}`;
     throw notMapped(`no ${bytes} bytes are mapped at the IOVA ${halves}`, this.segments);
+  }
+
+  #offsetAt(low: number, high: number, bytes: number): number {
+    try {
+      return (this.#back ?? this.#makeBack()).offsetOf(low, high, bytes);
+    } catch (error) {
+      throw numberError([low, high, bytes], error);
+    }
   }
 
   #makeBack(): IovaIndex {
@@ -146,9 +150,13 @@ export class IovaTable {
   }
 
   #indexOf(offset: number, bytes: number): number {
-    // A shift where 32 bits do, since it is faster. Bad offsets get some index too: its end refuses them.
-    const index = offset < 2 ** 31 ? offset >>> this.#shift : (offset * this.#granulesPerByte) >>> 0;
-    return this.#holds(index, offset, bytes) ? index : this.#search(offset, bytes);
+    try {
+      // A shift where 32 bits do, since it is faster. Bad offsets get some index too: its end refuses them.
+      const index = offset < 2 ** 31 ? offset >>> this.#shift : (offset * this.#granulesPerByte) >>> 0;
+      return this.#holds(index, offset, bytes) ? index : this.#search(offset, bytes);
+    } catch (error) {
+      throw numberError([offset, bytes], error);
+    }
   }
 
   /**
@@ -188,13 +196,24 @@ export class IovaTable {
   }
 }
 
+/** What is wrong if a bigint or a symbol was passed: looked at when arithmetic has failed, it costs nothing before. */
+function numberError(numbers: readonly unknown[], failure: unknown): unknown {
+  const wrong = isVfioError(failure) ? -1 : numbers.findIndex((each) => typeof each !== "number");
+  return wrong < 0 ? failure : argumentError(numbers[wrong], "a number, not a bigint,");
+}
+
 function checkSegments(segments: readonly (Partial<DmaSegment> | undefined)[]): void {
   const expected = "segments, a list of { offset: number, iova: bigint, bytes: number },";
   if (!isList(segments)) throw argumentError(segments, expected);
   for (const segment of segments) {
-    const areNumbers = Number.isSafeInteger(segment?.offset) && Number.isSafeInteger(segment?.bytes);
-    if (!areNumbers || typeof segment?.iova !== "bigint") throw argumentError(segment, expected);
+    const areNumbers = isCount(segment?.offset) && isCount(segment?.bytes);
+    if (!areNumbers || typeof segment?.iova !== "bigint" || BigInt.asUintN(64, segment.iova) !== segment.iova)
+      throw argumentError(segment, expected);
   }
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function outsideTarget(target: Uint32Array, at: number): VfioRangeError {

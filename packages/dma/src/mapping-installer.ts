@@ -142,7 +142,9 @@ export class MappingInstaller {
     const stretch = { offset: 0, iova: plan.iova, bytes: memory.bytes };
     checkWithoutIommu(stretch, this.#options.addressBits);
     this.#ranges.checkFree(stretch);
-    this.#withdrawPromise(mapping);
+    this.#releaseAllocated(mapping);
+    // Nor may the allocator give it to a mapping that waits too, and comes first.
+    if (this.#options.mode === "allocate") this.#claim(mapping, plan.iova);
     this.#promisedRanges.add(stretch);
     this.#promised.set(mapping, stretch);
   }
@@ -295,10 +297,17 @@ export class MappingInstaller {
     const { memory, plan } = mapping;
     const { mode, allocator } = this.#options;
     if (mode !== "allocate") return plan.iova ?? (mode === "physical" ? "physical" : memory.address);
-    const iova = plan.iova ?? allocator.allocate(memory.bytes, this.#alignmentOf(memory));
-    if (plan.iova !== undefined) allocator.claim(plan.iova, memory.bytes);
+    if (plan.iova === undefined)
+      return (mapping.allocated = allocator.allocate(memory.bytes, this.#alignmentOf(memory)));
+    this.#claim(mapping, plan.iova);
+    return plan.iova;
+  }
+
+  /** Takes a fixed IOVA out of what the allocator gives, unless it was promised and so is taken. */
+  #claim(mapping: DmaMapping, iova: bigint): void {
+    if (mapping.allocated !== undefined) return;
+    this.#options.allocator.claim(iova, mapping.memory.bytes);
     mapping.allocated = iova;
-    return iova;
   }
 
   /** Aligned to the memory's pages, the IOMMU can use pages as large. */

@@ -41,6 +41,8 @@ export function encodeMemoryDescription(description: MemoryDescription): Uint8Ar
   const { bytes, pageBytes, table } = description;
   if (!isList((table as Partial<IovaTable> | undefined)?.stretches))
     throw argumentError(table, "an IovaTable");
+  if (!Number.isSafeInteger(bytes) || !Number.isSafeInteger(pageBytes))
+    throw argumentError({ bytes, pageBytes }, "the bytes of memory and of a page, both whole numbers,");
   const segments = table.stretches;
   const values = {
     version: VERSION,

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { errnoOf, openFile, readStrided, systemPageBytes, VfioError } from "@vfio/ioctl-native";
+import { errnoOf, openFile, readStrided, systemPageBytes, undo, VfioError } from "@vfio/ioctl-native";
 import { argumentError } from "./arguments.js";
 import { bigIntOf, HIGH, LOW } from "./halves.js";
 
@@ -24,12 +24,11 @@ const PRESENT = 1 << 31;
 export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes: number): bigint[] {
   const basePage = systemPageBytes();
   checkRange(address, bytes, pageBytes, basePage);
-  using pagemap = openFile(PAGEMAP, { flags: constants.O_RDONLY, hint: openHint });
   // It has an entry for each ordinary page, also where a larger one lies.
   const stride = (pageBytes / basePage) * ENTRY_BYTES;
   const offset = Number(address / BigInt(basePage)) * ENTRY_BYTES;
   const count = bytes / pageBytes;
-  const entries = readStrided(pagemap, { offset, stride, width: ENTRY_BYTES, count }, PAGEMAP);
+  const entries = readPagemap(offset, stride, count);
   // In halves, since a page frame number has 40 bits and BigInt arithmetic would be most of the work.
   const halves = new Uint32Array(entries.buffer);
   const addresses = new Array<bigint>(count);
@@ -43,6 +42,18 @@ export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes:
     addresses[page] = bigIntOf(frame * basePage);
   }
   return addresses;
+}
+
+function readPagemap(offset: number, stride: number, count: number): Uint8Array {
+  const pagemap = openFile(PAGEMAP, { flags: constants.O_RDONLY, hint: openHint });
+  let entries: Uint8Array;
+  try {
+    entries = readStrided(pagemap, { offset, stride, width: ENTRY_BYTES, count }, PAGEMAP);
+  } catch (error) {
+    undo(error, [() => pagemap.close()]);
+  }
+  pagemap.close();
+  return entries;
 }
 
 const HIDDEN_HINT =

@@ -30,12 +30,17 @@ export class RangeAllocator {
    * The lowest free place, taken; `undefined` if there is none.
    * @param bytes at least 1.
    * @param alignment a power of two.
+   * @param isUsable refuses a place for now. Default: none.
    */
-  allocate(bytes: bigint, alignment: bigint): bigint | undefined {
+  allocate(
+    bytes: bigint,
+    alignment: bigint,
+    isUsable: (start: bigint) => boolean = always,
+  ): bigint | undefined {
     return this.#free.firstFit(bytes, (stretch) => {
       const aligned = (stretch.start + alignment - 1n) & -alignment;
       const end = aligned + bytes;
-      if (end > stretch.end) return undefined;
+      if (end > stretch.end || !isUsable(aligned)) return undefined;
       this.#free.replace(stretch, outside(stretch, aligned, end));
       return aligned;
     });
@@ -66,4 +71,8 @@ export class RangeAllocator {
     for (const each of this.#free.overlapping(start, end))
       this.#free.replace(each, outside(each, start, end));
   }
+}
+
+function always(): boolean {
+  return true;
 }

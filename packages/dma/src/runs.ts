@@ -26,7 +26,8 @@ export interface Run {
  * ```
  */
 export function contiguousRuns(addresses: readonly bigint[], pageBytes: number): Run[] {
-  if (!isList(addresses)) throw argumentError(addresses, "a list of addresses");
+  if (!isList(addresses) || typeof (addresses[0] ?? 0n) !== "bigint")
+    throw argumentError(addresses, "a list of addresses, bigints,");
   if (!isPowerOfTwo(pageBytes)) throw argumentError(pageBytes, "a page size, a power of two,");
   const page = bigIntOf(pageBytes);
   const runs: Run[] = [];

@@ -3,6 +3,7 @@ import { errorOf, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
   contiguousRuns,
+  countHugepages,
   decodeMemoryDescription,
   DmaMapper,
   drawIovaSpace,
@@ -81,9 +82,20 @@ const calls: [string, (odd: never) => unknown, RegExp][] = [
   ],
   ["new IovaTable(odd)", (odd) => new IovaTable([odd] as never), /segments/],
   ["table.offsetOf(odd)", (odd) => table().offsetOf(odd), /bigint|mapped at/],
+  ["table.offsetOf(iova, odd)", (odd) => table().offsetOf(0x1000n, odd), /a number, not a bigint|mapped at/],
+  ["table.offsetOfHalves(odd)", (odd) => table().offsetOfHalves(odd, 0), /a number, not a bigint|mapped at/],
+  ["table.iovaOf(odd)", (odd) => table().iovaOf(odd), /a number, not a bigint|segment holds/],
+  ["table.iovaLow(odd)", (odd) => table().iovaLow(odd), /a number, not a bigint|segment holds/],
+  ["table.iovaHigh(0, odd)", (odd) => table().iovaHigh(0, odd), /a number, not a bigint|segment holds/],
+  [
+    "table.iovaInto(words, odd)",
+    (odd) => (table().iovaInto(new Uint32Array(2), 0, odd), table().iovaInto(new Uint32Array(2), odd, 0)),
+    /a number, not a bigint|segment holds|does not fit/,
+  ],
+  ["countHugepages(odd)", (odd) => countHugepages(odd), /bytes of a page, a number/],
   [
     "contiguousRuns(odd)",
-    (odd) => (contiguousRuns(odd, 4096), contiguousRuns([], odd)),
+    (odd) => (contiguousRuns(odd, 4096), contiguousRuns([odd, odd], 4096), contiguousRuns([], odd)),
     /list of addresses|page size/,
   ],
   ["encodeMemoryDescription(odd)", (odd) => encodeMemoryDescription(odd), /description of memory|IovaTable/],
@@ -118,6 +130,26 @@ describe("given what is not what was expected", () => {
     ["new DmaMapper(iommu, 7)", () => new DmaMapper(new FakeIommu(), 7 as never), "options of a DmaMapper"],
     ["map(memory, null)", () => mapper().map(memoryAt([0n]), null as never), "options of a mapping"],
     ["new IovaAllocator(null)", () => new IovaAllocator(null as never), "options of an IovaAllocator"],
+    [
+      "encodeMemoryDescription of half a byte",
+      () => encodeMemoryDescription({ bytes: 1.5, pageBytes: 4096, table: table() }),
+      "both whole numbers",
+    ],
+    [
+      "a table of a segment before its memory",
+      () => new IovaTable([{ offset: -4096, iova: 0n, bytes: 4096 }]),
+      "a list of { offset",
+    ],
+    [
+      "a table of a segment of less than nothing",
+      () => new IovaTable([{ offset: 0, iova: 0n, bytes: -4096 }]),
+      "a list of { offset",
+    ],
+    [
+      "a table of a segment beyond 64 bits",
+      () => new IovaTable([{ offset: 0, iova: 1n << 64n, bytes: 4096 }]),
+      "a list of { offset",
+    ],
     ["drawIovaSpace()", () => drawIovaSpace(undefined as never), "an IOVA space"],
     [
       "an Iommu without unmap()",

@@ -267,6 +267,19 @@ describe.each([16384, 65536])("given a kernel with pages of %i bytes", (page) =>
 });
 
 describe("given a pagemap that cannot be read", () => {
+  it("the failed read is the error, and that the file could not be closed either is told with it", () => {
+    const { close } = realKernel();
+    using _kernel = useReal({
+      preadStrided: () => errnoOf("ENOMEM"),
+      close: (fd) => (close(fd), errnoOf("EIO")),
+    });
+
+    const error = errorOf(() => readPhysicalAddresses(0x1000n, PAGE, PAGE));
+
+    expect(error).toMatchObject({ code: "ENOMEM", suppressed: [{ code: "EIO" }] });
+    expect(error.message).toContain("; and in undoing what was done before: cannot close");
+  });
+
   it.each([
     ["EACCES", "CAP_SYS_ADMIN"],
     ["EPERM", "CAP_SYS_ADMIN"],

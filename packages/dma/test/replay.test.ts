@@ -1,6 +1,6 @@
 import { errorOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { DmaMapper } from "../src/index.js";
+import { DmaMapper, IovaAllocator } from "../src/index.js";
 import { FakeIommu, memoryAt } from "./fake-iommu.js";
 
 describe("given a mapping whose addresses somebody knows", () => {
@@ -179,5 +179,25 @@ describe("given fixed IOVAs that wait for a group", () => {
     mapper.map(memoryAt([0n]), { iova: 0x7000n }).unmap();
 
     expect(mapper.map(memoryAt([0n]), { iova: 0x7000n }).mapped).toBe(false);
+  });
+
+  it("an allocator gives them to no other that waits, also if that one comes first, until they are unmapped", () => {
+    const iommu = new FakeIommu();
+    iommu.ready = false;
+    const allocator = new IovaAllocator();
+    const mapper = new DmaMapper(iommu, { iova: allocator });
+    const chosen = mapper.map(memoryAt([0n]));
+    const fixed = mapper.map(memoryAt([0n]), { iova: 0n });
+    expect(errorOf(() => mapper.map(memoryAt([0n]), { iova: 0n }))).toMatchObject({
+      code: "ERR_VFIO_DMA_OVERLAP",
+    });
+    mapper.map(memoryAt([0n]), { iova: 0x1000n }).unmap();
+
+    iommu.groupJoins();
+    mapper.replay();
+
+    expect([fixed.iovaOf(0), chosen.iovaOf(0)]).toEqual([0n, 0x1000n]);
+    mapper.close();
+    expect(errorOf(() => allocator.release(0n))).toMatchObject({ code: "ERR_VFIO_IOVA_NOT_ALLOCATED" });
   });
 });

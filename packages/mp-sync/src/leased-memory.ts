@@ -8,6 +8,7 @@ import {
   Mapping,
   memoryShortage,
   tryIoctl,
+  undo,
   vfioIoctls,
   vfioStructs,
   type HasFd,
@@ -62,8 +63,7 @@ export class LeasedMemory {
       await ioctlAsync(container, vfioIoctls.VFIO_IOMMU_MAP_DMA, memory.#request);
       return memory;
     } catch (error) {
-      mapping.close();
-      throw error;
+      undo(error, [() => mapping.close()]);
     }
   }
 

@@ -171,6 +171,7 @@ export class ServedClient {
   }
 
   #limitTime(): void {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.#onTimeout(), this.#service.timeoutMs);
   }
 

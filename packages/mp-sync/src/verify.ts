@@ -35,14 +35,14 @@ export const verifyVfioFd: FdVerifier = (file, expected) => {
   if (typeof target === "string" && !pattern(expected).test(target)) throw wrongFd(target, expected);
   // Any folder may hold a file named vfio/7. VFIO's answers are 0 here; other files' ioctls fail.
   const answer = answerOf(file, expected);
-  if (NO_ANSWER.has(answer)) throw unverifiedError(answer, expected);
-  if (answer !== 0)
-    throw wrongFd(`${typeof target === "string" ? target : "a file"}, which is no part of VFIO,`, expected);
+  if (answer === 0) return;
+  if (answer < 0 && !NOT_VFIO.has(answer)) throw unverifiedError(answer, expected);
+  throw wrongFd(`${typeof target === "string" ? target : "a file"}, which is no part of VFIO,`, expected);
 };
 
-/** What VFIO itself may answer, and so says nothing about what the file is. ENODEV is a group's that has gone. */
-const NO_ANSWER: ReadonlySet<number> = new Set(
-  (["EIO", "ENOMEM", "EINTR", "EAGAIN", "ENODEV"] as const).map(errnoOf),
+/** What files answer that know no such request: others, and those that are open for their path alone (O_PATH). */
+const NOT_VFIO: ReadonlySet<number> = new Set(
+  (["ENOTTY", "EINVAL", "EOPNOTSUPP", "ENOSYS", "EBADF"] as const).map(errnoOf),
 );
 
 function unverifiedError(errno: number, expected: ExpectedFd): VfioSystemError {

@@ -189,6 +189,22 @@ describe("the death of a primary", () => {
   });
 });
 
+describe("an fd that is refused while closing fails, too", () => {
+  it("is refused with its reason, and what failed after it is told as well", async () => {
+    await using fake = await FakeDpdkPrimary.start();
+    const verify = (): never => {
+      throw new VfioError("ERR_VFIO_WRONG_FD", "not that one");
+    };
+    using primary = await joinDpdkPrimary({ directory: fake.directory, verify });
+    const { close } = realKernel();
+    const failing = useKernel({ ...realKernel(), close: (fd) => (close(fd), -5) });
+    const error = await errorOf(() => primary.container()).finally(() => failing[Symbol.dispose]());
+
+    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
+    expect(error.message).toMatch(/^not that one; and in undoing what was done before: cannot close/);
+  });
+});
+
 describe("a new primary, which might be of another version, in the middle of a request", () => {
   it.each<[string, string[], number, (kernel: Kernel, onFirst: () => void) => Partial<Kernel>]>([
     [

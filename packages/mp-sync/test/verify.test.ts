@@ -60,8 +60,8 @@ describe("what is behind a received fd", () => {
     expect(error.message).toContain(`the primary sent ${what}, which is no part of VFIO, as `);
   });
 
-  it.each(["EIO", "ENODEV"] as const)(
-    "is not told by a VFIO that answers %s: that is the error",
+  it.each(["EIO", "ENODEV", "ENOMEM", "EMFILE", "EPERM"] as const)(
+    "is not told where the answer is %s: that is the error",
     async (errno) => {
       const error = await errorOf(() => verifyTarget("/dev/vfio/17", group(17), -constants.errno[errno]));
       expect([error.code, error.message.includes("as group 17")]).toEqual([errno, true]);

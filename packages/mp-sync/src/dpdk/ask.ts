@@ -3,6 +3,8 @@ import {
   errnoOf,
   Fd,
   isVfioError,
+  runAll,
+  undo,
   VfioError,
   waitForFd,
   type DatagramSocket,
@@ -79,20 +81,42 @@ async function askOnce(
   question: Question,
   signal: AbortSignal,
 ): Promise<DpdkAnswer | "not ready"> {
-  using reply = PrivateSocket.bind(inquiry.directory, inquiry.owner);
-  const { socket } = reply;
-  await send(socket, inquiry, question, signal);
-  const datagram = await receive(socket, inquiry.dialect.layout.struct.bytes, signal);
-  const files = datagram.fds.map((fd) => new Fd(fd, `${question.what} of the DPDK primary`));
+  const reply = PrivateSocket.bind(inquiry.directory, inquiry.owner);
+  let answer: DpdkAnswer | "not ready";
   try {
-    const value = readReply(inquiry.dialect.layout, question, { ...datagram, fds: files.length });
-    if (value === "not ready") return value;
-    const file = files[0];
-    if (file !== undefined) inquiry.verify(file);
-    files.length = 0;
+    await send(reply.socket, inquiry, question, signal);
+    answer = await receiveAnswer(reply.socket, inquiry, question, signal);
+  } catch (error) {
+    undo(error, [() => reply[Symbol.dispose]()]);
+  }
+  try {
+    reply[Symbol.dispose]();
+    return answer;
+  } catch (error) {
+    undo(error, [() => answer !== "not ready" && answer.file?.close()]);
+  }
+}
+
+async function receiveAnswer(
+  socket: DatagramSocket,
+  { dialect, verify }: DpdkInquiry,
+  question: Question,
+  signal: AbortSignal,
+): Promise<DpdkAnswer | "not ready"> {
+  const datagram = await receive(socket, dialect.layout.struct.bytes, signal);
+  const files = datagram.fds.map((fd) => new Fd(fd, `${question.what} of the DPDK primary`));
+  const closings = files.map((file) => () => file.close());
+  try {
+    const value = readReply(dialect.layout, question, { ...datagram, fds: files.length });
+    if (value === "not ready") {
+      runAll(closings);
+      return value;
+    }
+    const [file] = files;
+    if (file !== undefined) verify(file);
     return { value, file };
-  } finally {
-    for (const file of files) file.close();
+  } catch (error) {
+    undo(error, closings);
   }
 }
 
