@@ -131,8 +131,16 @@ function openContext(path: string, name: string, hint: Hint): SystemCallContext 
   return { syscall: "open", what, path, hint };
 }
 
+/** What is printed of a resource's fd. */
+export interface FdState {
+  /** The descriptor, while it is open. */
+  readonly fd: number | undefined;
+  /** It is closed, or was given away. */
+  readonly closed: boolean;
+}
+
 /** What to print of a resource's fd. */
-export function fdState(file: Fd): { readonly fd: number | undefined; readonly closed: boolean } {
+export function fdState(file: Fd): FdState {
   return { fd: file.closed ? undefined : file.fd, closed: file.closed };
 }
 

@@ -36,8 +36,9 @@ export {
   type ReceivedDatagram,
   type ReceivedPacket,
   type RegisterFunctions,
+  type SocketKind,
 } from "./kernel.js";
-export { closedError, Fd, fdState, openFile, type HasFd, type OpenOptions } from "./fd.js";
+export { closedError, Fd, fdState, openFile, type FdState, type HasFd, type OpenOptions } from "./fd.js";
 export { printAs } from "./printed.js";
 export { Holds } from "./holds.js";
 export { addSuppressed, runAll, undo } from "./run-all.js";
@@ -80,6 +81,7 @@ export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
 export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./wait-limits.js";
 export { DatagramSocket } from "./datagram.js";
+export type { HintOfErrno } from "./local-socket.js";
 export { lockHolder } from "./file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./sysfs.js";

@@ -19,7 +19,7 @@ const INSPECT = Symbol.for("nodejs.util.inspect.custom");
  */
 export function printAs<T extends object>(
   type: { readonly prototype: T; readonly name: string },
-  fields: (object: T) => Readonly<Record<string, unknown>>,
+  fields: (object: T) => object,
 ): void {
   const value = function (this: T): string {
     const shown = listOf(this, fields);
@@ -30,7 +30,7 @@ export function printAs<T extends object>(
 }
 
 /** Whatever the object's state, somebody only wants to see it. */
-function listOf<T>(object: T, fields: (object: T) => Readonly<Record<string, unknown>>): string {
+function listOf<T>(object: T, fields: (object: T) => object): string {
   try {
     const shown = Object.entries(fields(object)).filter(([, value]) => value !== undefined);
     return shown.map(([name, value]) => `${name}: ${textOf(value)}`).join(", ");

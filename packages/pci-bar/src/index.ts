@@ -8,7 +8,7 @@ export { PciRegion, type MapRegionOptions, type MsixTablePolicy, type RegionCont
 export { OpenRegion } from "./open-region.js";
 export type { PollOptions, PollSyncOptions } from "./poll-mask.js";
 export type { MappedWindow, RegionFile, RegionShape } from "./region-backend.js";
-export type { SharedFileData } from "./shared-file.js";
+export type { SharedFile, SharedFileData } from "./shared-file.js";
 export type { MappingWindow, RegionParts, SharedRegion, SharedRegionFile } from "./region-parts.js";
 export { defineRegisters, RegisterTable, type PlacingOptions } from "./register-table.js";
 export { formatDump, type DumpedRegister, type DumpOptions, type SkipReason } from "./register-dump.js";

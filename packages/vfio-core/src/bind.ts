@@ -3,6 +3,7 @@ import {
   checkOptions,
   checkWaitLimits,
   exists,
+  printAs,
   VfioError,
   type WaitLimits,
 } from "@vfio/ioctl-native";
@@ -14,6 +15,10 @@ import { leavesDmaToUser } from "./viability.js";
 
 /** A device at another driver, to be given back. Dispose of it when the device and its group are closed. */
 export class DriverBinding implements Disposable, AsyncDisposable {
+  static {
+    printAs(DriverBinding, (it) => ({ bdf: it.bdf, former: it.former, restored: it.#restored }));
+  }
+
   /** The device's full PCI address. */
   readonly bdf: string;
   /** The driver that the device had before, or `undefined` for none. */
