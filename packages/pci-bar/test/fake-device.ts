@@ -71,6 +71,7 @@ export class FakeDevice {
       watchRef: () => undefined,
       watchUnref: () => undefined,
       close: (fd) => (eventfds.delete(fd) ? 0 : errnoOf("EBADF")),
+      pageBytes: () => 4096,
       map: () => this.#open(mappings),
       mappingLength: () => BAR_BYTES,
       mappingGone: () => (this.memoryGone ? 1 : 0),
