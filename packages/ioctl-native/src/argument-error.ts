@@ -13,14 +13,12 @@ import { VfioRangeError } from "./errors.js";
  * ```
  */
 export function argumentError(what: string, expected: string, value: unknown): VfioRangeError {
-  // No getter and no inspect function of a stranger's object is called.
-  const shown = inspect(value, {
-    depth: -1,
-    customInspect: false,
-    maxStringLength: 60,
-    breakLength: Infinity,
-  });
-  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shown}`);
+  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shownValue(value)}`);
+}
+
+/** A value as messages show it, whatever it is: `7`, `'7'`, `7n`. No getter and no inspect function of it is called. */
+export function shownValue(value: unknown): string {
+  return inspect(value, { depth: -1, customInspect: false, maxStringLength: 60, breakLength: Infinity });
 }
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no object with a whole number as its `fd`. */

@@ -21,7 +21,7 @@ export {
   type Hint,
   type SystemCallContext,
 } from "./errors.js";
-export { argumentError, checkFunction, checkHasFd, checkOptions } from "./argument-error.js";
+export { argumentError, checkFunction, checkHasFd, checkOptions, shownValue } from "./argument-error.js";
 export {
   kernel,
   realKernel,

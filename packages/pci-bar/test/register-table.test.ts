@@ -592,6 +592,8 @@ describe("given a block that is there at several places", () => {
       }
     }
     expect(errorOf(() => BLOCK.on(bar, { base: 0xff0 })).message).toContain("register offset 4100 (width 4)");
+    const text = errorOf(() => BLOCK.on(bar, { base: "8" as unknown as number }));
+    expect(text.message).toContain("register offset '8' (width 4)");
   });
 });
 
