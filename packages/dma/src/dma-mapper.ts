@@ -5,7 +5,6 @@ import {
   VfioError,
   type HasFd,
   type IovaRange,
-  printAs,
 } from "@vfio/ioctl-native";
 import { argumentError, checkObject } from "./arguments.js";
 import { DmaArena, type BufferRequest, type PoolRequest } from "./dma-arena.js";
@@ -87,15 +86,6 @@ interface TellsOfGroups {
  * ```
  */
 export class DmaMapper implements Disposable {
-  static {
-    printAs(DmaMapper, (it) => ({
-      mode: it.mode,
-      addressBits: it.addressBits,
-      mappings: it.#mappings.all.length,
-      closed: it.#closed,
-    }));
-  }
-
   /** How device addresses are chosen. */
   readonly mode: IovaMode;
   /** How many address bits the device drives: no IOVA lies beyond them. */

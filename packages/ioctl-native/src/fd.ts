@@ -133,9 +133,9 @@ function openContext(path: string, name: string, hint: Hint): SystemCallContext 
 
 /** What is printed of a resource's fd. */
 export interface FdState {
-  /** The descriptor, while it is open. */
+  /** The descriptor, until it is closed. */
   readonly fd: number | undefined;
-  /** It is closed, or was given away. */
+  /** Whether it is closed. */
   readonly closed: boolean;
 }
 

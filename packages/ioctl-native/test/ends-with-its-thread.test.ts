@@ -160,7 +160,8 @@ describe("a hold on a mapping", () => {
     const worker = startWorker(
       `const mapping = vfio.Mapping.fromHandle(workerData);
        globalThis.hold = mapping.hold("a worker's device");
-       try { mapping.close(); } catch (error) { port.postMessage(error.code); }`,
+       try { mapping.close(); } catch (error) { port.postMessage(error.code); }
+       await once(port, "message");`,
       mapping.handle,
     );
     expect(await nextMessage(worker)).toBe("ERR_VFIO_MAPPING_IN_USE");
