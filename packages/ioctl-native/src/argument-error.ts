@@ -14,11 +14,11 @@ import type { HasFd } from "./fd.js";
  * ```
  */
 export function argumentError(what: string, expected: string, value: unknown): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shown(value)}`);
+  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shownValue(value)}`);
 }
 
-/** Whatever it is, as text: `String()` throws for some. No getter or inspect function of a stranger's object is called. */
-export function shown(value: unknown): string {
+/** A value as messages show it, whatever it is: `7`, `'7'`, `7n`. No getter and no inspect function of it is called. */
+export function shownValue(value: unknown): string {
   return inspect(value, { depth: -1, customInspect: false, maxStringLength: 60, breakLength: Infinity });
 }
 

@@ -1,4 +1,4 @@
-import { argumentError, shown } from "./argument-error.js";
+import { argumentError, shownValue } from "./argument-error.js";
 import { errnoOf, VfioError, VfioRangeError } from "./errors.js";
 import { closedError } from "./fd.js";
 import { kernel, type BulkRegisterFunctions } from "./kernel.js";
@@ -180,7 +180,7 @@ export function registerOffsetError(access: {
   const what = count === 1 ? `width ${width}` : `width ${width}, ${count} of them`;
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_OFFSET",
-    `register offset ${shown(offset)} (${what}) must be a multiple of its width and lie within ${name} (${bytes} bytes)`,
+    `register offset ${shownValue(offset)} (${what}) must be a multiple of its width and lie within ${name} (${bytes} bytes)`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { shown } from "./argument-error.js";
+import { shownValue } from "./argument-error.js";
 import { check, VfioRangeError } from "./errors.js";
 import { Fd, type HasFd, fdState } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -101,6 +101,6 @@ export class EventFd implements HasFd, Disposable {
 function countError(count: unknown): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_EVENTFD_COUNT",
-    `an eventfd is signalled with a whole number from 0, not ${shown(count)}`,
+    `an eventfd is signalled with a whole number from 0, not ${shownValue(count)}`,
   );
 }

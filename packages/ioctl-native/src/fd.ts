@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { shown } from "./argument-error.js";
+import { shownValue } from "./argument-error.js";
 import { check, VfioError, VfioRangeError, type Hint, type SystemCallContext } from "./errors.js";
 import { kernel } from "./kernel.js";
 import { printAs } from "./printed.js";
@@ -39,9 +39,9 @@ export class Fd implements HasFd, Disposable {
    * @param name what it is, for error messages: "IOMMU group 5". Default: its number.
    * @throws VfioRangeError `ERR_VFIO_FD` for what no file descriptor can be.
    */
-  constructor(fd: number, name = `fd ${shown(fd)}`) {
+  constructor(fd: number, name = `fd ${shownValue(fd)}`) {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
-      throw new VfioRangeError("ERR_VFIO_FD", `${shown(fd)} cannot be the file descriptor of ${name}`);
+      throw new VfioRangeError("ERR_VFIO_FD", `${shownValue(fd)} cannot be the file descriptor of ${name}`);
     }
     this.#fd = fd;
     this.#name = name;

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { checkObject, fdOf, shown } from "./argument-error.js";
+import { checkObject, fdOf, shownValue } from "./argument-error.js";
 import { check, VfioError, VfioRangeError } from "./errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "./kernel.js";
@@ -94,7 +94,7 @@ function checkSpan(bytes: number, offset: number, name: string): void {
   if (isSize(bytes) && isSize(offset) && isSize(offset + bytes)) return;
   throw new VfioRangeError(
     "ERR_VFIO_IO_RANGE",
-    `${shown(bytes)} bytes at offset ${shown(offset)} of ${name}: both must be whole numbers from 0`,
+    `${shownValue(bytes)} bytes at offset ${shownValue(offset)} of ${name}: both must be whole numbers from 0`,
   );
 }
 

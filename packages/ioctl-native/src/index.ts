@@ -21,7 +21,7 @@ export {
   type Hint,
   type SystemCallContext,
 } from "./errors.js";
-export { argumentError, checkFunction, checkHasFd, checkOptions } from "./argument-error.js";
+export { argumentError, checkFunction, checkHasFd, checkOptions, shownValue } from "./argument-error.js";
 export {
   kernel,
   realKernel,
@@ -38,7 +38,6 @@ export {
   type RegisterFunctions,
   type SocketKind,
 } from "./kernel.js";
-export type { HintOfErrno } from "./local-socket.js";
 export { closedError, Fd, fdState, openFile, type FdState, type HasFd, type OpenOptions } from "./fd.js";
 export { printAs } from "./printed.js";
 export { Holds } from "./holds.js";
@@ -82,6 +81,7 @@ export { EventFd } from "./eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
 export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./wait-limits.js";
 export { DatagramSocket } from "./datagram.js";
+export type { HintOfErrno } from "./local-socket.js";
 export { lockHolder } from "./file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./sysfs.js";

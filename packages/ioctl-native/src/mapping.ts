@@ -1,5 +1,5 @@
 import { constants } from "node:buffer";
-import { checkObject, checkText, fdOf, shown } from "./argument-error.js";
+import { checkObject, checkText, fdOf, shownValue } from "./argument-error.js";
 import {
   check,
   errnoOf,
@@ -147,7 +147,7 @@ export class Mapping implements Disposable {
    * memory stays for those that still have it.
    * @param handle the number from the other thread's {@link Mapping.handle}.
    */
-  static fromHandle(handle: number, name = `mapping ${shown(handle)}`): Mapping {
+  static fromHandle(handle: number, name = `mapping ${shownValue(handle)}`): Mapping {
     checkText("the name of a mapping", name);
     check(kernel().joinMapping(handle), () => noSuchMapping(name));
     return new Mapping(handle, name, false);
@@ -292,7 +292,7 @@ function checkRange(bytes: number, offset: number, name: string): void {
   if (areWhole && bytes > 0 && offset >= 0 && offset % systemPageBytes() === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `cannot map ${shown(bytes)} bytes at offset ${shown(offset)} of ${name}: both must be whole numbers, ` +
+    `cannot map ${shownValue(bytes)} bytes at offset ${shownValue(offset)} of ${name}: both must be whole numbers, ` +
       `the length above 0 and the offset a multiple of the page size, ${systemPageBytes()}`,
   );
 }
@@ -303,7 +303,7 @@ function checkAddress(address: bigint | undefined, name: string): void {
   if (isPage && BigInt.asUintN(64, address) === address) return;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `cannot map ${name} at the address ${shown(address)}: it must be a bigint above 0 and a multiple of the page size, ` +
+    `cannot map ${name} at the address ${shownValue(address)}: it must be a bigint above 0 and a multiple of the page size, ` +
       String(systemPageBytes()),
   );
 }
@@ -319,7 +319,7 @@ function checkedLength({ bytes: all, name }: Mapping, offset: number, bytes: num
   if (isOffset && isLength(length) && offset + length <= all) return length;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
-    `there are no ${bytes === undefined ? "" : `${shown(bytes)} `}bytes at offset ${shown(offset)} of ${name} (${all} bytes), ` +
+    `there are no ${bytes === undefined ? "" : `${shownValue(bytes)} `}bytes at offset ${shownValue(offset)} of ${name} (${all} bytes), ` +
       "or the offset is no multiple of 8",
   );
 }

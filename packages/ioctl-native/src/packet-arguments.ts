@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { shown } from "./argument-error.js";
+import { shownValue } from "./argument-error.js";
 import { VfioRangeError } from "./errors.js";
 
 const MAX_PACKET = 16 * 2 ** 20;
@@ -20,7 +20,7 @@ export function checkRoom(maxBytes: number, maxFds: number): void {
 /** Refuses what is no whole number from 0 to `most`: `ERR_VFIO_PACKET_ARGUMENT`. */
 export function checkCount(name: string, value: number, most: number): void {
   if (Number.isInteger(value) && value >= 0 && value <= most) return;
-  throw argumentError(`${name} must be a whole number from 0 to ${most}, not ${shown(value)}`);
+  throw argumentError(`${name} must be a whole number from 0 to ${most}, not ${shownValue(value)}`);
 }
 
 function argumentError(problem: string): VfioRangeError {

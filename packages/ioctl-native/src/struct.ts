@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { argumentError, shown } from "./argument-error.js";
+import { argumentError, shownValue } from "./argument-error.js";
 import { VfioRangeError } from "./errors.js";
 
 /** A field's type in the kernel's headers. */
@@ -95,7 +95,7 @@ export class Struct<F extends Record<string, Field>> {
     if (field !== undefined) return field;
     throw new VfioRangeError(
       "ERR_VFIO_STRUCT_VALUE",
-      `struct ${this.name} has no field ${typeof name === "string" ? name : shown(name)}`,
+      `struct ${this.name} has no field ${typeof name === "string" ? name : shownValue(name)}`,
     );
   }
 }
@@ -116,13 +116,16 @@ function fits(value: unknown, type: FieldType): value is number | bigint {
 }
 
 function valueError(field: string, type: FieldType, value: unknown): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_STRUCT_VALUE", `${field} is a ${type} and cannot hold ${shown(value)}`);
+  return new VfioRangeError(
+    "ERR_VFIO_STRUCT_VALUE",
+    `${field} is a ${type} and cannot hold ${shownValue(value)}`,
+  );
 }
 
 function boundsError(struct: { name: string; bytes: number }, room: number, at: number): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_STRUCT_BOUNDS",
-    `struct ${struct.name} (${struct.bytes} bytes) does not fit into ${String(room)} bytes at offset ${shown(at)}`,
+    `struct ${struct.name} (${struct.bytes} bytes) does not fit into ${String(room)} bytes at offset ${shownValue(at)}`,
   );
 }
 

@@ -1,4 +1,4 @@
-import { checkOptions, shown } from "./argument-error.js";
+import { checkOptions, shownValue } from "./argument-error.js";
 import { isError, messageOf, VfioError, VfioRangeError } from "./errors.js";
 
 /** How long and until when to wait. */
@@ -20,7 +20,7 @@ export function checkWaitLimits(limits: WaitLimits = {}): void {
   if (timeoutMs !== undefined && !(typeof timeoutMs === "number" && timeoutMs >= 0)) {
     throw new VfioRangeError(
       "ERR_VFIO_WAIT_ARGUMENT",
-      `timeoutMs must be a number from 0, not ${shown(timeoutMs)}`,
+      `timeoutMs must be a number from 0, not ${shownValue(timeoutMs)}`,
     );
   }
   if (signal === undefined) return;

@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { vfioConstants, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { checkFd, checkObject, describe } from "./argument-checks.js";
 import { isDeviceName, type DeviceEntry } from "./device-entry.js";
@@ -83,7 +84,7 @@ export class Shared implements ExchangeOffer {
     if (this.#memories.size === MAX_MEMORIES)
       throw memoryError(`${MAX_MEMORIES} memories are shared already: that is the limit`);
     checkFd(file, "a shared memory");
-    if (!(description instanceof Uint8Array))
+    if (!types.isUint8Array(description))
       throw memoryError(`a memory's description is a Uint8Array, not ${describe(description)}`);
     if (description.length > MAX_DESCRIPTION_BYTES) {
       throw memoryError(

@@ -376,6 +376,6 @@ export class PciDevice implements Disposable {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw closedError(`the PCI functions of ${nameOf(this.#device)}`);
+    if (this.#closed) throw closedError(`the PciDevice of ${nameOf(this.#device)}`);
   }
 }

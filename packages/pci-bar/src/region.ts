@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import {
   argumentError,
   checkArray,
@@ -58,7 +59,7 @@ export function readRegionInfo(device: VfioDevice, index: number): RegionInfo {
  * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS`, `ERR_VFIO_ARGUMENT`.
  */
 export function decodeRegionInfo(answer: Uint8Array): RegionInfo {
-  if (!(answer instanceof Uint8Array)) throw argumentError("the region info", "a Uint8Array", answer);
+  if (!types.isUint8Array(answer)) throw argumentError("the region info", "a Uint8Array", answer);
   const { index, flags, size, offset, cap_offset } = vfioStructs.vfio_region_info.decode(answer);
   const has = (flag: number): boolean => (flags & flag) !== 0;
   const chain = has(vfioConstants.VFIO_REGION_INFO_FLAG_CAPS) ? walkCapabilities(answer, cap_offset) : [];

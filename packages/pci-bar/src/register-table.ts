@@ -97,8 +97,6 @@ function checkPlace(region: unknown, options: PlacingOptions): void {
   const isRegion = typeof region === "object" && region !== null && "read32" in region && "bytes" in region;
   if (!isRegion) throw argumentError("the region", "an open region", region);
   checkOptions("the options of a register table", options);
-  if (options.base !== undefined && typeof options.base !== "number")
-    throw argumentError("base", "a number of bytes", options.base);
 }
 
 function checkFits(
@@ -106,7 +104,8 @@ function checkFits(
   { name, bytes }: RegisterRegion,
   base: number,
 ): void {
-  const last = base + offset + (count - 1) * stride;
+  // What is no number is shown as it is.
+  const last = typeof base === "number" ? base + offset + (count - 1) * stride : base;
   const isPlace = Number.isSafeInteger(base) && base >= 0 && base % (width / 8) === 0;
   if (isPlace && last + width / 8 <= bytes) return;
   throw registerOffsetError({ offset: last, width: width / 8, name, bytes });

@@ -322,7 +322,7 @@ describe("given a PciDevice that is closed, on a device that is not", () => {
     const error = errorOf(call);
 
     expect(error).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(error.message).toContain("the PCI functions of 0000:00:10.0 is closed");
+    expect(error.message).toContain("the PciDevice of 0000:00:10.0 is closed");
     expect(fake.command).toBe(MEMORY_SPACE);
     expect(fake.calls).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { isVfioError, useKernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import * as pciBar from "../src/index.js";
@@ -40,8 +41,7 @@ async function withoutCode(calls: Readonly<Record<string, Call>>): Promise<strin
       try {
         await (call as (value: unknown) => unknown)(value);
       } catch (error) {
-        if (!isVfioError(error))
-          plain.push(`${name}(${typeof value === "symbol" ? "Symbol" : String(value)}): ${String(error)}`);
+        if (!isVfioError(error)) plain.push(`${name}(${inspect(value)}): ${String(error)}`);
       }
     }
   return plain;

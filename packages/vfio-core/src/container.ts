@@ -215,7 +215,7 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
     const numbers = this.groups.map((group) => group.number).join(", ");
     throw new VfioError(
       "ERR_VFIO_CONTAINER_IN_USE",
-      `cannot close the container: it still has group ${numbers}`,
+      `cannot close the container: it still has ${this.#groups.size === 1 ? "group" : "groups"} ${numbers}`,
       { hint: "Close its groups first" },
     );
   }

@@ -211,7 +211,7 @@ function absentError(number: number): VfioError | undefined {
   return new VfioError(
     "ERR_VFIO_GROUP_NOT_BOUND",
     `no device of IOMMU group ${number} is bound to VFIO: ${list}`,
-    { hint: bindHint(members.find(isNoBridge)?.bdf ?? "<BDF>") },
+    { hint: bindHint(members.find(isNoBridge)) },
   );
 }
 
@@ -225,16 +225,18 @@ function notBoundError(bdf: string, driver: string | undefined): VfioError {
     "ERR_VFIO_DEVICE_NOT_BOUND",
     `PCI device ${bdf} is bound to ${driver ?? "no driver"}, not to VFIO`,
     {
-      hint: bindHint(bdf),
+      hint: bindHint({ bdf, driver }),
     },
   );
 }
 
-function bindHint(bdf: string): string {
+/** Commands to paste, so nothing in them depends on what the reader finds. */
+function bindHint(device: Pick<PciDeviceInfo, "bdf" | "driver"> | undefined): string {
+  const { bdf, driver } = device ?? { bdf: "<BDF>", driver: undefined };
+  const unbind = driver === undefined ? "" : `echo ${bdf} > /sys/bus/pci/devices/${bdf}/driver/unbind; `;
   return (
     `Bind it: modprobe vfio-pci; echo vfio-pci > /sys/bus/pci/devices/${bdf}/driver_override; ` +
-    `echo ${bdf} > /sys/bus/pci/devices/${bdf}/driver/unbind (if it has a driver); ` +
-    `echo ${bdf} > /sys/bus/pci/drivers_probe`
+    `${unbind}echo ${bdf} > /sys/bus/pci/drivers_probe`
   );
 }
 

@@ -1,4 +1,12 @@
-import { exists, listFolder, readLinkName, readSysfs, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import {
+  exists,
+  listFolder,
+  readLinkName,
+  readSysfs,
+  shownValue,
+  VfioError,
+  VfioRangeError,
+} from "@vfio/ioctl-native";
 import { normalizeBdf } from "./bdf.js";
 
 /** Where sysfs has a folder for each PCI device. */
@@ -106,7 +114,7 @@ export function checkGroupNumber(group: unknown): void {
   if (typeof group === "number" && Number.isInteger(group) && group >= 0 && group < 2 ** 31) return;
   throw new VfioRangeError(
     "ERR_VFIO_GROUP_NUMBER",
-    `the number of an IOMMU group is a whole number from 0 to 2^31 - 1, not ${String(group)}`,
+    `the number of an IOMMU group is a whole number from 0 to 2^31 - 1, not ${shownValue(group)}`,
   );
 }
 

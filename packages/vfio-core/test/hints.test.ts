@@ -88,6 +88,19 @@ describe("given a group without a node", () => {
     expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_BOUND" });
     expect(error.message).toContain(`${BRIDGE} (no driver), ${DEVICE} (e1000e)`);
     expect(error.hint).toContain(`devices/${DEVICE}/driver_override`);
+    expect(error.hint).toContain(`echo ${DEVICE} > /sys/bus/pci/devices/${DEVICE}/driver/unbind; `);
+  });
+
+  it("and whose device has no driver: nothing is to be unbound", () => {
+    const unbound: Kernel = machine();
+    const readLink: Kernel["readLink"] = (link) =>
+      link.endsWith("/driver") ? errnoOf("ENOENT") : unbound.readLink(link);
+    const error = openingFails({ ...unbound, readLink }, "ENOENT");
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_BOUND" });
+    expect(error.hint).toContain(
+      `devices/${DEVICE}/driver_override; echo ${DEVICE} > /sys/bus/pci/drivers_probe`,
+    );
   });
 
   it("and nothing of it can be read: ENOENT is told, and no more", () => {
@@ -229,5 +242,12 @@ describe("given a container whose IOMMU is asked for", () => {
     expect(infoFails("EINVAL").hint).toContain("add a group first");
     expect(infoFails("EIO")).toMatchObject({ code: "EIO", ioctl: "VFIO_IOMMU_GET_INFO" });
     expect(infoFails("EIO").hint).toBeUndefined();
+  });
+});
+
+it("given a number of a group as text, the message shows that it is text", () => {
+  expect(errorOf(() => Group.open("7" as unknown as number))).toMatchObject({
+    code: "ERR_VFIO_GROUP_NUMBER",
+    message: "the number of an IOMMU group is a whole number from 0 to 2^31 - 1, not '7'",
   });
 });

@@ -1,8 +1,9 @@
 import { accessSync, constants } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import type { Accelerator } from "./lab-options.js";
+import { makeFolder } from "./make-folder.js";
 
 /** Boots the lab's machine with KVM and says whether it came up. */
 export type KvmProbe = () => Promise<boolean>;
@@ -21,7 +22,7 @@ export async function chooseAccelerator(
   const known = await readVerdict(file);
   if (known !== undefined) return known;
   const accelerator = (await probe()) ? "kvm" : "tcg";
-  await mkdir(cache, { recursive: true });
+  await makeFolder(cache);
   await writeFile(file, `${JSON.stringify({ hostKernel: os.release(), accelerator })}\n`);
   return accelerator;
 }

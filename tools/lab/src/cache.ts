@@ -1,8 +1,10 @@
-import { mkdir, mkdtemp, rename, rm } from "node:fs/promises";
+import { mkdtemp, rename, rm } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import type { Host } from "./host.js";
+import { isErrno } from "./is-errno.js";
 import { LabError } from "./lab-error.js";
+import { makeFolder } from "./make-folder.js";
 
 /** The lab's folder in the user's cache directory: kernel, initrd, and what was found out about this host. */
 export function cacheDirectory(host: Pick<Host, "env">): string {
@@ -14,7 +16,7 @@ export function cacheDirectory(host: Pick<Host, "env">): string {
 
 /** Refuses to start what would fill the disk. */
 export async function requireFreeSpace(host: Host, directory: string, bytes: number): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   const free = await host.freeBytes(directory);
   if (free >= bytes) return;
   throw diskFull(
@@ -48,7 +50,7 @@ export async function makeDirectoryAtOnce(
   target: string,
   fill: (directory: string) => Promise<void>,
 ): Promise<void> {
-  await mkdir(path.dirname(target), { recursive: true });
+  await makeFolder(path.dirname(target));
   const draft = await mkdtemp(`${target}.draft-`);
   try {
     await fill(draft);
@@ -61,9 +63,4 @@ export async function makeDirectoryAtOnce(
   } finally {
     await rm(draft, { recursive: true, force: true });
   }
-}
-
-/** True for a system error with one of these codes. */
-export function isErrno(error: unknown, ...codes: string[]): boolean {
-  return error instanceof Error && "code" in error && codes.includes(String(error.code));
 }

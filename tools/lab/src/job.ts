@@ -1,7 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { devicesForVfio } from "./devices.js";
+import { makeFolder } from "./make-folder.js";
 import { OPTION_ROM_FILE, optionRom } from "./option-rom.js";
 import { shellCommand, shellQuote } from "./shell-quote.js";
 
@@ -54,7 +55,7 @@ function pathToNode(folders: string | undefined): string | undefined {
 
 /** Writes the files the guest reads: settings.sh for its init, command.sh for the command, the ROM that a device has. */
 export async function writeJob(directory: string, job: Job): Promise<void> {
-  await mkdir(directory, { recursive: true });
+  await makeFolder(directory);
   await writeFile(path.join(directory, "settings.sh"), settingsScript(job));
   await writeFile(path.join(directory, "command.sh"), commandScript(job));
   await writeFile(path.join(directory, OPTION_ROM_FILE), optionRom());

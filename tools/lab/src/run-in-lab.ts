@@ -1,4 +1,4 @@
-import { mkdir, realpath, stat } from "node:fs/promises";
+import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
 import { chooseAccelerator } from "./accelerator.js";
 import { runSession, type SessionResult } from "./guest-session.js";
@@ -6,6 +6,7 @@ import { guestEnvironment, writeJob, type Job } from "./job.js";
 import { LabError } from "./lab-error.js";
 import type { Accelerator, LabOptions, LabResult } from "./lab-options.js";
 import type { MachinePlan } from "./machine.js";
+import { makeFolder } from "./make-folder.js";
 import { prepareLab, type PreparedLab } from "./prepare-lab.js";
 import { withLabErrors } from "./system-failure.js";
 
@@ -65,7 +66,7 @@ export async function readRequest(command: readonly string[], options: LabOption
     throw badArgument("The command is empty", 'Pass a program and its arguments, such as ["uname", "-a"].');
   const outputDirectory =
     options.outputDirectory === undefined ? undefined : path.resolve(options.outputDirectory);
-  if (outputDirectory !== undefined) await mkdir(outputDirectory, { recursive: true });
+  if (outputDirectory !== undefined) await makeFolder(outputDirectory);
   const cwd = await existingFolder(options.cwd ?? process.cwd());
   const shows = await Promise.all((options.shows ?? []).map(existingFolder));
   return {

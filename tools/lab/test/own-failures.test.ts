@@ -41,6 +41,11 @@ describe("the lab's own failures end with 125, whatever they are", () => {
       ["--output", "/etc/passwd/x", "--", "true"],
       "/etc/passwd/x cannot be used (mkdir: ENOTDIR)",
     ],
+    [
+      "an output where there are no folders to make, for which Node's recursive mkdir() never ends",
+      ["--output", "/proc/x/y", "--", "true"],
+      "/proc/x cannot be used (mkdir: ENOENT)",
+    ],
   ])("%s", async (_what, args, message) => {
     expect(await vfioLab(...args)).toBe(125);
     expect(said).toContain(message);

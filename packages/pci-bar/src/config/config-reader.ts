@@ -1,3 +1,4 @@
+import { types } from "node:util";
 import { argumentError, VfioRangeError } from "@vfio/ioctl-native";
 
 /** What the capability walkers and decoders need: any config space, or a picture of one. */
@@ -28,7 +29,7 @@ export class ConfigPicture implements SizedConfig {
 
   /** @param picture the config space from its first byte; not copied. */
   constructor(picture: Uint8Array) {
-    if (!(picture instanceof Uint8Array)) throw argumentError("the picture", "a Uint8Array", picture);
+    if (!types.isUint8Array(picture)) throw argumentError("the picture", "a Uint8Array", picture);
     this.#view = new DataView(picture.buffer, picture.byteOffset, picture.byteLength);
   }
 
