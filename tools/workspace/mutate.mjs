@@ -81,12 +81,11 @@ async function mutate(options) {
   const copy = await ChangedCopy.make(root, PACKAGES, signal);
   try {
     for (const [name, places] of chosen) {
-      const unchangedMs = await copy.unchanged(name, signal);
-      process.stderr.write(
-        `${name}: ${places.length} changes; its tests take ${seconds(unchangedMs / 1000)}\n`,
-      );
+      const parts = await copy.unchanged(name, signal);
+      const times = parts.map(({ ms }) => seconds(ms / 1000)).join(", then ");
+      process.stderr.write(`${name}: ${places.length} changes; its test files take ${times}\n`);
       for (const place of places) {
-        const row = await copy.try(name, place, { unchangedMs, signal });
+        const row = await copy.try(name, place, { parts, signal });
         rows.push(row);
         process.stderr.write(
           `  ${row.outcome.padEnd(9)} ${seconds(row.seconds).padStart(7)}  ${line(row)}\n`,

@@ -1,5 +1,5 @@
 /** Which of the two 32-bit words of a 64-bit number in memory is the lower, and which the upper half. */
-export const [LOW, HIGH] = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1 ? [0, 1] : [1, 0];
+export const [LOW = NaN, HIGH = NaN] = new Uint8Array(new Uint16Array([0x0100]).buffer);
 
 const quad = new BigUint64Array(1);
 const words = new Uint32Array(quad.buffer);

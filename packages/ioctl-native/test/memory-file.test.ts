@@ -1,8 +1,8 @@
-import { constants, fstatSync, mkdtempSync, rmdirSync } from "node:fs";
+import { constants, fstatSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { inspect } from "node:util";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   createMemoryFile,
   Fd,
@@ -18,8 +18,9 @@ import {
   type FilesystemInfo,
   type MemoryFailure,
 } from "../src/index.js";
+import { isOrdinaryMemory } from "../src/memory-file.js";
 import { errorOf } from "./support/errors.js";
-import { fdsStayAsTheyWere } from "./support/leaks.js";
+import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";
 
 const PAGE = 4096;
 const HUGE = 2 * 2 ** 20;
@@ -113,6 +114,60 @@ describe("a directory for hugepages", () => {
     expect(error.hint).toContain("mount -t hugetlbfs -o pagesize=1073741824");
   });
 
+  describe("that is a hugetlbfs", () => {
+    const filesystem = (): FilesystemInfo => ({
+      type: HUGETLBFS_MAGIC,
+      blockBytes: HUGE,
+      blocks: 0,
+      freeBlocks: 0,
+    });
+    let folder = "";
+    beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), "vfio-hugetlbfs-"))));
+    afterEach(() => rmSync(folder, { recursive: true }));
+
+    it("gives a file of its own, which has its size and no name from the beginning", () => {
+      using _kernel = useKernel({ ...realKernel(), filesystem });
+      using file = createMemoryFile({ bytes: 2 * HUGE, pageBytes: HUGE, directory: folder });
+      using other = createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder });
+      expect(fstatSync(file.fd)).toMatchObject({ size: 2 * HUGE, nlink: 0 });
+      expect(fstatSync(other.fd)).toMatchObject({ size: HUGE, nlink: 0 });
+      expect(readdirSync(folder)).toEqual([]);
+    });
+
+    it("and lets no file be removed: the error names it, and its fd is closed", () => {
+      const unlink = (): number => -1; // EPERM
+      using _kernel = useKernel({ ...realKernel(), filesystem, unlink });
+      const before = openFds();
+      const error = errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder }));
+      const [name = ""] = readdirSync(folder);
+      expect(error).toMatchObject({ code: "EPERM", syscall: "unlink", path: path.join(folder, name) });
+      expect(openFds()).toEqual(before);
+    });
+
+    it("and lets no file be made: the hint is told of it", () => {
+      const open = (): number => -28; // ENOSPC
+      using _kernel = useKernel({ ...realKernel(), filesystem, open });
+      const hint = ({ syscall, errno }: MemoryFailure): string => `${syscall} ${errno}`;
+      const options = { bytes: HUGE, pageBytes: HUGE, directory: folder, hint };
+      expect(errorOf(() => createMemoryFile(options))).toMatchObject({ code: "ENOSPC", hint: "open -28" });
+    });
+
+    it("whose file cannot have its size is left without it", () => {
+      const truncate = (): number => -27; // EFBIG
+      using _kernel = useKernel({ ...realKernel(), filesystem, truncate });
+      const before = openFds();
+      expect(
+        errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder })),
+      ).toMatchObject({ code: "EFBIG", syscall: "ftruncate" });
+      expect([readdirSync(folder), openFds()]).toEqual([[], before]);
+    });
+  });
+
+  it.each(["", 7, null])("of %j is refused, which is no path", (directory) => {
+    const options = { bytes: HUGE, pageBytes: HUGE, directory: directory as string };
+    expect(errorOf(() => createMemoryFile(options))).toMatchObject({ code: "ERR_VFIO_NOT_HUGETLBFS" });
+  });
+
   it("that is an ordinary folder is refused: its pages would be a disk's", () => {
     const error = errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: tmpdir() }));
     expect(error.code).toBe("ERR_VFIO_NOT_HUGETLBFS");
@@ -170,6 +225,28 @@ describe("a file that came from somebody else", () => {
       ]);
     },
   );
+
+  it.each([
+    [HUGETLBFS_MAGIC, HUGE],
+    [0x01021994, PAGE],
+  ])("in a filesystem of type %i has pages of %i bytes", (type, expected) => {
+    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    const filesystemOf = (): FilesystemInfo => ({ type, blockBytes: HUGE, blocks: 0, freeBlocks: 0 });
+    using _kernel = useKernel({ ...realKernel(), filesystemOf });
+    expect([pageBytesOf(file), isOrdinaryMemory(file)]).toEqual([expected, expected === PAGE]);
+  });
+
+  it("whose filesystem cannot be asked is an error, where its page size is wanted", () => {
+    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    using _kernel = useKernel({ ...realKernel(), filesystemOf: () => -5 });
+    expect(errorOf(() => pageBytesOf(file))).toMatchObject({ code: "EIO", syscall: "fstatfs" });
+    expect(isOrdinaryMemory(file)).toBe(false);
+  });
+
+  it("on a disk is no ordinary memory: taking its pages uses up none", () => {
+    using file = openFile("/etc/hostname", { flags: constants.O_RDONLY });
+    expect(isOrdinaryMemory(file)).toBe(false);
+  });
 
   it("that is not open is EBADF", () => {
     expect(errorOf(() => sizeGuaranteeOf({ fd: 2 ** 30 })).code).toBe("EBADF");

@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { EventFd, VfioError, waitForFd } from "../src/index.js";
 import { errorOf, rejectionOf } from "./support/errors.js";
@@ -77,6 +78,31 @@ describe("waiting for an fd", () => {
     await expect(wait).rejects.toMatchObject({ name: "AbortError" });
     event.signal();
     await waitForFd(event, { signal: new AbortController().signal });
+  });
+
+  it("one listener serves all who wait with a signal, and goes with the last of them", async () => {
+    const { signal } = new AbortController();
+    using first = EventFd.create();
+    using second = EventFd.create();
+    const waits = [first, second].map((event) => waitForFd(event, { signal, timeoutMs: 10_000 }));
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    first.signal();
+    await waits[0];
+    expect(getEventListeners(signal, "abort")).toHaveLength(1);
+    second.signal();
+    await waits[1];
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  it("one signal ends all who wait with it", async () => {
+    const controller = new AbortController();
+    using event = EventFd.create();
+    const waits = [1, 2].map(() => waitForFd(event, { signal: controller.signal }));
+    const reason = new Error("enough");
+    controller.abort(reason);
+    const rejected = { status: "rejected", reason };
+    expect(await Promise.allSettled(waits)).toEqual([rejected, rejected]);
+    expect(getEventListeners(controller.signal, "abort")).toEqual([]);
   });
 
   it("aborted with something that is no error ends with one that says it", async () => {

@@ -34,22 +34,71 @@ function registers(seed: number): Uint32Array {
   });
 }
 
+/** A made-up config space: its registers, and which capabilities lie in them. */
+interface Recipe {
+  readonly words: Uint32Array;
+  readonly isBridge: boolean;
+  readonly standard: readonly Kind[];
+  readonly extended: readonly Kind[];
+}
+
 /** A config space whose lists are sound and whose registers hold anything. */
 export const soundConfigSpaces: fc.Arbitrary<Uint8Array> = fc
   .record({
-    seed: fc.integer(),
+    words: fc.integer().map(registers),
     isBridge: fc.boolean(),
     standard: fc.shuffledSubarray([...STANDARD]),
     extended: fc.shuffledSubarray([...EXTENDED]),
   })
-  .map(({ seed, isBridge, standard, extended }) => {
-    const view = new DataView(registers(seed).buffer);
-    fixHeader(view, isBridge);
-    placeStandard(view, standard);
-    // Without PCI Express it does not look for extended capabilities.
-    placeExtended(view, standard.some(([id]) => id === 0x10) ? extended : []);
-    return new Uint8Array(view.buffer);
-  });
+  .map(soundConfigSpace);
+
+function soundConfigSpace({ words, isBridge, standard, extended }: Recipe): Uint8Array {
+  const view = new DataView(words.buffer);
+  fixHeader(view, isBridge);
+  placeStandard(view, standard);
+  // Without PCI Express it does not look for extended capabilities.
+  placeExtended(view, standard.some(([id]) => id === 0x10) ? extended : []);
+  return new Uint8Array(view.buffer);
+}
+
+/**
+ * Some of those, the same ones always, each with every capability: noise for each type of port; and root ports in which
+ * all registers repeat the same four bits, so that every field of up to four bits has each of its values.
+ * What lspci reads in them is in `fixtures`.
+ */
+export const recordedConfigSpaces: readonly Uint8Array[] = [
+  ...Array.from({ length: 12 }, (_, type) => recorded(noise((type + 1) * 0x9e37_79b9, 1024), type)),
+  ...Array.from({ length: 16 }, (_, bits) => recorded(new Uint32Array(1024).fill(bits * 0x1111_1111), 4)),
+];
+
+function recorded(words: Uint32Array, portType: number): Uint8Array {
+  const isBridge = [4, 6, 7].includes(portType);
+  const picture = soundConfigSpace({ words, isBridge, standard: STANDARD.toReversed(), extended: EXTENDED });
+  const first = picture[0x34] ?? 0;
+  const express = picture.findIndex((id, at) => at >= first && at % 4 === 0 && id === 0x10);
+  picture[express + 2] = (portType << 4) | 2;
+  picture[express + 3] = 1;
+  return picture;
+}
+
+/** Config spaces with a single capability that is not decoded, behind PCI Express where it is an extended one. */
+export const unknownCapabilities: readonly Uint8Array[] = [
+  ...unknownIds(STANDARD, 0x15).map((id) => pictureOfWords([0x04, 0x0010_0000], [0x34, 0x40], [0x40, id])),
+  ...unknownIds(EXTENDED, 0x2e).map((id) =>
+    pictureOfWords([0x04, 0x0010_0000], [0x34, 0x40], [0x40, 0x0002_0010], [0x100, 0x1_0000 | id]),
+  ),
+];
+
+function unknownIds(known: readonly Kind[], last: number): number[] {
+  const ids = Array.from({ length: last + 1 }, (_, id) => id);
+  return ids.filter((id) => !known.some(([each]) => each === id));
+}
+
+function pictureOfWords(...words: readonly (readonly [offset: number, word: number])[]): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4096));
+  for (const [offset, word] of words) view.setUint32(offset, word, true);
+  return new Uint8Array(view.buffer);
+}
 
 /** What is not sound at all: noise of any length, in half of which every fourth byte links to somewhere. */
 export const brokenConfigSpaces: fc.Arbitrary<Uint8Array> = fc

@@ -70,11 +70,20 @@ describe("given the header of a device", () => {
     expect(error.message).toContain("this picture of a config space (60 bytes)");
   });
 
-  it.each([-4, 2, 0.5, 64, NaN])("a picture refuses to be read at %d", (offset) => {
-    const picture = new ConfigPicture(new Uint8Array(64));
+  it.each([
+    ["read8", [-1, 0.5, 64, NaN], 63],
+    ["read16", [-2, 1, 0.5, 63, 64, NaN], 62],
+    ["read32", [-4, 2, 0.5, 62, 64, NaN], 60],
+  ] as const)(
+    "a picture refuses to %s beside itself or out of step, and reads up to its end",
+    (read, wrong, last) => {
+      const picture = new ConfigPicture(new Uint8Array(64).fill(7));
 
-    expect(errorOf(() => picture.read32(offset))).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
-  });
+      for (const offset of wrong)
+        expect(errorOf(() => picture[read](offset))).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
+      expect(picture[read](last) % 256).toBe(7);
+    },
+  );
 });
 
 describe("given the header of a bridge", () => {
@@ -168,6 +177,19 @@ describe("given capability lists that are not sound", () => {
 
     expect(walk.found).toHaveLength(count);
     expect(walk.problem).toContain(problem);
+  });
+
+  it("a capability may lie in the last four bytes of its area", () => {
+    const words = { 0x40: 0xfc01, 0xfc: 0x0009, 0x100: 0xffc1_0003, 0xffc: 0x0001_000b };
+
+    expect(walkStandardCapabilities(pictureOf({ ...LIST, ...words }))).toMatchObject({
+      found: [{ offset: 0x40 }, { offset: 0xfc, id: 9 }],
+      problem: undefined,
+    });
+    expect(walkExtendedCapabilities(pictureOf(words))).toMatchObject({
+      found: [{ offset: 0x100 }, { offset: 0xffc, id: 0xb, version: 1 }],
+      problem: undefined,
+    });
   });
 
   it("an extended list may be empty, and 256 bytes have none", () => {

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 
@@ -43,6 +43,20 @@ export function lspciOfPictures(pictures: readonly Uint8Array[]): LspciDevice[] 
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+/**
+ * What lspci 3.9 reads in recorded config spaces, line by line, or what it calls capabilities that we do not decode; a
+ * test in the lab looks whether it does.
+ */
+export function recordedLspci(name: "lspci-3.9" | "lspci-3.9-names" = "lspci-3.9"): string[] {
+  const file = path.join(import.meta.dirname, `fixtures/${name}.txt`);
+  return readFileSync(file, "utf8").split("\n").filter(Boolean);
+}
+
+/** The title of the last capability of each device. */
+export function lastTitles(devices: readonly LspciDevice[]): string[] {
+  return devices.map(({ lines }) => lines.findLast((line) => line.startsWith("\tCapabilities:")) ?? "none");
 }
 
 /** The address of the n-th picture. */

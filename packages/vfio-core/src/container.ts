@@ -182,7 +182,6 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    * @throws VfioError `ERR_VFIO_CONTAINER_IN_USE` while it has groups.
    */
   close(): void {
-    if (this.#fd.closed) return;
     this.#checkFree();
     this.#fd.close();
   }

@@ -4,7 +4,7 @@ import { kernel } from "@vfio/ioctl-native";
 export interface Holders {
   /** This process has it, in whichever thread: a process has one table of fds. */
   readonly own: boolean;
-  /** The other processes, as "pid 123 (node)". */
+  /** If not, the other processes, as "pid 123 (node)". */
   readonly others: readonly string[];
 }
 
@@ -13,9 +13,9 @@ export interface Holders {
  * throws: what cannot be read, or has ended meanwhile, is left out.
  */
 export function holdersBy(hasIt: (links: readonly string[]) => boolean): Holders {
-  const own = kernel().readLink("/proc/self");
-  const pids = namesIn("/proc").filter((name) => /^\d+$/.test(name) && name !== own);
-  return { own: hasIt(linksOf("self")), others: pids.filter((pid) => hasIt(linksOf(pid))).map(nameOf) };
+  if (hasIt(linksOf("self"))) return { own: true, others: [] };
+  const pids = namesIn("/proc").filter((name) => /^\d+$/.test(name));
+  return { own: false, others: pids.filter((pid) => hasIt(linksOf(pid))).map(nameOf) };
 }
 
 /** The processes that have one of some files open. */

@@ -1,5 +1,6 @@
 import { errnoOf, useKernel } from "@vfio/ioctl-native";
 import { errorOf, rejectionOf } from "@vfio/test-support";
+import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { bindDriver, bindDriverAsync } from "../src/index.js";
 import { bindingKernel, bindingMachine, DEVICE } from "./binding-kernel.js";
@@ -54,6 +55,34 @@ describe("given a device on its kernel driver", () => {
     binding[Symbol.dispose]();
 
     expect(machine.driver).toBe("vfio-pci");
+  });
+
+  it("at the end of a block it is given back, off the event loop too", async () => {
+    const machine = bindingMachine("e1000e");
+    using _ = useKernel(bindingKernel(machine));
+    {
+      using _binding = bindDriver(DEVICE, "vfio-pci");
+      expect(machine.driver).toBe("vfio-pci");
+    }
+    expect(machine.driver).toBe("e1000e");
+    {
+      await using _binding = await bindDriverAsync(DEVICE, "vfio-pci");
+      expect(machine.driver).toBe("vfio-pci");
+    }
+    expect(machine.driver).toBe("e1000e");
+  });
+
+  it("a device that has no driver is only given one, and no group is opened", () => {
+    const machine = bindingMachine(undefined);
+    using _ = useKernel(bindingKernel(machine));
+
+    bindDriver(DEVICE, "vfio-pci");
+
+    expect(machine.log.map((entry) => entry.split(" ")[0])).toEqual([
+      "driver_override",
+      "drivers_probe",
+      "driver_override",
+    ]);
   });
 
   it("what bindDriver returned gives the device back where a driver's name is expected, as its name did once", () => {
@@ -122,6 +151,33 @@ describe("given a change of drivers that goes wrong", () => {
       expect(machine.openFds.size).toBe(0);
     },
   );
+
+  it("something binds it again at once: that is said, and not that the driver refused it", () => {
+    const machine = bindingMachine("e1000e");
+    machine.reboundAtOnce = true;
+    using _ = useKernel(bindingKernel(machine));
+
+    const error = errorOf(() => bindDriver(DEVICE, undefined));
+
+    expect(error.message).toContain(`${DEVICE} went to e1000e instead of none`);
+    expect(error.hint).toBe("Something bound it again at once");
+  });
+
+  it("the override cannot be written: nothing else is, for the device is where it was", () => {
+    const machine = bindingMachine("e1000e");
+    machine.failing.set("driver_override", errnoOf("EIO"));
+    using _ = useKernel(bindingKernel(machine));
+
+    errorOf(() => bindDriver(DEVICE, "vfio-pci"));
+
+    expect(machine.log).toEqual(['driver_override "vfio-pci\\n"']);
+  });
+
+  it("a driver that refuses it is not the hint's: the kernel's log may say why", () => {
+    using _ = useKernel(bindingKernel(bindingMachine("e1000e")));
+
+    expect(errorOf(() => bindDriver(DEVICE, "refusing")).hint).toContain("`dmesg`");
+  });
 
   it("and cannot be undone: both failures are told, the first one first", () => {
     const machine = bindingMachine("e1000e");
@@ -236,6 +292,31 @@ describe("given a device on vfio-pci, which the kernel takes from nobody who has
     expect(machine.driver).toBeUndefined();
   });
 
+  it("its group's fd may be 0: it is closed again", () => {
+    const machine = bindingMachine("vfio-pci");
+    machine.opening.push(0);
+    using _ = useKernel(bindingKernel(machine));
+
+    bindDriver(DEVICE, undefined);
+
+    expect([machine.driver, machine.openFds.size]).toEqual([undefined, 0]);
+  });
+
+  it("it is in no group: no node is looked for, and who has its own node open counts", () => {
+    const machine = bindingMachine("vfio-pci");
+    machine.isInGroup = false;
+    const ownNode = `/sys/bus/pci/devices/${DEVICE}/vfio-dev/vfio0`;
+    Object.assign(machine.fdLinks, { [ownNode]: "", "/proc/77/fd/3": "/dev/vfio/devices/vfio0" });
+    using _ = useKernel(bindingKernel(machine));
+    const error = errorOf(() => bindDriver(DEVICE, undefined));
+    expect(error.message).toContain("its IOMMU group (none) is open in pid 77 (node)");
+
+    delete machine.fdLinks["/proc/77/fd/3"];
+    bindDriver(DEVICE, undefined);
+
+    expect([machine.driver, machine.log]).toEqual([undefined, [`unbind "${DEVICE}"`]]);
+  });
+
   it("it cannot be seen whether somebody has: that is the error, and nothing was written", () => {
     const machine = bindingMachine("vfio-pci");
     machine.opening.push(errnoOf("EMFILE"));
@@ -259,6 +340,17 @@ describe("given a neighbour of a device that is open", () => {
     bindDriver(DEVICE, "vfio-pci");
 
     expect(machine.driver).toBe("vfio-pci");
+  });
+
+  it("and to one that leaves DMA to userspace", () => {
+    const machine = bindingMachine(undefined);
+    machine.takers.add("pci-stub");
+    machine.opening.push(BUSY);
+    using _ = useKernel(bindingKernel(machine));
+
+    bindDriver(DEVICE, "pci-stub");
+
+    expect([machine.driver, machine.opening]).toEqual(["pci-stub", [BUSY]]);
   });
 });
 
@@ -289,6 +381,52 @@ describe("given bindDriverAsync", () => {
     const binding = await bindDriverAsync(DEVICE, undefined, { timeoutMs: 60_000 });
 
     expect([binding.former, machine.driver, machine.opening]).toEqual(["vfio-pci", undefined, []]);
+  });
+
+  it("waits, and finds that somebody else has made the same change: nothing is written", async () => {
+    const machine = bindingMachine("vfio-pci");
+    machine.opening.push(BUSY);
+    using _ = useKernel(bindingKernel(machine));
+
+    const binding = bindDriverAsync(DEVICE, "e1000e", { timeoutMs: 60_000 });
+    machine.driver = "e1000e";
+
+    expect((await binding).former).toBe("e1000e");
+    expect(machine.log).toEqual(["open", "close"]);
+  });
+
+  it.each([undefined, {}, { timeoutMs: 0 }])("with %j it looks once", async (options) => {
+    const machine = bindingMachine("vfio-pci");
+    machine.opening.push(BUSY, BUSY);
+    using _ = useKernel(bindingKernel(machine));
+
+    await rejectionOf(bindDriverAsync(DEVICE, undefined, options));
+
+    expect(machine.opening).toEqual([BUSY]);
+  });
+
+  it("leaves no listener on the signal that could have ended its wait", async () => {
+    const machine = bindingMachine("vfio-pci");
+    machine.opening.push(BUSY, BUSY);
+    using _ = useKernel(bindingKernel(machine));
+    const { signal } = new AbortController();
+
+    await bindDriverAsync(DEVICE, undefined, { timeoutMs: 60_000, signal });
+
+    expect(getEventListeners(signal, "abort")).toEqual([]);
+  });
+
+  it("what took the device meanwhile keeps it when it is given back twice", async () => {
+    const machine = bindingMachine("e1000e");
+    using _ = useKernel(bindingKernel(machine));
+    const binding = await bindDriverAsync(DEVICE, "vfio-pci");
+    await binding.restoreAsync();
+    bindDriver(DEVICE, "vfio-pci");
+
+    await binding.restoreAsync();
+    await binding[Symbol.asyncDispose]();
+
+    expect(machine.driver).toBe("vfio-pci");
   });
 
   it.each([undefined, {}, { timeoutMs: 0 }, { timeoutMs: 20 }])(

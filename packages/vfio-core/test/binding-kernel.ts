@@ -14,6 +14,10 @@ export interface BindingMachine {
   override: string;
   /** Drivers that take the device when asked to; others are there, and refuse. */
   readonly takers: Set<string>;
+  /** False: no IOMMU stands in front of the device. */
+  isInGroup: boolean;
+  /** True: some other program gives the device to its former driver as soon as that has lost it. */
+  reboundAtOnce: boolean;
   /** What opening the group's node answers, one after the other; then an fd. */
   readonly opening: number[];
   /** What a write to the end of a path answers, once. */
@@ -31,6 +35,8 @@ export function bindingMachine(driver: string | undefined, override = "(null)"):
   return {
     driver,
     override,
+    isInGroup: true,
+    reboundAtOnce: false,
     takers: new Set(["vfio-pci", "e1000e", "other_vfio_pci"]),
     opening: [],
     failing: new Map(),
@@ -43,7 +49,7 @@ export function bindingMachine(driver: string | undefined, override = "(null)"):
 /** The kernel of such a machine. */
 export function bindingKernel(machine: BindingMachine): Kernel {
   const drivers = Object.fromEntries(
-    ["vfio-pci", "e1000e", "other_vfio_pci", "refusing"].map((name) => [
+    ["vfio-pci", "e1000e", "other_vfio_pci", "pci-stub", "refusing"].map((name) => [
       `/sys/bus/pci/drivers/${name}/uevent`,
       "",
     ]),
@@ -52,7 +58,7 @@ export function bindingKernel(machine: BindingMachine): Kernel {
     sysfsOnly(
       { ...pciDevice(DEVICE), ...drivers, [OVERRIDE]: `${machine.override}\n`, "/proc/77/comm": "node\n" },
       {
-        [`${FOLDER}/iommu_group`]: "../../../kernel/iommu_groups/4",
+        ...(machine.isInGroup ? { [`${FOLDER}/iommu_group`]: "../../../kernel/iommu_groups/4" } : {}),
         ...(machine.driver === undefined ? {} : { [`${FOLDER}/driver`]: `../../drivers/${machine.driver}` }),
         "/proc/self": "5",
         ...machine.fdLinks,
@@ -90,7 +96,14 @@ function write(machine: BindingMachine, path: string, text: string): number {
     return failure;
   }
   if (path === OVERRIDE) machine.override = text.trim() || "(null)";
-  else if (path === `${FOLDER}/driver/unbind`) machine.driver = undefined;
+  else if (path === `${FOLDER}/driver/unbind`) return unbind(machine);
   else if (machine.takers.has(machine.override)) machine.driver = machine.override;
+  return 0;
+}
+
+/** A device without a driver has no such file. */
+function unbind(machine: BindingMachine): number {
+  if (machine.driver === undefined) return errnoOf("ENOENT");
+  if (!machine.reboundAtOnce) machine.driver = undefined;
   return 0;
 }

@@ -3,6 +3,7 @@
  *
  * @typedef {import("./changes.js").Change} Change
  * @typedef {import("./try-change.js").Outcome} Outcome
+ * @typedef {import("./try-change.js").Part} Part
  * @typedef {{ file: string, text: string, change: Change }} Place a file of a package, and a change to it.
  * @typedef {{ file: string, line: number, kind: string, before: string, after: string, outcome: Outcome, seconds: number }} Row
  */
@@ -11,12 +12,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { copyRepository } from "@vfio/release/copy-repository";
 import { applied, changesOf, described } from "./changes.js";
-import { tested } from "./try-change.js";
+import { tested, testedUnchanged } from "./try-change.js";
 
-/** A changed package's tests may take so many times as long as the unchanged one's, and some more: others work here too. */
-const PATIENCE = 3;
-const MORE_MS = 20_000;
-/** The unchanged package's own limit. */
+/** The unchanged package's limit. */
 const FIRST_MS = 20 * 60_000;
 
 /** What is not in a clone: what was built. */
@@ -78,32 +76,30 @@ export class ChangedCopy {
   }
 
   /**
-   * How long the package's tests take as they are, in milliseconds.
+   * Runs the package's tests as it is.
    * @param {string} name
    * @param {AbortSignal} signal
+   * @returns the parts in which to run them, each with the time that its files took.
    * @throws {Error} if they fail: nothing could be said of a change then.
    */
   async unchanged(name, signal) {
-    const started = performance.now();
-    const outcome = await tested(this.#packageFolder(name), undefined, { limitMs: FIRST_MS, signal });
-    if (outcome !== "survived")
-      throw new Error(`The tests of ${name} fail without any change. Type: npx nx run @vfio/${name}:test`);
-    return performance.now() - started;
+    const parts = await testedUnchanged(this.#packageFolder(name), { limitMs: FIRST_MS, signal });
+    if (parts !== undefined) return parts;
+    throw new Error(`The tests of ${name} fail without any change. Type: npx nx run @vfio/${name}:test`);
   }
 
   /**
    * @param {string} name
    * @param {Place} place
-   * @param {{ unchangedMs: number, signal: AbortSignal }} options
+   * @param {{ parts: readonly Part[], signal: AbortSignal }} options
    * @returns {Promise<Row>}
    */
-  async try(name, { file, text, change }, { unchangedMs, signal }) {
+  async try(name, { file, text, change }, { parts, signal }) {
     const started = performance.now();
     const folder = this.#packageFolder(name);
-    const limitMs = Math.ceil(PATIENCE * unchangedMs + MORE_MS);
     writeFileSync(path.join(folder, file), applied(text, change));
     try {
-      const outcome = await tested(folder, file, { limitMs, signal });
+      const outcome = await tested(folder, file, parts, signal);
       const seconds = (performance.now() - started) / 1000;
       return {
         file: path.join("packages", name, file),

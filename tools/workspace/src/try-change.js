@@ -4,7 +4,10 @@
  *
  * @typedef {"noticed" | "survived" | "timed out"} Outcome
  * @typedef {{ limitMs: number, signal: AbortSignal }} Limits
+ * @typedef {{ ms: number, without: readonly string[] }} Part of a package's tests: how long its files take, one after the
+ * other, and which files it leaves out.
  */
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import { freshEnvironment, run } from "@vfio/release/run";
 
@@ -14,25 +17,86 @@ const MEMORY_BYTES = 2 * 2 ** 30;
 /** If the machine runs short all the same, the kernel is to end these processes before any other. */
 const WITH_LIMITS = ["-n", "1000", "--", "prlimit", `--data=${MEMORY_BYTES}`, "--core=0"];
 
+/** Test files that take longer, and more than a tenth of all, are run only where the others notice nothing. */
+const SLOW_MS = 5_000;
+const SLOW_SHARE = 0.1;
+/** A changed package's tests may take so many times as long as the unchanged one's, and some more: others work here too. */
+const PATIENCE = 3;
+const MORE_MS = 20_000;
+
 /**
- * Builds and tests a package, or only what has to do with a file of it.
+ * Builds a package as it is, and runs all its tests.
  * @param {string} folder the package's.
- * @param {string | undefined} file only the tests that import it, directly or not; all tests by default.
  * @param {Limits} limits
+ * @returns {Promise<Part[] | undefined>} the quick test files and the slow ones; `undefined` if a test fails.
+ */
+export async function testedUnchanged(folder, limits) {
+  const report = path.join(folder, "durations.json");
+  const json = ["--reporter=dot", "--reporter=json", `--outputFile.json=${report}`];
+  for (const command of [build(folder), [bin(folder, "vitest"), "run", ...json]])
+    if ((await attempt(command, folder, limits)) !== "survived") return undefined;
+  return partsOf(folder, JSON.parse(readFileSync(report, "utf8")));
+}
+
+/**
+ * @param {string} folder
+ * @param {{ testResults: { name: string, startTime: number, endTime: number }[] }} report as Vitest writes it.
+ * @returns {Part[]}
+ */
+export function partsOf(folder, { testResults }) {
+  const all = testResults.map(({ name, startTime, endTime }) => ({
+    file: path.relative(folder, name),
+    ms: endTime - startTime,
+  }));
+  const slowMs = Math.max(SLOW_MS, SLOW_SHARE * sumOf(all));
+  const isSlow = (/** @type {{ ms: number }} */ { ms }) => ms > slowMs;
+  return [all.filter((each) => !isSlow(each)), all.filter(isSlow)]
+    .filter((part) => part.length > 0)
+    .map((part) => ({
+      ms: sumOf(part),
+      without: all.filter((each) => !part.includes(each)).map(({ file }) => file),
+    }));
+}
+
+/** @param {readonly { ms: number }[]} files */
+function sumOf(files) {
+  return files.reduce((sum, { ms }) => sum + ms, 0);
+}
+
+/**
+ * Builds a changed package, and runs the tests that import the changed file, directly or not.
+ * @param {string} folder the package's.
+ * @param {string} file
+ * @param {readonly Part[]} parts of its tests: the next is run where the former ones notice nothing.
+ * @param {AbortSignal} signal
  * @returns {Promise<Outcome>} "survived" if all went well.
  * @throws the signal's reason, if it was raised.
  */
-export async function tested(folder, file, limits) {
-  const bin = path.resolve(folder, "../../node_modules/.bin");
-  // Some tests start programs, which take what was built.
-  const build = [path.join(bin, "tsup"), "--config", "../../tsup.config.ts", "--no-dts", "--silent"];
-  const chosen = file === undefined ? ["run"] : ["related", "--run", file];
-  const test = [path.join(bin, "vitest"), ...chosen, "--bail=1", "--reporter=dot"];
-  for (const command of [build, test]) {
-    const outcome = await attempt(command, folder, limits);
+export async function tested(folder, file, parts, signal) {
+  const built = await attempt(build(folder), folder, { limitMs: limitOf(0), signal });
+  if (built !== "survived") return built;
+  for (const { ms, without } of parts) {
+    const related = ["related", "--run", file, "--bail=1", "--reporter=dot", "--passWithNoTests"];
+    const command = [bin(folder, "vitest"), ...related, ...without.map((each) => `--exclude=${each}`)];
+    const outcome = await attempt(command, folder, { limitMs: limitOf(ms), signal });
     if (outcome !== "survived") return outcome;
   }
   return "survived";
+}
+
+/** @param {number} ms */
+function limitOf(ms) {
+  return Math.ceil(PATIENCE * ms + MORE_MS);
+}
+
+/** Some tests start programs, which take what was built. @param {string} folder */
+function build(folder) {
+  return [bin(folder, "tsup"), "--config", "../../tsup.config.ts", "--no-dts", "--silent"];
+}
+
+/** @param {string} folder @param {string} program */
+function bin(folder, program) {
+  return path.resolve(folder, "../../node_modules/.bin", program);
 }
 
 /**

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { applied, changesOf, described } from "../src/changes.js";
 import { sample } from "../src/sample.js";
-import { attempt } from "../src/try-change.js";
+import { attempt, partsOf } from "../src/try-change.js";
 
 /** Each change of a source, as it then reads. */
 function changed(text: string): string[] {
@@ -58,6 +58,27 @@ describe("given a seed", () => {
   });
 
   it("if there are fewer, all are chosen", () => expect(sample([1, 2], 40, 7)).toEqual([1, 2]));
+});
+
+describe("given how long each test file took", () => {
+  const ran = (file: string, ms: number) => ({
+    name: `/package/test/${file}`,
+    startTime: 7,
+    endTime: 7 + ms,
+  });
+
+  it("the slow ones are run after the others", () => {
+    const testResults = [ran("load.test.ts", 60_000), ran("a.test.ts", 6000), ran("b.test.ts", 200)];
+
+    expect(partsOf("/package", { testResults })).toEqual([
+      { ms: 6200, without: ["test/load.test.ts"] },
+      { ms: 60_000, without: ["test/a.test.ts", "test/b.test.ts"] },
+    ]);
+  });
+
+  it("where none is slow, all are run at once", () => {
+    expect(partsOf("/package", { testResults: [ran("a.test.ts", 100)] })).toEqual([{ ms: 100, without: [] }]);
+  });
 });
 
 describe("given a run of the tests", () => {

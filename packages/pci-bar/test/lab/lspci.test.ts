@@ -4,8 +4,8 @@ import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { ConfigPicture, decodeConfig, type Capability, type PciConfig } from "../../src/index.js";
-import { soundConfigSpaces } from "../config-spaces.js";
-import { bdfOf, lspciOfPictures, runLspci } from "../lspci.js";
+import { recordedConfigSpaces, soundConfigSpaces, unknownCapabilities } from "../config-spaces.js";
+import { bdfOf, lastTitles, lspciOfPictures, recordedLspci, runLspci } from "../lspci.js";
 import {
   BRIDGED_EDU,
   E1000E,
@@ -165,6 +165,13 @@ describe("given all PCI functions of the machine, root ports and bridges too", (
 });
 
 describe("given config spaces that no machine has, with anything in their registers", () => {
+  it("what the tests on a host take for lspci's reading of some of them is what it reads", () => {
+    const devices = lspciOfPictures(recordedConfigSpaces);
+
+    expect(devices.flatMap(({ lines }) => lines)).toEqual(recordedLspci());
+    expect(lastTitles(lspciOfPictures(unknownCapabilities))).toEqual(recordedLspci("lspci-3.9-names"));
+  });
+
   it("each reads line by line as lspci reads it", () => {
     const pictures = fc.sample(soundConfigSpaces, { numRuns: 60 });
 

@@ -1,0 +1,313 @@
+import { errnoOf, useKernel, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { errorOf } from "@vfio/test-support";
+import { describe, expect, it } from "vitest";
+import { Container, Group } from "../src/index.js";
+import { pciDevice, sysfsOnly, vfioKernel } from "./fake-kernel.js";
+
+const BDF = "0000:03:00.0";
+const NEIGHBOUR = "0000:04:00.0";
+const TOKEN = "2ab74924-c335-45f4-9b16-8569e5b08258";
+const { VFIO_DEVICE_FLAGS_RESET: RESET, VFIO_DEVICE_FLAGS_PCI: PCI } = vfioConstants;
+const { VFIO_CHECK_EXTENSION, VFIO_DEVICE_GET_INFO, VFIO_GROUP_GET_DEVICE_FD, VFIO_SET_IOMMU } = vfioIoctls;
+
+/** An ioctl. */
+interface Asked {
+  readonly request: number;
+  readonly argument: number | Uint8Array;
+}
+
+/** A machine with a device of VFIO's in group 3 and a neighbour in group 4: what is open in it, and what it was asked. */
+function machine(ioctls: Record<number, () => number> = {}, groupFlags?: number) {
+  const folder = `/sys/bus/pci/devices/${BDF}`;
+  const other = `/sys/bus/pci/devices/${NEIGHBOUR}`;
+  const sysfs = sysfsOnly(
+    {
+      ...pciDevice(BDF),
+      ...pciDevice(NEIGHBOUR),
+      [`/sys/kernel/iommu_groups/3/devices/${BDF}`]: "",
+      [`/sys/kernel/iommu_groups/4/devices/${NEIGHBOUR}`]: "",
+    },
+    {
+      [`${folder}/iommu_group`]: "../3",
+      [`${folder}/driver`]: "../vfio-pci",
+      [`${other}/iommu_group`]: "../4",
+      [`${other}/driver`]: "../e1000e",
+    },
+  );
+  const open = new Set<number>();
+  const asked: Asked[] = [];
+  const vfio = vfioKernel(sysfs, { ioctls, ...(groupFlags !== undefined && { groupFlags }) });
+  const opened = (fd: number): number => {
+    if (fd >= 0) open.add(fd);
+    return fd;
+  };
+  const kernel = {
+    ...vfio,
+    open: (...args: Parameters<typeof vfio.open>) => opened(vfio.open(...args)),
+    dup: () => opened(99),
+    close: (fd: number) => (open.delete(fd) ? 0 : errnoOf("EBADF")),
+    ioctl: (fd: number, request: number, argument: number | Uint8Array) => {
+      asked.push({ request, argument });
+      const answer = vfio.ioctl(fd, request, argument);
+      return request === VFIO_GROUP_GET_DEVICE_FD.number ? opened(answer) : answer;
+    },
+  };
+  return { kernel, open, asked };
+}
+
+/** What was asked with a request, each argument that is a text as one. */
+function argumentsOf(asked: readonly Asked[], { number }: { readonly number: number }): unknown[] {
+  const all = asked.filter(({ request }) => request === number).map(({ argument }) => argument);
+  return all.map((each) =>
+    typeof each === "object" ? Buffer.from(each).toString("latin1").replace(/\0.*/, "") : each,
+  );
+}
+
+describe("given a block that opens a container, a group and a device", () => {
+  it("when it ends, all three are closed", () => {
+    const { kernel, open } = machine();
+    using _ = useKernel(kernel);
+    {
+      using container = Container.open();
+      using group = container.addGroup(3);
+      using device = group.openDevice(BDF);
+      expect([...open]).toEqual([container.fd, group.fd, device.fd]);
+    }
+    expect([...open]).toEqual([]);
+  });
+
+  it("when it ends off the event loop, all three are, too", async () => {
+    const { kernel, open } = machine();
+    using _ = useKernel({ ...kernel, closeAsync: (fd) => Promise.resolve(kernel.close(fd)) });
+    {
+      await using container = Container.open();
+      await using group = container.addGroup(3);
+      await using _device = group.openDevice(BDF);
+    }
+    expect([...open]).toEqual([]);
+  });
+
+  it("what fails on the way leaves nothing open: no IOMMU, a group that is not viable, a device that says nothing", () => {
+    const eio = () => errnoOf("EIO");
+    for (const { kernel, open } of [
+      machine({ [VFIO_CHECK_EXTENSION.number]: () => 0 }),
+      machine({}, 0),
+      machine({ [VFIO_SET_IOMMU.number]: eio }),
+      machine({ [VFIO_DEVICE_GET_INFO.number]: eio }),
+    ]) {
+      using _ = useKernel(kernel);
+      errorOf(() => {
+        using container = Container.open();
+        using group = container.addGroup(3);
+        group.openDevice(BDF);
+      });
+      expect([...open]).toEqual([]);
+    }
+  });
+});
+
+describe("given resources that are closed already", () => {
+  it("while a device is being closed off the event loop, closing it again does not free its group early", async () => {
+    const { kernel } = machine();
+    let finish = (): void => undefined;
+    const closing = new Promise<number>((resolve) => (finish = () => resolve(0)));
+    using _ = useKernel({ ...kernel, closeAsync: () => closing });
+    using container = Container.open();
+    using group = container.addGroup(3);
+    const device = group.openDevice(BDF);
+
+    const closed = device.closeAsync();
+    device.close();
+
+    expect(errorOf(() => group.close())).toMatchObject({ code: "ERR_VFIO_GROUP_IN_USE" });
+    finish();
+    await closed;
+  });
+
+  it("while a group is being closed off the event loop, closing it again does not free its container early", async () => {
+    const { kernel } = machine();
+    let finish = (): void => undefined;
+    const closing = new Promise<number>((resolve) => (finish = () => resolve(0)));
+    using _ = useKernel({ ...kernel, closeAsync: () => closing });
+    using container = Container.open();
+    const group = container.addGroup(3);
+    let calls = 0;
+    group.onClose(() => calls++);
+
+    const closed = group.closeAsync();
+    group.close();
+
+    expect([container.groups, calls]).toEqual([[group], 0]);
+    finish();
+    await closed;
+    group.close();
+    expect([container.groups, calls]).toEqual([[], 1]);
+  });
+
+  it("closing a group twice calls its listeners once", () => {
+    using _ = useKernel(machine().kernel);
+    const group = Group.open(3);
+    let calls = 0;
+    group.onClose(() => calls++);
+
+    group.close();
+    group.close();
+
+    expect(calls).toBe(1);
+  });
+
+  it("a listener of a container that is disposed of hears of no more groups", () => {
+    using _ = useKernel(machine().kernel);
+    using container = Container.open();
+    let calls = 0;
+    const listening = container.onGroupAdded(() => calls++);
+    container.addGroup(3).close();
+    listening[Symbol.dispose]();
+
+    container.addGroup(3).close();
+
+    expect(calls).toBe(1);
+  });
+});
+
+describe("given a group that another process has handed over", () => {
+  it("its fd is duplicated: closing this one leaves that one open", () => {
+    const { kernel, open } = machine();
+    open.add(7);
+    using _ = useKernel(kernel);
+
+    using group = Group.from({ fd: 7, number: 3 });
+    expect([group.fd, group.number]).toEqual([99, 3]);
+    group.close();
+
+    expect([...open]).toEqual([7]);
+  });
+
+  it("if that fails, the error names the group", () => {
+    using _ = useKernel({ ...machine().kernel, dup: () => errnoOf("EMFILE") });
+
+    const error = errorOf(() => Group.from({ fd: 7, number: 3 }));
+
+    expect(error).toMatchObject({ code: "EMFILE", syscall: "fcntl" });
+    expect(error.message).toContain("cannot duplicate the fd of IOMMU group 3");
+  });
+});
+
+describe("given a kernel that has some types of IOMMU", () => {
+  const having = (types: readonly number[]) => {
+    const { kernel, ...rest } = machine();
+    const ioctl: typeof kernel.ioctl = (fd, request, argument) => {
+      const isAsked = request === VFIO_CHECK_EXTENSION.number;
+      return isAsked ? Number(types.includes(argument as number)) : kernel.ioctl(fd, request, argument);
+    };
+    return { ...rest, kernel: { ...kernel, ioctl } };
+  };
+  const { VFIO_TYPE1_IOMMU: TYPE1, VFIO_TYPE1v2_IOMMU: TYPE1V2 } = vfioConstants;
+
+  it.each([
+    ["both: the second version is taken", [TYPE1, TYPE1V2], undefined, "type1v2", TYPE1V2],
+    ["only the first: that one is", [TYPE1], undefined, "type1", TYPE1],
+    ["both, and the first is wanted: it is taken", [TYPE1, TYPE1V2], "type1", "type1", TYPE1],
+  ] as const)("%s, and set for its groups", (_what, types, wanted, iommuType, number) => {
+    const { kernel, asked } = having(types);
+    using _ = useKernel(kernel);
+
+    using container = Container.open(wanted === undefined ? {} : { iommuType: wanted });
+    using _group = container.addGroup(3);
+
+    expect(container.iommuType).toBe(iommuType);
+    expect(container.supports(number)).toBe(true);
+    expect(argumentsOf(asked, VFIO_SET_IOMMU)).toEqual([number]);
+  });
+
+  it("the wanted one is not there: it alone is named", () => {
+    using _ = useKernel(having([TYPE1]).kernel);
+
+    const error = errorOf(() => Container.open({ iommuType: "type1v2" }));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_TYPE" });
+    expect(error.message).toContain("no IOMMU of type type1v2.");
+  });
+});
+
+describe("given a device that is opened", () => {
+  it.each([
+    [RESET | PCI, { canReset: true, isPci: true }],
+    [RESET, { canReset: true, isPci: false }],
+    [PCI, { canReset: false, isPci: true }],
+  ])("with the flags %i it is told what it can", (flags, expected) => {
+    const { kernel } = machine();
+    const info = vfioStructs.vfio_device_info;
+    using _ = useKernel({
+      ...kernel,
+      ioctl: (fd, request, argument) => {
+        if (request === VFIO_DEVICE_GET_INFO.number) {
+          expect(info.decode(argument as Uint8Array).argsz).toBe(info.bytes);
+          info.write(argument as Uint8Array, { flags, num_regions: 9, num_irqs: 5 });
+        }
+        return kernel.ioctl(fd, request, argument);
+      },
+    });
+    using container = Container.open();
+    using group = container.addGroup(3);
+    using device = group.openDevice("03:00.0");
+
+    expect([device.bdf, device.info]).toEqual([BDF, { ...expected, regions: 9, interrupts: 5 }]);
+  });
+
+  it.each([
+    [{}, BDF],
+    [{ vfToken: TOKEN }, `${BDF} vf_token=${TOKEN}`],
+  ])("with %j the kernel is asked for %s", (options, name) => {
+    const { kernel, asked } = machine();
+    using _ = useKernel(kernel);
+    using group = Group.open(3);
+    using _device = group.openDevice(BDF, options);
+
+    expect(argumentsOf(asked, VFIO_GROUP_GET_DEVICE_FD)).toEqual([name]);
+  });
+
+  it("through another group than its own: both are named, and who is in that one; the kernel is not asked", () => {
+    const { kernel, asked } = machine();
+    using _ = useKernel(kernel);
+    using group = Group.open(3);
+
+    const error = errorOf(() => group.openDevice(NEIGHBOUR));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_IN_GROUP" });
+    expect(error.message).toContain(`${NEIGHBOUR} is in IOMMU group 4, not in group 3 (${BDF})`);
+    expect(asked).toEqual([]);
+  });
+
+  it("while another driver has it: that one is named, and the way to bind it; the kernel is not asked", () => {
+    const { kernel, asked } = machine();
+    using _ = useKernel(kernel);
+    using group = Group.open(4);
+
+    const error = errorOf(() => group.openDevice(NEIGHBOUR));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_BOUND" });
+    expect(error.message).toContain(`${NEIGHBOUR} is bound to e1000e, not to VFIO`);
+    expect(error.hint).toContain(`echo ${NEIGHBOUR} > /sys/bus/pci/devices/${NEIGHBOUR}/driver/unbind`);
+    expect(asked).toEqual([]);
+  });
+});
+
+describe("given what cannot be opened", () => {
+  it("a group, since the machine has none of that number: that is said", () => {
+    using _ = useKernel({ ...machine().kernel, open: () => errnoOf("ENOENT") });
+
+    const error = errorOf(() => Group.open(5));
+
+    expect(error).toMatchObject({ code: "ERR_VFIO_NO_SUCH_GROUP" });
+    expect(error.message).toContain("there is no IOMMU group 5");
+  });
+
+  it("a container that cannot be opened for another reason than its driver and its rights has no hint", () => {
+    using _ = useKernel({ ...machine().kernel, open: () => errnoOf("EMFILE") });
+
+    const error = errorOf(() => Container.open());
+
+    expect([error.code, error.hint]).toEqual(["EMFILE", undefined]);
+  });
+});
