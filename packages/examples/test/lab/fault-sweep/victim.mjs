@@ -9,7 +9,7 @@ import { Container, Group, iommuGroupOf } from "@vfio/vfio-core";
 
 const [bdf, path] = process.argv.slice(2);
 const PATIENCE_MS = 2000;
-const LEASED = 0x7000_0000n;
+const LEASED = 0x8000_0000n;
 
 async function all(own) {
   const container = own(Container.open());
