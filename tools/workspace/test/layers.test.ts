@@ -67,6 +67,8 @@ describe("given the layers of the house", () => {
       .split("\n");
 
     expect(files.length).toBeGreaterThan(0);
-    expect(files.filter((file) => !/^packages\/ioctl-native\/(native|test)\/|\/bench\//.test(file))).toEqual([]);
+    expect(files.filter((file) => !/^packages\/ioctl-native\/(native|test)\/|\/bench\//.test(file))).toEqual(
+      [],
+    );
   });
 });
