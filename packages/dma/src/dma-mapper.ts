@@ -1,6 +1,7 @@
 import {
   checkWaitLimits,
   closedError,
+  contextOr,
   runAll,
   VfioError,
   type HasFd,
@@ -318,18 +319,22 @@ export class DmaMapper implements Disposable {
     return made;
   }
 
-  /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. */
+  /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. Never throws. */
   toString(): string {
+    return contextOr("DmaMapper {}", () => this.#draw());
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  #draw(): string {
     return drawIovaSpace({
       ranges: this.#rangesIfKnown(),
       mappings: this.mappings.map(({ segments, plan }) => ({ segments, access: plan.access })),
       reserved: this.mode === "allocate" ? this.#allocator.reserved : [],
       addressBits: this.addressBits,
     });
-  }
-
-  [Symbol.for("nodejs.util.inspect.custom")](): string {
-    return this.toString();
   }
 
   /** Takes everything back. Closing twice does nothing. */
