@@ -8,7 +8,7 @@ npm error FetchError: request to http://127.0.0.1:9/zrender failed, reason: conn
 npm error     at ClientRequest.<anonymous> (/usr/lib/node_modules/npm/node_modules/minipass-fetch/lib/index.js:130:14)
 npm error   code: 'ECONNREFUSED',
 npm error }
-npm error A complete log of this run can be found in: /root/.npm/_logs/debug-0.log
+npm error A complete log of this run can be found in: /home/somebody/.npm/_logs/debug-0.log
 `;
 
 it("given a registry that is not reached, then the address, the reason and the remedy are told, and no stack", () => {
