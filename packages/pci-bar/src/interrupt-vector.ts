@@ -31,6 +31,9 @@ export interface ListenOptions {
   readonly keepAlive?: boolean;
 }
 
+/** So many counts in a row are given out at once; then the event loop has a turn, or timers and signals would starve. */
+const COUNTS_PER_TURN = 64;
+
 interface Waiter {
   readonly resolve: (count: number) => void;
   readonly reject: (error: Error) => void;
@@ -71,6 +74,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   readonly #listeners = new Set<{ readonly listener: InterruptListener; readonly keepAlive: boolean }>();
   #watcher: FdWatcher | undefined;
   #keepsAlive = false;
+  #countsThisTurn = 0;
   #closed = false;
 
   /** Programs call `interrupts.vector(number)`. */
@@ -86,7 +90,8 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   }
 
   /**
-   * Waits for the next interrupt, through the event loop.
+   * Waits for the next interrupt. One that came already, or comes before the running job ends, is met at once; others
+   * are met through the event loop.
    * @returns how many came since the last count was given out, at least 1.
    * @throws VfioError `ERR_VFIO_TIMEOUT`; `ERR_VFIO_CLOSED`, also when it is closed meanwhile; VfioRangeError
    * `ERR_VFIO_WAIT_ARGUMENT`; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
@@ -98,7 +103,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
       checkOptions("the options of wait()", options);
       checkWaitLimits(options);
       // Who waits already comes first.
-      const count = this.#waiters.size === 0 ? this.poll() : 0;
+      const count = this.#waiters.size === 0 ? this.#look() : 0;
       if (count > 0) resolve(count);
       else this.#enqueue({ resolve, reject, limit: undefined }, options);
     });
@@ -200,6 +205,21 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     }
     this.#waiters.add(waiter);
     this.#keepAliveAsNeeded();
+    // What a program starts right behind wait() may be over by the time it awaits: that costs no turn of the event loop.
+    queueMicrotask(this.#lookAgain);
+  }
+
+  readonly #lookAgain = (): void => {
+    const count = this.#waiters.size > 0 ? this.#look() : 0;
+    if (count > 0) this.#giveOut(count);
+  };
+
+  /** As {@link poll}, unless the event loop must have a turn first: then the watch finds what is there. */
+  #look(): number {
+    if (this.#countsThisTurn >= COUNTS_PER_TURN) return 0;
+    const count = this.poll();
+    if (count > 0) this.#countsThisTurn++;
+    return count;
   }
 
   #finish(waiter: Waiter, settle: () => void): void {
@@ -217,6 +237,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   }
 
   #onReadable(): void {
+    this.#countsThisTurn = 0;
     // Nobody wants it now: the count stays in the kernel.
     if (this.#waiters.size === 0 && this.#listeners.size === 0) return this.#stopWatching();
     const count = this.poll();
