@@ -17,10 +17,10 @@ import {
   printAs,
   fdState,
 } from "@vfio/ioctl-native";
-import { normalizeBdf } from "./bdf.js";
-import { Device, type OpenDeviceOptions } from "./device.js";
+import { normalizeBdf } from "../machine/bdf.js";
+import { Device, type OpenDeviceOptions } from "../device/device.js";
 import { readGroupStatus, type GroupStatus } from "./group-status.js";
-import { holdersOf } from "./holders.js";
+import { holdersOf } from "../machine/holders.js";
 import {
   checkGroupNumber,
   describePciDevice,
@@ -28,7 +28,7 @@ import {
   iommuGroupExists,
   isVfioDriver,
   type PciDeviceInfo,
-} from "./topology.js";
+} from "../machine/topology.js";
 import { notViableError } from "./viability.js";
 
 /**

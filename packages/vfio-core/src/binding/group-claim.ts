@@ -10,8 +10,8 @@ import {
   VfioSystemError,
   type WaitLimits,
 } from "@vfio/ioctl-native";
-import { holdersBy, holdersOf, type Holders } from "./holders.js";
-import { PCI_DEVICES, type PciDeviceInfo } from "./topology.js";
+import { holdersBy, holdersOf, type Holders } from "../machine/holders.js";
+import { PCI_DEVICES, type PciDeviceInfo } from "../machine/topology.js";
 
 /** How often a group is asked for again while another process has it. */
 const RETRY_MS = 50;

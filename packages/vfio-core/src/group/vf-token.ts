@@ -1,5 +1,5 @@
 import { argumentError, errnoOf, exists, readLinkName, VfioRangeError } from "@vfio/ioctl-native";
-import { describePciDevice, isVfioDriver, PCI_DEVICES } from "./topology.js";
+import { describePciDevice, isVfioDriver, PCI_DEVICES } from "../machine/topology.js";
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

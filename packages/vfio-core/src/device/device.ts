@@ -16,8 +16,8 @@ import {
   printAs,
   fdState,
 } from "@vfio/ioctl-native";
-import { readGroupStatus } from "./group-status.js";
-import { checkVfToken, vfTokenHint } from "./vf-token.js";
+import { readGroupStatus } from "../group/group-status.js";
+import { checkVfToken, vfTokenHint } from "../group/vf-token.js";
 
 /** What the kernel says of an open device (`VFIO_DEVICE_GET_INFO`). */
 export interface DeviceInfo {

@@ -1,5 +1,5 @@
 import { contextOr, VfioError } from "@vfio/ioctl-native";
-import { devicesOfGroup, isVfioDriver, type PciDeviceInfo } from "./topology.js";
+import { devicesOfGroup, isVfioDriver, type PciDeviceInfo } from "../machine/topology.js";
 
 /**
  * Drivers that leave the DMA of their device to userspace, so that the kernel lets VFIO have the group (they set
