@@ -1,7 +1,7 @@
-import { bigIntOf } from "./halves.js";
-import type { DmaSegment } from "./iova-table.js";
+import { bigIntOf } from "../iova/halves.js";
+import type { DmaSegment } from "../iova/iova-table.js";
 import type { MemoryPart } from "./plan-segments.js";
-import { SortedRanges, type PlacedRange } from "./sorted-ranges.js";
+import { SortedRanges, type PlacedRange } from "../iova/sorted-ranges.js";
 
 /** A stretch by its place in the memory. */
 interface Stretch extends PlacedRange<number> {

@@ -7,7 +7,7 @@ import {
   type HasFd,
   type Mapping,
 } from "@vfio/ioctl-native";
-import { argumentError, checkObject, isPowerOfTwo, shown } from "./arguments.js";
+import { argumentError, checkObject, isPowerOfTwo, shown } from "../arguments.js";
 
 /**
  * What JavaScript callers can get wrong in asking for memory. Page size and directory are looked at where they are used.

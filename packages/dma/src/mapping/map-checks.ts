@@ -1,7 +1,7 @@
 import { VfioRangeError, type IommuInfo } from "@vfio/ioctl-native";
-import { bigIntOf } from "./halves.js";
-import { formatAddress, formatRange } from "./format.js";
-import type { DmaSegment } from "./iova-table.js";
+import { bigIntOf } from "../iova/halves.js";
+import { formatAddress, formatRange } from "../iova/format.js";
+import type { DmaSegment } from "../iova/iova-table.js";
 
 /** No IOMMU has smaller pages. */
 const SMALLEST_PAGE = 4096;

@@ -1,5 +1,5 @@
 import { isVfioError, VfioRangeError } from "@vfio/ioctl-native";
-import { argumentError, isList } from "./arguments.js";
+import { argumentError, isList } from "../arguments.js";
 import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
 import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";

@@ -1,8 +1,8 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { bigIntOf } from "./halves.js";
-import { formatRange } from "./format.js";
-import type { DmaSegment } from "./iova-table.js";
-import { outside, SortedRanges } from "./sorted-ranges.js";
+import { bigIntOf } from "../iova/halves.js";
+import { formatRange } from "../iova/format.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+import { outside, SortedRanges } from "../iova/sorted-ranges.js";
 
 /** What our mappings in a container have, or come back to, in the order of IOVAs: to find an overlap without looking at everything. */
 export class MappedRanges {

@@ -1,8 +1,8 @@
 import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
-import { hasCode } from "./has-code.js";
-import { incompleteError } from "./install-errors.js";
+import { hasCode } from "../has-code.js";
+import { incompleteError } from "../mapping/install-errors.js";
 import type { Iommu } from "./iommu.js";
-import type { DmaSegment } from "./iova-table.js";
+import type { DmaSegment } from "../iova/iova-table.js";
 
 /** An IOMMU, what it said last, and what its errors say about what is mapped. */
 export class KnownIommu {

@@ -1,4 +1,4 @@
-import { lastUpTo } from "./halves.js";
+import { lastUpTo } from "../iova/halves.js";
 
 /**
  * Which block of a pool holds a device's address, by bisection over the stretches in which its blocks lie behind each

@@ -1,17 +1,17 @@
 import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
-import { bigIntOf } from "./halves.js";
-import { hasCode } from "./has-code.js";
+import { bigIntOf } from "../iova/halves.js";
+import { hasCode } from "../has-code.js";
 import type { IovaMode } from "./dma-mapper.js";
 import type { DmaMapping, MappableMemory } from "./dma-mapping.js";
 import { groupsChangedError, rollbackError, shortfallError } from "./install-errors.js";
 import { InstallAttempt } from "./install-attempt.js";
-import type { KnownIommu } from "./known-iommu.js";
-import type { IovaAllocator } from "./iova-allocator.js";
-import type { DmaSegment } from "./iova-table.js";
-import { joined } from "./joined.js";
+import type { KnownIommu } from "../spaces/known-iommu.js";
+import type { IovaAllocator } from "../iova/iova-allocator.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+import { joined } from "../iova/joined.js";
 import { checkSegment, checkWithoutIommu } from "./map-checks.js";
 import { MappedRanges } from "./mapped-ranges.js";
-import { checkPagesStayed } from "./pages-stayed.js";
+import { checkPagesStayed } from "../memory/pages-stayed.js";
 import { planStretches, type IovaSource } from "./plan-segments.js";
 import { Retries } from "./retries.js";
 

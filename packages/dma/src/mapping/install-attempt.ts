@@ -1,9 +1,9 @@
 import { setImmediate } from "node:timers/promises";
-import { bigIntOf } from "./halves.js";
+import { bigIntOf } from "../iova/halves.js";
 import type { DmaMapping } from "./dma-mapping.js";
 import { answerError } from "./install-errors.js";
-import type { Iommu } from "./iommu.js";
-import type { DmaSegment } from "./iova-table.js";
+import type { Iommu } from "../spaces/iommu.js";
+import type { DmaSegment } from "../iova/iova-table.js";
 
 /** A mapping on its way into the IOMMU, stretch by stretch. */
 export class InstallAttempt {

@@ -1,5 +1,5 @@
-import { argumentError, isList, isPowerOfTwo } from "./arguments.js";
-import { bigIntOf } from "./halves.js";
+import { argumentError, isList, isPowerOfTwo } from "../arguments.js";
+import { bigIntOf } from "../iova/halves.js";
 
 /** A stretch of memory whose addresses follow each other without a hole. */
 export interface Run {

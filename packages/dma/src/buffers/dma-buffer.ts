@@ -1,5 +1,5 @@
 import { closedError, VfioRangeError, printAs } from "@vfio/ioctl-native";
-import type { IovaTable } from "./iova-table.js";
+import type { IovaTable } from "../iova/iova-table.js";
 
 /** Memory as a buffer sees it: {@link HugepageMemory} is one. */
 export interface BufferMemory {

@@ -11,11 +11,11 @@ import {
   type IoctlContext,
   printAs,
 } from "@vfio/ioctl-native";
-import { argumentError, checkObject } from "./arguments.js";
+import { argumentError, checkObject } from "../arguments.js";
 import type { DmaAccess, Iommu } from "./iommu.js";
 import { explainMapFailure } from "./map-failure.js";
-import { formatRange } from "./format.js";
-import { bigIntOf } from "./halves.js";
+import { formatRange } from "../iova/format.js";
+import { bigIntOf } from "../iova/halves.js";
 import { ReusedStructs } from "./reused-structs.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;

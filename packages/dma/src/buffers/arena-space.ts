@@ -1,9 +1,9 @@
 import type { BufferPlace } from "./dma-buffer.js";
-import type { DmaMapping } from "./dma-mapping.js";
-import type { HugepageMemory } from "./hugepage-memory.js";
-import type { DmaSegment } from "./iova-table.js";
-import { RangeAllocator } from "./range-allocator.js";
-import { SortedRanges, type PlacedRange } from "./sorted-ranges.js";
+import type { DmaMapping } from "../mapping/dma-mapping.js";
+import type { HugepageMemory } from "../memory/hugepage-memory.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+import { RangeAllocator } from "../iova/range-allocator.js";
+import { SortedRanges, type PlacedRange } from "../iova/sorted-ranges.js";
 
 /** A hugepage memory, mapped. */
 export interface Chunk {

@@ -1,7 +1,7 @@
 import { systemPageBytes, VfioError } from "@vfio/ioctl-native";
-import type { MappableMemory } from "./dma-mapping.js";
-import type { DmaSegment } from "./iova-table.js";
-import { planStretches } from "./plan-segments.js";
+import type { MappableMemory } from "../mapping/dma-mapping.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+import { planStretches } from "../mapping/plan-segments.js";
 
 /**
  * Ordinary pages can move between the reading of their physical addresses and their pinning by the kernel; then the

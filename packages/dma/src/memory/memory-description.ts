@@ -1,8 +1,8 @@
 import { types } from "node:util";
 import { Struct, VfioError } from "@vfio/ioctl-native";
-import { argumentError, checkObject, isList } from "./arguments.js";
-import { formatAddress } from "./format.js";
-import { IovaTable, type DmaSegment } from "./iova-table.js";
+import { argumentError, checkObject, isList } from "../arguments.js";
+import { formatAddress } from "../iova/format.js";
+import { IovaTable, type DmaSegment } from "../iova/iova-table.js";
 
 const VERSION = 1;
 const SMALLEST_IOMMU_PAGE = 4096n;

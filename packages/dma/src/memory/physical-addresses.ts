@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { errnoOf, openFile, readStrided, systemPageBytes, undo, VfioError } from "@vfio/ioctl-native";
-import { argumentError } from "./arguments.js";
-import { bigIntOf, HIGH, LOW } from "./halves.js";
+import { argumentError } from "../arguments.js";
+import { bigIntOf, HIGH, LOW } from "../iova/halves.js";
 
 const PAGEMAP = "/proc/self/pagemap";
 const ENTRY_BYTES = 8;

@@ -11,7 +11,7 @@ import {
   printAs,
   fdState,
 } from "@vfio/ioctl-native";
-import { checkObject } from "./arguments.js";
+import { checkObject } from "../arguments.js";
 import { checkNumaNode } from "./hugepages.js";
 import { checkAttached, checkFd, checkRequest } from "./memory-checks.js";
 import { pageHint } from "./page-hints.js";

@@ -1,6 +1,6 @@
 import type { IovaRange } from "@vfio/ioctl-native";
-import { checkObject } from "./arguments.js";
-import type { DmaAccess } from "./iommu.js";
+import { checkObject } from "../arguments.js";
+import type { DmaAccess } from "../spaces/iommu.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
 

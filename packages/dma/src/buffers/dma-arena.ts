@@ -1,10 +1,10 @@
 import { runAll, undo, VfioRangeError } from "@vfio/ioctl-native";
 import { ArenaSpace, type Chunk } from "./arena-space.js";
-import { checkObject, isPowerOfTwo, shown } from "./arguments.js";
+import { checkObject, isPowerOfTwo, shown } from "../arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
-import type { DmaMapping } from "./dma-mapping.js";
-import { DEFAULT_PAGE_BYTES, HugepageMemory, type PageSource } from "./hugepage-memory.js";
+import type { DmaMapping } from "../mapping/dma-mapping.js";
+import { DEFAULT_PAGE_BYTES, HugepageMemory, type PageSource } from "../memory/hugepage-memory.js";
 
 const CACHE_LINE = 64;
 const BUFFER_EXPECTED = "a request for a buffer, such as { bytes: 4096 },";

@@ -1,7 +1,7 @@
 import { VfioError, VfioRangeError, type IovaRange, printAs } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
 import { formatAddress, formatRange } from "./format.js";
-import { checkObject, isList, isPowerOfTwo, shown } from "./arguments.js";
+import { checkObject, isList, isPowerOfTwo, shown } from "../arguments.js";
 import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
 import { SortedRanges } from "./sorted-ranges.js";
 

@@ -1,5 +1,5 @@
 import { listFolder, readSysfs, VfioRangeError } from "@vfio/ioctl-native";
-import { argumentError, shown } from "./arguments.js";
+import { argumentError, shown } from "../arguments.js";
 
 const SYSTEM = "/sys/kernel/mm/hugepages";
 const NODES = "/sys/devices/system/node";

@@ -1,7 +1,7 @@
 import { closedError, printAs, VfioError, type HasFd } from "@vfio/ioctl-native";
-import { IovaTable, type DmaSegment } from "./iova-table.js";
-import type { DmaAccess } from "./iommu.js";
-import { encodeMemoryDescription } from "./memory-description.js";
+import { IovaTable, type DmaSegment } from "../iova/iova-table.js";
+import type { DmaAccess } from "../spaces/iommu.js";
+import { encodeMemoryDescription } from "../memory/memory-description.js";
 import { MappedStretches } from "./mapped-stretches.js";
 import { cutStretch, type MemoryPart } from "./plan-segments.js";
 

@@ -7,20 +7,20 @@ import {
   type HasFd,
   type IovaRange,
 } from "@vfio/ioctl-native";
-import { argumentError, checkObject } from "./arguments.js";
-import { DmaArena, type BufferRequest, type PoolRequest } from "./dma-arena.js";
-import type { DmaBuffer } from "./dma-buffer.js";
+import { argumentError, checkObject } from "../arguments.js";
+import { DmaArena, type BufferRequest, type PoolRequest } from "../buffers/dma-arena.js";
+import type { DmaBuffer } from "../buffers/dma-buffer.js";
 import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
-import type { DmaPool } from "./dma-pool.js";
-import { formatAddress } from "./format.js";
-import type { PageSource } from "./hugepage-memory.js";
-import { hasCode } from "./has-code.js";
-import { checkNumaNode } from "./hugepages.js";
-import type { DmaAccess, Iommu } from "./iommu.js";
-import { checkedBits, IovaAllocator } from "./iova-allocator.js";
-import { drawIovaSpace } from "./iova-picture.js";
+import type { DmaPool } from "../buffers/dma-pool.js";
+import { formatAddress } from "../iova/format.js";
+import type { PageSource } from "../memory/hugepage-memory.js";
+import { hasCode } from "../has-code.js";
+import { checkNumaNode } from "../memory/hugepages.js";
+import type { DmaAccess, Iommu } from "../spaces/iommu.js";
+import { checkedBits, IovaAllocator } from "../iova/iova-allocator.js";
+import { drawIovaSpace } from "../iova/iova-picture.js";
 import { KnownMappings } from "./known-mappings.js";
-import { KnownIommu } from "./known-iommu.js";
+import { KnownIommu } from "../spaces/known-iommu.js";
 import { MappingInstaller } from "./mapping-installer.js";
 import { checkedMode, iommuOf, planOf } from "./mapper-arguments.js";
 import { wholePieces } from "./plan-segments.js";

@@ -1,7 +1,7 @@
 import { messageOf, VfioAggregateError, VfioError } from "@vfio/ioctl-native";
-import { shown } from "./arguments.js";
-import { formatRange } from "./format.js";
-import type { DmaSegment } from "./iova-table.js";
+import { shown } from "../arguments.js";
+import { formatRange } from "../iova/format.js";
+import type { DmaSegment } from "../iova/iova-table.js";
 
 /** The kernel took back less than was mapped: nothing of it is mapped now, but something was unmapped too early. */
 export function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {

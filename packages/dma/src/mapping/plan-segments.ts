@@ -1,8 +1,8 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { shown } from "./arguments.js";
+import { shown } from "../arguments.js";
 import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
-import type { DmaSegment } from "./iova-table.js";
-import { contiguousRuns } from "./runs.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+import { contiguousRuns } from "../memory/runs.js";
 
 /** Where a mapping's addresses come from: one stretch from this IOVA on, or each page's physical address. */
 export type IovaSource = bigint | "physical";
