@@ -11,19 +11,19 @@ import {
   type HasFd,
   printAs,
 } from "@vfio/ioctl-native";
-import { checkAnswers, checkMemoryStays } from "./address-space.js";
-import { findMsixTable, type MsixTable } from "./capabilities.js";
-import { isCommandSet, setCommand } from "./command.js";
-import { ConfigSpace } from "./config-space.js";
+import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
+import { findMsixTable, type MsixTable } from "../config-space/capabilities.js";
+import { isCommandSet, setCommand } from "../config-space/command.js";
+import { ConfigSpace } from "../config-space/config-space.js";
 import { checkNobodyListens, DeviceNotice, type NoticeKind } from "./device-notice.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
 import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
-import type { InterruptListener, ListenOptions } from "./interrupt-vector.js";
-import { checkNoneInUse, Interrupts, type InterruptOptions } from "./interrupts.js";
-import type { OpenRegion } from "./open-region.js";
-import { PciRegion, type MapRegionOptions } from "./pci-region.js";
+import type { InterruptListener, ListenOptions } from "../interrupts/interrupt-vector.js";
+import { checkNoneInUse, Interrupts, type InterruptOptions } from "../interrupts/interrupts.js";
+import type { OpenRegion } from "../regions/open-region.js";
+import { PciRegion, type MapRegionOptions } from "../regions/pci-region.js";
 import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
-import { readRegionInfo } from "./region.js";
+import { readRegionInfo } from "../regions/region.js";
 import { checkPresent, isPresent } from "./presence.js";
 import {
   canReset,

@@ -1,5 +1,5 @@
 import type { RegisterWidth } from "@vfio/ioctl-native";
-import type { PollOptions, PollSyncOptions } from "./poll-mask.js";
+import type { PollOptions, PollSyncOptions } from "../regions/poll-mask.js";
 
 /**
  * What may be done to a register: read and write; read only; write only; read, and write ones to clear; or read, which

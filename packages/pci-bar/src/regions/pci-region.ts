@@ -7,12 +7,12 @@ import {
   VfioError,
   printAs,
 } from "@vfio/ioctl-native";
-import type { MsixTable } from "./capabilities.js";
+import type { MsixTable } from "../config-space/capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
 import type { RegionParts } from "./region-parts.js";
 import type { MappableArea, RegionInfo } from "./region.js";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
+import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 const MSIX_ENTRY_BYTES = 16;
 const NAMES = ["BAR0", "BAR1", "BAR2", "BAR3", "BAR4", "BAR5", "the ROM", "the config space", "VGA"];

@@ -15,7 +15,7 @@ import {
 } from "./interrupt-type.js";
 import { InterruptVector } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
+import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 /** Options of `PciDevice.setUpInterrupts`. */
 export interface InterruptOptions {

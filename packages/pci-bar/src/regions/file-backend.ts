@@ -10,7 +10,7 @@ import {
 import type { BulkAccess, RegionBackend, RegionFile, RegionShape } from "./region-backend.js";
 import { readOnlyError } from "./read-only.js";
 import { checkBlock, checkSpan } from "./register-array.js";
-import { checkValue } from "./register-value.js";
+import { checkValue } from "../registers/register-value.js";
 
 /**
  * A region by `pread` and `pwrite` on the device's file.

@@ -7,7 +7,7 @@ import {
   vfioIoctls,
   vfioStructs,
 } from "@vfio/ioctl-native";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
+import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 /** How a device interrupts. */
 export type InterruptType = "msix" | "msi" | "intx";

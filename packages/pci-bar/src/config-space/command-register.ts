@@ -1,6 +1,6 @@
 import { COMMAND_OFFSET, isCommandSet, setCommand } from "./command.js";
-import { decodeFlags, type BitFlags } from "./config/bits.js";
-import { COMMAND, type CommandFlag } from "./config/command-status.js";
+import { decodeFlags, type BitFlags } from "../config/bits.js";
+import { COMMAND, type CommandFlag } from "../config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
 
 /** The command bits that can be switched here: `pci.memorySpace` looks after mapped BARs, too. */

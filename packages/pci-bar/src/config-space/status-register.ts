@@ -1,6 +1,6 @@
 import { argumentError, VfioError } from "@vfio/ioctl-native";
-import { decodeFlags, type BitFlags } from "./config/bits.js";
-import { STATUS, type ClearableStatusFlag, type StatusFlag } from "./config/command-status.js";
+import { decodeFlags, type BitFlags } from "../config/bits.js";
+import { STATUS, type ClearableStatusFlag, type StatusFlag } from "../config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
 
 const OFFSET = 0x06;

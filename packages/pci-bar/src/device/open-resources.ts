@@ -1,6 +1,6 @@
 import { DeviceNotice } from "./device-notice.js";
-import { Interrupts } from "./interrupts.js";
-import { OpenRegion } from "./open-region.js";
+import { Interrupts } from "../interrupts/interrupts.js";
+import { OpenRegion } from "../regions/open-region.js";
 import type { VfioDevice } from "./vfio-device.js";
 
 /** What a `PciDevice` opens of its device. */

@@ -9,8 +9,12 @@ import {
   VfioSystemError,
   printAs,
 } from "@vfio/ioctl-native";
-import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
-import { IrqControl } from "./irq-control.js";
+import {
+  InterruptVector,
+  type InterruptListener,
+  type ListenOptions,
+} from "../interrupts/interrupt-vector.js";
+import { IrqControl } from "../interrupts/irq-control.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** What the kernel can tell about a device, beside the device's own interrupts. */

@@ -1,10 +1,10 @@
 import { vfioConstants, VfioError } from "@vfio/ioctl-native";
-import { COMMAND_OFFSET, commandMask, isCommandSet } from "./command.js";
-import type { ConfigSpace } from "./config-space.js";
+import { COMMAND_OFFSET, commandMask, isCommandSet } from "../config-space/command.js";
+import type { ConfigSpace } from "../config-space/config-space.js";
 import type { OpenRegion } from "./open-region.js";
 import type { PciRegion } from "./pci-region.js";
-import { checkPresent } from "./presence.js";
-import { putsIntoD3hot, readPowerState } from "./power-state.js";
+import { checkPresent } from "../device/presence.js";
+import { putsIntoD3hot, readPowerState } from "../device/power-state.js";
 
 const FIRST_BAR = 0x10;
 const IO_SPACE_INDICATOR = 1;

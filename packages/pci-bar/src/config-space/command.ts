@@ -1,7 +1,7 @@
 import { argumentError, VfioError } from "@vfio/ioctl-native";
-import { COMMAND, type CommandFlag } from "./config/command-status.js";
+import { COMMAND, type CommandFlag } from "../config/command-status.js";
 import type { ConfigSpace } from "./config-space.js";
-import { checkPresent } from "./presence.js";
+import { checkPresent } from "../device/presence.js";
 
 /** Where the command register lies in the config space. */
 export const COMMAND_OFFSET = 0x04;

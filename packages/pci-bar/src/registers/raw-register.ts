@@ -1,5 +1,5 @@
 import type { RegisterFunctions, RegisterWidth } from "@vfio/ioctl-native";
-import type { OpenRegion } from "./open-region.js";
+import type { OpenRegion } from "../regions/open-region.js";
 
 /** What a declared register block needs of a region. */
 export type RegisterRegion = RegisterFunctions &

@@ -13,12 +13,12 @@ import {
   type IoctlContext,
   type ValueOfArgument,
 } from "@vfio/ioctl-native";
-import { isCommandSet, setCommand } from "./command.js";
-import type { CommandFlag } from "./config/command-status.js";
-import { checkNothingMapped } from "./address-space.js";
-import type { ConfigSpace } from "./config-space.js";
-import type { Interrupts } from "./interrupts.js";
-import type { OpenRegion } from "./open-region.js";
+import { isCommandSet, setCommand } from "../config-space/command.js";
+import type { CommandFlag } from "../config/command-status.js";
+import { checkNothingMapped } from "../regions/address-space.js";
+import type { ConfigSpace } from "../config-space/config-space.js";
+import type { Interrupts } from "../interrupts/interrupts.js";
+import type { OpenRegion } from "../regions/open-region.js";
 import { bringToD0 } from "./power-state.js";
 import { checkPresent } from "./presence.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";

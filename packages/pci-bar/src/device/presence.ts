@@ -1,5 +1,5 @@
 import { VfioError } from "@vfio/ioctl-native";
-import type { ConfigSpace } from "./config-space.js";
+import type { ConfigSpace } from "../config-space/config-space.js";
 
 const CLASS_AND_REVISION = 0x08;
 

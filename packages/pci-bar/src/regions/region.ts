@@ -10,7 +10,7 @@ import {
   walkCapabilities,
   type InfoCapability,
 } from "@vfio/ioctl-native";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
+import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 /** A part of a region that may be mapped (`VFIO_REGION_INFO_CAP_SPARSE_MMAP`). */
 export interface MappableArea {

@@ -1,6 +1,6 @@
 import { VfioError } from "@vfio/ioctl-native";
-import { listCapabilities } from "./capabilities.js";
-import type { ConfigSpace } from "./config-space.js";
+import { listCapabilities } from "../config-space/capabilities.js";
+import type { ConfigSpace } from "../config-space/config-space.js";
 import { checkPresent } from "./presence.js";
 
 const CAPABILITY_ID_PM = 0x01;
