@@ -11,7 +11,7 @@ import { Exchange } from "./exchange.js";
 import type { Answered, Attachment, ExchangeAction, ExchangeOffer } from "./exchange-types.js";
 import { end, endNow, mustNotWait } from "./lease-end.js";
 import type { Lease, LeaseGrant, Leases } from "./leases.js";
-import { encodeAnswer } from "./protocol.js";
+import { encodeAnswer } from "../wire/protocol.js";
 import type { ClientOutcome, DropReason } from "./server-events.js";
 
 /** What a server gives each of its clients. */

@@ -1,6 +1,6 @@
 import path from "node:path";
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { checkObject, describe } from "./argument-checks.js";
+import { checkObject, describe } from "../argument-checks.js";
 
 /** The file prefix when none is given. DPDK's own is `rte`. */
 export const DEFAULT_PREFIX = "vfio";

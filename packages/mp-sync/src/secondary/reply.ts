@@ -1,5 +1,5 @@
-import type { IncomingPacket } from "./exchange-types.js";
-import { decodeAnswer, decodeInt, protocolError, type Answer } from "./protocol.js";
+import type { IncomingPacket } from "../primary/exchange-types.js";
+import { decodeAnswer, decodeInt, protocolError, type Answer } from "../wire/protocol.js";
 
 /**
  * The answer in one reply packet. What rides along with a refusal doesn't matter (its receiver closes it);

@@ -1,5 +1,5 @@
 import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
-import { describe } from "./argument-checks.js";
+import { describe } from "../argument-checks.js";
 
 /** Asks for the container. The reply is one packet: {@link OK} with the fd attached. */
 export const REQ_CONTAINER = 0x100;

@@ -12,7 +12,7 @@ import {
   type SeqpacketSocket,
   printAs,
 } from "@vfio/ioctl-native";
-import { checkFd, checkObject, describe } from "./argument-checks.js";
+import { checkFd, checkObject, describe } from "../argument-checks.js";
 import { Conversation, type Inquiry } from "./conversation.js";
 import {
   decodeVerdict,
@@ -21,10 +21,10 @@ import {
   VERDICT_BYTES,
   type LeaseTerms,
   type LeaseVerdict,
-} from "./lease-messages.js";
-import { rangeText } from "./iova-range.js";
+} from "../wire/lease-messages.js";
+import { rangeText } from "../wire/iova-range.js";
 import { takeOk } from "./own-requests.js";
-import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "./protocol.js";
+import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "../wire/protocol.js";
 import { readAnswer, readBytes } from "./reply.js";
 
 /** Memory to be mapped for DMA by the primary. */

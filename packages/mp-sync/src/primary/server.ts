@@ -1,20 +1,20 @@
 import { closedError, runAll, undo, type SeqpacketSocket, printAs } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
-import type { DeviceEntry } from "./device-entry.js";
-import { checkFunctions, checkList, checkObject } from "./argument-checks.js";
+import type { DeviceEntry } from "../wire/device-entry.js";
+import { checkFunctions, checkList, checkObject } from "../argument-checks.js";
 import { groupExistsInSysfs } from "./group-lookup.js";
 import { LeaseWatch } from "./lease-watch.js";
 import { Leases, type Lease } from "./leases.js";
-import { checkMaxClients, checkTimeout } from "./limits.js";
+import { checkMaxClients, checkTimeout } from "../socket/limits.js";
 import { onProcessEnd } from "./process-end.js";
 import { Reception } from "./reception.js";
 import { ServedClient, type ClientService } from "./served-client.js";
 import type { ClientOutcome, ServerEvent } from "./server-events.js";
 import type { FdServerOptions } from "./server-options.js";
 import { Shared, type DescribedMemory, type NumberedGroup } from "./shared.js";
-import { SocketFile } from "./socket-file.js";
-import { socketPath } from "./socket-path.js";
+import { SocketFile } from "../socket/socket-file.js";
+import { socketPath } from "../socket/socket-path.js";
 
 /**
  * The primary's side: gives the container, the groups and the shared memory to secondaries that ask for

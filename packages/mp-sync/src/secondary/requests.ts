@@ -1,6 +1,6 @@
 import { VfioError, type Fd } from "@vfio/ioctl-native";
 import { Conversation, type Inquiry } from "./conversation.js";
-import { protocolError, REQ_CONTAINER, REQ_GROUP, type Answer } from "./protocol.js";
+import { protocolError, REQ_CONTAINER, REQ_GROUP, type Answer } from "../wire/protocol.js";
 import { readAnswer } from "./reply.js";
 import { nameOf, type ExpectedFd, type FdVerifier } from "./verify.js";
 

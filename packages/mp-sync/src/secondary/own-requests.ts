@@ -1,7 +1,7 @@
 import { VfioError, type Fd } from "@vfio/ioctl-native";
-import { decodeCapabilities, type Capabilities } from "./capabilities.js";
+import { decodeCapabilities, type Capabilities } from "../wire/capabilities.js";
 import { Conversation, type Inquiry } from "./conversation.js";
-import { decodeDevice, MAX_DEVICE_BYTES, type DeviceEntry } from "./device-entry.js";
+import { decodeDevice, MAX_DEVICE_BYTES, type DeviceEntry } from "../wire/device-entry.js";
 import {
   MAX_DESCRIPTION_BYTES,
   MAX_DEVICES,
@@ -11,7 +11,7 @@ import {
   REQ_HELLO,
   REQ_IOMMU_TYPE,
   REQ_MEMORY,
-} from "./protocol.js";
+} from "../wire/protocol.js";
 import { readAnswer, readBytes, readCount, readInt } from "./reply.js";
 import { onlyFile } from "./requests.js";
 

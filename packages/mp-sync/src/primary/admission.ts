@@ -1,6 +1,6 @@
 import type { PeerCredentials, SeqpacketSocket } from "@vfio/ioctl-native";
 import type { AccessPolicy } from "./access.js";
-import { encodeAnswer, INT_BYTES } from "./protocol.js";
+import { encodeAnswer, INT_BYTES } from "../wire/protocol.js";
 
 /** Why somebody may not ask. */
 export interface Refusal {

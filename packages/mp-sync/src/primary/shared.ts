@@ -1,11 +1,11 @@
 import { types } from "node:util";
 import { vfioConstants, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
-import { checkFd, checkObject, describe } from "./argument-checks.js";
-import { isDeviceName, type DeviceEntry } from "./device-entry.js";
+import { checkFd, checkObject, describe } from "../argument-checks.js";
+import { isDeviceName, type DeviceEntry } from "../wire/device-entry.js";
 import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
 import { lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
 import type { TellsOfGroups } from "./lease-watch.js";
-import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } from "./protocol.js";
+import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } from "../wire/protocol.js";
 
 /** A container to share. */
 export interface SharedContainer extends HasFd, TellsOfGroups {

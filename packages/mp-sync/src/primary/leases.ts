@@ -8,9 +8,9 @@ import {
   type HasFd,
   type IovaRange,
 } from "@vfio/ioctl-native";
-import { checkObject, describe } from "./argument-checks.js";
-import { lastOf, overlaps, rangeText } from "./iova-range.js";
-import type { LeaseTerms, LeaseVerdict } from "./lease-messages.js";
+import { checkObject, describe } from "../argument-checks.js";
+import { lastOf, overlaps, rangeText } from "../wire/iova-range.js";
+import type { LeaseTerms, LeaseVerdict } from "../wire/lease-messages.js";
 import { LeasedMemory } from "./leased-memory.js";
 
 /**

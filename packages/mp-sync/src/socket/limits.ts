@@ -1,5 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { describe } from "./argument-checks.js";
+import { describe } from "../argument-checks.js";
 
 /**
  * Refuses a timeout that a timer cannot keep.

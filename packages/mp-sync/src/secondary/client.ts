@@ -1,9 +1,9 @@
 import { closedError, Fd, runAll, undo, printAs, fdState } from "@vfio/ioctl-native";
-import { checkFunctions, checkRequest, checkSignal } from "./argument-checks.js";
+import { checkFunctions, checkRequest, checkSignal } from "../argument-checks.js";
 import type { Inquiry } from "./conversation.js";
 import type { Deadline } from "./deadline.js";
-import { checkTimeout } from "./limits.js";
-import type { DeviceEntry } from "./device-entry.js";
+import { checkTimeout } from "../socket/limits.js";
+import type { DeviceEntry } from "../wire/device-entry.js";
 import { DmaLease, type DmaRequest } from "./dma-lease.js";
 import {
   requestDevices,
@@ -13,9 +13,9 @@ import {
   type PrimaryHello,
   type SharedMemory,
 } from "./own-requests.js";
-import { checkGroupNumber } from "./protocol.js";
+import { checkGroupNumber } from "../wire/protocol.js";
 import { requestContainer, requestGroup } from "./requests.js";
-import { socketPath, type SocketPathOptions } from "./socket-path.js";
+import { socketPath, type SocketPathOptions } from "../socket/socket-path.js";
 import { verifyVfioFd, type FdVerifier } from "./verify.js";
 
 /** How long one request may take. */

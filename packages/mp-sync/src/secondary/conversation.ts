@@ -10,9 +10,9 @@ import {
   type ReceivedPacket,
 } from "@vfio/ioctl-native";
 import { Deadline } from "./deadline.js";
-import type { IncomingPacket } from "./exchange-types.js";
-import { encodeInt, INT_BYTES } from "./protocol.js";
-import { fdHint } from "./system-hints.js";
+import type { IncomingPacket } from "../primary/exchange-types.js";
+import { encodeInt, INT_BYTES } from "../wire/protocol.js";
+import { fdHint } from "../socket/system-hints.js";
 
 const RETRY_MS = 10;
 /** A primary answers within some ten microseconds, and the way through the event loop takes as long again. */

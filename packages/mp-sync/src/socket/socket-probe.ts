@@ -9,7 +9,7 @@ import {
   waitForFd,
   type PeerCredentials,
 } from "@vfio/ioctl-native";
-import { encodeInt, INT_BYTES } from "./protocol.js";
+import { encodeInt, INT_BYTES } from "../wire/protocol.js";
 import { fdHint } from "./system-hints.js";
 
 const FAREWELL_MS = 500;

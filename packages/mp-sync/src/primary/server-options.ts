@@ -1,10 +1,10 @@
 import type { AccessPolicy } from "./access.js";
-import type { DeviceEntry } from "./device-entry.js";
+import type { DeviceEntry } from "../wire/device-entry.js";
 import type { GroupExists } from "./group-lookup.js";
 import type { LeaseOptions } from "./leases.js";
 import type { ServerEvent } from "./server-events.js";
 import type { DescribedMemory, NumberedGroup, SharedContainer } from "./shared.js";
-import type { SocketPathOptions } from "./socket-path.js";
+import type { SocketPathOptions } from "../socket/socket-path.js";
 
 /** Options of {@link FdServer.listen}. */
 export interface FdServerOptions extends SocketPathOptions {

@@ -1,7 +1,7 @@
-import type { DeviceEntry } from "./device-entry.js";
+import type { DeviceEntry } from "../wire/device-entry.js";
 import type { GroupState } from "./group-lookup.js";
-import type { LeaseTerms } from "./lease-messages.js";
-import type { Answer } from "./protocol.js";
+import type { LeaseTerms } from "../wire/lease-messages.js";
+import type { Answer } from "../wire/protocol.js";
 
 /** One packet as it came in, without its fds themselves: those are closed or kept by whoever received it. */
 export interface IncomingPacket {
