@@ -1,11 +1,11 @@
-import { cacheDirectory } from "./cache.js";
-import { realHost, type Host } from "./host.js";
-import { ensureInitrd } from "./initrd.js";
-import { ensureKernel, type Kernel } from "./kernel.js";
+import { cacheDirectory } from "../host/cache.js";
+import { realHost, type Host } from "../host/host.js";
+import { ensureInitrd } from "../kernel/initrd.js";
+import { ensureKernel, type Kernel } from "../kernel/kernel.js";
 import { LabError } from "./lab-error.js";
 import type { LabProgress } from "./lab-options.js";
-import { ensurePackages, type LabExtra } from "./packages.js";
-import { withLabErrors } from "./system-failure.js";
+import { ensurePackages, type LabExtra } from "../host/packages.js";
+import { withLabErrors } from "../host/system-failure.js";
 
 /** How to prepare. */
 export interface PrepareOptions {

@@ -1,5 +1,5 @@
 import { LAB_DEVICES, type LabDevice } from "./devices.js";
-import { lineReader } from "./line-reader.js";
+import { lineReader } from "../guest/line-reader.js";
 
 /** What can be asked for, and which property says that a device is one it can be asked of. */
 const NEEDED = {

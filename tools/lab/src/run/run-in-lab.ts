@@ -1,14 +1,14 @@
 import { realpath, stat } from "node:fs/promises";
 import path from "node:path";
-import { chooseAccelerator } from "./accelerator.js";
-import { runSession, type SessionResult } from "./guest-session.js";
-import { guestEnvironment, writeJob, type Job } from "./job.js";
+import { chooseAccelerator } from "../machine/accelerator.js";
+import { runSession, type SessionResult } from "../guest/guest-session.js";
+import { guestEnvironment, writeJob, type Job } from "../guest/job.js";
 import { LabError } from "./lab-error.js";
 import type { Accelerator, LabOptions, LabResult } from "./lab-options.js";
-import type { MachinePlan } from "./machine.js";
-import { makeFolder } from "./make-folder.js";
+import type { MachinePlan } from "../machine/machine.js";
+import { makeFolder } from "../host/make-folder.js";
 import { prepareLab, type PreparedLab } from "./prepare-lab.js";
-import { withLabErrors } from "./system-failure.js";
+import { withLabErrors } from "../host/system-failure.js";
 
 const DEFAULT_TIMEOUT_MS = 10 * 60_000;
 const DEFAULT_BOOT_TIMEOUT_MS = 2 * 60_000;

@@ -1,7 +1,7 @@
-import type { Host } from "./host.js";
+import type { Host } from "../host/host.js";
 import type { Kernel } from "./kernel.js";
-import { LabError } from "./lab-error.js";
-import { lastLines } from "./packages.js";
+import { LabError } from "../run/lab-error.js";
+import { lastLines } from "../host/packages.js";
 
 /** Loaded before the root can be mounted. virtio_pci and virtio_console are built into Debian's kernel; naming them costs nothing. */
 export const BOOT_MODULES = [

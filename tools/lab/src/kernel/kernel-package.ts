@@ -1,8 +1,8 @@
-import { diskFull } from "./cache.js";
-import { aptGet, type AptOptions } from "./apt.js";
-import type { Host } from "./host.js";
-import { LabError } from "./lab-error.js";
-import { lastLines, saysDiskFull } from "./packages.js";
+import { diskFull } from "../host/cache.js";
+import { aptGet, type AptOptions } from "../host/apt.js";
+import type { Host } from "../host/host.js";
+import { LabError } from "../run/lab-error.js";
+import { lastLines, saysDiskFull } from "../host/packages.js";
 
 /** Debian's metapackages that depend on the newest 6.12 kernel: in Debian 12 the first, in Debian 13 the second. */
 const METAPACKAGES = ["linux-image-6.12-amd64", "linux-image-amd64"];

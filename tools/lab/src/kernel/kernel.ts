@@ -1,12 +1,12 @@
 import { readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { diskFull, makeDirectoryAtOnce, requireFreeSpace } from "./cache.js";
-import type { Host } from "./host.js";
+import { diskFull, makeDirectoryAtOnce, requireFreeSpace } from "../host/cache.js";
+import type { Host } from "../host/host.js";
 import { compressedKernel } from "./kernel-image.js";
 import { compareVersions, downloadPackage, findKernelPackage, releaseOfPackage } from "./kernel-package.js";
-import { LabError } from "./lab-error.js";
-import { lastLines, saysDiskFull } from "./packages.js";
+import { LabError } from "../run/lab-error.js";
+import { lastLines, saysDiskFull } from "../host/packages.js";
 
 /** A kernel in the cache. */
 export interface Kernel {

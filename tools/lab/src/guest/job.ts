@@ -1,9 +1,9 @@
 import { writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import { devicesForVfio } from "./devices.js";
-import { makeFolder } from "./make-folder.js";
-import { OPTION_ROM_FILE, optionRom } from "./option-rom.js";
+import { devicesForVfio } from "../machine/devices.js";
+import { makeFolder } from "../host/make-folder.js";
+import { OPTION_ROM_FILE, optionRom } from "../machine/option-rom.js";
 import { shellCommand, shellQuote } from "./shell-quote.js";
 
 /** What the guest is told to do. */

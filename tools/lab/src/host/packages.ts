@@ -1,9 +1,9 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import { aptGet, type AptOptions } from "./apt.js";
 import { diskFull } from "./cache.js";
-import { isStaticElf } from "./elf.js";
+import { isStaticElf } from "../kernel/elf.js";
 import type { Host } from "./host.js";
-import { LabError } from "./lab-error.js";
+import { LabError } from "../run/lab-error.js";
 
 /** A program the lab needs and the Debian package it is in. */
 export interface RequiredProgram {

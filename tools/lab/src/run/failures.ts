@@ -1,6 +1,6 @@
 import { LabError } from "./lab-error.js";
-import type { Machine, QemuEnd } from "./machine.js";
-import { lastLines } from "./packages.js";
+import type { Machine, QemuEnd } from "../machine/machine.js";
+import { lastLines } from "../host/packages.js";
 
 /** The error for a QEMU that ended before the command did. */
 export function endedEarly(machine: Machine, end: QemuEnd, phase: "booting" | "running"): LabError {

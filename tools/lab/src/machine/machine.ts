@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import os from "node:os";
 import path from "node:path";
-import { ConsoleLog } from "./console-log.js";
+import { ConsoleLog } from "../guest/console-log.js";
 import { Port, type PortName } from "./ports.js";
 import { qemuArguments, type QemuPlan } from "./qemu-arguments.js";
-import { makeScratchDirectory, removeScratchDirectory } from "./scratch-directory.js";
-import { withLabErrors } from "./system-failure.js";
+import { makeScratchDirectory, removeScratchDirectory } from "../host/scratch-directory.js";
+import { withLabErrors } from "../host/system-failure.js";
 
 /** How QEMU ended. */
 export interface QemuEnd {

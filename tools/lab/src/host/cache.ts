@@ -3,7 +3,7 @@ import os from "node:os";
 import path from "node:path";
 import type { Host } from "./host.js";
 import { isErrno } from "./is-errno.js";
-import { LabError } from "./lab-error.js";
+import { LabError } from "../run/lab-error.js";
 import { makeFolder } from "./make-folder.js";
 
 /** The lab's folder in the user's cache directory: kernel, initrd, and what was found out about this host. */

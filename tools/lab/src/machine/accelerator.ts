@@ -2,8 +2,8 @@ import { accessSync, constants } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
-import type { Accelerator } from "./lab-options.js";
-import { makeFolder } from "./make-folder.js";
+import type { Accelerator } from "../run/lab-options.js";
+import { makeFolder } from "../host/make-folder.js";
 
 /** Boots the lab's machine with KVM and says whether it came up. */
 export type KvmProbe = () => Promise<boolean>;

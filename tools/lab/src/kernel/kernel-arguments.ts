@@ -1,4 +1,4 @@
-import type { MachineOptions } from "./lab-options.js";
+import type { MachineOptions } from "../run/lab-options.js";
 
 /** Default number of 2 MiB hugepages. */
 export const DEFAULT_HUGEPAGES_2M = 256;

@@ -2,8 +2,8 @@ import { constants } from "node:os";
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { LabError } from "./lab-error.js";
 import type { LabOptions, MachineOptions } from "./lab-options.js";
-import { openLabShell } from "./lab-shell.js";
-import { EXTRA_PROGRAMS, type LabExtra } from "./packages.js";
+import { openLabShell } from "../guest/lab-shell.js";
+import { EXTRA_PROGRAMS, type LabExtra } from "../host/packages.js";
 import { prepareLab } from "./prepare-lab.js";
 import { runInLab } from "./run-in-lab.js";
 

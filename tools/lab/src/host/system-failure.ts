@@ -1,7 +1,7 @@
 import os from "node:os";
 import path from "node:path";
 import { cacheDirectory, diskFull } from "./cache.js";
-import { LabError } from "./lab-error.js";
+import { LabError } from "../run/lab-error.js";
 
 /** A system call that failed, as Node.js tells it. */
 interface SystemError extends Error {

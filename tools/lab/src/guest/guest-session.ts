@@ -1,10 +1,10 @@
 import { controlReader } from "./control-line.js";
-import { Deferred } from "./deferred.js";
-import { bootTimedOut, commandTimedOut, endedEarly, setupFailed } from "./failures.js";
-import { Hotplug } from "./hotplug.js";
-import type { LabError } from "./lab-error.js";
-import { Machine, type MachinePlan } from "./machine.js";
-import { aborted } from "./prepare-lab.js";
+import { Deferred } from "../run/deferred.js";
+import { bootTimedOut, commandTimedOut, endedEarly, setupFailed } from "../run/failures.js";
+import { Hotplug } from "../machine/hotplug.js";
+import type { LabError } from "../run/lab-error.js";
+import { Machine, type MachinePlan } from "../machine/machine.js";
+import { aborted } from "../run/prepare-lab.js";
 
 /** What bounds a session. */
 export interface SessionLimits {

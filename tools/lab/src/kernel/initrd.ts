@@ -2,16 +2,18 @@ import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { readFile, rename, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import path from "node:path";
 import { promisify } from "node:util";
 import { cpioArchive, type CpioFile } from "./cpio.js";
-import type { Host } from "./host.js";
+import type { Host } from "../host/host.js";
 import type { Kernel } from "./kernel.js";
-import { LabError } from "./lab-error.js";
-import { lastLines } from "./packages.js";
+import { LabError } from "../run/lab-error.js";
+import { lastLines } from "../host/packages.js";
 import { BOOT_MODULES, moduleFiles } from "./modules.js";
 
-const GUEST_SCRIPTS = path.join(import.meta.dirname, "../guest");
+const PACKAGE = path.dirname(createRequire(import.meta.url).resolve("@vfio/lab/package.json"));
+const GUEST_SCRIPTS = path.join(PACKAGE, "guest");
 const EMPTY_FOLDERS = ["proc", "sys", "dev", "host", "job", "written", "root", "keep"];
 
 /** The initrd for this kernel, made anew only when something that goes into it has changed. */

@@ -1,8 +1,8 @@
 import path from "node:path";
 import { labDevices, type LabDevice } from "./devices.js";
-import { LabError } from "./lab-error.js";
-import { DEFAULT_HUGEPAGES_2M, kernelArguments } from "./kernel-arguments.js";
-import type { Accelerator, MachineOptions } from "./lab-options.js";
+import { LabError } from "../run/lab-error.js";
+import { DEFAULT_HUGEPAGES_2M, kernelArguments } from "../kernel/kernel-arguments.js";
+import type { Accelerator, MachineOptions } from "../run/lab-options.js";
 import { OPTION_ROM_FILE } from "./option-rom.js";
 import type { GuestPortName, PortName } from "./ports.js";
 

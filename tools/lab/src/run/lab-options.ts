@@ -1,4 +1,4 @@
-import type { LabExtra } from "./packages.js";
+import type { LabExtra } from "../host/packages.js";
 
 /** Which machine to emulate. */
 export interface MachineOptions {

@@ -1,10 +1,10 @@
 import { runSession } from "./guest-session.js";
-import { LabError } from "./lab-error.js";
-import type { LabOptions } from "./lab-options.js";
-import type { Machine } from "./machine.js";
-import { prepareLab } from "./prepare-lab.js";
-import { withLabErrors } from "./system-failure.js";
-import { limitsOf, pickAccelerator, planFor, readRequest } from "./run-in-lab.js";
+import { LabError } from "../run/lab-error.js";
+import type { LabOptions } from "../run/lab-options.js";
+import type { Machine } from "../machine/machine.js";
+import { prepareLab } from "../run/prepare-lab.js";
+import { withLabErrors } from "../host/system-failure.js";
+import { limitsOf, pickAccelerator, planFor, readRequest } from "../run/run-in-lab.js";
 
 /** How to open a shell; there is no time limit unless `timeoutMs` sets one. */
 export interface LabShellOptions extends Omit<LabOptions, "onStdout" | "onStderr"> {
