@@ -33,10 +33,12 @@ export interface ListenOptions {
 
 /** So many counts in a row are given out at once; then the event loop has a turn, or timers and signals would starve. */
 const COUNTS_PER_TURN = 64;
+/** What is to be done then is done when the running job has ended: for less than queueMicrotask() takes. */
+const JOB_ENDED = Promise.resolve();
 
 interface Waiter {
   readonly resolve: (count: number) => void;
-  readonly reject: (error: Error) => void;
+  readonly reject: (error: unknown) => void;
   limit: Disposable | undefined;
 }
 
@@ -168,10 +170,9 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const waiters = [...this.#waiters];
     this.#listeners.clear();
     this.#stopWatching();
-    for (const waiter of waiters) this.#finish(waiter, () => waiter.reject(closedError(this.#name)));
+    this.#rejectAll(closedError(this.#name));
     this.#eventFd.close();
   }
 
@@ -197,22 +198,25 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     waiter.limit = limitWait(options, this.#name, (error) =>
       this.#finish(waiter, () => waiter.reject(error)),
     );
-    try {
-      this.#watch();
-    } catch (error) {
-      waiter.limit?.[Symbol.dispose]();
-      throw error;
-    }
     this.#waiters.add(waiter);
-    this.#keepAliveAsNeeded();
-    // What a program starts right behind wait() may be over by the time it awaits: that costs no turn of the event loop.
-    queueMicrotask(this.#lookAgain);
+    void JOB_ENDED.then(this.#lookOrWatch);
   }
 
-  readonly #lookAgain = (): void => {
-    const count = this.#waiters.size > 0 ? this.#look() : 0;
-    if (count > 0) this.#giveOut(count);
+  /** What was started right behind wait() may be over when the job ends: that needs no watch, and no turn of the event loop. */
+  readonly #lookOrWatch = (): void => {
+    try {
+      const count = this.#waiters.size > 0 ? this.#look() : 0;
+      if (count > 0) this.#giveOut(count);
+      if (this.#waiters.size > 0) this.#watch();
+      this.#keepAliveAsNeeded();
+    } catch (error) {
+      this.#rejectAll(error);
+    }
   };
+
+  #rejectAll(error: unknown): void {
+    for (const waiter of [...this.#waiters]) this.#finish(waiter, () => waiter.reject(error));
+  }
 
   /** As {@link poll}, unless the event loop must have a turn first: then the watch finds what is there. */
   #look(): number {
