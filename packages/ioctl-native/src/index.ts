@@ -99,6 +99,19 @@ export type { HintOfErrno } from "./sockets/local-socket.js";
 export { lockHolder } from "./files/file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
+export { normalizeBdf } from "./machine/bdf.js";
+export { holdersBy, holdersOf, type Holders } from "./machine/holders.js";
+export {
+  checkGroupNumber,
+  describePciDevice,
+  devicesOfGroup,
+  iommuGroupExists,
+  iommuGroupOf,
+  isVfioDriver,
+  listPciDevices,
+  PCI_DEVICES,
+  type PciDeviceInfo,
+} from "./machine/topology.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
 export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./vfio/iommu-info.js";

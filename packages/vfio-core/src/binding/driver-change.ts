@@ -1,6 +1,5 @@
-import { addSuppressed, readLinkName, readSysfs, VfioError } from "@vfio/ioctl-native";
+import { addSuppressed, PCI_DEVICES, readLinkName, readSysfs, VfioError } from "@vfio/ioctl-native";
 import type { SysfsSteps } from "./sysfs-steps.js";
-import { PCI_DEVICES } from "../machine/topology.js";
 
 /**
  * Takes a device from its driver and gives it to another, or to none. After a failure its driver is again what it was.

@@ -3,15 +3,18 @@ import {
   checkWaitLimits,
   errnoOf,
   Fd,
+  holdersBy,
+  holdersOf,
   kernel,
   limitWait,
   listFolder,
+  PCI_DEVICES,
   VfioError,
   VfioSystemError,
+  type Holders,
+  type PciDeviceInfo,
   type WaitLimits,
 } from "@vfio/ioctl-native";
-import { holdersBy, holdersOf, type Holders } from "../machine/holders.js";
-import { PCI_DEVICES, type PciDeviceInfo } from "../machine/topology.js";
 
 /** How often a group is asked for again while another process has it. */
 const RETRY_MS = 50;

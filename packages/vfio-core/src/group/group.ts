@@ -1,34 +1,32 @@
 import {
   check,
   checkFunction,
+  checkGroupNumber,
   checkHasFd,
   checkOptions,
   checkWaitLimits,
   contextOr,
+  describePciDevice,
+  devicesOfGroup,
   errnoOf,
   Fd,
   hasErrno,
+  holdersOf,
+  iommuGroupExists,
+  isVfioDriver,
   kernel,
+  normalizeBdf,
   openFile,
   runAll,
   VfioError,
   type HasFd,
+  type PciDeviceInfo,
   type WaitLimits,
   printAs,
   fdState,
 } from "@vfio/ioctl-native";
-import { normalizeBdf } from "../machine/bdf.js";
 import { Device, type OpenDeviceOptions } from "../device/device.js";
 import { readGroupStatus, type GroupStatus } from "./group-status.js";
-import { holdersOf } from "../machine/holders.js";
-import {
-  checkGroupNumber,
-  describePciDevice,
-  devicesOfGroup,
-  iommuGroupExists,
-  isVfioDriver,
-  type PciDeviceInfo,
-} from "../machine/topology.js";
 import { notViableError } from "./viability.js";
 
 /**

@@ -1,4 +1,4 @@
-import { kernel } from "@vfio/ioctl-native";
+import { kernel } from "../kernel/kernel.js";
 
 /** Who has something open, as far as `/proc` lets this process see. */
 export interface Holders {

@@ -1,13 +1,7 @@
-import {
-  exists,
-  listFolder,
-  readLinkName,
-  readSysfs,
-  shownValue,
-  VfioError,
-  VfioRangeError,
-} from "@vfio/ioctl-native";
+import { shownValue } from "../errors/argument-error.js";
+import { VfioError, VfioRangeError } from "../errors/errors.js";
 import { normalizeBdf } from "./bdf.js";
+import { exists, listFolder, readLinkName, readSysfs } from "./sysfs.js";
 
 /** Where sysfs has a folder for each PCI device. */
 export const PCI_DEVICES = "/sys/bus/pci/devices";
