@@ -100,11 +100,13 @@ export { lockHolder } from "./files/file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
 export { normalizeBdf } from "./machine/bdf.js";
-export { holdersBy, holdersOf, type Holders } from "./machine/holders.js";
+export { fileOf, filesOpenIn, holdersBy, holdersOf, processName, type Holders } from "./machine/holders.js";
 export {
   checkGroupNumber,
   describePciDevice,
   devicesOfGroup,
+  driverOf,
+  groupExistsInSysfs,
   iommuGroupExists,
   iommuGroupOf,
   isVfioDriver,
@@ -112,6 +114,7 @@ export {
   PCI_DEVICES,
   type PciDeviceInfo,
 } from "./machine/topology.js";
+export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
 export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./vfio/iommu-info.js";

@@ -38,6 +38,17 @@ describe("given a machine's sysfs", () => {
     expect(iommuGroupOf(EDU)).toBe(0);
   });
 
+  it.each([
+    ["0", 0],
+    ["1", 1],
+    ["-1", undefined],
+    [undefined, undefined],
+  ])("a device whose numa_node reads %j is on node %j", (text, node) => {
+    using _ = useKernel(sysfsOnly(pciDevice(EDU, text === undefined ? {} : { numa_node: text })));
+
+    expect(describePciDevice(EDU).numaNode).toBe(node);
+  });
+
   it("all devices are listed by address, each with its class", () => {
     using _ = useKernel(sysfsOnly({ ...pciDevice(EDU), ...pciDevice(BRIDGE, { class: "0x060400" }) }));
 

@@ -13,11 +13,16 @@ export function readSysfs(file: string): string | undefined {
   return undefinedIfAbsent(text, "read", file);
 }
 
+/** A symbolic link's target. `undefined` if there is no such link. */
+export function readLink(link: string): string | undefined {
+  const target = kernel().readLink(link);
+  return typeof target === "string" ? target : undefinedIfAbsent(target, "readlink", link);
+}
+
 /** The last part of a symbolic link's target: the driver's or group's name. `undefined` if there is no such link. */
 export function readLinkName(link: string): string | undefined {
-  const target = kernel().readLink(link);
-  if (typeof target === "string") return path.basename(target);
-  return undefinedIfAbsent(target, "readlink", link);
+  const target = readLink(link);
+  return target === undefined ? undefined : path.basename(target);
 }
 
 /** The names in a folder, sorted; empty if there is no such folder. */

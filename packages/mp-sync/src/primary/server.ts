@@ -1,9 +1,15 @@
-import { closedError, runAll, undo, type SeqpacketSocket, printAs } from "@vfio/ioctl-native";
+import {
+  closedError,
+  groupExistsInSysfs,
+  printAs,
+  runAll,
+  undo,
+  type SeqpacketSocket,
+} from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
 import { checkFunctions, checkList, checkObject } from "../argument-checks.js";
-import { groupExistsInSysfs } from "./group-lookup.js";
 import { LeaseWatch } from "./lease-watch.js";
 import { Leases, type Lease } from "./leases.js";
 import { checkMaxClients, checkTimeout } from "../socket/limits.js";

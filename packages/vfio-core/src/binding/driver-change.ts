@@ -1,4 +1,4 @@
-import { addSuppressed, PCI_DEVICES, readLinkName, readSysfs, VfioError } from "@vfio/ioctl-native";
+import { addSuppressed, driverOf, PCI_DEVICES, readSysfs, VfioError } from "@vfio/ioctl-native";
 import type { SysfsSteps } from "./sysfs-steps.js";
 
 /**
@@ -76,10 +76,6 @@ function* undoing(steps: SysfsSteps, undo: () => SysfsSteps): SysfsSteps {
     }
     throw failure;
   }
-}
-
-function driverOf(bdf: string): string | undefined {
-  return readLinkName(`${PCI_DEVICES}/${bdf}/driver`);
 }
 
 function bindError(bdf: string, wanted: string | undefined, got: string | undefined): VfioError {
