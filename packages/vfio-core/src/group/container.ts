@@ -3,36 +3,32 @@ import {
   argumentError,
   printAs,
   fdState,
-  check,
+  checkExtension,
   checkFunction,
   checkHasFd,
   checkOptions,
   checkWaitLimits,
   errnoOf,
-  ioctl,
+  getApiVersion,
+  hasErrno,
+  IOMMU_TYPES,
   openFile,
   readIommuInfo,
-  tryIoctl,
+  setGroupContainer,
+  setIommu,
+  tryIommu,
   undo,
+  unsetGroupContainer,
   VfioError,
   vfioConstants,
-  vfioIoctls,
-  vfioStructs,
   type HasFd,
   type IommuInfo,
+  type IommuType,
   type WaitLimits,
 } from "@vfio/ioctl-native";
 import { Group } from "./group.js";
 
 const CONTAINER_PATH = "/dev/vfio/vfio";
-
-/** How the container's IOMMU is driven: `type1v2` takes back only whole mappings; `type1` may split them. */
-export type IommuType = "type1v2" | "type1";
-
-const IOMMU_TYPES: Record<IommuType, number> = {
-  type1v2: vfioConstants.VFIO_TYPE1v2_IOMMU,
-  type1: vfioConstants.VFIO_TYPE1_IOMMU,
-};
 
 /** Options of {@link Container.open}. */
 export interface ContainerOptions {
@@ -104,7 +100,7 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
 
   /** VFIO's API version; always 0 so far. */
   get apiVersion(): number {
-    return ioctl(this, vfioIoctls.VFIO_GET_API_VERSION, 0);
+    return getApiVersion(this);
   }
 
   /**
@@ -112,7 +108,7 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    * @throws VfioSystemError if the kernel does not answer; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
    */
   supports(extension: number): boolean {
-    const answer = ioctl(this, vfioIoctls.VFIO_CHECK_EXTENSION, extension, () => ({
+    const answer = checkExtension(this, extension, () => ({
       what: `cannot ask the VFIO container for its extension ${extension}`,
     }));
     return answer > 0;
@@ -143,7 +139,7 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    */
   attach(group: Group): void {
     checkGroup(group);
-    ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, this.fd, (errno) => ({
+    setGroupContainer(group, this, (errno) => ({
       what: `cannot add IOMMU group ${group.number} to the container`,
       hint: () => joinHint(errno, group),
     }));
@@ -225,20 +221,15 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    * which it is: EINVAL is then no failure, and the IOMMU answers.
    */
   #setIommuType(group: number): void {
-    if (this.#groups.size > 0 && this.#hasIommu()) return;
-    const result = tryIoctl(this, vfioIoctls.VFIO_SET_IOMMU, IOMMU_TYPES[this.iommuType]);
-    if (result === errnoOf("EINVAL") && this.#hasIommu()) return;
-    check(result, () => ({
-      syscall: "ioctl",
-      ioctl: vfioIoctls.VFIO_SET_IOMMU.name,
-      what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
-      hint: attachHint(result),
-    }));
-  }
-
-  #hasIommu(): boolean {
-    const info = vfioStructs.vfio_iommu_type1_info;
-    return tryIoctl(this, vfioIoctls.VFIO_IOMMU_GET_INFO, info.encode({ argsz: info.bytes })) >= 0;
+    if (this.#groups.size > 0 && tryIommu(this) >= 0) return;
+    try {
+      setIommu(this, this.iommuType, (errno) => ({
+        what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
+        hint: attachHint(errno),
+      }));
+    } catch (error) {
+      if (!(hasErrno(error, "EINVAL") && tryIommu(this) >= 0)) throw error;
+    }
   }
 
   #tellOfGroup(): void {
@@ -295,7 +286,7 @@ function checkGroup(group: unknown): void {
 }
 
 function leave(group: Group): void {
-  ioctl(group, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0, () => ({
+  unsetGroupContainer(group, () => ({
     what: `cannot take IOMMU group ${group.number} out of the container`,
   }));
 }

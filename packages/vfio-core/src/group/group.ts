@@ -12,6 +12,7 @@ import {
   openFile,
   runAll,
   VfioError,
+  type GroupStatus,
   type HasFd,
   type WaitLimits,
   printAs,
@@ -19,7 +20,7 @@ import {
 } from "@vfio/ioctl-native";
 import { normalizeBdf } from "../machine/bdf.js";
 import { Device, type OpenDeviceOptions } from "../device/device.js";
-import { readGroupStatus, type GroupStatus } from "./group-status.js";
+import { readGroupStatus } from "./group-status.js";
 import { holdersOf } from "../machine/holders.js";
 import {
   checkGroupNumber,
