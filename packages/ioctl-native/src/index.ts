@@ -117,7 +117,7 @@ export {
 export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
-export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./vfio/iommu-info.js";
+export * from "./vfio/index.js";
 /** The numbers of `<linux/vfio.h>`. */
 export * as vfioConstants from "./vfio/constants.js";
 /** The ioctls of `<linux/vfio.h>`. */

@@ -1,6 +1,7 @@
 import { VfioError } from "../errors/errors.js";
-import { ioctl, type Ioctl, type IoctlContext } from "../kernel/ioctl.js";
+import { ioctl, type Ioctl } from "../kernel/ioctl.js";
 import type { Field, Struct, ValuesOf } from "../structs/struct.js";
+import type { ContextOfErrno } from "./ask.js";
 
 const LONGEST_ANSWER = 16 * 2 ** 20;
 
@@ -14,11 +15,11 @@ export function queryInfo<F extends Record<string, Field> & Record<"argsz", Fiel
   file: { readonly fd: number },
   request: Ioctl<Struct<F>>,
   fields: Partial<ValuesOf<F>>,
-  context: (errno: number) => IoctlContext,
+  context: ContextOfErrno,
 ): Uint8Array {
   const struct = request.argument;
   const ask = (bytes: number): Uint8Array => {
-    const buffer = struct.encode({ ...fields, argsz: bytes }, bytes);
+    const buffer = struct.encode(fields, bytes);
     ioctl(file, request as unknown as Ioctl<Struct<Record<string, Field>>>, buffer, context);
     return buffer;
   };

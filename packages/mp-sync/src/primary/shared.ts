@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { vfioConstants, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { IOMMU_TYPES, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { checkFd, checkObject, describe } from "../argument-checks.js";
 import { isDeviceName, type DeviceEntry } from "../wire/device-entry.js";
 import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
@@ -27,8 +27,6 @@ export interface DescribedMemory {
   readonly description: Uint8Array;
 }
 
-const TYPE_NUMBERS = { type1: vfioConstants.VFIO_TYPE1_IOMMU, type1v2: vfioConstants.VFIO_TYPE1v2_IOMMU };
-
 /** What a primary shares. It borrows the fds: opening and closing them stays its caller's business. */
 export class Shared implements ExchangeOffer {
   readonly grantsLeases: boolean;
@@ -49,7 +47,7 @@ export class Shared implements ExchangeOffer {
 
   get iommuType(): number {
     const { iommuType = 0 } = this.#container;
-    return typeof iommuType === "number" ? iommuType : TYPE_NUMBERS[iommuType];
+    return typeof iommuType === "number" ? iommuType : IOMMU_TYPES[iommuType];
   }
 
   get memories(): readonly OfferedMemory[] {

@@ -6,12 +6,13 @@ import {
   vfioConstants,
   VfioError,
   printAs,
+  type MappableArea,
+  type RegionInfo,
 } from "@vfio/ioctl-native";
 import type { MsixTable } from "../config-space/capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
 import type { RegionParts } from "./region-parts.js";
-import type { MappableArea, RegionInfo } from "./region.js";
 import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 const MSIX_ENTRY_BYTES = 16;
