@@ -55,7 +55,7 @@ export {
 } from "./files/fd.js";
 export { printAs } from "./errors/printed.js";
 export { Holds } from "./lifecycle/holds.js";
-export { addSuppressed, runAll, undo } from "./lifecycle/run-all.js";
+export { addSuppressed, closings, orUndo, runAll, undo } from "./lifecycle/run-all.js";
 export { type PositionedFile, readAt, readStrided, writeAt } from "./files/file-io.js";
 export {
   defineIoctl,

@@ -4,7 +4,7 @@ import { Fd, type HasFd, fdState } from "../files/fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "../kernel/kernel.js";
 import { boundSocket, fdLimitHint, socketAfter, type HintOfErrno } from "./local-socket.js";
 import { checkCount, checkPacket, checkRoom } from "./packet-arguments.js";
-import { undo } from "../lifecycle/run-all.js";
+import { orUndo } from "../lifecycle/run-all.js";
 import { printAs } from "../errors/printed.js";
 
 /**
@@ -125,12 +125,12 @@ export class SeqpacketListener implements HasFd, Disposable {
     checkCount("backlog", backlog, 2 ** 31 - 1);
     const what = `cannot listen on ${path}`;
     const socket = boundSocket({ kind: "seqpacket", path, what, name: `socket ${path}`, hint });
-    try {
-      check(kernel().socketListen(socket.fd, backlog), () => ({ syscall: "listen", what, path }));
-      return new SeqpacketListener(socket);
-    } catch (error) {
-      undo(error, [() => kernel().unlink(path), () => socket.close()]);
-    }
+    orUndo(
+      () => check(kernel().socketListen(socket.fd, backlog), () => ({ syscall: "listen", what, path })),
+      () => kernel().unlink(path),
+      () => socket.close(),
+    );
+    return new SeqpacketListener(socket);
   }
 
   /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */

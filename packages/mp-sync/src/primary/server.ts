@@ -1,9 +1,9 @@
 import {
   closedError,
   groupExistsInSysfs,
+  orUndo,
   printAs,
   runAll,
-  undo,
   type SeqpacketSocket,
 } from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
@@ -104,12 +104,11 @@ export class FdServer implements AsyncDisposable, Disposable {
     for (const memory of options.memories ?? []) shared.addMemory(memory);
     for (const device of options.devices ?? []) shared.addDevice(device);
     const server = new FdServer(shared, book, await SocketFile.claim(path), options);
-    try {
-      server.#reception.open();
-      return server;
-    } catch (error) {
-      undo(error, [() => server.close()]);
-    }
+    orUndo(
+      () => server.#reception.open(),
+      () => server.close(),
+    );
+    return server;
   }
 
   /** The socket file's absolute path. */

@@ -1,4 +1,4 @@
-import { getIrqInfo, hasErrno, printAs, runAll, vfioConstants, VfioError } from "@vfio/ioctl-native";
+import { getIrqInfo, hasErrno, orUndo, printAs, runAll, vfioConstants, VfioError } from "@vfio/ioctl-native";
 import {
   InterruptVector,
   type InterruptListener,
@@ -39,12 +39,10 @@ export class DeviceNotice implements Disposable {
     const name = `the ${kind} interrupt of ${nameOf(device)}`;
     this.#control = new IrqControl(device, NOTICE_INDEX[kind], name);
     this.#hold = device.hold?.(`its ${kind} interrupt`);
-    try {
-      this.#vector = enabledVector(this.#control, name);
-    } catch (error) {
-      this.#hold?.[Symbol.dispose]();
-      throw error;
-    }
+    this.#vector = orUndo(
+      () => enabledVector(this.#control, name),
+      () => this.#hold?.[Symbol.dispose](),
+    );
   }
 
   /** Calls back with each notice, until disposed of. */
@@ -90,13 +88,11 @@ export function checkNobodyListens(open: readonly DeviceNotice[], kind: NoticeKi
 
 function enabledVector(control: IrqControl, name: string): InterruptVector {
   const vector = new InterruptVector(0, name);
-  try {
-    control.enable(0, [vector]);
-    return vector;
-  } catch (error) {
-    vector.close();
-    throw error;
-  }
+  orUndo(
+    () => control.enable(0, [vector]),
+    () => vector.close(),
+  );
+  return vector;
 }
 
 const HINT: Record<NoticeKind, string> = {

@@ -3,6 +3,7 @@ import {
   checkHasFd,
   checkOptions,
   closedError,
+  closings,
   hasErrno,
   runAll,
   undo,
@@ -165,10 +166,7 @@ export class PciDevice implements Disposable {
       }
       return mapped;
     } catch (error) {
-      undo(
-        error,
-        mapped.map((bar) => () => bar.close()),
-      );
+      undo(error, closings(mapped));
     }
   }
 
@@ -332,7 +330,7 @@ export class PciDevice implements Disposable {
    */
   close(): void {
     this.#closed = true;
-    runAll([...this.#owned].map((resource) => () => resource.close()));
+    runAll(closings(this.#owned));
   }
 
   /** As {@link close}. */

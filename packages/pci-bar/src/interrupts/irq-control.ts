@@ -1,8 +1,8 @@
 import {
   hasErrno,
+  orUndo,
   setIrqs,
   trySetIrqs,
-  undo,
   vfioConstants,
   VfioRangeError,
   vfioStructs,
@@ -68,12 +68,11 @@ export class IrqControl {
    */
   enableMasked(eventFd: HasFd): void {
     this.enable(0, [NO_EVENTFD]);
-    try {
+    const arm = (): void => {
       this.mask();
       this.enable(0, [eventFd]);
-    } catch (error) {
-      undo(error, [() => this.disable()]);
-    }
+    };
+    orUndo(arm, () => this.disable());
   }
 
   /** Takes all triggers away. DATA_NONE with a count above 0 would fire the vectors instead. */

@@ -1,6 +1,7 @@
 import {
   argumentError,
   checkOptions,
+  closings,
   Mapping,
   undo,
   vfioConstants,
@@ -169,14 +170,7 @@ export class PciRegion {
       this.#context.own(region);
       return region;
     } catch (error) {
-      undo(error, [
-        ...windows.map(
-          ({ mapping }) =>
-            () =>
-              mapping.close(),
-        ),
-        () => hold?.[Symbol.dispose](),
-      ]);
+      undo(error, [...closings(windows.map(({ mapping }) => mapping)), () => hold?.[Symbol.dispose]()]);
     }
   }
 }

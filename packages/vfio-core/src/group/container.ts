@@ -13,11 +13,11 @@ import {
   hasErrno,
   IOMMU_TYPES,
   openFile,
+  orUndo,
   readIommuInfo,
   setGroupContainer,
   setIommu,
   tryIommu,
-  undo,
   unsetGroupContainer,
   VfioError,
   vfioConstants,
@@ -99,11 +99,10 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
   }
 
   static #around(fd: Fd, { iommuType }: ContainerOptions): Container {
-    try {
-      return new Container(fd, iommuType);
-    } catch (error) {
-      undo(error, [() => fd.close()]);
-    }
+    return orUndo(
+      () => new Container(fd, iommuType),
+      () => fd.close(),
+    );
   }
 
   /** The container's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
@@ -140,13 +139,12 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    */
   addGroup(number: number): Group {
     const group = Group.open(number);
-    try {
+    const add = (): void => {
       group.checkViable();
       this.attach(group);
-      return group;
-    } catch (error) {
-      undo(error, [() => group.close()]);
-    }
+    };
+    orUndo(add, () => group.close());
+    return group;
   }
 
   /**
@@ -161,11 +159,10 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
       what: `cannot add IOMMU group ${group.number} to the container`,
       hint: () => joinHint(errno, group),
     }));
-    try {
-      this.#setIommuType(group.number);
-    } catch (error) {
-      undo(error, [() => leave(group)]);
-    }
+    orUndo(
+      () => this.#setIommuType(group.number),
+      () => leave(group),
+    );
     this.#groups.add(group);
     group.onClose(() => this.#groups.delete(group));
     this.#tellOfGroup();
