@@ -15,6 +15,7 @@ import {
 import { open } from "node:fs/promises";
 import { errnoOfError } from "./errors.js";
 import { loadAddon } from "./load-addon.js";
+import { throughRoom, type RoomFunctions } from "./packet-room.js";
 import { polledWatches } from "./polled-watches.js";
 import { hasFdWatches } from "./runtime.js";
 
@@ -314,7 +315,7 @@ type PlainFiles =
   | "lchown"
   | "stat"
   | "filesystem";
-type Addon = Omit<Kernel, PlainFiles>;
+type Addon = Omit<Kernel, PlainFiles | keyof RoomFunctions> & RoomFunctions;
 
 let current: Kernel | undefined;
 
@@ -342,6 +343,7 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ...throughRoom(addon),
     ...(hasFdWatches() ? {} : polledWatches(addon)),
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),
