@@ -21,7 +21,14 @@ export {
   type Hint,
   type SystemCallContext,
 } from "./errors.js";
-export { argumentError, checkFunction, checkHasFd, checkOptions, shownValue } from "./argument-error.js";
+export {
+  argumentError,
+  checkFunction,
+  checkHasFd,
+  checkOptions,
+  isAbortSignal,
+  shownValue,
+} from "./argument-error.js";
 export {
   kernel,
   realKernel,
