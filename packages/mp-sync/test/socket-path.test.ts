@@ -1,7 +1,7 @@
 import path from "node:path";
 import { shownValue } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
-import { socketPath } from "../src/socket-path.js";
+import { socketPath } from "../src/socket/socket-path.js";
 import { errorOf } from "./support/errors.js";
 
 const root = { uid: 0, home: "/root" };
