@@ -139,6 +139,12 @@ napi_value Release(const Call& call) {
   return nullptr;
 }
 
+// keepGuarding(): somebody may have replaced the handler of SIGBUS.
+napi_value Keep(const Call&) {
+  KeepGuarding();
+  return nullptr;
+}
+
 // mappingHolders(handle) → an array of reasons.
 napi_value Holders(const Call& call) {
   napi_env env = call.env();
@@ -169,5 +175,6 @@ bool AddMappings(napi_env env, napi_value exports) {
                        {"unmap", Native<Unmap, 1>},
                        {"holdMapping", Native<HoldIt, 3>},
                        {"releaseHold", Native<Release, 1>},
+                       {"keepGuarding", Native<Keep, 0>},
                        {"mappingHolders", Native<Holders, 1>}});
 }
