@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { shownValue } from "./argument-error.js";
+import { checkOptions, checkText, shownValue } from "./argument-error.js";
 import { check, VfioError, VfioRangeError, type Hint, type SystemCallContext } from "./errors.js";
 import { kernel } from "./kernel.js";
 import { printAs } from "./printed.js";
@@ -41,8 +41,12 @@ export class Fd implements HasFd, Disposable {
    */
   constructor(fd: number, name = `fd ${shownValue(fd)}`) {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
-      throw new VfioRangeError("ERR_VFIO_FD", `${shownValue(fd)} cannot be the file descriptor of ${name}`);
+      throw new VfioRangeError(
+        "ERR_VFIO_FD",
+        `${shownValue(fd)} cannot be the file descriptor of ${name}`,
+      );
     }
+    checkText("the name of an fd", name);
     this.#fd = fd;
     this.#name = name;
     kernel().ownFd?.(fd);
@@ -121,6 +125,8 @@ export interface OpenOptions {
  * @throws VfioSystemError with `path`, and the hint that `options.hint` gives.
  */
 export function openFile(path: string, options: OpenOptions = {}): Fd {
+  checkText("the path of a file", path);
+  checkOptions("the options of openFile()", options);
   const name = options.name ?? path;
   const result = kernel().open(path, options.flags ?? constants.O_RDWR, options.mode ?? 0o600);
   const fd = check(result, () => openContext(path, name, () => options.hint?.(result)));

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { argumentError, shownValue } from "./argument-error.js";
+import { argumentError, checkObject, shownValue } from "./argument-error.js";
 import { VfioRangeError } from "./errors.js";
 
 /** A field's type in the kernel's headers. */
@@ -59,6 +59,7 @@ export class Struct<F extends Record<string, Field>> {
    */
   write(buffer: Uint8Array, values: Partial<ValuesOf<F>>, at = 0): void {
     const view = viewOf(this, buffer, at);
+    checkObject(`the values of a ${this.name}`, values);
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) continue;
       const [offset, type] = this.#field(name);
