@@ -41,10 +41,7 @@ export class Fd implements HasFd, Disposable {
    */
   constructor(fd: number, name = `fd ${shownValue(fd)}`) {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
-      throw new VfioRangeError(
-        "ERR_VFIO_FD",
-        `${shownValue(fd)} cannot be the file descriptor of ${name}`,
-      );
+      throw new VfioRangeError("ERR_VFIO_FD", `${shownValue(fd)} cannot be the file descriptor of ${name}`);
     }
     checkText("the name of an fd", name);
     this.#fd = fd;
