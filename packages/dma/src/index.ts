@@ -8,37 +8,42 @@ export {
   type AllocateAsyncOptions,
   type AllocateOptions,
   type PageSource,
-} from "./hugepage-memory.js";
-export { UserMemory } from "./user-memory.js";
+} from "./memory/hugepage-memory.js";
+export { UserMemory } from "./memory/user-memory.js";
 export {
   countHugepages,
   countHugepagesByNode,
   type HugepageCount,
   type NodeHugepageCount,
-} from "./hugepages.js";
-export { loadAcquire } from "./load-acquire.js";
-export { readPhysicalAddresses } from "./physical-addresses.js";
-export { contiguousRuns, type Run } from "./runs.js";
+} from "./memory/hugepages.js";
+export { loadAcquire } from "./buffers/load-acquire.js";
+export { readPhysicalAddresses } from "./memory/physical-addresses.js";
+export { contiguousRuns, type Run } from "./memory/runs.js";
 export {
   DmaMapper,
   type DmaMapperOptions,
   type IovaMode,
   type MapAsyncOptions,
   type MapMemoryOptions,
-} from "./dma-mapper.js";
-export { DmaMapping, type MappableMemory, type MappingOwner, type MappingPlan } from "./dma-mapping.js";
-export { DmaBuffer, type BufferMemory, type BufferPlace } from "./dma-buffer.js";
-export type { BufferRequest, PoolRequest } from "./dma-arena.js";
-export { DmaPool } from "./dma-pool.js";
-export type { FreeStretch } from "./range-allocator.js";
-export { IovaAllocator, type IovaAllocatorOptions } from "./iova-allocator.js";
-export { IovaTable, type DmaSegment } from "./iova-table.js";
-export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova-picture.js";
-export { DMA_ACCESSES, type DmaAccess, type Iommu } from "./iommu.js";
-export type { MemoryPart } from "./plan-segments.js";
-export { Type1Iommu } from "./type1-iommu.js";
+} from "./mapping/dma-mapper.js";
+export {
+  DmaMapping,
+  type MappableMemory,
+  type MappingOwner,
+  type MappingPlan,
+} from "./mapping/dma-mapping.js";
+export { DmaBuffer, type BufferMemory, type BufferPlace } from "./buffers/dma-buffer.js";
+export type { BufferRequest, PoolRequest } from "./buffers/dma-arena.js";
+export { DmaPool } from "./buffers/dma-pool.js";
+export type { FreeStretch } from "./iova/range-allocator.js";
+export { IovaAllocator, type IovaAllocatorOptions } from "./iova/iova-allocator.js";
+export { IovaTable, type DmaSegment } from "./iova/iova-table.js";
+export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova/iova-picture.js";
+export { DMA_ACCESSES, type DmaAccess, type Iommu } from "./spaces/iommu.js";
+export type { MemoryPart } from "./mapping/plan-segments.js";
+export { Type1Iommu } from "./spaces/type1-iommu.js";
 export {
   decodeMemoryDescription,
   encodeMemoryDescription,
   type MemoryDescription,
-} from "./memory-description.js";
+} from "./memory/memory-description.js";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ArenaSpace, type Chunk } from "../src/arena-space.js";
+import { ArenaSpace, type Chunk } from "../src/buffers/arena-space.js";
 import { IovaTable } from "../src/index.js";
 
 const PAGE = 4096;

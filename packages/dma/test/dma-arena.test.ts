@@ -1,7 +1,7 @@
 import { errorOf, leavesNothingBehind } from "@vfio/test-support";
 import { afterEach, describe, expect, it } from "vitest";
-import { DmaArena } from "../src/dma-arena.js";
-import type { DmaMapping } from "../src/dma-mapping.js";
+import { DmaArena } from "../src/buffers/dma-arena.js";
+import type { DmaMapping } from "../src/mapping/dma-mapping.js";
 import { IovaTable } from "../src/index.js";
 
 leavesNothingBehind();

@@ -2,7 +2,7 @@ import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { IovaTable } from "../src/index.js";
-import { joined } from "../src/joined.js";
+import { joined } from "../src/iova/joined.js";
 import { anySegments, PAGE } from "./any-segments.js";
 
 const GIB = 1 << 30;

@@ -1,7 +1,7 @@
 import type { IommuInfo } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, IovaAllocator, type Iommu, type MappableMemory } from "../src/index.js";
-import { SortedRanges } from "../src/sorted-ranges.js";
+import { SortedRanges } from "../src/iova/sorted-ranges.js";
 import { memoryAt } from "./fake-iommu.js";
 
 /**

@@ -1,6 +1,6 @@
 import { errnoOf, realKernel, useKernel, type IommuInfo, type MemlockLimit } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
-import { explainMapFailure } from "../src/map-failure.js";
+import { explainMapFailure } from "../src/spaces/map-failure.js";
 import { FakeIommu } from "./fake-iommu.js";
 
 const MIB = 2 ** 20;

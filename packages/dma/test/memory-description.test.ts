@@ -8,7 +8,7 @@ import {
   type DmaSegment,
   type MemoryDescription,
 } from "../src/index.js";
-import { joined } from "../src/joined.js";
+import { joined } from "../src/iova/joined.js";
 import { anySegments, PAGE } from "./any-segments.js";
 
 const HEADER = 24;

@@ -1,6 +1,6 @@
 import { errnoOf, realKernel, useKernel, type FilesystemInfo, type Kernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
-import { pageHint, type WantedPages } from "../src/page-hints.js";
+import { pageHint, type WantedPages } from "../src/memory/page-hints.js";
 
 const TWO_MIB = 2 << 20;
 const EMPTY = 4;

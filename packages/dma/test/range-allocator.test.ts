@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RangeAllocator } from "../src/range-allocator.js";
+import { RangeAllocator } from "../src/iova/range-allocator.js";
 
 const SPACE = 64;
 

@@ -20,8 +20,14 @@ export {
   type ErrorOptionsWithHint,
   type Hint,
   type SystemCallContext,
-} from "./errors.js";
-export { argumentError, checkFunction, checkHasFd, checkOptions, shownValue } from "./argument-error.js";
+} from "./errors/errors.js";
+export {
+  argumentError,
+  checkFunction,
+  checkHasFd,
+  checkOptions,
+  shownValue,
+} from "./errors/argument-error.js";
 export {
   kernel,
   realKernel,
@@ -37,12 +43,20 @@ export {
   type ReceivedPacket,
   type RegisterFunctions,
   type SocketKind,
-} from "./kernel.js";
-export { closedError, Fd, fdState, openFile, type FdState, type HasFd, type OpenOptions } from "./fd.js";
-export { printAs } from "./printed.js";
-export { Holds } from "./holds.js";
-export { addSuppressed, runAll, undo } from "./run-all.js";
-export { type PositionedFile, readAt, readStrided, writeAt } from "./file-io.js";
+} from "./kernel/kernel.js";
+export {
+  closedError,
+  Fd,
+  fdState,
+  openFile,
+  type FdState,
+  type HasFd,
+  type OpenOptions,
+} from "./files/fd.js";
+export { printAs } from "./errors/printed.js";
+export { Holds } from "./lifecycle/holds.js";
+export { addSuppressed, runAll, undo } from "./lifecycle/run-all.js";
+export { type PositionedFile, readAt, readStrided, writeAt } from "./files/file-io.js";
 export {
   defineIoctl,
   ioctl,
@@ -54,17 +68,17 @@ export {
   type IoctlArgument,
   type IoctlContext,
   type ValueOfArgument,
-} from "./ioctl.js";
-export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./struct.js";
-export { Mapping, type MapOptions } from "./mapping.js";
+} from "./kernel/ioctl.js";
+export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./structs/struct.js";
+export { Mapping, type MapOptions } from "./memory/mapping.js";
 export {
   bulkArgumentError,
   BulkRegisters,
   registerOffsetError,
   type RegisterArray,
   type RegisterWidth,
-} from "./bulk-registers.js";
-export { cgroupLimits, type CgroupLimit, type CgroupLimitFiles } from "./cgroups.js";
+} from "./memory/bulk-registers.js";
+export { cgroupLimits, type CgroupLimit, type CgroupLimitFiles } from "./memory/cgroups.js";
 export {
   createMemoryFile,
   isAnonymousMemory,
@@ -74,23 +88,23 @@ export {
   type MemoryFailure,
   type MemoryFileOptions,
   type SizeGuarantee,
-} from "./memory-file.js";
-export { memoryShortage, type MemoryToTake } from "./memory-shortage.js";
-export { systemPageBytes } from "./system-page.js";
-export { EventFd } from "./eventfd.js";
-export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./wait.js";
-export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./wait-limits.js";
-export { DatagramSocket } from "./datagram.js";
-export type { HintOfErrno } from "./local-socket.js";
-export { lockHolder } from "./file-lock.js";
-export { SeqpacketListener, SeqpacketSocket } from "./seqpacket.js";
-export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./sysfs.js";
-export { queryInfo } from "./uapi/query.js";
-export { checkArray, walkCapabilities, type InfoCapability } from "./uapi/capability-chain.js";
-export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./uapi/iommu-info.js";
+} from "./memory/memory-file.js";
+export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
+export { systemPageBytes } from "./memory/system-page.js";
+export { EventFd } from "./events/eventfd.js";
+export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
+export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./events/wait-limits.js";
+export { DatagramSocket } from "./sockets/datagram.js";
+export type { HintOfErrno } from "./sockets/local-socket.js";
+export { lockHolder } from "./files/file-lock.js";
+export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
+export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
+export { queryInfo } from "./vfio/query.js";
+export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
+export * from "./vfio/index.js";
 /** The numbers of `<linux/vfio.h>`. */
-export * as vfioConstants from "./uapi/constants.js";
+export * as vfioConstants from "./vfio/constants.js";
 /** The ioctls of `<linux/vfio.h>`. */
-export * as vfioIoctls from "./uapi/ioctls.js";
+export * as vfioIoctls from "./vfio/ioctls.js";
 /** The structs of `<linux/vfio.h>`. */
-export * as vfioStructs from "./uapi/structs.js";
+export * as vfioStructs from "./vfio/structs.js";

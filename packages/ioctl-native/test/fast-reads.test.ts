@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { realKernel, useKernel } from "../src/index.js";
-import { fastReadsAreProven } from "../src/fast-reads.js";
+import { fastReadsAreProven } from "../src/memory/fast-reads.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { mapMemory } from "./support/memory.js";

@@ -18,7 +18,7 @@ import {
   type FilesystemInfo,
   type MemoryFailure,
 } from "../src/index.js";
-import { isOrdinaryMemory } from "../src/memory-file.js";
+import { isOrdinaryMemory } from "../src/memory/memory-file.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";
 

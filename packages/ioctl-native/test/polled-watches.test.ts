@@ -2,7 +2,7 @@ import { closeSync, openSync } from "node:fs";
 import { setTimeout as delay } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { EventFd, Fd, kernel, realKernel, useKernel, waitForFd, watchFd } from "../src/index.js";
-import { hasFdWatches, runtimeName } from "../src/runtime.js";
+import { hasFdWatches, runtimeName } from "../src/kernel/runtime.js";
 import { resultOfChild } from "./support/elsewhere.js";
 import { errorOf, rejectionOf } from "./support/errors.js";
 import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";

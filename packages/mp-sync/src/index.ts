@@ -5,28 +5,38 @@
  *
  * @packageDocumentation
  */
-export { FdServer } from "./server.js";
-export type { FdServerOptions } from "./server-options.js";
-export type { ClientOutcome, DropReason, ServerEvent } from "./server-events.js";
-export type { DescribedMemory, NumberedGroup, SharedContainer } from "./shared.js";
-export { LEASE_WINDOW, type Lease, type LeaseOptions } from "./leases.js";
-export type { LeaseAccess, LeaseTerms, LeaseVerdict } from "./lease-messages.js";
-export type { DeviceEntry } from "./device-entry.js";
-export type { Capabilities } from "./capabilities.js";
-export { sameUserOrRoot, type AccessPolicy } from "./access.js";
+export { FdServer } from "./primary/server.js";
+export type { FdServerOptions } from "./primary/server-options.js";
+export type { ClientOutcome, DropReason, ServerEvent } from "./primary/server-events.js";
+export type { DescribedMemory, NumberedGroup, SharedContainer } from "./primary/shared.js";
+export { LEASE_WINDOW, type Lease, type LeaseOptions } from "./primary/leases.js";
+export type { LeaseAccess, LeaseTerms, LeaseVerdict } from "./wire/lease-messages.js";
+export type { DeviceEntry } from "./wire/device-entry.js";
+export type { Capabilities } from "./wire/capabilities.js";
+export { sameUserOrRoot, type AccessPolicy } from "./primary/access.js";
 export {
   connectToPrimary,
   PrimaryPeer,
   SharedGroup,
   type ConnectOptions,
   type RequestOptions,
-} from "./client.js";
-export type { PrimaryHello, SharedMemory } from "./own-requests.js";
-export { DmaLease, type DmaRequest } from "./dma-lease.js";
-export { verifyVfioFd, type ExpectedFd, type FdVerifier } from "./verify.js";
-export { DEFAULT_PREFIX, socketPath, type SocketPathOptions, type SocketPathUser } from "./socket-path.js";
-export { groupExistsInSysfs, lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
-export { Exchange, type Expected } from "./exchange.js";
+} from "./secondary/client.js";
+export type { PrimaryHello, SharedMemory } from "./secondary/own-requests.js";
+export { DmaLease, type DmaRequest } from "./secondary/dma-lease.js";
+export { verifyVfioFd, type ExpectedFd, type FdVerifier } from "./secondary/verify.js";
+export {
+  DEFAULT_PREFIX,
+  socketPath,
+  type SocketPathOptions,
+  type SocketPathUser,
+} from "./socket/socket-path.js";
+export {
+  groupExistsInSysfs,
+  lookUpGroup,
+  type GroupExists,
+  type GroupState,
+} from "./primary/group-lookup.js";
+export { Exchange, type Expected } from "./primary/exchange.js";
 export type {
   Answered,
   Attachment,
@@ -36,7 +46,7 @@ export type {
   IncomingPacket,
   MpRequest,
   OfferedMemory,
-} from "./exchange-types.js";
+} from "./primary/exchange-types.js";
 export { joinDpdkPrimary, type JoinDpdkOptions } from "./dpdk/join.js";
 export { DpdkPrimary, type DpdkGroupOptions } from "./dpdk/dpdk-primary.js";
 export {
@@ -47,5 +57,5 @@ export {
 } from "./dpdk/runtime-directory.js";
 export type { DpdkVersion } from "./dpdk/version.js";
 /** The numbers of the protocol, and the encoder and decoder of its packets. */
-export * as mpProtocol from "./protocol.js";
-export type { Answer } from "./protocol.js";
+export * as mpProtocol from "./wire/protocol.js";
+export type { Answer } from "./wire/protocol.js";

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { Exchange } from "../src/exchange.js";
-import type { ExchangeAction, ExchangeOffer, IncomingPacket } from "../src/exchange-types.js";
-import { encodeTerms, type LeaseTerms } from "../src/lease-messages.js";
+import { Exchange } from "../src/primary/exchange.js";
+import type { ExchangeAction, ExchangeOffer, IncomingPacket } from "../src/primary/exchange-types.js";
+import { encodeTerms, type LeaseTerms } from "../src/wire/lease-messages.js";
 import { int } from "./support/wire.js";
 
 const offer: ExchangeOffer = {

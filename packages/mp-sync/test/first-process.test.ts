@@ -1,6 +1,6 @@
 import { EventEmitter } from "node:events";
 import { beforeEach, describe, expect, it } from "vitest";
-import { FirstProcess } from "../src/first-process.js";
+import { FirstProcess } from "../src/primary/first-process.js";
 
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 const microtasks = (): Promise<void> => Promise.resolve();

@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { SeqpacketSocket, type Fd } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
-import { encodeTerms } from "../src/lease-messages.js";
+import { encodeTerms } from "../src/wire/lease-messages.js";
 import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { useFolder } from "./support/folder.js";
 import { WatchedKernel } from "./support/kernel.js";

@@ -1,11 +1,16 @@
 import { Fd, isVfioError, SeqpacketListener, watchFd, type SeqpacketSocket } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
-import { DmaLease } from "../src/dma-lease.js";
-import { encodeDevice } from "../src/device-entry.js";
-import { encodeVerdict } from "../src/lease-messages.js";
-import type { Inquiry } from "../src/conversation.js";
-import { requestDevices, requestHello, requestIommuType, requestMemory } from "../src/own-requests.js";
-import { requestContainer, requestGroup } from "../src/requests.js";
+import { DmaLease } from "../src/secondary/dma-lease.js";
+import { encodeDevice } from "../src/wire/device-entry.js";
+import { encodeVerdict } from "../src/wire/lease-messages.js";
+import type { Inquiry } from "../src/secondary/conversation.js";
+import {
+  requestDevices,
+  requestHello,
+  requestIommuType,
+  requestMemory,
+} from "../src/secondary/own-requests.js";
+import { requestContainer, requestGroup } from "../src/secondary/requests.js";
 import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { WatchedKernel } from "./support/kernel.js";

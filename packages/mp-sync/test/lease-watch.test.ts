@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { LeaseWatch } from "../src/lease-watch.js";
+import { LeaseWatch } from "../src/primary/lease-watch.js";
 
 const INTERVAL_MS = 250;
 

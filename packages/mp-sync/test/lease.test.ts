@@ -18,7 +18,7 @@ import {
   type FdServerOptions,
   type PrimaryPeer,
 } from "../src/index.js";
-import { encodeTerms } from "../src/lease-messages.js";
+import { encodeTerms } from "../src/wire/lease-messages.js";
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";

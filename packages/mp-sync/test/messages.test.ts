@@ -1,9 +1,9 @@
 import { isVfioError } from "@vfio/ioctl-native";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeCapabilities, encodeCapabilities } from "../src/capabilities.js";
-import { decodeDevice, encodeDevice, isDeviceName, MAX_DEVICE_BYTES } from "../src/device-entry.js";
-import { decodeTerms, decodeVerdict, encodeTerms, encodeVerdict } from "../src/lease-messages.js";
+import { decodeCapabilities, encodeCapabilities } from "../src/wire/capabilities.js";
+import { decodeDevice, encodeDevice, isDeviceName, MAX_DEVICE_BYTES } from "../src/wire/device-entry.js";
+import { decodeTerms, decodeVerdict, encodeTerms, encodeVerdict } from "../src/wire/lease-messages.js";
 
 const address = fc.bigInt({ min: 0n, max: 2n ** 64n - 1n });
 const pid = fc.integer({ min: 1, max: 2 ** 22 });

@@ -14,7 +14,7 @@ import {
   REQ_CONTAINER,
   REQ_GROUP,
   REQ_MEMORY,
-} from "../src/protocol.js";
+} from "../src/wire/protocol.js";
 import { errorOf } from "./support/errors.js";
 
 const littleEndian = (hex: string): string =>

@@ -1,9 +1,9 @@
 import { isVfioError } from "@vfio/ioctl-native";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeDevice } from "../src/device-entry.js";
-import { decodeVerdict } from "../src/lease-messages.js";
-import { readAnswer, readBytes, readCount, readInt } from "../src/reply.js";
+import { decodeDevice } from "../src/wire/device-entry.js";
+import { decodeVerdict } from "../src/wire/lease-messages.js";
+import { readAnswer, readBytes, readCount, readInt } from "../src/secondary/reply.js";
 import { errorOf } from "./support/errors.js";
 import { int } from "./support/wire.js";
 

@@ -14,7 +14,7 @@ import { once } from "node:events";
 import { constants } from "node:os";
 import { kernel, SeqpacketListener, SeqpacketSocket, useKernel, waitForFd } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
-import { SocketFile } from "../src/socket-file.js";
+import { SocketFile } from "../src/socket/socket-file.js";
 import { errorOf } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";

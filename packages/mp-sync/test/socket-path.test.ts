@@ -1,6 +1,6 @@
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { socketPath } from "../src/socket-path.js";
+import { socketPath } from "../src/socket/socket-path.js";
 import { errorOf } from "./support/errors.js";
 
 const root = { uid: 0, home: "/root" };

@@ -1,7 +1,7 @@
 import { kernel, useKernel } from "@vfio/ioctl-native";
 import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
-import { verifyVfioFd, type ExpectedFd } from "../src/verify.js";
+import { verifyVfioFd, type ExpectedFd } from "../src/secondary/verify.js";
 import { errorOf } from "./support/errors.js";
 
 function verifyTarget(target: string | number, expected: ExpectedFd, answer = 0): void {

@@ -3,18 +3,28 @@
  *
  * @packageDocumentation
  */
-export { PciDevice } from "./pci-device.js";
-export { PciRegion, type MapRegionOptions, type MsixTablePolicy, type RegionContext } from "./pci-region.js";
-export { OpenRegion } from "./open-region.js";
-export type { PollOptions, PollSyncOptions } from "./poll-mask.js";
-export type { MappedWindow, RegionFile, RegionShape } from "./region-backend.js";
-export type { SharedFile, SharedFileData } from "./shared-file.js";
-export type { MappingWindow, RegionParts, SharedRegion, SharedRegionFile } from "./region-parts.js";
-export { defineRegisters, RegisterTable, type PlacingOptions } from "./register-table.js";
-export { formatDump, type DumpedRegister, type DumpOptions, type SkipReason } from "./register-dump.js";
-export type { RegisterRegion } from "./raw-register.js";
-export type { AnyFieldValue } from "./register-field.js";
-export type { FieldLayout, RegisterLayout } from "./register-layout.js";
+export { PciDevice } from "./device/pci-device.js";
+export {
+  PciRegion,
+  type MapRegionOptions,
+  type MsixTablePolicy,
+  type RegionContext,
+} from "./regions/pci-region.js";
+export { OpenRegion } from "./regions/open-region.js";
+export type { PollOptions, PollSyncOptions } from "./regions/poll-mask.js";
+export type { MappedWindow, RegionFile, RegionShape } from "./regions/region-backend.js";
+export type { SharedFile, SharedFileData } from "./regions/shared-file.js";
+export type { MappingWindow, RegionParts, SharedRegion, SharedRegionFile } from "./regions/region-parts.js";
+export { defineRegisters, RegisterTable, type PlacingOptions } from "./registers/register-table.js";
+export {
+  formatDump,
+  type DumpedRegister,
+  type DumpOptions,
+  type SkipReason,
+} from "./registers/register-dump.js";
+export type { RegisterRegion } from "./registers/raw-register.js";
+export type { AnyFieldValue } from "./registers/register-field.js";
+export type { FieldLayout, RegisterLayout } from "./registers/register-layout.js";
 export type {
   AccessOf,
   DeclaresAccess,
@@ -52,28 +62,34 @@ export type {
   WithFields,
   Writable,
   Writing,
-} from "./register-declaration.js";
-export { ConfigSpace } from "./config-space.js";
-export { decodeRegionInfo, readRegionInfo, type MappableArea, type RegionInfo } from "./region.js";
-export { findMsixTable, listCapabilities, type MsixTable, type PciCapability } from "./capabilities.js";
-export { CommandRegister, type SwitchableCommandFlag } from "./command-register.js";
-export { StatusRegister } from "./status-register.js";
+} from "./registers/register-declaration.js";
+export { ConfigSpace } from "./config-space/config-space.js";
+export { readRegionInfo } from "./regions/region.js";
+export { decodeRegionInfo, type MappableArea, type RegionInfo } from "@vfio/ioctl-native";
+export {
+  findMsixTable,
+  listCapabilities,
+  type MsixTable,
+  type PciCapability,
+} from "./config-space/capabilities.js";
+export { CommandRegister, type SwitchableCommandFlag } from "./config-space/command-register.js";
+export { StatusRegister } from "./config-space/status-register.js";
 export * from "./config/index.js";
-export { Interrupts, type InterruptOptions } from "./interrupts.js";
+export { Interrupts, type InterruptOptions } from "./interrupts/interrupts.js";
 export {
   InterruptVector,
   type BusyWait,
   type InterruptListener,
   type InterruptWait,
   type ListenOptions,
-} from "./interrupt-vector.js";
-export type { PowerState } from "./power-state.js";
-export type { ResetAsyncOptions, ResetOptions } from "./reset.js";
-export type { HotResetDevice } from "./hot-reset.js";
+} from "./interrupts/interrupt-vector.js";
+export type { PowerState } from "./device/power-state.js";
+export type { ResetAsyncOptions, ResetOptions } from "./device/reset.js";
+export type { HotResetDevice } from "@vfio/ioctl-native";
 export {
   chooseInterrupt,
   readInterruptInfo,
   type InterruptInfo,
   type InterruptType,
-} from "./interrupt-type.js";
-export type { VfioDevice } from "./vfio-device.js";
+} from "./interrupts/interrupt-type.js";
+export type { VfioDevice } from "./device/vfio-device.js";

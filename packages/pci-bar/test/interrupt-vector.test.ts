@@ -47,6 +47,39 @@ describe("given a vector that is waited for again and again with one long-lived 
   });
 });
 
+describe("given a wait whose interrupt comes before the job that began it has ended", () => {
+  it("it is met without the event loop", async () => {
+    const silent = { ...kernel(), watch: () => 1, unwatch: () => 0 };
+    using _kernel = useKernel(silent);
+    using vector = new InterruptVector(0, "vector 0");
+    const turns = setImmediate("the event loop's turn brought nothing");
+
+    const waiting = vector.wait();
+    kernel().eventfdWrite(vector.fd, 3);
+
+    expect(await Promise.race([waiting, turns])).toBe(3);
+  });
+});
+
+describe.each(["before", "behind"])("given interrupts without end, each raised %s its wait", (order) => {
+  it("the event loop has its turns all the same", async () => {
+    using vector = new InterruptVector(0, "vector 0");
+    let waits = 0;
+    const turn = { isOver: false };
+    const over = setImmediate().then(() => (turn.isOver = true));
+
+    while (!turn.isOver && waits < 10_000) {
+      if (order === "before") kernel().eventfdWrite(vector.fd, 1);
+      const waiting = vector.wait();
+      if (order === "behind") kernel().eventfdWrite(vector.fd, 1);
+      waits += await waiting;
+    }
+
+    expect(waits).toBeLessThan(1000);
+    await over;
+  });
+});
+
 describe("given a wait that cannot begin", () => {
   it("without an fd left, or with a signal that is none, it rejects, and neither a timer nor a watch is left", async () => {
     using vector = new InterruptVector(0, "vector 0");

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { mappableWindows } from "../src/mappable-windows.js";
+import { mappableWindows } from "../src/regions/mappable-windows.js";
 import type { MappableArea } from "../src/index.js";
 
 const PAGE = 4096;

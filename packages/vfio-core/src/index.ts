@@ -4,7 +4,7 @@
  *
  * @packageDocumentation
  */
-export { normalizeBdf } from "./bdf.js";
+export { normalizeBdf } from "./machine/bdf.js";
 export {
   describePciDevice,
   devicesOfGroup,
@@ -12,10 +12,10 @@ export {
   iommuGroupOf,
   listPciDevices,
   type PciDeviceInfo,
-} from "./topology.js";
-export { culpritsOf } from "./viability.js";
-export { bindDriver, bindDriverAsync, DriverBinding } from "./bind.js";
-export { Container, type ContainerOptions, type IommuType } from "./container.js";
-export { Group } from "./group.js";
-export type { GroupStatus } from "./group-status.js";
-export { Device, type DeviceInfo, type OpenDeviceOptions } from "./device.js";
+} from "./machine/topology.js";
+export { culpritsOf } from "./group/viability.js";
+export { bindDriver, bindDriverAsync, DriverBinding } from "./binding/bind.js";
+export { Container, type ContainerOptions } from "./group/container.js";
+export { Group } from "./group/group.js";
+export { Device, type OpenDeviceOptions } from "./device/device.js";
+export type { DeviceInfo, GroupStatus, IommuType } from "@vfio/ioctl-native";

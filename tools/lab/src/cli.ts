@@ -1,4 +1,4 @@
 #!/usr/bin/env node
-import { runCommandLine } from "./command-line.js";
+import { runCommandLine } from "./run/command-line.js";
 
 process.exitCode = await runCommandLine(process.argv);

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import { chooseAccelerator } from "../src/accelerator.js";
+import { chooseAccelerator } from "../src/machine/accelerator.js";
 
 let cache: string;
 beforeEach(() => (cache = mkdtempSync(path.join(os.tmpdir(), "lab-test-"))));

@@ -1,5 +1,5 @@
-import type { Host, ProgramResult } from "../src/host.js";
-import { REQUIRED_PROGRAMS } from "../src/packages.js";
+import type { Host, ProgramResult } from "../src/host/host.js";
+import { REQUIRED_PROGRAMS } from "../src/host/packages.js";
 
 /** A Debian machine with everything installed but busybox, on which no program is really run. */
 export class FakeHost implements Host {

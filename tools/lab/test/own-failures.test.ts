@@ -5,11 +5,11 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { execFile } from "node:child_process";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { runCommandLine } from "../src/command-line.js";
-import { endedEarly } from "../src/failures.js";
-import { LabError } from "../src/lab-error.js";
-import type { Machine, QemuEnd } from "../src/machine.js";
-import { withLabErrors } from "../src/system-failure.js";
+import { runCommandLine } from "../src/run/command-line.js";
+import { endedEarly } from "../src/run/failures.js";
+import { LabError } from "../src/run/lab-error.js";
+import type { Machine, QemuEnd } from "../src/machine/machine.js";
+import { withLabErrors } from "../src/host/system-failure.js";
 
 let folder: string;
 let said: string;

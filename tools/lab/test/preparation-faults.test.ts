@@ -2,9 +2,9 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { aptGet } from "../src/apt.js";
-import { LabError } from "../src/lab-error.js";
-import { prepareLab } from "../src/prepare-lab.js";
+import { aptGet } from "../src/host/apt.js";
+import { LabError } from "../src/run/lab-error.js";
+import { prepareLab } from "../src/run/prepare-lab.js";
 import { elfStart, FakeHost } from "./fake-host.js";
 
 let folder: string;

@@ -4,20 +4,20 @@ import os from "node:os";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ConsoleLog } from "../src/console-log.js";
-import { controlReader, parseControlLine, type ControlMessage } from "../src/control-line.js";
-import { cpioArchive } from "../src/cpio.js";
-import { devicesForVfio, labDevices } from "../src/devices.js";
-import { commandScript, guestEnvironment, keptPaths, settingsScript } from "../src/job.js";
-import { Hotplug, parseHotplugLine, qmpCommand } from "../src/hotplug.js";
-import { kernelArguments } from "../src/kernel-arguments.js";
-import { compressedKernel } from "../src/kernel-image.js";
-import { chooseKernelPackage, compareVersions, releaseOfPackage } from "../src/kernel-package.js";
-import { parseShowDepends } from "../src/modules.js";
-import { optionRom } from "../src/option-rom.js";
-import { readRequest } from "../src/run-in-lab.js";
-import { qemuArguments } from "../src/qemu-arguments.js";
-import { shellCommand, shellQuote } from "../src/shell-quote.js";
+import { ConsoleLog } from "../src/guest/console-log.js";
+import { controlReader, parseControlLine, type ControlMessage } from "../src/guest/control-line.js";
+import { cpioArchive } from "../src/kernel/cpio.js";
+import { devicesForVfio, labDevices } from "../src/machine/devices.js";
+import { commandScript, guestEnvironment, keptPaths, settingsScript } from "../src/guest/job.js";
+import { Hotplug, parseHotplugLine, qmpCommand } from "../src/machine/hotplug.js";
+import { kernelArguments } from "../src/kernel/kernel-arguments.js";
+import { compressedKernel } from "../src/kernel/kernel-image.js";
+import { chooseKernelPackage, compareVersions, releaseOfPackage } from "../src/kernel/kernel-package.js";
+import { parseShowDepends } from "../src/kernel/modules.js";
+import { optionRom } from "../src/machine/option-rom.js";
+import { readRequest } from "../src/run/run-in-lab.js";
+import { qemuArguments } from "../src/machine/qemu-arguments.js";
+import { shellCommand, shellQuote } from "../src/guest/shell-quote.js";
 
 describe("choosing the kernel package", () => {
   const depends = (...names: string[]) =>

@@ -17,7 +17,7 @@ import { encodeRequest } from "./message.js";
 import { noPrimaryError } from "./primary-config.js";
 import { PrivateSocket } from "./private-socket.js";
 import { readReply, type Question } from "./question.js";
-import { fdHint } from "../system-hints.js";
+import { fdHint } from "../socket/system-hints.js";
 
 /** Between two tries when the primary's queue is full (10 datagrams), in milliseconds. */
 const FULL_QUEUE_MS = 10;

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { undo, VfioError } from "@vfio/ioctl-native";
 import { checkFunctions, checkSignal } from "../argument-checks.js";
-import type { RequestOptions } from "../client.js";
-import { checkTimeout } from "../limits.js";
-import { verifyVfioFd, type FdVerifier } from "../verify.js";
+import type { RequestOptions } from "../secondary/client.js";
+import { checkTimeout } from "../socket/limits.js";
+import { verifyVfioFd, type FdVerifier } from "../secondary/verify.js";
 import { DeadlineSignal } from "./deadline-signal.js";
 import { requireDialect } from "./dialect.js";
 import { DpdkPrimary } from "./dpdk-primary.js";

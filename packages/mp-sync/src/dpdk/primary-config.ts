@@ -16,7 +16,7 @@ import {
   type FileStatus,
   type LockHolder,
 } from "@vfio/ioctl-native";
-import { fdHint } from "../system-hints.js";
+import { fdHint } from "../socket/system-hints.js";
 import { decodeDpdkVersion, type DpdkVersion } from "./version.js";
 
 /** A hint names no more primaries than these. */

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
 import { check, DatagramSocket, hasErrno, kernel, undo, type FileStatus } from "@vfio/ioctl-native";
-import { onProcessEnd } from "../process-end.js";
-import { checkLength } from "../socket-path.js";
-import { socketFileHint } from "../system-hints.js";
+import { onProcessEnd } from "../primary/process-end.js";
+import { checkLength } from "../socket/socket-path.js";
+import { socketFileHint } from "../socket/system-hints.js";
 
 /** Not `mp_socket_…`: to those DPDK's primary sends requests of its own, and waits 5 s for each answer. */
 const PREFIX = ".vfio_reply_";

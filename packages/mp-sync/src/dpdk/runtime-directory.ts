@@ -1,6 +1,6 @@
 import path from "node:path";
 import { checkObject } from "../argument-checks.js";
-import { checkName, checkPrefix } from "../socket-path.js";
+import { checkName, checkPrefix } from "../socket/socket-path.js";
 
 /** DPDK's own default for `--file-prefix`. */
 export const DPDK_PREFIX = "rte";

@@ -1,0 +1,147 @@
+import { runAll, undo, VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import { ArenaSpace, type Chunk } from "./arena-space.js";
+import { checkObject, isPowerOfTwo } from "../arguments.js";
+import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
+import { DmaPool } from "./dma-pool.js";
+import type { DmaMapping } from "../mapping/dma-mapping.js";
+import { DEFAULT_PAGE_BYTES, HugepageMemory, type PageSource } from "../memory/hugepage-memory.js";
+
+const CACHE_LINE = 64;
+const BUFFER_EXPECTED = "a request for a buffer, such as { bytes: 4096 },";
+const POOL_EXPECTED = "a request for a pool, such as { count: 256, bytes: 2048 },";
+
+/** What is asked of `DmaMapper.alloc`. */
+export interface BufferRequest {
+  /** At least 1. */
+  readonly bytes: number;
+  /** A power of two, at most the page size. Default 64, a cache line. */
+  readonly align?: number;
+}
+
+/** What a pool is made of. */
+export interface PoolRequest {
+  /** How many blocks, at least 1. */
+  readonly count: number;
+  /** The size of each block: a multiple of `align`. */
+  readonly bytes: number;
+  /** A power of two, at most the page size. Default 64, a cache line. */
+  readonly align?: number;
+}
+
+/** Cuts buffers out of hugepage memories that it allocates and maps as they are needed. */
+export class DmaArena implements Disposable {
+  readonly #source: PageSource & { readonly pageBytes: number };
+  readonly #map: (memory: HugepageMemory) => DmaMapping;
+  readonly #chunks: Chunk[] = [];
+  #space: ArenaSpace;
+  /** What was cut out and not given back. */
+  readonly #live = new Set<Disposable>();
+
+  /** @param map maps a new memory for DMA. */
+  constructor(source: PageSource, map: (memory: HugepageMemory) => DmaMapping) {
+    this.#source = { ...source, pageBytes: source.pageBytes ?? DEFAULT_PAGE_BYTES };
+    this.#map = map;
+    this.#space = new ArenaSpace(this.#source.pageBytes);
+  }
+
+  /** A buffer: one piece for the device. */
+  alloc(request: BufferRequest): DmaBuffer {
+    checkObject(request, BUFFER_EXPECTED);
+    return this.#make(this.#place(request), (place) => new DmaBuffer(place));
+  }
+
+  /** A pool, of which each block is one piece for the device. */
+  pool(request: PoolRequest): DmaPool {
+    checkObject(request, POOL_EXPECTED);
+    const { count, bytes, align = CACHE_LINE } = request;
+    checkRequest(bytes, align, this.#source.pageBytes);
+    if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
+      const text =
+        `${shownValue(count)} blocks of ${bytes} bytes, aligned to ${align}: the number must be a whole one above 0, ` +
+        "the size a multiple of the alignment";
+      throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
+    }
+    const place = this.#place({ bytes: count * bytes, align }, bytes);
+    return this.#make(place, (tracked) => new DmaPool(tracked, count, bytes));
+  }
+
+  /** Unmaps and frees every memory; what was cut out of it is closed, too. */
+  close(): void {
+    for (const each of [...this.#live]) each[Symbol.dispose]();
+    this.#space = new ArenaSpace(this.#source.pageBytes);
+    runAll(this.#chunks.splice(0).flatMap(closingOf));
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** @param unitBytes what must be one piece for the device, counted from the place's start. Default: all of it. */
+  #place({ bytes, align = CACHE_LINE }: BufferRequest, unitBytes = bytes): BufferPlace {
+    checkRequest(bytes, align, this.#source.pageBytes);
+    return this.#space.cut(bytes, align, unitBytes) ?? this.#placeInNewChunk(bytes, align, unitBytes);
+  }
+
+  /** What stands on a place, known until it gives the place back. If it cannot be made, the place is free again. */
+  #make<T extends Disposable>(place: BufferPlace, make: (place: BufferPlace) => T): T {
+    let made: T | undefined;
+    const release = (): void => {
+      place.release();
+      if (made !== undefined) this.#live.delete(made);
+    };
+    try {
+      made = make({ ...place, release });
+    } catch (error) {
+      undo(error, [release]);
+    }
+    this.#live.add(made);
+    return made;
+  }
+
+  #placeInNewChunk(bytes: number, align: number, unitBytes: number): BufferPlace {
+    const chunk = this.#mapChunk(HugepageMemory.allocate({ ...this.#source, bytes }));
+    const forget = this.#space.add(chunk);
+    const place = this.#space.cut(bytes, align, unitBytes);
+    if (place === undefined)
+      undo(scatteredError(bytes, unitBytes, this.#source.pageBytes), [forget, ...closingOf(chunk)]);
+    this.#chunks.push(chunk);
+    return place;
+  }
+
+  #mapChunk(memory: HugepageMemory): Chunk {
+    let mapping: DmaMapping | undefined;
+    try {
+      mapping = this.#map(memory);
+      // Without a group there are no device addresses, and this says so.
+      return { memory, mapping, stretches: mapping.table.stretches };
+    } catch (error) {
+      undo(error, [() => mapping?.unmap(), () => memory.close()]);
+    }
+  }
+}
+
+function closingOf({ memory, mapping }: Chunk): (() => void)[] {
+  return [() => mapping.unmap(), () => memory.close()];
+}
+
+function checkRequest(bytes: number, align: number, pageBytes: number): void {
+  const goodAlignment = isPowerOfTwo(align) && align <= pageBytes;
+  if (Number.isSafeInteger(bytes) && bytes > 0 && goodAlignment) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_ALIGNMENT",
+    `${shownValue(bytes)} bytes aligned to ${shownValue(align)}: the length must be a whole number above 0, ` +
+      `the alignment a power of two up to the page size (${pageBytes})`,
+  );
+}
+
+function scatteredError(bytes: number, unitBytes: number, pageBytes: number): VfioRangeError {
+  const scattered = `pages of ${pageBytes} bytes lie scattered`;
+  const problem =
+    unitBytes === bytes
+      ? `${bytes} bytes are not to be had in one piece of device addresses: ${scattered}`
+      : `blocks of ${unitBytes} bytes would lie across the ends of pages: ${scattered}`;
+  const sizes = unitBytes === bytes ? "" : ", or a block size that divides the page size";
+  return new VfioRangeError("ERR_VFIO_MEMORY_SCATTERED", problem, {
+    hint: `Larger pages, or { iova: "allocate" } instead of "physical", make larger pieces${sizes}`,
+  });
+}

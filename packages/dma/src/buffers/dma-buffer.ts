@@ -1,0 +1,131 @@
+import { closedError, printAs, shownValue, VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, checkObject } from "../arguments.js";
+import type { IovaTable } from "../iova/iova-table.js";
+
+/** Memory as a buffer sees it: {@link HugepageMemory} is one. */
+export interface BufferMemory {
+  /** The whole memory. */
+  readonly buffer: ArrayBuffer;
+}
+
+/** Where a buffer or a pool lies: its memory, its place in it, and the addresses that a device uses. */
+export interface BufferPlace {
+  /** The memory it is a part of. */
+  readonly memory: BufferMemory;
+  /** Translates offsets of that memory into device addresses. */
+  readonly table: IovaTable;
+  /** Where it starts in that memory, in bytes. */
+  readonly offset: number;
+  /** Its length. */
+  readonly bytes: number;
+  /** Gives the place back. */
+  release(): void;
+}
+
+/**
+ * A piece of DMA memory, contiguous for the device; made by `DmaMapper.alloc`.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { DmaMapper } from "@vfio/dma";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using dma = new DmaMapper(container, { iova: "allocate" });
+ * using buffer = dma.alloc({ bytes: 4096 });
+ * buffer.words[0] = 7; // what the device reads
+ * console.log(buffer.iova, buffer.iovaLow, buffer.iovaHigh); // where it reads it
+ * ```
+ */
+export class DmaBuffer implements Disposable {
+  static {
+    printAs(DmaBuffer, (it) => ({ iova: it.iova, length: it.length, freed: it.#freed }));
+  }
+
+  /** Its size in bytes. */
+  readonly length: number;
+  /** The address that a device uses for its start. */
+  readonly iova: bigint;
+  /** The lower 32 bits of {@link iova}, for descriptors that take halves. */
+  readonly iovaLow: number;
+  /** The upper 32 bits of {@link iova}. */
+  readonly iovaHigh: number;
+  readonly #place: BufferPlace;
+  #freed = false;
+
+  /** Programs call `DmaMapper.alloc`. */
+  constructor(place: BufferPlace) {
+    checkPlace(place);
+    this.#place = place;
+    this.length = place.bytes;
+    this.iova = place.table.iovaOf(place.offset, place.bytes);
+    this.iovaLow = Number(this.iova & 0xffff_ffffn);
+    this.iovaHigh = Number(this.iova >> 32n);
+  }
+
+  /** The memory as bytes. Keep the view for hot loops instead of asking anew. */
+  get bytes(): Uint8Array {
+    return new Uint8Array(this.#memory, this.#place.offset, this.length);
+  }
+
+  /** The memory as 32-bit words; needs an alignment of 4 (the default is 64). */
+  get words(): Uint32Array {
+    return new Uint32Array(this.#memory, this.#place.offset, this.length >>> 2);
+  }
+
+  /** The memory as a DataView: for structures with fields of several sizes and byte orders. */
+  get view(): DataView {
+    return new DataView(this.#memory, this.#place.offset, this.length);
+  }
+
+  /**
+   * The lower 32 bits of the device's address of a byte in the buffer.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` for an offset that is not in the buffer; VfioError `ERR_VFIO_CLOSED`
+   * after {@link free}.
+   */
+  iovaLowAt(offset: number): number {
+    this.#check(offset);
+    return (this.iovaLow + offset) >>> 0;
+  }
+
+  /** The upper 32 bits of the device's address of a byte in the buffer. Throws what {@link iovaLowAt} throws. */
+  iovaHighAt(offset: number): number {
+    this.#check(offset);
+    return this.iovaHigh + Math.floor((this.iovaLow + offset) / 2 ** 32);
+  }
+
+  /** Gives the memory back to its mapper. No device may use it any more. Twice does nothing. */
+  free(): void {
+    if (this.#freed) return;
+    this.#freed = true;
+    this.#place.release();
+  }
+
+  /** As {@link free}. */
+  [Symbol.dispose](): void {
+    this.free();
+  }
+
+  #check(offset: number): void {
+    if (this.#freed) throw closedError("this DMA buffer");
+    if (Number.isInteger(offset) && offset >= 0 && offset < this.length) return;
+    const problem = `offset ${shownValue(offset)} is not in this DMA buffer of ${this.length} bytes`;
+    throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
+  }
+
+  get #memory(): ArrayBuffer {
+    if (this.#freed) throw closedError("this DMA buffer");
+    return this.#place.memory.buffer;
+  }
+}
+
+/** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */
+export function checkPlace(place: Partial<BufferPlace>): void {
+  const expected = "a place in memory: { memory, table, offset, bytes, release },";
+  checkObject(place, expected);
+  const { memory, table, offset, bytes, release } = place;
+  const areObjects = typeof memory === "object" && typeof table === "object" && typeof release === "function";
+  if (!areObjects || typeof offset !== "number" || typeof bytes !== "number")
+    throw argumentError(place, expected);
+}

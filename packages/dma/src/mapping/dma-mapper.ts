@@ -1,0 +1,435 @@
+import {
+  checkWaitLimits,
+  closedError,
+  contextOr,
+  runAll,
+  VfioError,
+  type HasFd,
+  type IovaRange,
+} from "@vfio/ioctl-native";
+import { argumentError, checkObject } from "../arguments.js";
+import { DmaArena, type BufferRequest, type PoolRequest } from "../buffers/dma-arena.js";
+import type { DmaBuffer } from "../buffers/dma-buffer.js";
+import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
+import type { DmaPool } from "../buffers/dma-pool.js";
+import { formatAddress } from "../iova/format.js";
+import type { PageSource } from "../memory/hugepage-memory.js";
+import { hasCode } from "../has-code.js";
+import { checkNumaNode } from "../memory/hugepages.js";
+import type { DmaAccess, Iommu } from "../spaces/iommu.js";
+import { checkedBits, IovaAllocator } from "../iova/iova-allocator.js";
+import { drawIovaSpace } from "../iova/iova-picture.js";
+import { KnownMappings } from "./known-mappings.js";
+import { KnownIommu } from "../spaces/known-iommu.js";
+import { MappingInstaller } from "./mapping-installer.js";
+import { checkedMode, iommuOf, planOf } from "./mapper-arguments.js";
+import { wholePieces } from "./plan-segments.js";
+
+/** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
+const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
+/**
+ * How device addresses are chosen: `physical`, equal to physical addresses (1:1); `virtual`, equal to this process's
+ * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach, but for
+ * the first page: address 0 is never given out.
+ */
+export type IovaMode = "physical" | "virtual" | "allocate";
+
+/**
+ * Options of {@link DmaMapper}. Those of {@link PageSource} are for the memory behind {@link DmaMapper.alloc} and
+ * {@link DmaMapper.pool}.
+ */
+export interface DmaMapperOptions extends PageSource {
+  /** Default `physical`. An allocator of one's own can have reserved windows, or be shared. */
+  readonly iova?: IovaMode | IovaAllocator;
+  /** How many address bits the device drives, 12 to 64: 28 for a device that reaches 256 MiB. Default 64. */
+  readonly addressBits?: number;
+}
+
+/** Options of {@link DmaMapper.map}. */
+export interface MapMemoryOptions {
+  /** Map the memory at this address instead of where the mapper's mode would. */
+  readonly iova?: bigint;
+  /** What devices may do. Default `read-write`. */
+  readonly access?: DmaAccess;
+  /** Map in pieces of at most this size, each of which can be unmapped on its own. Default: as few as possible. */
+  readonly pieceBytes?: number;
+}
+
+/** Options of {@link DmaMapper.mapAsync}. */
+export interface MapAsyncOptions extends MapMemoryOptions {
+  /** Ends it between two pieces; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
+interface TellsOfGroups {
+  onGroupAdded(listener: () => void): Disposable;
+}
+
+/**
+ * Maps memory for DMA by the devices of a VFIO container: anybody's container, known only by its fd.
+ *
+ * Memory may be mapped before the container has a group: it waits until one joins. When the last group leaves, the
+ * kernel forgets all mappings; they come back with the next group, at the same addresses. Those of pages that the kernel
+ * moved meanwhile are then no `physical` ones any more, but they lead a device to the same memory as before.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { DmaMapper, HugepageMemory } from "@vfio/dma";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using memory = HugepageMemory.allocate({ bytes: 4 << 20 });
+ * using dma = new DmaMapper(container, { iova: "allocate" });
+ * const mapping = dma.map(memory);
+ * console.log(mapping.iovaOf(0, 4096)); // what the device is told
+ * ```
+ */
+export class DmaMapper implements Disposable {
+  /** How device addresses are chosen. */
+  readonly mode: IovaMode;
+  /** How many address bits the device drives: no IOVA lies beyond them. */
+  readonly addressBits: number;
+  readonly #allocator: IovaAllocator;
+  readonly #iommu: KnownIommu;
+  readonly #installer: MappingInstaller;
+  /** Memory stays held for as long as this is open, even if this thread ends. */
+  readonly #container: HasFd | undefined;
+  readonly #arena: DmaArena;
+  readonly #mappings = new KnownMappings();
+  /** What is being mapped off the event loop, and unmapped. */
+  readonly #arriving = new KnownMappings();
+  readonly #leaving = new Set<DmaMapping>();
+  readonly #groupListener: Disposable | undefined;
+  /** Why a memory cannot be closed. */
+  readonly #reason: string;
+  #closed = false;
+
+  /**
+   * @param container a VFIO container, or another {@link Iommu}.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is neither; `ERR_VFIO_IOVA`, `ERR_VFIO_ADDRESS_BITS`,
+   * `ERR_VFIO_NUMA_NODE`.
+   */
+  constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
+    const iommu = iommuOf(container);
+    checkObject(options, "options of a DmaMapper");
+    const { iova = "physical", numaNode } = options;
+    checkNumaNode(numaNode);
+    const addressBits = checkedBits(options.addressBits ?? 64);
+    this.mode = checkedMode(iova);
+    this.#reason = `a DMA mapping (${this.mode} IOVAs)`;
+    this.#allocator =
+      iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
+    this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
+    this.#container = "fd" in container ? container : undefined;
+    this.#iommu = new KnownIommu(iommu, () => this.#allocator.forgetAvoided());
+    this.#installer = new MappingInstaller(this.#iommu, {
+      mode: this.mode,
+      allocator: this.#allocator,
+      addressBits: this.addressBits,
+    });
+    this.#arena = new DmaArena(options, (memory) => this.map(memory));
+    this.#groupListener = tellsOfGroups(container) ? container.onGroupAdded(() => this.replay()) : undefined;
+  }
+
+  /** What is mapped, or waits for a group. */
+  get mappings(): readonly DmaMapping[] {
+    return this.#mappings.all;
+  }
+
+  /**
+   * Maps all of a memory. If one of its pieces fails, those before it are unmapped again. Mapping the same memory the
+   * same way once more returns the mapping that is there; one `unmap` ends it for all who have it.
+   *
+   * Where the allocator chooses the address and somebody else's mapping is there, another address is chosen: each attempt
+   * costs one ioctl, and they are 16 to 70 at most, or some 500 if the space is nearly used up. An address that was told to
+   * somebody, or asked for, is never exchanged for another.
+   *
+   * It blocks the thread while the kernel pins the pages: microseconds for a hugepage, milliseconds for each 64 MiB of
+   * small pages or under emulation. {@link mapAsync} does not.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no memory; `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`,
+   * `ERR_VFIO_DMA_OVERLAP`; VfioError `ERR_VFIO_IOVA_EXHAUSTED`, `ERR_VFIO_PAGES_MOVED`, `ERR_VFIO_ROLLBACK_FAILED`;
+   * VfioAggregateError `ERR_VFIO_SEVERAL` if undoing a failed map took back less than was mapped; VfioSystemError `ENOMEM`
+   * (RLIMIT_MEMLOCK, explained), `ENOSPC` (mappings used up, explained), `EEXIST` (somebody else's mapping).
+   */
+  map(memory: MappableMemory, options: MapMemoryOptions = {}): DmaMapping {
+    const plan = planOf(memory, options);
+    const existing = this.#findExisting(memory, plan);
+    if (existing !== undefined) return existing;
+
+    const mapping = new DmaMapping(memory, plan, this);
+    const hold = this.#hold(mapping);
+    try {
+      this.#installer.install(mapping);
+    } catch (error) {
+      // What may still be mapped must not be given away.
+      if (!isRollbackFailure(error)) hold[Symbol.dispose]();
+      throw error;
+    }
+    this.#mappings.add(mapping, hold);
+    return mapping;
+  }
+
+  /**
+   * As {@link map}, off the event loop: the kernel pins the pages in another thread. An abort is obeyed between two
+   * pieces, and what was mapped is unmapped again; the piece that the kernel is at is finished before.
+   * @throws what {@link map} throws; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error); VfioError
+   * `ERR_VFIO_MAPPING_BUSY` if the same memory is being mapped the same way, or unmapped, off the event loop;
+   * `ERR_VFIO_CLOSED` also if the mapper was closed meanwhile.
+   * @example
+   * ```ts
+   * // needs a device
+   * import { DmaMapper, HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = HugepageMemory.allocate({ bytes: 8 * 2 ** 30 });
+   * using dma = new DmaMapper({ fd: containerFd }, { iova: "allocate" });
+   * const mapping = await dma.mapAsync(memory, { pieceBytes: 1 << 30, signal: AbortSignal.timeout(5000) });
+   * ```
+   */
+  async mapAsync(memory: MappableMemory, options: MapAsyncOptions = {}): Promise<DmaMapping> {
+    const plan = planOf(memory, options);
+    const existing = this.#findExisting(memory, plan);
+    if (existing !== undefined) return existing;
+
+    const mapping = new DmaMapping(memory, plan, this);
+    const hold = this.#hold(mapping);
+    this.#arriving.add(mapping, hold);
+    try {
+      await this.#installer.installAsync(mapping, {
+        check: () => this.#checkGoesOn(options.signal),
+        settle: () => this.#mappings.add(mapping, hold),
+      });
+    } catch (error) {
+      if (!isRollbackFailure(error)) hold[Symbol.dispose]();
+      throw error;
+    } finally {
+      this.#arriving.delete(mapping);
+    }
+    return mapping;
+  }
+
+  /**
+   * Takes a mapping back. Twice does nothing. Blocks the thread while the kernel unpins the pages: see {@link unmapAsync}.
+   * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel took back less than was mapped: somebody else had
+   * unmapped it. Nothing of it is mapped then, and the memory is free. `ERR_VFIO_MAPPING_BUSY` during {@link unmapAsync}.
+   */
+  unmap(mapping: DmaMapping): void {
+    if (!this.#mappings.has(mapping)) return;
+    this.#checkStays(mapping);
+    const { inDoubt } = mapping;
+    const shortfall = this.#installer.takeBack(mapping, mapping.stretches);
+    this.#letGo(mapping);
+    if (shortfall !== undefined && !inDoubt) throw shortfall;
+  }
+
+  /** As {@link unmap}, off the event loop. Its memory is held, and its addresses are taken, until the promise resolves. */
+  async unmapAsync(mapping: DmaMapping): Promise<void> {
+    if (!this.#mappings.has(mapping)) return;
+    this.#checkStays(mapping);
+    const { inDoubt } = mapping;
+    this.#leaving.add(mapping);
+    let shortfall: Error | undefined;
+    try {
+      shortfall = await this.#installer.takeBackAsync(mapping, mapping.stretches);
+    } finally {
+      this.#leaving.delete(mapping);
+    }
+    this.#letGo(mapping);
+    if (shortfall !== undefined && !inDoubt) throw shortfall;
+  }
+
+  /**
+   * Takes a part of a mapping back: whole pieces, as they were mapped.
+   *
+   * Neither IOMMU type of the kernel can split a mapping: type1v2 refuses (EINVAL), and type1 "succeeds" with
+   * nothing done, or with all of the mapping gone.
+   * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces; VfioError `ERR_VFIO_UNMAP_INCOMPLETE`,
+   * `ERR_VFIO_CLOSED` if the mapping is not this mapper's, or no longer.
+   */
+  unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
+    if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
+    this.#checkStays(mapping);
+    for (const each of [offset, bytes])
+      if (!Number.isSafeInteger(each)) throw argumentError(each, "a whole number of bytes");
+    const touched = mapping.stretchesTouching({ offset, bytes });
+    const part = wholePieces(touched, mapping.plan, { offset, bytes });
+    if (bytes === mapping.mappedBytes) return this.unmap(mapping);
+    const shortfall = this.#installer.takeBack(mapping, part);
+    if (shortfall !== undefined && !mapping.inDoubt) throw shortfall;
+  }
+
+  /**
+   * Takes all of this mapper's mappings back; all of them, also if one fails. Its buffers and pools are closed: they
+   * have no bytes and no addresses any more.
+   */
+  unmapAll(): void {
+    const staying = this.mappings.filter((mapping) => !this.#leaving.has(mapping));
+    runAll([() => this.#arena.close(), ...staying.map((mapping) => () => this.unmap(mapping))]);
+  }
+
+  /**
+   * A buffer for DMA, in one piece for the device, out of hugepages that are allocated and mapped as needed, which blocks
+   * the thread meanwhile. For large memory off the event loop there are `HugepageMemory` and {@link mapAsync}.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`, `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_MEMORY_SCATTERED`; and what {@link map} and
+   * `HugepageMemory.allocate` throw.
+   */
+  alloc(request: BufferRequest): DmaBuffer {
+    this.#checkOpen();
+    return this.#arena.alloc(request);
+  }
+
+  /**
+   * A pool of blocks of one size, for rings and packets. Each block is one piece for the device; where physical pages
+   * lie scattered, the pool need not be, if the page size is a multiple of the block size. Throws what {@link alloc} throws.
+   */
+  pool(request: PoolRequest): DmaPool {
+    this.#checkOpen();
+    return this.#arena.pool(request);
+  }
+
+  /**
+   * Maps what waits for a group, and what the kernel forgot because the last group had left. With a container of
+   * `@vfio/vfio-core` that happens by itself; with any other, call it after a group has joined.
+   *
+   * The kernel cannot be asked what is mapped. A page of each mapping is mapped once more: `EEXIST` says that the mapping
+   * is there, success that it was forgotten. For any other failure the mapping counts as in place: it keeps its memory
+   * and its addresses, `unmap` unmaps it, and the next replay asks again. A mapping of somebody else's at the same address
+   * cannot be told from ours.
+   * @returns how many mappings are in place now that were not.
+   * @throws what {@link map} throws; a VfioAggregateError `ERR_VFIO_SEVERAL` if it is more than one. All others are in
+   * place then.
+   */
+  replay(): number {
+    this.#checkOpen();
+    if (this.#iommu.refresh() === undefined) return 0;
+    this.#installer.groupsChanged();
+    let made = 0;
+    const failures: (() => never)[] = [];
+    for (const mapping of this.#mappings.all) {
+      try {
+        if (!this.#leaving.has(mapping) && this.#bringBack(mapping)) made++;
+      } catch (error) {
+        failures.push(() => {
+          throw error;
+        });
+      }
+    }
+    runAll(failures, "mappings could not be made anew");
+    return made;
+  }
+
+  /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. Never throws. */
+  toString(): string {
+    return contextOr("DmaMapper {}", () => this.#draw());
+  }
+
+  [Symbol.for("nodejs.util.inspect.custom")](): string {
+    return this.toString();
+  }
+
+  #draw(): string {
+    return drawIovaSpace({
+      ranges: this.#rangesIfKnown(),
+      mappings: this.mappings.map(({ segments, plan }) => ({ segments, access: plan.access })),
+      reserved: this.mode === "allocate" ? this.#allocator.reserved : [],
+      addressBits: this.addressBits,
+    });
+  }
+
+  /** Takes everything back. Closing twice does nothing. */
+  close(): void {
+    this.#closed = true;
+    this.#groupListener?.[Symbol.dispose]();
+    this.unmapAll();
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #findExisting(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
+    this.#checkOpen();
+    if (this.#arriving.find(memory, plan) !== undefined) throw busyError("this memory is being mapped");
+    const existing = this.#mappings.find(memory, plan);
+    if (existing !== undefined) this.#checkStays(existing);
+    return existing;
+  }
+
+  #hold({ memory, plan }: DmaMapping): Disposable {
+    return memory.hold(plan.iova === undefined ? this.#reason : reasonAt(plan.iova), this.#container);
+  }
+
+  /** Nothing of a mapping is mapped any more, and it does not come back. */
+  #letGo(mapping: DmaMapping): void {
+    this.#installer.release(mapping);
+    const hold = this.#mappings.delete(mapping);
+    mapping.end();
+    hold?.[Symbol.dispose]();
+  }
+
+  #checkStays(mapping: DmaMapping): void {
+    if (this.#leaving.has(mapping)) throw busyError("this memory is being unmapped");
+  }
+
+  #checkGoesOn(signal: AbortSignal | undefined): void {
+    this.#checkOpen();
+    checkWaitLimits({ signal });
+  }
+
+  /** @returns true if the mapping is in place now and was not. */
+  #bringBack(mapping: DmaMapping): boolean {
+    try {
+      if (this.#isInPlace(mapping)) return false;
+      this.#installer.install(mapping);
+      return mapping.mapped;
+    } catch (error) {
+      if (isRollbackFailure(error)) this.#abandon(mapping);
+      throw error;
+    }
+  }
+
+  #isInPlace(mapping: DmaMapping): boolean {
+    mapping.doubt();
+    const isInPlace = this.#installer.isInPlace(mapping);
+    if (isInPlace) mapping.trust();
+    else mapping.forget();
+    return isInPlace;
+  }
+
+  #rangesIfKnown(): readonly IovaRange[] | undefined {
+    try {
+      return this.#iommu.info?.iovaRanges;
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** What may still be mapped must not be given away: the memory stays held, and its addresses stay taken. */
+  #abandon(mapping: DmaMapping): void {
+    this.#mappings.delete(mapping);
+    mapping.end();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError("this DMA mapper");
+  }
+}
+
+function busyError(problem: string): VfioError {
+  const hint = "Await what mapAsync() or unmapAsync() returned before";
+  return new VfioError("ERR_VFIO_MAPPING_BUSY", `${problem}, off the event loop`, { hint });
+}
+
+function isRollbackFailure(error: unknown): boolean {
+  return hasCode(error, "ERR_VFIO_ROLLBACK_FAILED");
+}
+
+function tellsOfGroups(container: object): container is TellsOfGroups {
+  return "onGroupAdded" in container && typeof container.onGroupAdded === "function";
+}
+
+function reasonAt(iova: bigint): string {
+  return `a DMA mapping (IOVA ${formatAddress(iova)})`;
+}

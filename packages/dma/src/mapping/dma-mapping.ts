@@ -1,0 +1,223 @@
+import { closedError, printAs, VfioError, type HasFd } from "@vfio/ioctl-native";
+import { IovaTable, type DmaSegment } from "../iova/iova-table.js";
+import type { DmaAccess } from "../spaces/iommu.js";
+import { encodeMemoryDescription } from "../memory/memory-description.js";
+import { MappedStretches } from "./mapped-stretches.js";
+import { cutStretch, type MemoryPart } from "./plan-segments.js";
+
+/** The memory behind a mapping, as far as the mapper cares: {@link HugepageMemory}, {@link UserMemory}, or your own. */
+export interface MappableMemory {
+  /** A multiple of `pageBytes`. */
+  readonly bytes: number;
+  /** 4096, or the size of its hugepages. */
+  readonly pageBytes: number;
+  /** Its virtual address in this process, a multiple of `pageBytes`. */
+  readonly address: bigint;
+  /** The physical address of each page, in order; asked for in the IOVA mode `physical` alone. */
+  physicalAddresses(): bigint[];
+  /**
+   * Forbids unmapping the memory from this process while devices can reach it.
+   * @param file the container: as long as it is open, devices can, even if the thread that asked has ended.
+   */
+  hold(reason: string, file?: HasFd): Disposable;
+}
+
+/** What a mapping asks of the mapper that made it. */
+export interface MappingOwner {
+  /** Takes all of a mapping back. */
+  unmap(mapping: DmaMapping): void;
+  /** The same off the event loop. */
+  unmapAsync(mapping: DmaMapping): Promise<void>;
+  /** Takes whole pieces of a mapping back. */
+  unmapPart(mapping: DmaMapping, offset: number, bytes: number): void;
+}
+
+/** How a memory is to be mapped. */
+export interface MappingPlan {
+  /** What devices may do. */
+  readonly access: DmaAccess;
+  /** The fixed IOVA, if one was asked for. */
+  readonly iova: bigint | undefined;
+  /** Pieces of at most this size; `undefined` for as few pieces as possible. */
+  readonly pieceBytes: number | undefined;
+}
+
+/** Shared by all mappings that have nothing: nothing can be taken out of it. */
+const NOTHING = new MappedStretches();
+
+/** Memory that devices can reach, or will as soon as the container has a group; made by `DmaMapper.map`. */
+export class DmaMapping implements Disposable {
+  static {
+    printAs(DmaMapping, (it) => ({
+      iova: it.stretches[0]?.iova,
+      bytes: it.memory.bytes,
+      stretches: it.stretches.length,
+      mapped: it.mapped,
+    }));
+  }
+
+  /** The memory that is mapped. */
+  readonly memory: MappableMemory;
+  /** As it was asked for. */
+  readonly plan: MappingPlan;
+  /** @internal For the mapper: the IOVA that it has from an allocator, until it is given back. */
+  allocated: bigint | undefined;
+  readonly #owner: MappingOwner;
+  /** What was mapped, but for what was unmapped for good. */
+  #known = NOTHING;
+  /** False while the kernel has none of it. */
+  #inPlace = false;
+  #inDoubt = false;
+  #segments: readonly DmaSegment[] | undefined;
+  #table: IovaTable | undefined;
+  #ended = false;
+
+  /** Programs call `DmaMapper.map` instead. */
+  constructor(memory: MappableMemory, plan: MappingPlan, owner: MappingOwner) {
+    this.memory = memory;
+    this.plan = plan;
+    this.#owner = owner;
+  }
+
+  /**
+   * False while the mapping waits for the container's first group, if it could not be made anew with another, and after
+   * unmap. That the last group has left, and the kernel has forgotten the mapping, is not seen before `replay`.
+   */
+  get mapped(): boolean {
+    return this.#inPlace;
+  }
+
+  /** The pieces in which the memory is mapped, in the memory's order: one ioctl each. */
+  get segments(): readonly DmaSegment[] {
+    return (this.#segments ??= this.stretches.flatMap((each) => cutStretch(each, this.plan)));
+  }
+
+  /**
+   * Translates offsets into device addresses and back; keep it for hot loops.
+   * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group, `ERR_VFIO_CLOSED` after unmap.
+   */
+  get table(): IovaTable {
+    if (this.mapped) return (this.#table ??= new IovaTable(this.stretches));
+    if (this.#ended) throw closedError("this DMA mapping");
+    throw new VfioError(
+      "ERR_VFIO_MAPPING_PENDING",
+      "this DMA memory is not mapped: it has no device addresses",
+      {
+        hint: "Add a group to the container; if it is somebody else's container, then call mapper.replay()",
+      },
+    );
+  }
+
+  /**
+   * The address that a device uses for a part of the memory.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if the part is not one piece for the device; VfioError
+   * `ERR_VFIO_MAPPING_PENDING`.
+   */
+  iovaOf(offset: number, bytes = 1): bigint {
+    return this.table.iovaOf(offset, bytes);
+  }
+
+  /** What another process needs beside the memory's fd; it decodes it with `decodeMemoryDescription`. */
+  describe(): Uint8Array {
+    const { bytes, pageBytes } = this.memory;
+    return encodeMemoryDescription({ bytes, pageBytes, table: this.table });
+  }
+
+  /** Takes the mapping back: afterwards a device that uses its addresses faults. Twice does nothing. */
+  unmap(): void {
+    this.#owner.unmap(this);
+  }
+
+  /** As {@link unmap}, off the event loop: for large memory, which the kernel takes milliseconds to unpin. */
+  unmapAsync(): Promise<void> {
+    return this.#owner.unmapAsync(this);
+  }
+
+  /**
+   * Takes a part back. It must be made of whole pieces, as they were mapped (`pieceBytes`).
+   * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces.
+   */
+  unmapPart(offset: number, bytes: number): void {
+    this.#owner.unmapPart(this, offset, bytes);
+  }
+
+  /** As {@link unmap}. */
+  [Symbol.dispose](): void {
+    this.unmap();
+  }
+
+  /** The same joined: what is one piece for the device, in however many it was mapped. */
+  get stretches(): readonly DmaSegment[] {
+    return this.#inPlace ? this.#known.list : [];
+  }
+
+  /**
+   * @internal For the mapper: whether the kernel still has it could not be found out. Then it counts as in place, since
+   * devices may reach the memory; and that there is nothing to unmap is no surprise.
+   */
+  get inDoubt(): boolean {
+    return this.#inDoubt;
+  }
+
+  /** @internal For the mapper. */
+  doubt(): void {
+    this.#inDoubt = this.#inPlace;
+  }
+
+  /** @internal For the mapper: the kernel still has it. */
+  trust(): void {
+    this.#inDoubt = false;
+  }
+
+  /** @internal For the mapper: how many bytes are mapped. */
+  get mappedBytes(): number {
+    return this.#inPlace ? this.#known.bytes : 0;
+  }
+
+  /** @internal For the mapper: the stretches that have something of a part of the memory. */
+  stretchesTouching(part: MemoryPart): readonly DmaSegment[] {
+    return this.#inPlace ? this.#known.touching(part) : [];
+  }
+
+  /** @internal For the mapper: parts were unmapped for good, each of which lay in one stretch. */
+  withdraw(parts: readonly MemoryPart[]): void {
+    if (parts.length === 0) return;
+    const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
+    if (bytes === this.mappedBytes) return this.place([]);
+    for (const part of parts) this.#known.takeOut(part);
+    this.#forgetViews();
+  }
+
+  /** @internal For the mapper: all of it was unmapped for good. */
+  end(): void {
+    this.#ended = true;
+    this.place([]);
+  }
+
+  /** @internal For the mapper: the kernel has none of it any more. */
+  forget(): void {
+    this.#inPlace = this.#inDoubt = false;
+    this.#forgetViews();
+  }
+
+  /** @internal For the mapper: this is mapped now. */
+  place(stretches: readonly DmaSegment[]): void {
+    this.#known = stretches.length === 0 ? NOTHING : new MappedStretches(stretches);
+    this.#inPlace = stretches.length > 0;
+    this.#inDoubt = false;
+    this.#forgetViews();
+  }
+
+  /**
+   * @internal For the mapper: where the mapping is to come back after its container's last group had left. Tables,
+   * buffers and devices know these addresses. Empty as long as it was never mapped.
+   */
+  get known(): readonly DmaSegment[] {
+    return this.#known.list;
+  }
+
+  #forgetViews(): void {
+    this.#segments = undefined;
+    this.#table = undefined;
+  }
+}

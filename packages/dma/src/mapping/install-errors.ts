@@ -1,0 +1,49 @@
+import { messageOf, VfioAggregateError, VfioError, shownValue } from "@vfio/ioctl-native";
+import { formatRange } from "../iova/format.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+
+/** The kernel took back less than was mapped: nothing of it is mapped now, but something was unmapped too early. */
+export function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {
+  return new VfioError(
+    "ERR_VFIO_UNMAP_INCOMPLETE",
+    `the kernel unmapped ${shownValue(unmapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    {
+      hint:
+        "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
+        "(after a group has joined, call mapper.replay()): devices may have faulted",
+    },
+  );
+}
+
+/** A mapping failed, and of what was mapped before that less was there to undo. */
+export function shortfallError(failure: unknown, shortfall: VfioError): VfioAggregateError {
+  return new VfioAggregateError([failure, shortfall], "mapping failed, and so did something in undoing it");
+}
+
+/** Devices may reach memory by what could not be unmapped. */
+export function rollbackError(what: string, failures: readonly unknown[]): VfioError {
+  return new VfioError(
+    "ERR_VFIO_ROLLBACK_FAILED",
+    `${what}, and undoing it failed: ${failures.map(messageOf).join("; ")}`,
+    {
+      hint: "Devices may still reach a part of the memory, so it stays held: close the container",
+      cause: failures.length === 1 ? failures[0] : new VfioAggregateError(failures, "the failures"),
+    },
+  );
+}
+
+/** An `Iommu` of somebody else's that answers what cannot be: it would be asked for the rest for ever. */
+export function answerError({ iova, bytes }: DmaSegment, mapped: unknown): VfioError {
+  return new VfioError(
+    "ERR_VFIO_IOMMU_ANSWER",
+    `the IOMMU says that it mapped ${shownValue(mapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    {
+      hint: "mapPieces() returns how many bytes it mapped: one piece at least, and no more than it was asked for",
+    },
+  );
+}
+
+/** A group came or went while a mapping was on its way: a part of it may have been forgotten. Tried again, it is whole. */
+export function groupsChangedError(): VfioError {
+  return new VfioError("ERR_VFIO_GROUPS_CHANGED", "groups joined or left the container while it was mapped");
+}

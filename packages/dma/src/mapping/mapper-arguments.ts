@@ -1,0 +1,69 @@
+import { VfioRangeError, type HasFd, shownValue } from "@vfio/ioctl-native";
+import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
+import type { IovaMode, MapMemoryOptions } from "./dma-mapper.js";
+import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
+import { formatAddress } from "../iova/format.js";
+import { DMA_ACCESSES, type Iommu } from "../spaces/iommu.js";
+import { IovaAllocator } from "../iova/iova-allocator.js";
+import { checkPiece } from "./plan-segments.js";
+import { Type1Iommu } from "../spaces/type1-iommu.js";
+
+const CONTAINER_EXPECTED = "a VFIO container ({ fd: number }), or an Iommu with info(), map() and unmap(),";
+const MEMORY_EXPECTED =
+  "memory (a HugepageMemory, a UserMemory, or whatever has address: bigint, bytes, pageBytes, physicalAddresses() and hold())";
+const IOVA_MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
+
+/** @throws VfioRangeError `ERR_VFIO_IOVA`. */
+export function checkedMode(iova: unknown): IovaMode {
+  if (iova instanceof IovaAllocator) return "allocate";
+  const mode = IOVA_MODES.find((each) => each === iova);
+  if (mode !== undefined) return mode;
+  throw new VfioRangeError(
+    "ERR_VFIO_IOVA",
+    `device addresses are chosen by ${IOVA_MODES.join(", ")}, or an IovaAllocator; not by ${shownValue(iova)}`,
+  );
+}
+
+function checkMemory(memory: MappableMemory): void {
+  checkObject(memory, MEMORY_EXPECTED);
+  const { address, bytes, pageBytes } = memory;
+  const areNumbers = Number.isSafeInteger(bytes) && isPowerOfTwo(pageBytes) && typeof address === "bigint";
+  const areMethods = typeof memory.physicalAddresses === "function" && typeof memory.hold === "function";
+  if (!areNumbers || !areMethods) throw argumentError(memory, MEMORY_EXPECTED);
+  if (bytes > 0 && bytes % pageBytes === 0 && Number(address) % pageBytes === 0) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_ALIGNMENT",
+    `memory of ${bytes} bytes at address ${formatAddress(address)} is not made of whole pages of ${pageBytes} bytes`,
+  );
+}
+
+/** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */
+export function iommuOf(container: HasFd | Iommu): Iommu {
+  checkObject(container, CONTAINER_EXPECTED);
+  if ("fd" in container && typeof container.fd === "number") return new Type1Iommu(container);
+  const iommu = container as Partial<Iommu>;
+  const isIommu = [iommu.info, iommu.map, iommu.unmap].every((each) => typeof each === "function");
+  if (!isIommu) throw argumentError(container, CONTAINER_EXPECTED);
+  return container as Iommu;
+}
+
+/** How a memory is to be mapped; what JavaScript callers can get wrong is told before a mapping waits for a group with it. */
+export function planOf(memory: MappableMemory, options: MapMemoryOptions): MappingPlan {
+  checkObject(options, "options of a mapping");
+  checkMemory(memory);
+  const { access = "read-write", iova, pieceBytes } = options;
+  if (!DMA_ACCESSES.includes(access)) {
+    throw new VfioRangeError(
+      "ERR_VFIO_DMA_ACCESS",
+      `${shownValue(access)} is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
+    );
+  }
+  if (iova !== undefined && (typeof iova !== "bigint" || iova < 0n || iova >= 1n << 64n)) {
+    throw new VfioRangeError(
+      "ERR_VFIO_IOVA",
+      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shownValue(iova)}`,
+    );
+  }
+  if (pieceBytes !== undefined) checkPiece(pieceBytes, memory.pageBytes);
+  return { access, iova, pieceBytes };
+}

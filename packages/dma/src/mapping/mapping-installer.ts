@@ -1,0 +1,323 @@
+import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
+import { bigIntOf } from "../iova/halves.js";
+import { hasCode } from "../has-code.js";
+import type { IovaMode } from "./dma-mapper.js";
+import type { DmaMapping, MappableMemory } from "./dma-mapping.js";
+import { groupsChangedError, rollbackError, shortfallError } from "./install-errors.js";
+import { InstallAttempt } from "./install-attempt.js";
+import type { KnownIommu } from "../spaces/known-iommu.js";
+import type { IovaAllocator } from "../iova/iova-allocator.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+import { joined } from "../iova/joined.js";
+import { checkSegment, checkWithoutIommu } from "./map-checks.js";
+import { MappedRanges } from "./mapped-ranges.js";
+import { checkPagesStayed } from "../memory/pages-stayed.js";
+import { planStretches, type IovaSource } from "./plan-segments.js";
+import { Retries } from "./retries.js";
+
+const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
+
+/** How an installer chooses device addresses. */
+export interface InstallerOptions {
+  readonly mode: IovaMode;
+  readonly allocator: IovaAllocator;
+  readonly addressBits: number;
+}
+
+/** Who waits for a mapping that is made off the event loop. */
+export interface InstallCaller {
+  /** Throws if it is not to go on. */
+  check(): void;
+  /** Is called at once when the mapping is in place, or waits for a group. */
+  settle(): void;
+}
+
+/** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
+export class MappingInstaller {
+  /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
+  readonly #ranges = new MappedRanges();
+  /** The IOMMU, and what is known of it. */
+  readonly #known: KnownIommu;
+  readonly #options: InstallerOptions;
+  /** Where mappings that wait for a group are to go, if that is known already. */
+  readonly #promised = new Map<DmaMapping, DmaSegment>();
+  readonly #promisedRanges = new MappedRanges();
+  /** Counts the changes of groups. */
+  #epoch = 0;
+
+  constructor(known: KnownIommu, options: InstallerOptions) {
+    this.#known = known;
+    this.#options = options;
+  }
+
+  /**
+   * Maps a mapping's memory, or makes it anew where it was; what was mapped of it before a failure is unmapped again.
+   * While the container has no group, nothing is done: the mapping waits.
+   */
+  install(mapping: DmaMapping): void {
+    const retries = new Retries();
+    while (!this.#tryToInstall(mapping, retries));
+  }
+
+  /** As {@link install}, off the event loop. */
+  async installAsync(mapping: DmaMapping, caller: InstallCaller): Promise<void> {
+    const retries = new Retries();
+    while (!(await this.#tryToInstallAsync(mapping, retries, caller)));
+  }
+
+  /** To be called when groups have come or gone: what is on its way begins anew, since the kernel may have forgotten a part. */
+  groupsChanged(): void {
+    this.#epoch++;
+  }
+
+  /** Takes parts of a mapping back for good, as far as that succeeds. Returns what is wrong if it was less than it should be. */
+  takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
+    const done: DmaSegment[] = [];
+    try {
+      return this.#known.unmap(stretches, done);
+    } finally {
+      for (const stretch of done) this.#ranges.remove(stretch);
+      mapping.withdraw(done);
+    }
+  }
+
+  /** As {@link takeBack}, off the event loop. */
+  async takeBackAsync(mapping: DmaMapping, stretches: readonly DmaSegment[]): Promise<VfioError | undefined> {
+    const done: DmaSegment[] = [];
+    try {
+      return await this.#known.unmapAsync(stretches, done);
+    } finally {
+      for (const stretch of done) this.#ranges.remove(stretch);
+      mapping.withdraw(done);
+    }
+  }
+
+  /** Gives a mapping's IOVAs free: it does not come back. */
+  release(mapping: DmaMapping): void {
+    for (const stretch of mapping.known) this.#ranges.remove(stretch);
+    this.#releaseAllocated(mapping);
+  }
+
+  /**
+   * True if the kernel still has a mapping, false if it has forgotten it. It cannot be asked, but it refuses to map a
+   * page of the same range twice.
+   * @throws whatever leaves that open: the mapping then counts as in place, since devices may reach the memory.
+   * VfioError `ERR_VFIO_ROLLBACK_FAILED` if the page may still be mapped with which that was tried.
+   */
+  isInPlace(mapping: DmaMapping): boolean {
+    const { memory, stretches, plan } = mapping;
+    const [first] = stretches;
+    if (first === undefined) return false;
+    try {
+      this.#known.iommu.map(
+        memory.address + bigIntOf(first.offset),
+        first.iova,
+        memory.pageBytes,
+        plan.access,
+      );
+    } catch (error) {
+      return this.#isRefusedInPlace(mapping, error);
+    }
+    try {
+      this.#known.unmap([{ ...first, bytes: memory.pageBytes }]);
+    } catch (error) {
+      throw rollbackError("a page was mapped, to see whether a mapping is still there", [error]);
+    }
+    return false;
+  }
+
+  #isRefusedInPlace({ stretches }: DmaMapping, error: unknown): boolean {
+    if (hasCode(error, "EEXIST")) return true;
+    if (this.#known.hasNoGroup(error)) return false;
+    // The kernel's EINVAL names no rule; one of these may be it.
+    const { info } = this.#known;
+    if (info !== undefined) this.#checkAll(stretches, info);
+    throw error;
+  }
+
+  /** What is wrong with a fixed IOVA is told to whoever asked for it, and not when a group joins. */
+  #promise(mapping: DmaMapping): void {
+    const { memory, plan, known } = mapping;
+    if (plan.iova === undefined || known.length > 0) return;
+    const stretch = { offset: 0, iova: plan.iova, bytes: memory.bytes };
+    checkWithoutIommu(stretch, this.#options.addressBits);
+    this.#ranges.checkFree(stretch);
+    this.#releaseAllocated(mapping);
+    // Nor may the allocator give it to a mapping that waits too, and comes first.
+    if (this.#options.mode === "allocate") this.#claim(mapping, plan.iova);
+    this.#promisedRanges.add(stretch);
+    this.#promised.set(mapping, stretch);
+  }
+
+  #withdrawPromise(mapping: DmaMapping): void {
+    const promised = this.#promised.get(mapping);
+    if (promised === undefined) return;
+    this.#promised.delete(mapping);
+    this.#promisedRanges.remove(promised);
+  }
+
+  /** @returns false if another attempt is worth it. */
+  #tryToInstall(mapping: DmaMapping, retries: Retries): boolean {
+    const info = this.#known.info;
+    if (info === undefined) return (this.#promise(mapping), true);
+    try {
+      const attempt = this.#begin(mapping, info);
+      this.#run(attempt, retries);
+      mapping.place(attempt.stretches);
+      return true;
+    } catch (error) {
+      return this.#isOver(error, info, retries);
+    }
+  }
+
+  async #tryToInstallAsync(mapping: DmaMapping, retries: Retries, caller: InstallCaller): Promise<boolean> {
+    caller.check();
+    const { info } = this.#known;
+    if (info === undefined) {
+      this.#promise(mapping);
+      caller.settle();
+      return true;
+    }
+    try {
+      await this.#runAsync(this.#begin(mapping, info), retries, caller);
+      return true;
+    } catch (error) {
+      return this.#isOver(error, info, retries);
+    }
+  }
+
+  /** @returns false if another attempt is worth it; throws the failure otherwise. */
+  #isOver(failure: unknown, info: IommuInfo, retries: Retries): boolean {
+    const refresh = (): IommuInfo | undefined => this.#known.infoAfter(failure);
+    if (retries.areWorthIt(failure, info, this.#options.allocator, refresh)) return false;
+    throw failure;
+  }
+
+  #run(attempt: InstallAttempt, retries: Retries): void {
+    try {
+      attempt.run(this.#known.iommu);
+      this.#checkStayed(attempt);
+    } catch (error) {
+      this.#giveUp(attempt, error, retries, this.#unmapDone(attempt, error));
+    }
+  }
+
+  async #runAsync(attempt: InstallAttempt, retries: Retries, caller: InstallCaller): Promise<void> {
+    const epoch = this.#epoch;
+    try {
+      await attempt.runAsync(this.#known.iommu, () => caller.check());
+      this.#checkStayed(attempt);
+      if (epoch !== this.#epoch) throw groupsChangedError();
+    } catch (error) {
+      this.#giveUp(attempt, error, retries, await this.#unmapDoneAsync(attempt, error));
+    }
+    // At once, so that nothing comes between what was looked at last and this.
+    attempt.mapping.place(attempt.stretches);
+    caller.settle();
+  }
+
+  #checkStayed({ mapping, isNew, stretches }: InstallAttempt): void {
+    const isPhysical = this.#options.mode === "physical" && mapping.plan.iova === undefined;
+    if (isNew && isPhysical) checkPagesStayed(mapping.memory, stretches);
+  }
+
+  /** Chooses and takes the addresses of a mapping. */
+  #begin(mapping: DmaMapping, info: IommuInfo): InstallAttempt {
+    this.#withdrawPromise(mapping);
+    this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
+    const { known } = mapping;
+    if (known.length > 0) {
+      this.#checkAll(known, info);
+      return new InstallAttempt(mapping, false, known);
+    }
+    try {
+      const stretches = planStretches(mapping.memory, this.#iovaSource(mapping));
+      this.#checkAll(stretches, info);
+      this.#ranges.addAll(stretches);
+      return new InstallAttempt(mapping, true, stretches);
+    } catch (error) {
+      this.#releaseAllocated(mapping);
+      throw error;
+    }
+  }
+
+  #checkAll(stretches: readonly DmaSegment[], info: IommuInfo): void {
+    for (const stretch of stretches) checkSegment(stretch, info, this.#options.addressBits);
+  }
+
+  /** Gives the addresses of a failed attempt back, of which nothing is mapped any more; throws the failure. */
+  #giveUp(
+    attempt: InstallAttempt,
+    failure: unknown,
+    retries: Retries,
+    shortfall: VfioError | undefined,
+  ): never {
+    const { mapping, isNew, stretches } = attempt;
+    const { allocated } = mapping;
+    if (isNew) {
+      for (const stretch of stretches) this.#ranges.remove(stretch);
+      this.#releaseAllocated(mapping);
+    }
+    const isChosen = isNew && allocated !== undefined && mapping.plan.iova === undefined;
+    if (isChosen && hasCode(failure, "EEXIST")) this.#avoid(attempt, allocated, retries);
+    const isExpected = shortfall === undefined || hasCode(failure, "ERR_VFIO_GROUPS_CHANGED");
+    throw isExpected ? failure : shortfallError(failure, shortfall);
+  }
+
+  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken then. */
+  #unmapDone({ done }: InstallAttempt, cause: unknown): VfioError | undefined {
+    try {
+      return this.#known.unmap(joined(done));
+    } catch (error) {
+      throw rollbackError("mapping failed", [cause, error]);
+    }
+  }
+
+  /** As {@link #unmapDone}, off the event loop. */
+  async #unmapDoneAsync({ done }: InstallAttempt, cause: unknown): Promise<VfioError | undefined> {
+    try {
+      return await this.#known.unmapAsync(joined(done));
+    } catch (error) {
+      throw rollbackError("mapping failed", [cause, error]);
+    }
+  }
+
+  /** Somebody else's mapping has a part of the piece that came next: it is not chosen again. */
+  #avoid({ mapping, done }: InstallAttempt, allocated: bigint, retries: Retries): void {
+    const before = done.reduce((sum, { bytes }) => sum + bytes, 0);
+    const rest = mapping.memory.bytes - before;
+    const piece = Math.min(mapping.plan.pieceBytes ?? rest, rest);
+    this.#options.allocator.avoid(
+      allocated + bigIntOf(before),
+      retries.stepOver(piece, this.#alignmentOf(mapping.memory)),
+    );
+  }
+
+  #iovaSource(mapping: DmaMapping): IovaSource {
+    const { memory, plan } = mapping;
+    const { mode, allocator } = this.#options;
+    if (mode !== "allocate") return plan.iova ?? (mode === "physical" ? "physical" : memory.address);
+    if (plan.iova === undefined)
+      return (mapping.allocated = allocator.allocate(memory.bytes, this.#alignmentOf(memory)));
+    this.#claim(mapping, plan.iova);
+    return plan.iova;
+  }
+
+  /** Takes a fixed IOVA out of what the allocator gives, unless it was promised and so is taken. */
+  #claim(mapping: DmaMapping, iova: bigint): void {
+    if (mapping.allocated !== undefined) return;
+    this.#options.allocator.claim(iova, mapping.memory.bytes);
+    mapping.allocated = iova;
+  }
+
+  /** Aligned to the memory's pages, the IOMMU can use pages as large. */
+  #alignmentOf({ pageBytes }: MappableMemory): number {
+    return Math.max(pageBytes, this.#known.info?.smallestPage ?? pageBytes);
+  }
+
+  #releaseAllocated(mapping: DmaMapping): void {
+    this.#withdrawPromise(mapping);
+    if (mapping.allocated !== undefined) this.#options.allocator.release(mapping.allocated);
+    mapping.allocated = undefined;
+  }
+}

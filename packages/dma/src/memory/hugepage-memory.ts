@@ -1,0 +1,244 @@
+import {
+  checkWaitLimits,
+  closedError,
+  createMemoryFile,
+  Mapping,
+  undo,
+  type Fd,
+  type HasFd,
+  type MapOptions,
+  type MemoryFailure,
+  printAs,
+  fdState,
+} from "@vfio/ioctl-native";
+import { checkObject } from "../arguments.js";
+import { checkNumaNode } from "./hugepages.js";
+import { checkAttached, checkFd, checkRequest } from "./memory-checks.js";
+import { pageHint } from "./page-hints.js";
+import { readPhysicalAddresses } from "./physical-addresses.js";
+import { contiguousRuns, type Run } from "./runs.js";
+
+/** The page size where none is said. */
+export const DEFAULT_PAGE_BYTES = 2 * 1024 * 1024;
+
+/** Where memory comes from, and in pages of which size. */
+export interface PageSource {
+  /**
+   * 2 MiB (2097152, the default), 1 GiB (1073741824), another size that this machine has, or, asked for explicitly,
+   * ordinary pages: `systemPageBytes()` of `@vfio/ioctl-native`, which is 4096 on x86-64.
+   */
+  readonly pageBytes?: number;
+  /**
+   * Take the pages from this NUMA node. Default: any node. A device's own is in
+   * `/sys/bus/pci/devices/ADDRESS/numa_node`, where -1 says that it has none.
+   */
+  readonly numaNode?: number;
+  /** A mounted hugetlbfs to take the pages from. Default: an anonymous memory file. */
+  readonly directory?: string;
+}
+
+const NAME = "DMA memory";
+
+/** Options of {@link HugepageMemory.allocate}. */
+export interface AllocateOptions extends PageSource {
+  /** How much is wanted; rounded up to whole pages. At least 1. */
+  readonly bytes: number;
+}
+
+/** Options of {@link HugepageMemory.allocateAsync}. */
+export interface AllocateAsyncOptions extends AllocateOptions {
+  /** Ends it; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** A file, and how it is to be mapped. */
+interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
+  readonly file: Fd;
+  readonly bytes: number;
+  readonly pageBytes: number;
+}
+
+/**
+ * Memory that a device can reach by DMA: hugepages, which are not swapped, as one ArrayBuffer. The kernel moves them only
+ * when memory is taken offline or a policy asks for it, and not at all while they are mapped for DMA.
+ *
+ * The memory has an fd, so another process can {@link HugepageMemory.attach} the same pages. Nothing is left behind
+ * when the last process that has it ends, however it ends.
+ * @example
+ * ```ts
+ * import { HugepageMemory } from "@vfio/dma";
+ *
+ * // Ordinary pages here; without pageBytes, hugepages of 2 MiB.
+ * using memory = HugepageMemory.allocate({ bytes: 10_000, pageBytes: 4096 });
+ * const words = new Uint32Array(memory.buffer);
+ * words[0] = 7;
+ * console.log(memory.bytes, words[0]); // 12288 7
+ * ```
+ */
+export class HugepageMemory implements HasFd, Disposable {
+  static {
+    printAs(HugepageMemory, (it) => ({
+      bytes: it.bytes,
+      pageBytes: it.pageBytes,
+      address: it.address,
+      ...fdState(it.#file),
+    }));
+  }
+
+  /** The size of its pages in bytes. */
+  readonly pageBytes: number;
+  readonly #file: Fd;
+  readonly #mapping: Mapping;
+
+  private constructor(file: Fd, mapping: Mapping, pageBytes: number) {
+    this.#file = file;
+    this.#mapping = mapping;
+    this.pageBytes = pageBytes;
+  }
+
+  /**
+   * Allocates hugepages and takes them at once, zeroed. Blocks the thread meanwhile: see {@link allocateAsync}.
+   * @throws VfioSystemError `ENOMEM` when they are not to be had, saying how many are reserved, free and needed, or which
+   * cgroup or mount limits them; VfioError `ERR_VFIO_MEMORY_EXHAUSTED` for more ordinary pages than the machine or a cgroup
+   * has memory left for, `ERR_VFIO_NOT_HUGETLBFS`; VfioRangeError `ERR_VFIO_MEMORY_SIZE`, `ERR_VFIO_NUMA_NODE`,
+   * `ERR_VFIO_DMA_ARGUMENT`.
+   */
+  static allocate(options: AllocateOptions): HugepageMemory {
+    return HugepageMemory.#map(plannedMemory(options));
+  }
+
+  /**
+   * As {@link allocate}, which lasts some seconds for tens of gigabytes, but off the event loop. The thread that waits for
+   * it ends only when the kernel is done.
+   * @throws what {@link allocate} throws, as a rejection; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is
+   * no Error), as soon as the kernel is done: the memory is free again then.
+   * @example
+   * ```ts
+   * import { HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = await HugepageMemory.allocateAsync({ bytes: 16 << 20, pageBytes: 4096 });
+   * console.log(memory.bytes); // 16777216
+   * ```
+   */
+  static async allocateAsync(options: AllocateAsyncOptions): Promise<HugepageMemory> {
+    checkObject(options, "an object such as { bytes: 2097152 }");
+    const { signal } = options;
+    checkWaitLimits({ signal });
+    const { file, bytes, pageBytes, ...more } = plannedMemory(options);
+    try {
+      const mapping = await Mapping.mapAsync({ file, bytes, populate: true, name: NAME, ...more });
+      const memory = new HugepageMemory(file, mapping, pageBytes);
+      if (signal?.aborted === true) memory.close();
+      checkWaitLimits({ signal });
+      return memory;
+    } catch (error) {
+      undo(error, [() => file.close()]);
+    }
+  }
+
+  /**
+   * Memory that another process allocated, from its fd. It keeps its size: a file that its owner could shrink, which would
+   * make the next access here a SIGBUS, is refused. Only hugepages from a hugetlbfs directory cannot be sealed by anybody;
+   * attach those of processes that you trust. SECURITY.md says what a hostile owner can still do.
+   * @param file the fd, which now belongs to the returned object; if this throws, it is closed.
+   * @param bytes the memory's size, a multiple of `pageBytes`.
+   * @throws VfioError `ERR_VFIO_MEMORY_NOT_SEALED`, `ERR_VFIO_NOT_MEMORY` for a file that is not in memory,
+   * `ERR_VFIO_MEMORY_EXHAUSTED` if the owner has not taken its pages, and there is not enough for them; VfioRangeError
+   * `ERR_VFIO_MEMORY_SIZE` if its pages have another size, `ERR_VFIO_DMA_ARGUMENT`; VfioSystemError ENXIO if it is shorter.
+   */
+  static attach(file: Fd, bytes: number, pageBytes: number): HugepageMemory {
+    checkFd(file);
+    try {
+      checkAttached(file, bytes, pageBytes);
+    } catch (error) {
+      undo(error, [() => file.close()]);
+    }
+    return HugepageMemory.#map({ file, bytes, pageBytes });
+  }
+
+  static #map({ file, bytes, pageBytes, ...more }: PlannedMemory): HugepageMemory {
+    try {
+      const mapping = Mapping.map({ file, bytes, populate: true, name: NAME, ...more });
+      return new HugepageMemory(file, mapping, pageBytes);
+    } catch (error) {
+      undo(error, [() => file.close()]);
+    }
+  }
+
+  get fd(): number {
+    return this.#file.fd;
+  }
+
+  /** The memory's size: the wanted bytes, rounded up to whole pages. */
+  get bytes(): number {
+    return this.#mapping.bytes;
+  }
+
+  /** Where the memory lies in this process. */
+  get address(): bigint {
+    return this.#mapping.address;
+  }
+
+  /** The whole memory. After close its length is 0. Throws VfioError `ERR_VFIO_VIEW_SIZE` above 4 GiB in Node.js 20. */
+  get buffer(): ArrayBuffer {
+    return this.#mapping.buffer;
+  }
+
+  /**
+   * A part of the memory, a new ArrayBuffer each time. After close its length is 0.
+   * @param offset in bytes, a multiple of 8.
+   * @param bytes the part's length. Default: up to the end.
+   * @throws VfioRangeError `ERR_VFIO_MAP_RANGE`; VfioError `ERR_VFIO_VIEW_SIZE`, `ERR_VFIO_CLOSED`.
+   */
+  view(offset: number, bytes?: number): ArrayBuffer {
+    return this.#mapping.view(offset, bytes);
+  }
+
+  /**
+   * The physical address of each page, in order.
+   * @throws VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN; `ERR_VFIO_CLOSED`.
+   */
+  physicalAddresses(): bigint[] {
+    if (this.#mapping.closed) throw closedError(this.#mapping.name);
+    return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
+  }
+
+  /** The physically contiguous stretches of the memory. Throws what {@link physicalAddresses} throws. */
+  runs(): Run[] {
+    return contiguousRuns(this.physicalAddresses(), this.pageBytes);
+  }
+
+  /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */
+  hold(reason: string, file?: HasFd): Disposable {
+    return this.#mapping.hold(reason, file);
+  }
+
+  /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA. Closing twice does nothing. */
+  close(): void {
+    this.#mapping.close();
+    this.#file.close();
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+/** The file of new memory, which has no pages yet. */
+function plannedMemory(options: AllocateOptions): PlannedMemory {
+  checkRequest(options);
+  const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;
+  checkNumaNode(numaNode);
+  const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
+  const hintNow = (failure: MemoryFailure): string | undefined =>
+    pageHint(failure, { bytes, pageBytes, numaNode, directory });
+  const place = directory === undefined ? {} : { directory };
+  const file = createMemoryFile({ bytes, pageBytes, hint: hintNow, ...place });
+  const hint = (failure: MemoryFailure): string | undefined => {
+    // The failed attempt keeps the pages it got until its file is closed: they are not somebody else's.
+    file.close();
+    return hintNow(failure);
+  };
+  return { file, bytes, pageBytes, hint, ...(numaNode === undefined ? {} : { numaNode }) };
+}

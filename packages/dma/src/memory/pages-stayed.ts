@@ -1,0 +1,28 @@
+import { systemPageBytes, VfioError } from "@vfio/ioctl-native";
+import type { MappableMemory } from "../mapping/dma-mapping.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+import { planStretches } from "../mapping/plan-segments.js";
+
+/**
+ * Ordinary pages can move between the reading of their physical addresses and their pinning by the kernel; then the
+ * IOVAs would not be physical addresses any more. Hugepages are moved only where memory is taken offline or a policy asks
+ * for it, so they are not read again.
+ * @throws VfioError `ERR_VFIO_PAGES_MOVED`.
+ */
+export function checkPagesStayed(memory: MappableMemory, stretches: readonly DmaSegment[]): void {
+  if (memory.pageBytes > systemPageBytes()) return;
+  const now = planStretches(memory, "physical");
+  const stayed = now.length === stretches.length && now.every((each, at) => sameSegment(each, stretches[at]));
+  if (stayed) return;
+  throw new VfioError(
+    "ERR_VFIO_PAGES_MOVED",
+    "the kernel moved pages of the memory while it was being mapped",
+    {
+      hint: "Try again, or use hugepages, which the kernel moves only when it takes memory offline",
+    },
+  );
+}
+
+function sameSegment(one: DmaSegment, other: DmaSegment | undefined): boolean {
+  return one.offset === other?.offset && one.iova === other.iova && one.bytes === other.bytes;
+}

@@ -1,0 +1,108 @@
+import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
+import { hasCode } from "../has-code.js";
+import { incompleteError } from "../mapping/install-errors.js";
+import type { Iommu } from "./iommu.js";
+import type { DmaSegment } from "../iova/iova-table.js";
+
+/** An IOMMU, what it said last, and what its errors say about what is mapped. */
+export class KnownIommu {
+  readonly #iommu: Iommu;
+  readonly #onNoGroup: () => void;
+  #info: IommuInfo | undefined;
+
+  /** @param onNoGroup is called when the container turns out to have no group: it has lost all mappings, those of others too. */
+  constructor(iommu: Iommu, onNoGroup: () => void) {
+    this.#iommu = iommu;
+    this.#onNoGroup = onNoGroup;
+  }
+
+  /** The IOMMU itself. */
+  get iommu(): Iommu {
+    return this.#iommu;
+  }
+
+  /** What the IOMMU said last, or says now if it was not asked yet. `undefined` while the container has no group. */
+  get info(): IommuInfo | undefined {
+    return this.#info ?? this.refresh();
+  }
+
+  /** Asks the IOMMU anew. Without a group a container has no IOMMU type, and says EINVAL. */
+  refresh(): IommuInfo | undefined {
+    try {
+      this.#info = this.#iommu.info();
+    } catch (error) {
+      if (!hasCode(error, "EINVAL")) throw error;
+      this.#info = undefined;
+      this.#onNoGroup();
+    }
+    return this.#info;
+  }
+
+  /** What the IOMMU says after a failure, which is thrown if that cannot be found out. */
+  infoAfter(failure: unknown): IommuInfo | undefined {
+    try {
+      return this.refresh();
+    } catch {
+      throw failure;
+    }
+  }
+
+  /** True if that is why something failed. Without a group, the kernel has forgotten every mapping. */
+  hasNoGroup(failure: unknown): boolean {
+    return hasCode(failure, "EINVAL") && this.infoAfter(failure) === undefined;
+  }
+
+  /**
+   * Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it.
+   * @param done gets each stretch of which nothing is mapped any more.
+   * @returns what is wrong if the kernel took back less than it should have.
+   */
+  unmap(stretches: readonly DmaSegment[], done: DmaSegment[] = []): VfioError | undefined {
+    let shortfall: VfioError | undefined;
+    for (const stretch of stretches) {
+      const unmapped = this.#unmapped(stretch);
+      if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
+      done.push(stretch);
+    }
+    return shortfall;
+  }
+
+  /** As {@link unmap}, off the event loop if the IOMMU can do that. */
+  async unmapAsync(
+    stretches: readonly DmaSegment[],
+    done: DmaSegment[] = [],
+  ): Promise<VfioError | undefined> {
+    let shortfall: VfioError | undefined;
+    for (const stretch of stretches) {
+      const unmapped = await this.#unmappedAsync(stretch);
+      if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
+      done.push(stretch);
+    }
+    return shortfall;
+  }
+
+  /** How much the kernel took back of a stretch: all of it, if it has forgotten it. */
+  #unmapped({ iova, bytes }: DmaSegment): number {
+    try {
+      return this.#iommu.unmap(iova, bytes);
+    } catch (error) {
+      if (this.#isNothingLeft(error)) return bytes;
+      throw error;
+    }
+  }
+
+  async #unmappedAsync(stretch: DmaSegment): Promise<number> {
+    if (this.#iommu.unmapAsync === undefined) return this.#unmapped(stretch);
+    try {
+      return await this.#iommu.unmapAsync(stretch.iova, stretch.bytes);
+    } catch (error) {
+      if (this.#isNothingLeft(error)) return stretch.bytes;
+      throw error;
+    }
+  }
+
+  /** A closed container cannot be asked, but what VFIO pinned stays out of anybody else's hands until it is unpinned. */
+  #isNothingLeft(failure: unknown): boolean {
+    return hasCode(failure, "EBADF") || hasCode(failure, "ERR_VFIO_CLOSED") || this.hasNoGroup(failure);
+  }
+}

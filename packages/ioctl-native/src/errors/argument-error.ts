@@ -1,0 +1,64 @@
+import { inspect } from "node:util";
+import { VfioRangeError } from "./errors.js";
+import type { HasFd } from "../files/fd.js";
+
+/**
+ * The error of an argument of the wrong type, or that is none of what is expected.
+ * @param what the argument, as its caller calls it: "the driver of bindDriver()".
+ * @param expected what it must be: "a driver's name".
+ * @example
+ * ```ts
+ * import { argumentError } from "@vfio/ioctl-native";
+ *
+ * console.log(argumentError("the group", "an open group", 7).message); // the group must be an open group, not 7
+ * ```
+ */
+export function argumentError(what: string, expected: string, value: unknown): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shownValue(value)}`);
+}
+
+/** A value as messages show it, whatever it is: `7`, `'7'`, `7n`. No getter and no inspect function of it is called. */
+export function shownValue(value: unknown): string {
+  return inspect(value, { depth: -1, customInspect: false, maxStringLength: 60, breakLength: Infinity });
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no object with a whole number as its `fd`. */
+export function checkHasFd(what: string, expected: string, value: unknown): void {
+  if (!isObject(value) || !("fd" in value) || typeof value.fd !== "number")
+    throw argumentError(what, expected, value);
+}
+
+/**
+ * The descriptor of what must have one.
+ * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else; what a closed object's `fd` throws.
+ */
+export function fdOf(file: HasFd): number {
+  // JavaScript callers may pass anything.
+  const fd: unknown = (file as HasFd | null | undefined)?.fd;
+  if (typeof fd === "number") return fd;
+  throw argumentError("the file", "an object with an open file descriptor as its fd", file);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is neither `undefined` nor an object. */
+export function checkOptions(what: string, value: unknown): void {
+  if (value !== undefined) checkObject(what, value);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no object. */
+export function checkObject(what: string, value: unknown): void {
+  if (!isObject(value)) throw argumentError(what, "an object", value);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no text. */
+export function checkText(what: string, value: unknown): void {
+  if (typeof value !== "string") throw argumentError(what, "a text", value);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no function. */
+export function checkFunction(what: string, value: unknown): void {
+  if (typeof value !== "function") throw argumentError(what, "a function", value);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

@@ -1,0 +1,50 @@
+import { printAs } from "../errors/printed.js";
+
+/**
+ * Who relies on a resource, which must not be closed meanwhile.
+ * @example
+ * ```ts
+ * import { Holds } from "@vfio/ioctl-native";
+ *
+ * const holds = new Holds();
+ * using hold = holds.add("a DMA mapping");
+ * console.log(holds.reasons.join()); // a DMA mapping
+ * ```
+ */
+export class Holds {
+  static {
+    printAs(Holds, (it) => ({ reasons: it.reasons }));
+  }
+
+  readonly #holds = new Set<Hold>();
+
+  /** Each reason once, in the order they came. */
+  get reasons(): string[] {
+    return [...new Set([...this.#holds].map(({ reason }) => reason))];
+  }
+
+  /**
+   * Notes a reliance on the resource; dispose of what is returned when it is over. Disposing of it twice does nothing.
+   * @param reason who relies on it and for what, for the error of whoever tries to close it.
+   */
+  add(reason: string): Disposable {
+    const hold = new Hold(reason, this.#holds);
+    this.#holds.add(hold);
+    return hold;
+  }
+}
+
+/** A class, not an object literal: every DMA mapping makes one, and a method costs nothing per object. */
+class Hold implements Disposable {
+  readonly reason: string;
+  readonly #all: Set<Hold>;
+
+  constructor(reason: string, all: Set<Hold>) {
+    this.reason = reason;
+    this.#all = all;
+  }
+
+  [Symbol.dispose](): void {
+    this.#all.delete(this);
+  }
+}

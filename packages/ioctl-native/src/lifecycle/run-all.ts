@@ -1,0 +1,70 @@
+import { isError, messageOf, VfioAggregateError, VfioError } from "../errors/errors.js";
+
+/**
+ * Does everything, whatever fails on the way: what gives resources back must not stop at the first that resists.
+ * @param problem what several errors together mean, for the message after their number.
+ * @throws the error, or a VfioAggregateError `ERR_VFIO_SEVERAL` if there were several.
+ */
+export function runAll(actions: readonly (() => void)[], problem = "things could not be given back"): void {
+  const errors = failuresOf(actions);
+  if (errors.length === 1) throw errors[0];
+  if (errors.length > 1) throw new VfioAggregateError(errors, `${errors.length} ${problem}`);
+}
+
+/**
+ * Gives back, after a failure, what was done before it, and throws the failure: always that, for it is what went wrong
+ * first. What resists meanwhile is told in its message and its `suppressed`.
+ * @example
+ * ```ts
+ * import { Mapping, openFile, undo } from "@vfio/ioctl-native";
+ *
+ * function mapZero(): Mapping {
+ *   const file = openFile("/dev/zero");
+ *   try {
+ *     return Mapping.map({ file, bytes: 4096, name: "zeroes" });
+ *   } catch (error) {
+ *     undo(error, [() => file.close()]);
+ *   }
+ * }
+ * console.log(typeof mapZero); // function
+ * ```
+ */
+export function undo(failure: unknown, actions: readonly (() => void)[]): never {
+  const resisting = failuresOf(actions);
+  if (resisting.length === 0) throw failure;
+  throw resisting.reduce(addSuppressed, failure);
+}
+
+/**
+ * Attaches to a failure what failed after it, in undoing what was done or in closing what was open. JavaScript's own
+ * SuppressedError says neither in its message.
+ * @returns the failure itself, with both in its message, and the later one in its array `suppressed`. Where nothing can
+ * be attached to it (a frozen object, or no Error at all), a VfioError `ERR_VFIO_SEVERAL` with it as its `cause`.
+ */
+export function addSuppressed(failure: unknown, later: unknown): Error {
+  const message = `${messageOf(failure)}; and in undoing what was done before: ${messageOf(later)}`;
+  if (!isError(failure) || !Object.isExtensible(failure)) return severalError(message, failure, later);
+  const { suppressed: before = [] } = failure as { suppressed?: readonly unknown[] };
+  // What a person sees of an uncaught error is its stack, which begins with the message as it was at first.
+  const frames = /\n {4}at [^]*$/.exec(failure.stack ?? "")?.[0] ?? "";
+  const changed = { message, stack: `${failure.name}: ${message}${frames}` };
+  for (const [name, value] of Object.entries(changed))
+    Object.defineProperty(failure, name, { value, configurable: true, writable: true });
+  return Object.assign(failure, { suppressed: [...before, later] });
+}
+
+function severalError(message: string, cause: unknown, later: unknown): Error {
+  return Object.assign(new VfioError("ERR_VFIO_SEVERAL", message, { cause }), { suppressed: [later] });
+}
+
+function failuresOf(actions: readonly (() => void)[]): unknown[] {
+  const errors: unknown[] = [];
+  for (const action of actions) {
+    try {
+      action();
+    } catch (error) {
+      errors.push(error);
+    }
+  }
+  return errors;
+}

@@ -1,0 +1,389 @@
+import { constants } from "node:buffer";
+import { checkObject, checkText, fdOf, shownValue } from "../errors/argument-error.js";
+import {
+  check,
+  errnoOf,
+  VfioError,
+  VfioRangeError,
+  VfioSystemError,
+  type SystemCallContext,
+} from "../errors/errors.js";
+import { fastReads, fastReadsAreProven } from "./fast-reads.js";
+import { closedError, type HasFd } from "../files/fd.js";
+import { kernel, type RegisterFunctions } from "../kernel/kernel.js";
+import type { MemoryFailure } from "./memory-file.js";
+import { systemPageBytes } from "./system-page.js";
+import { checkNode, checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
+import { printAs } from "../errors/printed.js";
+import { Views } from "./views.js";
+
+/** V8 indexes a typed array that is longer with slower code. */
+const LARGEST_FAST_BYTES = 2 ** 30;
+
+const BUSY = errnoOf("EBUSY");
+/** What {@link Kernel.mappingGone} says of memory that went away. */
+const DEVICE_GONE = 1;
+const MEMORY_GONE = 2;
+
+/** Options of {@link Mapping.map}. */
+export interface MapOptions {
+  /** What to map: a memory file, or a device for one of its regions. It may be closed afterwards. */
+  readonly file: HasFd;
+  /** Length in bytes, at least 1. */
+  readonly bytes: number;
+  /** Where in the file, in bytes; a multiple of the page size. Default 0. */
+  readonly offset?: number;
+  /** Default true. */
+  readonly writable?: boolean;
+  /** Take all pages now, so that a missing one is an error here and not memory of ones later. Default false. */
+  readonly populate?: boolean;
+  /** Map exactly there or fail with EEXIST if something is there already. Default: anywhere. */
+  readonly address?: bigint;
+  /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
+  readonly numaNode?: number;
+  /** What it is, for error messages. Default: its fd. */
+  readonly name?: string;
+  /** The remedy to name when the kernel refuses, by the call and its errno. */
+  readonly hint?: (failure: MemoryFailure) => string | undefined;
+}
+
+/**
+ * One shared `mmap` of a file, behind ArrayBuffer views (for memory) and exact-width register accessors (for BARs).
+ *
+ * Closing detaches this thread's views and takes the file's pages away at once; harmless zero memory stays in the
+ * range until the last view in any thread is gone, so a stale view never ends the process with a SIGSEGV.
+ *
+ * Memory may go away under a mapping: the device is pulled out or stops answering there, somebody shrinks the file. The
+ * next access then finds all ones and ends nobody; what is written stays where it was written. See {@link gone}.
+ *
+ * A mapping is its thread's: it goes when that thread ends, unless another one uses it or holds it.
+ * @example
+ * ```ts
+ * import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
+ *
+ * using file = createMemoryFile({ bytes: 8192, pageBytes: 4096 });
+ * using mapping = Mapping.map({ file, bytes: 8192, name: "ring" });
+ * mapping.registers.write32(0x10, 0xcafe); // one store of exactly 32 bits
+ * console.log(new Uint32Array(mapping.buffer)[4]); // 51966
+ * ```
+ */
+export class Mapping implements Disposable {
+  static {
+    printAs(Mapping, (it) => ({
+      name: it.name,
+      address: it.address,
+      bytes: it.bytes,
+      closed: it.#closed,
+    }));
+  }
+
+  /** The mapping's number in this process: another thread's {@link Mapping.fromHandle} takes it. */
+  readonly handle: number;
+  /** Its length. */
+  readonly bytes: number;
+  /** Where it lies in this process's address space. */
+  readonly address: bigint;
+  /** What it is, for error messages. */
+  readonly name: string;
+  readonly #owner: boolean;
+  readonly #views = new Views();
+  #whole: ArrayBuffer | undefined;
+  #registers: RegisterFunctions | undefined;
+  #closed = false;
+
+  private constructor(handle: number, name: string, owner: boolean) {
+    this.handle = handle;
+    this.name = name;
+    this.#owner = owner;
+    this.bytes = check(kernel().mappingLength(handle), () => noSuchMapping(name));
+    const address = kernel().mappingAddress(handle);
+    if (typeof address === "number") throw new VfioSystemError(address, noSuchMapping(name));
+    this.address = address;
+  }
+
+  /**
+   * Maps a file (`mmap(2)`, MAP_SHARED).
+   * @throws VfioSystemError for what `mmap` refuses, and ENXIO for a range beyond the file's end, where the first
+   * touch would be a SIGBUS; with `numaNode`, for what `mbind` refuses (EPERM in containers); with `populate`, ENOMEM for
+   * pages that are not to be had, and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory
+   * left than ordinary pages would take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
+   */
+  static map(options: MapOptions): Mapping {
+    const mapping = Mapping.#map(options);
+    const taken = options.populate === true ? kernel().populate(mapping.handle) : 0;
+    checkStep(mapping, { syscall: "madvise", errno: taken }, options);
+    return mapping;
+  }
+
+  /**
+   * As {@link map}, but takes the pages off the event loop: of much memory that lasts seconds. An environment that ends
+   * waits for it.
+   * @throws what {@link map} throws, as a rejection.
+   */
+  static async mapAsync(options: MapOptions): Promise<Mapping> {
+    const mapping = Mapping.#map(options);
+    const taken = options.populate === true ? await kernel().populateAsync(mapping.handle) : 0;
+    checkStep(mapping, { syscall: "madvise", errno: taken }, options);
+    return mapping;
+  }
+
+  static #map(options: MapOptions): Mapping {
+    checkObject("what to map", options);
+    const { file, bytes, offset = 0, writable = true, address } = options;
+    const name = nameOf(options);
+    checkRange(bytes, offset, name);
+    checkAddress(address, name);
+    checkNode(options.numaNode);
+    const handle = kernel().map(fdOf(file), offset, bytes, writable, address, name);
+    if (handle < 0) throw mapError({ syscall: "mmap", errno: handle }, options);
+    const mapping = new Mapping(handle, name, true);
+    preparePages(mapping, options);
+    return mapping;
+  }
+
+  /**
+   * The same mapping in another thread: views and registers of its own on the same memory. Closing this object
+   * gives up only this thread's part; the thread that mapped it unmaps it for all. If that thread merely ends, the
+   * memory stays for those that still have it.
+   * @param handle the number from the other thread's {@link Mapping.handle}.
+   */
+  static fromHandle(handle: number, name = `mapping ${shownValue(handle)}`): Mapping {
+    checkText("the name of a mapping", name);
+    check(kernel().joinMapping(handle), () => noSuchMapping(name));
+    return new Mapping(handle, name, false);
+  }
+
+  /** True after {@link close}. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /**
+   * True once memory of this mapping went away: a device that is gone or does not answer there, a file that somebody
+   * shrank. It is noticed by the first access that finds nothing, in whatever thread, and stays so: map anew.
+   *
+   * Not every device that is gone is noticed here: one that merely no longer answers reads as ones on the bus, too.
+   */
+  get gone(): boolean {
+    return !this.#closed && kernel().mappingGone(this.handle) > 0;
+  }
+
+  /**
+   * Throws once the mapping is {@link gone}: what was read since may be ones that nobody wrote.
+   * @throws VfioError `ERR_VFIO_DEVICE_GONE` for a device's memory, `ERR_VFIO_MEMORY_GONE` for a file's; `ERR_VFIO_CLOSED`.
+   */
+  checkPresent(): void {
+    this.#checkOpen();
+    const gone = kernel().mappingGone(this.handle);
+    if (gone === DEVICE_GONE) throw deviceGoneError(this.name);
+    if (gone === MEMORY_GONE) throw memoryGoneError(this.name);
+    // Its owner, in another thread, closed it for all: zeroes lie there now.
+    if (gone < 0) throw closedError(this.name);
+  }
+
+  /**
+   * The whole mapping as an ArrayBuffer. Right for DMA memory. For device registers use {@link registers}: V8 may
+   * narrow, merge or drop what typed arrays do.
+   * @throws what {@link view} throws: Node.js 20 makes no ArrayBuffer above 4 GiB.
+   */
+  get buffer(): ArrayBuffer {
+    this.#checkOpen();
+    return (this.#whole ??= this.#newView(0, this.bytes));
+  }
+
+  /**
+   * A part of the mapping as an ArrayBuffer, a new one each time.
+   * @param offset in bytes, a multiple of 8, as the elements of typed arrays need it.
+   * @param bytes the part's length. Default: up to the end.
+   * @throws VfioError `ERR_VFIO_VIEW_SIZE` for more than this version of Node.js can put into one ArrayBuffer (4 GiB in
+   * Node.js 20); VfioRangeError `ERR_VFIO_MAP_RANGE` for a part that is not in the mapping; VfioSystemError ENOTSUP
+   * where the JavaScript engine forbids memory outside its heap (Electron); VfioError `ERR_VFIO_READ_ONLY` for a
+   * read-only mapping: an ArrayBuffer is always writable, and a store there would end the process with a SIGSEGV;
+   * `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
+   */
+  view(offset: number, bytes?: number): ArrayBuffer {
+    this.#checkOpen();
+    return this.#newView(offset, checkedLength(this, offset, bytes));
+  }
+
+  /**
+   * Register accessors on this mapping: each call is exactly one access of exactly its width. Offsets are in bytes
+   * and multiples of the width; numbers may be signed (-1 is 0xffffffff). A read-only mapping has no `write…`.
+   * @throws VfioError `ERR_VFIO_CLOSED`. The accessors throw `ERR_VFIO_CLOSED`, and RangeErrors with the codes
+   * `ERR_VFIO_REGISTER_OFFSET` and `ERR_VFIO_REGISTER_VALUE`.
+   */
+  get registers(): RegisterFunctions {
+    this.#checkOpen();
+    return (this.#registers ??= this.#newRegisters());
+  }
+
+  /**
+   * Forbids closing, in every thread, for as long as something relies on this memory, such as a device's DMA.
+   * @param reason who needs it, for the error that {@link close} then throws.
+   * @param file what relies on it, if that is a file: a container in which the memory is mapped for DMA. When this
+   * thread ends and the file is still open in another one, the hold stays until the file is closed, and keeps the memory.
+   * @throws VfioError `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
+   */
+  hold(reason: string, file?: HasFd): Disposable {
+    checkText("the reason of a hold", reason);
+    this.checkPresent();
+    const fd = file === undefined ? -1 : fdOf(file);
+    return new Hold(check(kernel().holdMapping(this.handle, reason, fd), () => noSuchMapping(this.name)));
+  }
+
+  /**
+   * Ends the mapping; one from {@link fromHandle} only gives up this thread's part. Closing twice does nothing.
+   * @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while somebody holds it, in whatever thread; one from `fromHandle`,
+   * while this thread does.
+   */
+  close(): void {
+    if (this.#closed) return;
+    const result = this.#owner ? kernel().unmap(this.handle) : kernel().leaveMapping(this.handle);
+    if (result === BUSY) throw inUseError(this.name, kernel().mappingHolders(this.handle));
+    this.#closed = true;
+    this.#views.detach();
+    this.#whole = undefined;
+    this.#registers = undefined;
+    check(result, () => ({ syscall: "munmap", what: `cannot unmap ${this.name}` }));
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #newView(offset: number, bytes: number): ArrayBuffer {
+    if (bytes > constants.MAX_LENGTH) throw viewSizeError(this.name, bytes);
+    this.checkPresent();
+    const view = kernel().mappingView(this.handle, offset, bytes);
+    if (typeof view !== "number") return this.#kept(view);
+    if (view === errnoOf("EBADF")) throw closedError(this.name);
+    if (view === errnoOf("EACCES")) throw readOnlyError(this.name);
+    throw new VfioSystemError(view, { syscall: "mmap", what: `cannot make an ArrayBuffer of ${this.name}` });
+  }
+
+  #newRegisters(): RegisterFunctions {
+    const registers = kernel().registers(this.handle);
+    if (typeof registers === "number") throw closedError(this.name);
+    if (!this.#mayReadFast()) return registers;
+    // A view of their own: the other ones are the user's, who may transfer them away.
+    const view = kernel().mappingView(this.handle, 0, this.bytes);
+    // A read-only mapping has none, nor has any where the engine forbids memory outside its heap.
+    return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
+  }
+
+  #kept(view: ArrayBuffer): ArrayBuffer {
+    this.#views.add(view);
+    return view;
+  }
+
+  /** Another thread's mapping may be closed without this one's knowledge: only native calls notice that. */
+  #mayReadFast(): boolean {
+    return this.#owner && this.bytes <= LARGEST_FAST_BYTES && fastReadsAreProven();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError(this.name);
+  }
+}
+
+function checkRange(bytes: number, offset: number, name: string): void {
+  const areWhole = [bytes, offset].every(Number.isSafeInteger) && Number.isSafeInteger(offset + bytes);
+  if (areWhole && bytes > 0 && offset >= 0 && offset % systemPageBytes() === 0) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_MAP_RANGE",
+    `cannot map ${shownValue(bytes)} bytes at offset ${shownValue(offset)} of ${name}: both must be whole numbers, ` +
+      `the length above 0 and the offset a multiple of the page size, ${systemPageBytes()}`,
+  );
+}
+
+function checkAddress(address: bigint | undefined, name: string): void {
+  if (address === undefined) return;
+  const isPage = typeof address === "bigint" && address > 0n && address % BigInt(systemPageBytes()) === 0n;
+  if (isPage && BigInt.asUintN(64, address) === address) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_MAP_RANGE",
+    `cannot map ${name} at the address ${shownValue(address)}: it must be a bigint above 0 and a multiple of the page size, ` +
+      String(systemPageBytes()),
+  );
+}
+
+function isLength(value: number | undefined): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
+}
+
+/** The length of a part of the mapping; what is not given is up to the end. */
+function checkedLength({ bytes: all, name }: Mapping, offset: number, bytes: number | undefined): number {
+  const isOffset = Number.isSafeInteger(offset) && offset >= 0 && offset <= all && offset % 8 === 0;
+  const length = isOffset && bytes === undefined ? all - offset : bytes;
+  if (isOffset && isLength(length) && offset + length <= all) return length;
+  throw new VfioRangeError(
+    "ERR_VFIO_MAP_RANGE",
+    `there are no ${bytes === undefined ? "" : `${shownValue(bytes)} `}bytes at offset ${shownValue(offset)} of ${name} (${all} bytes), ` +
+      "or the offset is no multiple of 8",
+  );
+}
+
+function noSuchMapping(name: string): SystemCallContext {
+  return {
+    syscall: "mmap",
+    what: `there is no ${name} in this process`,
+    hint: "It was closed, or the number is from another process",
+  };
+}
+
+function readOnlyError(name: string): VfioError {
+  return new VfioError("ERR_VFIO_READ_ONLY", `${name} is mapped read-only and has no ArrayBuffer`, {
+    hint: "A store into it would end the process: read it through `registers`, or map it writable",
+  });
+}
+
+function inUseError(name: string, holders: string[]): VfioError {
+  return new VfioError("ERR_VFIO_MAPPING_IN_USE", `cannot close ${name}: in use by ${holders.join(", ")}`, {
+    hint:
+      "Unmap it there first: a device must not be left writing into memory that is given away. If the thread that " +
+      "mapped it has ended, close the container",
+  });
+}
+
+function viewSizeError(name: string, bytes: number): VfioError {
+  const problem = `cannot make an ArrayBuffer of ${bytes} bytes of ${name}`;
+  return new VfioError(
+    "ERR_VFIO_VIEW_SIZE",
+    `${problem}: Node.js ${process.versions.node} allows ${constants.MAX_LENGTH}`,
+    { hint: "Use smaller windows, view(offset, bytes), or Node.js 22 or newer" },
+  );
+}
+
+function deviceGoneError(name: string): VfioError {
+  return new VfioError(
+    "ERR_VFIO_DEVICE_GONE",
+    `${name} does not answer: what is read there are ones that nobody wrote`,
+    {
+      hint: "The device was pulled out, reset, or its memory space switched off: close what you have of it, and map it anew",
+    },
+  );
+}
+
+function memoryGoneError(name: string): VfioError {
+  return new VfioError(
+    "ERR_VFIO_MEMORY_GONE",
+    `pages of ${name} are gone: what is read there are ones that nobody wrote`,
+    {
+      hint: "Somebody shrank the file, or its pages could not be had: close the mapping",
+    },
+  );
+}
+
+/** A class, not an object literal: every DMA mapping makes one, and a method costs nothing per object. */
+class Hold implements Disposable {
+  readonly #number: number;
+
+  constructor(number: number) {
+    this.#number = number;
+  }
+
+  [Symbol.dispose](): void {
+    kernel().releaseHold(this.#number);
+  }
+}

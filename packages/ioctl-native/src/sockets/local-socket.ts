@@ -1,0 +1,68 @@
+import { check, errnoOf, type SystemCallContext } from "../errors/errors.js";
+import { Fd } from "../files/fd.js";
+import { kernel, type SocketKind } from "../kernel/kernel.js";
+import { undo } from "../lifecycle/run-all.js";
+
+/** The remedy to name for an errno, if there is one. */
+export type HintOfErrno = (errno: number) => string | undefined;
+
+/** A local socket that is made for one purpose: what it is for, where, and the remedy if that is refused. */
+export interface SocketPurpose {
+  readonly kind: SocketKind;
+  readonly path: string;
+  /** "cannot connect to /run/…" */
+  readonly what: string;
+  /** What it is, for later errors. */
+  readonly name: string;
+  readonly hint?: HintOfErrno | undefined;
+}
+
+/** A socket of which a call with the path is made at once. Each call that fails is named as itself, and nothing stays. */
+export function socketAfter(
+  purpose: SocketPurpose,
+  syscall: "bind" | "connect",
+  call: (fd: number) => number,
+): Fd {
+  const { kind, path, what, name, hint } = purpose;
+  const fd = check(kernel().socket(kind), (errno) => ({
+    syscall: "socket",
+    what,
+    hint: () => fdLimitHint(errno),
+  }));
+  const socket = new Fd(fd, name);
+  try {
+    check(call(fd), (errno) => contextOf(syscall, what, path, () => hint?.(errno)));
+    return socket;
+  } catch (error) {
+    undo(error, [() => socket.close()]);
+  }
+}
+
+/**
+ * A socket with a file, whose mode is 0600 from its first moment: bind() takes the mode of the socket's own inode, so it is
+ * set there before; a chmod afterwards would leave a gap.
+ */
+export function boundSocket(purpose: SocketPurpose): Fd {
+  const { path, what } = purpose;
+  return socketAfter(purpose, "bind", (fd) => {
+    check(kernel().chmod(fd, 0o600), () => contextOf("fchmod", what, path));
+    return kernel().socketBind(fd, path);
+  });
+}
+
+function contextOf(
+  syscall: string,
+  what: string,
+  path: string,
+  hint?: () => string | undefined,
+): SystemCallContext {
+  return { syscall, what, path, hint };
+}
+
+/** The remedy where no file descriptor is left. */
+export function fdLimitHint(errno: number): string | undefined {
+  if (errno === errnoOf("EMFILE")) return "Close some, or raise the limit: ulimit -n";
+  if (errno === errnoOf("ENFILE"))
+    return "The system has no more: close some, or raise it: sysctl fs.file-max";
+  return undefined;
+}

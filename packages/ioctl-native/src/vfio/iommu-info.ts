@@ -1,0 +1,86 @@
+import { errnoOf } from "../errors/errors.js";
+import type { HasFd } from "../files/fd.js";
+import { checkArray, walkCapabilities } from "../structs/capability-chain.js";
+import {
+  VFIO_IOMMU_INFO_CAPS,
+  VFIO_IOMMU_INFO_PGSIZES,
+  VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE,
+  VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL,
+} from "./constants.js";
+import { VFIO_IOMMU_GET_INFO } from "./ioctls.js";
+import { queryInfo } from "./query.js";
+import {
+  vfio_iommu_type1_info,
+  vfio_iommu_type1_info_cap_iova_range,
+  vfio_iommu_type1_info_dma_avail,
+  vfio_iova_range,
+} from "./structs.js";
+
+/** A range of I/O virtual addresses. The kernel's ranges are inclusive: `end` is the last usable address. */
+export interface IovaRange {
+  /** The first address of the range. */
+  readonly start: bigint;
+  /** The last address of the range, itself included. */
+  readonly end: bigint;
+}
+
+/** What the IOMMU of a container can do. It changes when groups come and go. */
+export interface IommuInfo {
+  /** Bitmap of page sizes: bit n set means pages of 2^n bytes. */
+  readonly pageSizes: bigint;
+  /** The smallest page size in bytes: every mapping's IOVA and size must be a multiple of it. */
+  readonly smallestPage: number;
+  /** Where DMA may be mapped, in ascending order; `undefined` if the kernel is too old (before 5.4) to tell. */
+  readonly iovaRanges: readonly IovaRange[] | undefined;
+  /** How many more mappings the container takes; `undefined` if the kernel (before 5.10) does not tell. */
+  readonly mappingsLeft: number | undefined;
+}
+
+/**
+ * Asks a container for its IOMMU's abilities (`VFIO_IOMMU_GET_INFO`).
+ * @throws VfioSystemError if the container has no IOMMU type set (EINVAL).
+ */
+export function readIommuInfo(container: HasFd): IommuInfo {
+  const answer = queryInfo(container, VFIO_IOMMU_GET_INFO, {}, (errno) => ({
+    what: "cannot read the container's IOMMU info",
+    hint:
+      errno === errnoOf("EINVAL")
+        ? "The IOMMU type is set when the first group joins the container: add a group first"
+        : undefined,
+  }));
+  return decodeIommuInfo(answer);
+}
+
+/**
+ * Decodes an answer of `VFIO_IOMMU_GET_INFO`. Pure: it needs no container.
+ * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` for an answer shorter
+ * than the struct.
+ */
+export function decodeIommuInfo(answer: Uint8Array): IommuInfo {
+  const info = vfio_iommu_type1_info.decode(answer);
+  const pageSizes = (info.flags & VFIO_IOMMU_INFO_PGSIZES) === 0 ? 4096n : info.iova_pgsizes;
+  const chain = (info.flags & VFIO_IOMMU_INFO_CAPS) === 0 ? [] : walkCapabilities(answer, info.cap_offset);
+  const ranges = chain.find((capability) => capability.id === VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+  const available = chain.find((capability) => capability.id === VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
+  return {
+    pageSizes,
+    smallestPage: Number(pageSizes & -pageSizes),
+    iovaRanges: ranges === undefined ? undefined : decodeRanges(answer, ranges.offset),
+    mappingsLeft: available === undefined ? undefined : decodeMappingsLeft(answer, available.offset),
+  };
+}
+
+function decodeMappingsLeft(answer: Uint8Array, offset: number): number {
+  checkArray(answer, offset, 1, vfio_iommu_type1_info_dma_avail.bytes);
+  return vfio_iommu_type1_info_dma_avail.decode(answer, offset).avail;
+}
+
+function decodeRanges(answer: Uint8Array, offset: number): IovaRange[] {
+  const header = vfio_iommu_type1_info_cap_iova_range;
+  checkArray(answer, offset, 1, header.bytes);
+  const count = header.decode(answer, offset).nr_iovas;
+  checkArray(answer, offset + header.bytes, count, vfio_iova_range.bytes);
+  return Array.from({ length: count }, (_, index) =>
+    vfio_iova_range.decode(answer, offset + header.bytes + index * vfio_iova_range.bytes),
+  );
+}

@@ -1,0 +1,43 @@
+import { VfioError } from "../errors/errors.js";
+import { checkRequest, ioctl, type Ioctl } from "../kernel/ioctl.js";
+import type { Field, Struct, ValuesOf } from "../structs/struct.js";
+import type { ContextOfErrno } from "./ask.js";
+
+const LONGEST_ANSWER = 16 * 2 ** 20;
+
+/**
+ * Asks an info ioctl whose answer may carry a capability chain behind the struct. The kernel writes the size it
+ * would have needed into `argsz`; then it is asked again with a buffer of that size.
+ * @returns the whole answer's bytes; decode them with the ioctl's struct.
+ * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing; VfioRangeError `ERR_VFIO_ARGUMENT`.
+ */
+export function queryInfo<F extends Record<string, Field> & Record<"argsz", Field>>(
+  file: { readonly fd: number },
+  request: Ioctl<Struct<F>>,
+  fields: Partial<ValuesOf<F>>,
+  context: ContextOfErrno,
+): Uint8Array {
+  checkRequest(request);
+  const struct = request.argument;
+  const ask = (bytes: number): Uint8Array => {
+    const buffer = struct.encode(fields, bytes);
+    ioctl(file, request as unknown as Ioctl<Struct<Record<string, Field>>>, buffer, context);
+    return buffer;
+  };
+  let answer = ask(struct.bytes);
+  // The answer may have grown between two questions: a group came, and the IOVA ranges are others.
+  for (let tries = 0; tries < 8; tries++) {
+    const needed = struct.decode(answer).argsz as number;
+    if (needed <= answer.length) return answer;
+    if (needed > LONGEST_ANSWER) throw endlessError(request.name, needed);
+    answer = ask(needed);
+  }
+  throw endlessError(request.name, answer.length);
+}
+
+function endlessError(name: string, bytes: number): VfioError {
+  return new VfioError(
+    "ERR_VFIO_BAD_ANSWER",
+    `the kernel's answer to ${name} has no end: ${bytes} bytes so far`,
+  );
+}

@@ -1,0 +1,207 @@
+import type { VfioSystemError } from "@vfio/ioctl-native";
+import {
+  errnoOf,
+  isAnonymousMemory,
+  isVfioError,
+  VfioError,
+  VfioRangeError,
+  type HasFd,
+  type IovaRange,
+} from "@vfio/ioctl-native";
+import { checkObject, describe } from "../argument-checks.js";
+import { lastOf, overlaps, rangeText } from "../wire/iova-range.js";
+import type { LeaseTerms, LeaseVerdict } from "../wire/lease-messages.js";
+import { LeasedMemory } from "./leased-memory.js";
+
+/**
+ * Where leases lie if nothing else is said: 1 GiB, as much as they may have together, that devices of 32 address bits
+ * reach, far from where an allocator begins. Let the primary's own allocator leave it free: `new DmaMapper(container,
+ * { iova: new IovaAllocator({ reserved: [LEASE_WINDOW] }) })` of `@vfio/dma`.
+ */
+export const LEASE_WINDOW: IovaRange = Object.freeze({ start: 0x8000_0000n, end: 0xbfff_ffffn });
+
+/** What secondaries may map for themselves. */
+export interface LeaseOptions {
+  /** The IOVAs they may choose from, `end` included. Keep your own mappings out of it. Default: {@link LEASE_WINDOW}. */
+  readonly window?: IovaRange | undefined;
+  /** How many leases there may be at once, from 1. Default 256. */
+  readonly maxLeases?: number | undefined;
+  /** How many bytes all leases together may have, from 1. Default 1 GiB. */
+  readonly maxBytes?: number | undefined;
+}
+
+/** Memory of a secondary that this process has mapped for it. */
+export interface Lease {
+  /** The first address under which devices reach it. */
+  readonly iova: bigint;
+  /** Its length. */
+  readonly bytes: number;
+  /** The process that holds it. */
+  readonly pid: number;
+}
+
+/** What came of a request for a lease. */
+export interface LeaseGrant {
+  readonly verdict: LeaseVerdict;
+  /** The lease, if it was granted. */
+  readonly lease?: Lease;
+}
+
+/**
+ * The leases of a primary. The primary itself maps the memory, so that a range which the kernel accepted holds
+ * nothing but the lease, and whatever becomes of the secondary, the primary can unmap it.
+ */
+export class Leases {
+  readonly #container: HasFd;
+  readonly #window: IovaRange;
+  readonly #maxLeases: number;
+  readonly #maxBytes: number;
+  /** With each lease its memory; none while it is being mapped. */
+  readonly #leases = new Map<Lease, LeasedMemory | undefined>();
+  #closed = false;
+
+  constructor(container: HasFd, options: LeaseOptions) {
+    const { window = LEASE_WINDOW, maxLeases = 256, maxBytes = 2 ** 30 } = options;
+    checkLimit("maxLeases", maxLeases);
+    checkLimit("maxBytes", maxBytes);
+    checkWindow(window);
+    this.#container = container;
+    this.#window = window;
+    this.#maxLeases = maxLeases;
+    this.#maxBytes = maxBytes;
+  }
+
+  /** Those there are now, in the order they came; and those that the kernel refused to unmap. */
+  get all(): readonly Lease[] {
+    return [...this.#leases.keys()];
+  }
+
+  /**
+   * Maps memory for a secondary, or says why not. Never rejects. The file may be closed as soon as this returns.
+   */
+  async grant(terms: LeaseTerms, file: HasFd, pid: number): Promise<LeaseGrant> {
+    const refusal = this.#refusalOf(terms, file);
+    if (refusal !== undefined) return { verdict: refusal };
+    const lease: Lease = { iova: terms.iova, bytes: terms.bytes, pid };
+    // Its place is taken before the kernel is asked: meanwhile others may come.
+    this.#leases.set(lease, undefined);
+    try {
+      this.#leases.set(lease, await LeasedMemory.map(this.#container, terms, file));
+      return this.#closed ? this.#refuseAfterAll(lease) : { verdict: { errno: 0 }, lease };
+    } catch (error) {
+      this.#leases.delete(lease);
+      return { verdict: { errno: errnoIn(error) } };
+    }
+  }
+
+  /**
+   * Asks the kernel for a lease's mapping.
+   * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container has it no more.
+   */
+  checkMapped(lease: Lease): void {
+    if (this.#leases.get(lease)?.isMapped() === false) throw lostError(lease, 0n);
+  }
+
+  /**
+   * Undoes a lease's mapping. Twice does nothing.
+   * @throws VfioSystemError if the kernel refuses, VfioError `ERR_VFIO_CLOSED` if the container is closed: it may still
+   *   be mapped, so the memory stays, and so does its place in the book. VfioError `ERR_VFIO_LEASE_LOST` if the
+   *   container had not all of it any more.
+   */
+  release(lease: Lease): void {
+    const memory = this.#leases.get(lease);
+    if (memory !== undefined) this.#strike(lease, memory.unmap());
+  }
+
+  /** As {@link release}, off the event loop. */
+  async releaseAsync(lease: Lease): Promise<void> {
+    const memory = this.#leases.get(lease);
+    if (memory !== undefined) this.#strike(lease, await memory.unmapAsync());
+  }
+
+  /**
+   * Grants nothing any more, and tries once more for those that the kernel refused to unmap: an event has told of each
+   * already. One that is being mapped at the moment is unmapped as soon as it is.
+   */
+  close(): void {
+    this.#closed = true;
+    for (const lease of this.all) this.#releaseQuietly(lease);
+  }
+
+  #refuseAfterAll(lease: Lease): LeaseGrant {
+    this.#releaseQuietly(lease);
+    return { verdict: { errno: errnoOf("ENODEV") } };
+  }
+
+  #releaseQuietly(lease: Lease): void {
+    try {
+      this.release(lease);
+    } catch {
+      return;
+    }
+  }
+
+  #strike(lease: Lease, unmapped: bigint): void {
+    const isOurs = this.#leases.delete(lease);
+    if (isOurs && unmapped < BigInt(lease.bytes)) throw lostError(lease, unmapped);
+  }
+
+  #refusalOf(terms: LeaseTerms, file: HasFd): LeaseVerdict | undefined {
+    const { iova, bytes } = terms;
+    if (bytes === 0) return { errno: errnoOf("EINVAL") };
+    if (iova < this.#window.start || lastOf(terms) > this.#window.end) return { errno: errnoOf("ERANGE") };
+    const conflict = this.all.find((other) => overlaps(other, terms));
+    if (conflict !== undefined) return { errno: errnoOf("EEXIST"), conflict };
+    const taken = this.all.reduce((sum, lease) => sum + lease.bytes, 0);
+    if (this.#leases.size >= this.#maxLeases) return { errno: errnoOf("EMFILE") };
+    if (taken + bytes > this.#maxBytes) return { errno: errnoOf("EFBIG") };
+    // Behind any other file may be a filesystem of somebody's own (FUSE), which could keep the kernel, and with it this
+    // process, waiting for its pages.
+    return isAnonymousMemory(file) ? undefined : { errno: errnoOf("EBADF") };
+  }
+}
+
+function lostError(lease: Lease, unmapped: bigint): VfioError {
+  return new VfioError(
+    "ERR_VFIO_LEASE_LOST",
+    `of the lease of process ${lease.pid} only ${unmapped} of ${lease.bytes} bytes were still mapped: ${rangeText(lease)}`,
+    {
+      hint: "The container's last group left, and the kernel forgot all mappings, or somebody unmapped it: keep a group while leases run. Its secondary may ask for it anew",
+    },
+  );
+}
+
+function errnoIn(error: unknown): number {
+  if (!isVfioError(error)) return errnoOf("EINVAL");
+  if (isSystemError(error)) return isOfContainer(error) ? errnoOf("ENODEV") : error.errno;
+  if (error.code === "ERR_VFIO_MEMORY_EXHAUSTED") return errnoOf("ENOMEM");
+  return error.code === "ERR_VFIO_CLOSED" ? errnoOf("ENODEV") : errnoOf("EINVAL");
+}
+
+function isSystemError(error: object): error is VfioSystemError {
+  return "errno" in error && "syscall" in error;
+}
+
+// The container has been closed. EBADF of mmap is the file's.
+function isOfContainer({ code, syscall }: VfioSystemError): boolean {
+  return code === "EBADF" && syscall === "ioctl";
+}
+
+function checkLimit(name: string, value: number): void {
+  if (Number.isSafeInteger(value) && value > 0) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_LEASES",
+    `${name} of leases is ${describe(value)}: it must be a whole number from 1`,
+  );
+}
+
+function checkWindow(window: IovaRange): void {
+  checkObject(window, "the window of leases is an object with start and end");
+  const { start, end } = window;
+  if (typeof start === "bigint" && typeof end === "bigint" && start >= 0n && start <= end && end < 2n ** 64n)
+    return;
+  throw new VfioRangeError(
+    "ERR_VFIO_LEASES",
+    `a window of IOVAs from ${describe(start)} to ${describe(end)}: both must be bigints of 64 bits, the end not before the start`,
+  );
+}

@@ -1,0 +1,255 @@
+import { closedError, Fd, runAll, undo, printAs, fdState } from "@vfio/ioctl-native";
+import { checkFunctions, checkRequest, checkSignal } from "../argument-checks.js";
+import type { Inquiry } from "./conversation.js";
+import type { Deadline } from "./deadline.js";
+import { checkTimeout } from "../socket/limits.js";
+import type { DeviceEntry } from "../wire/device-entry.js";
+import { DmaLease, type DmaRequest } from "./dma-lease.js";
+import {
+  requestDevices,
+  requestHello,
+  requestIommuType,
+  requestMemory,
+  type PrimaryHello,
+  type SharedMemory,
+} from "./own-requests.js";
+import { checkGroupNumber } from "../wire/protocol.js";
+import { requestContainer, requestGroup } from "./requests.js";
+import { socketPath, type SocketPathOptions } from "../socket/socket-path.js";
+import { verifyVfioFd, type FdVerifier } from "./verify.js";
+
+/** How long one request may take. */
+export interface RequestOptions {
+  /**
+   * Milliseconds for the whole exchange, above 0. Default: as given to {@link connectToPrimary}, there
+   * 5000.
+   */
+  readonly timeoutMs?: number | undefined;
+  /** Gives the request up; the promise rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Options of {@link connectToPrimary}. `signal` ends the connecting, not the requests after it. */
+export interface ConnectOptions extends SocketPathOptions, RequestOptions {
+  /**
+   * Looks at each received container and group fd, and throws if it is not what was asked for. Default:
+   * {@link verifyVfioFd}.
+   */
+  readonly verify?: FdVerifier | undefined;
+}
+
+/** A group that the primary has opened; its fd here is this process's own. */
+export class SharedGroup extends Fd {
+  static {
+    printAs(SharedGroup, (it) => ({ number: it.number, ...fdState(it) }));
+  }
+
+  /** The group's number in `/dev/vfio` and sysfs. */
+  readonly number: number;
+
+  constructor(fd: number, number: number) {
+    super(fd, `shared IOMMU group ${number}`);
+    this.number = number;
+  }
+}
+
+/**
+ * The primary, as its secondary sees it. As in DPDK, each request is a connection of its own, so nothing
+ * is held open between them. All fds it gave are closed with it.
+ */
+export class PrimaryPeer implements Disposable {
+  static {
+    printAs(PrimaryPeer, (it) => ({ path: it.path, groups: [...it.#groups.keys()], closed: it.#closed }));
+  }
+
+  /** The primary's socket file. */
+  readonly path: string;
+  readonly #timeoutMs: number;
+  readonly #verify: FdVerifier;
+  readonly #container: Fd;
+  readonly #groups = new Map<number, SharedGroup>();
+  readonly #files = new Set<Fd | DmaLease>();
+  readonly #underWay = new Set<Deadline>();
+  #closed = false;
+
+  private constructor(path: string, timeoutMs: number, verify: FdVerifier, container: Fd) {
+    this.path = path;
+    this.#timeoutMs = timeoutMs;
+    this.#verify = verify;
+    this.#container = container;
+    this.#files.add(container);
+  }
+
+  /** @internal */
+  static of(path: string, timeoutMs: number, verify: FdVerifier, container: Fd): PrimaryPeer {
+    return new PrimaryPeer(path, timeoutMs, verify, container);
+  }
+
+  /** True after {@link close}. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** The primary's container. @throws VfioError `ERR_VFIO_CLOSED` after close. */
+  get container(): Fd {
+    this.#checkOpen();
+    return this.#container;
+  }
+
+  /**
+   * A group by its number. The primary is asked once per group, unless the group's fd has been closed
+   * since.
+   * @param number from 0 to 2^31 - 1.
+   * @throws VfioError `ERR_VFIO_GROUP_NO_FD` (it exists, but the primary has no fd),
+   *   `ERR_VFIO_GROUP_REFUSED` (the primary knows no such group), `ERR_VFIO_WRONG_FD`,
+   *   `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError
+   *   `ERR_VFIO_GROUP_NUMBER`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
+   */
+  async group(number: number, options: RequestOptions = {}): Promise<SharedGroup> {
+    this.#checkOpen();
+    checkGroupNumber(number);
+    checkRequest(options);
+    const known = this.#knownGroup(number);
+    if (known !== undefined) return known;
+    const file = await requestGroup(this.#inquiry(options), number, this.#verify);
+    return this.#rememberGroup(file, number);
+  }
+
+  /**
+   * What the primary can do beyond giving its container and groups.
+   * @throws VfioError `ERR_VFIO_PRIMARY_LACKS_REQUEST` (a primary of the 2014 protocol), `ERR_VFIO_PROTOCOL`,
+   *   `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
+   */
+  async hello(options: RequestOptions = {}): Promise<PrimaryHello> {
+    this.#checkOpen();
+    return requestHello(this.#inquiry(options));
+  }
+
+  /**
+   * The container's IOMMU type: `VFIO_TYPE1_IOMMU` (1), `VFIO_TYPE1v2_IOMMU` (3), …; `undefined` if the primary does
+   * not tell.
+   * @throws As {@link hello}.
+   */
+  async iommuType(options: RequestOptions = {}): Promise<number | undefined> {
+    this.#checkOpen();
+    return requestIommuType(this.#inquiry(options));
+  }
+
+  /**
+   * The primary's devices, and which of them it has open; asked anew each time.
+   * @throws As {@link hello}.
+   */
+  async devices(options: RequestOptions = {}): Promise<DeviceEntry[]> {
+    this.#checkOpen();
+    return requestDevices(this.#inquiry(options));
+  }
+
+  /**
+   * The memory that the primary shares; asked anew, with new fds, each time.
+   * @throws As {@link hello}.
+   */
+  async memory(options: RequestOptions = {}): Promise<SharedMemory[]> {
+    this.#checkOpen();
+    const memories = await requestMemory(this.#inquiry(options));
+    this.#own(memories.map(({ file }) => file));
+    return memories;
+  }
+
+  /**
+   * Lets the primary map memory of this process for DMA. It stays mapped until the lease is closed or this process
+   * ends, be it by kill -9.
+   * @throws As {@link hello}; and VfioError `ERR_VFIO_LEASE_CONFLICT` (another lease or mapping has a part of that
+   *   range; the message says which), `ERR_VFIO_LEASE_REFUSED` (`cause` has the errno); VfioRangeError
+   *   `ERR_VFIO_LEASE_RANGE`.
+   */
+  async mapDma(request: DmaRequest, options: RequestOptions = {}): Promise<DmaLease> {
+    this.#checkOpen();
+    const lease = await DmaLease.request(this.#inquiry(options), request);
+    this.#own([lease]);
+    return lease;
+  }
+
+  /** Closes every fd that came from the primary, ends the leases, and gives up the requests under way (`ERR_VFIO_CLOSED`). */
+  close(): void {
+    if (this.closed) return;
+    this.#closed = true;
+    for (const request of this.#underWay) request.end(this.#closedError());
+    runAll([...this.#files].map((file) => () => file.close()));
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #knownGroup(number: number): SharedGroup | undefined {
+    const group = this.#groups.get(number);
+    return group?.closed === false ? group : undefined;
+  }
+
+  // Each caller asks for itself, with its own signal and timeout; of several at once, the first one's fd
+  // is everybody's.
+  #rememberGroup(file: Fd, number: number): SharedGroup {
+    this.#own([file]);
+    const known = this.#knownGroup(number);
+    if (known !== undefined) {
+      file.close();
+      return known;
+    }
+    const group = new SharedGroup(file.release(), number);
+    this.#own([group]);
+    this.#groups.set(number, group);
+    return group;
+  }
+
+  #own(files: readonly (Fd | DmaLease)[]): void {
+    if (this.closed) {
+      undo(
+        this.#closedError(),
+        files.map((file) => () => file.close()),
+      );
+    }
+    for (const file of this.#files) if (file.closed) this.#files.delete(file);
+    for (const file of files) this.#files.add(file);
+  }
+
+  #inquiry(options: RequestOptions): Inquiry {
+    checkRequest(options);
+    const { timeoutMs = this.#timeoutMs, signal } = options;
+    return { path: this.path, timeoutMs: checkTimeout(timeoutMs), signal, underWay: this.#underWay };
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw this.#closedError();
+  }
+
+  #closedError(): Error {
+    return closedError(`the connection to the primary at ${this.path}`);
+  }
+}
+
+/**
+ * Joins a primary as its secondary: finds it, and takes its container.
+ * @throws VfioSystemError ENOENT (no primary), ECONNREFUSED (a dead one's socket), EACCES; VfioError
+ *   `ERR_VFIO_CONTAINER_REFUSED`, `ERR_VFIO_WRONG_FD`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`,
+ *   `ERR_VFIO_TIMEOUT`; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`,
+ *   `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MP_ARGUMENT`; the signal's reason.
+ * @example
+ * ```ts
+ * // needs a primary
+ * import { connectToPrimary } from "@vfio/mp-sync";
+ * import { Group } from "@vfio/vfio-core";
+ *
+ * using peer = await connectToPrimary({ timeoutMs: 2000 });
+ * using group = Group.from(await peer.group(4));
+ * using device = group.openDevice("0000:00:10.0");
+ * ```
+ */
+export async function connectToPrimary(options: ConnectOptions = {}): Promise<PrimaryPeer> {
+  const path = socketPath(options);
+  const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
+  checkFunctions({ verify });
+  checkSignal(signal);
+  const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signal }, verify);
+  return PrimaryPeer.of(path, timeoutMs, verify, container);
+}

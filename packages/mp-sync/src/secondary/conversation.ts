@@ -1,0 +1,226 @@
+import {
+  errnoOf,
+  Fd,
+  hasErrno,
+  runAll,
+  SeqpacketSocket,
+  undo,
+  VfioError,
+  watchFd,
+  type ReceivedPacket,
+} from "@vfio/ioctl-native";
+import { Deadline } from "./deadline.js";
+import type { IncomingPacket } from "../primary/exchange-types.js";
+import { encodeInt, INT_BYTES } from "../wire/protocol.js";
+import { fdHint } from "../socket/system-hints.js";
+
+const RETRY_MS = 10;
+/** A primary answers within some ten microseconds, and the way through the event loop takes as long again. */
+const SOON_MS = 0.06;
+// More than any reply has, so that a second fd is seen and counted, not cut off.
+const MAX_FDS = 8;
+
+/** Whom to ask, and for how long. */
+export interface Inquiry {
+  readonly path: string;
+  readonly timeoutMs: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Where the conversation is noted while it lasts, for somebody who may have to end it. */
+  readonly underWay?: Set<Deadline> | undefined;
+}
+
+/** A packet with the fds it brought. */
+export interface PacketWithFiles extends IncomingPacket {
+  readonly files: readonly Fd[];
+}
+
+/**
+ * The secondary's side of one connection, which serves one request. Every fd that came and was not taken
+ * with {@link Conversation.keep} is closed at the end.
+ */
+export class Conversation {
+  readonly #socket: SeqpacketSocket;
+  readonly #path: string;
+  readonly #what: string;
+  readonly #deadline: Deadline;
+  readonly #received = new Set<Fd>();
+  #isKept = false;
+
+  private constructor(socket: SeqpacketSocket, path: string, what: string, deadline: Deadline) {
+    this.#socket = socket;
+    this.#path = path;
+    this.#what = what;
+    this.#deadline = deadline;
+  }
+
+  /**
+   * Connects, lets `talk` ask and listen, and closes the connection.
+   * @param what what is asked for, for messages.
+   * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PRIMARY_GONE`; VfioSystemError (ENOENT, ECONNREFUSED,
+   *   EACCES); a signal's reason.
+   */
+  static async hold<T>(
+    inquiry: Inquiry,
+    what: string,
+    talk: (conversation: Conversation) => Promise<T>,
+  ): Promise<T> {
+    const deadline = new Deadline(inquiry.timeoutMs, () => timeoutError(inquiry, what), inquiry.signal);
+    inquiry.underWay?.add(deadline);
+    try {
+      const socket = await connect(inquiry.path, deadline);
+      const conversation = new Conversation(socket, inquiry.path, what, deadline);
+      try {
+        const result = await talk(conversation);
+        conversation.#close();
+        return result;
+      } catch (error) {
+        return undo(error, [() => conversation.#close()]);
+      }
+    } finally {
+      inquiry.underWay?.delete(deadline);
+      deadline[Symbol.dispose]();
+    }
+  }
+
+  /** Sends packets of one int each. */
+  send(...values: readonly number[]): void {
+    for (const value of values) this.sendPacket(encodeInt(value));
+  }
+
+  /** Sends one packet, with fds if some belong to it. */
+  sendPacket(bytes: Uint8Array, fds: readonly number[] = []): void {
+    try {
+      this.#socket.send(bytes, fds);
+    } catch (error) {
+      // A primary that refused and left has left its answer behind: receive() finds it, or that there is none.
+      // ECONNRESET is the same of one that left something unread.
+      if (!hasErrno(error, "EPIPE", "ECONNRESET")) throw error;
+    }
+  }
+
+  /** Waits for one packet. */
+  async receive(maxBytes = INT_BYTES): Promise<PacketWithFiles> {
+    for (;;) {
+      const packet = this.#takeSoon(maxBytes);
+      if (packet !== undefined) return this.#adopt(packet);
+      this.#deadline.check();
+      await this.#waitForPacket();
+    }
+  }
+
+  // After a busy spell of this process, the time can be up with the reply already there: so whatever ends the wait,
+  // the caller looks once more.
+  #waitForPacket(): Promise<void> {
+    return new Promise((resolve) => {
+      const watcher = watchFd(this.#socket, () => finish());
+      const forget = this.#deadline.onOver(() => finish());
+      const finish = (): void => {
+        watcher.stop();
+        forget();
+        resolve();
+      };
+    });
+  }
+
+  /** Takes fds out of this conversation's care. */
+  keep(...files: readonly Fd[]): void {
+    for (const file of files) this.#received.delete(file);
+  }
+
+  /** Takes the connection itself out of this conversation's care, unless its new owner fails to be made. */
+  handOver<T>(makeOwner: (socket: SeqpacketSocket) => T): T {
+    const owner = makeOwner(this.#socket);
+    this.#isKept = true;
+    return owner;
+  }
+
+  #takeSoon(maxBytes: number): ReceivedPacket | undefined {
+    const giveUp = performance.now() + SOON_MS;
+    for (;;) {
+      const packet = this.#take(maxBytes);
+      if (packet !== undefined || performance.now() > giveUp) return packet;
+    }
+  }
+
+  #take(maxBytes: number): ReceivedPacket | undefined {
+    try {
+      return this.#socket.receive(maxBytes, MAX_FDS);
+    } catch (error) {
+      // The reset is reported once, before the packets that still wait.
+      if (hasErrno(error, "ECONNRESET")) return this.#socket.receive(maxBytes, MAX_FDS);
+      throw error;
+    }
+  }
+
+  #adopt({ bytes, fds, truncated }: ReceivedPacket): PacketWithFiles {
+    if (bytes.length === 0 && fds.length === 0 && !truncated) throw this.#goneError();
+    const files = fds.map((fd) => new Fd(fd, `${this.#what} of the primary at ${this.#path}`));
+    for (const file of files) this.#received.add(file);
+    return { bytes, fds: fds.length, truncated, files };
+  }
+
+  #goneError(): VfioError {
+    return new VfioError(
+      "ERR_VFIO_PRIMARY_GONE",
+      `the primary at ${this.#path} closed the connection while it was asked for ${this.#what}`,
+      {
+        hint: "It ended, closed its server, or dropped this request as too slow; if it runs again, ask again",
+      },
+    );
+  }
+
+  #close(): void {
+    if (!this.#isKept) this.#socket.close();
+    if (this.#received.size > 0) runAll([...this.#received].map((file) => () => file.close()));
+  }
+}
+
+async function connect(path: string, deadline: Deadline): Promise<SeqpacketSocket> {
+  for (;;) {
+    deadline.check();
+    try {
+      return SeqpacketSocket.connect(path, hintFor);
+    } catch (error) {
+      if (!hasErrno(error, "EAGAIN")) throw error;
+      await pause(deadline);
+    }
+  }
+}
+
+/** Until the primary may have taken somebody from its queue, or the deadline. */
+function pause(deadline: Deadline): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => finish(), RETRY_MS);
+    const forget = deadline.onOver(() => finish());
+    const finish = (): void => {
+      clearTimeout(timer);
+      forget();
+      resolve();
+    };
+  });
+}
+
+function hintFor(errno: number): string | undefined {
+  switch (errno) {
+    case errnoOf("ENOENT"):
+      return "No primary is running, or it runs as another user, with another HOME or with another prefix: its socket path must be this one";
+    case errnoOf("ECONNREFUSED"):
+      return "The primary that made this socket is dead; start it again, and it takes the stale socket over";
+    case errnoOf("EACCES"):
+      return `This process (uid ${process.getuid?.()}) may not use the primary's socket: run it as the primary's user or root`;
+    case errnoOf("EPROTOTYPE"):
+      return "This socket belongs to another program";
+    default:
+      return fdHint(errno);
+  }
+}
+
+function timeoutError({ path, timeoutMs }: Inquiry, what: string): VfioError {
+  return new VfioError(
+    "ERR_VFIO_TIMEOUT",
+    `no answer from the primary at ${path} within ${timeoutMs} ms when asked for ${what}`,
+    {
+      hint: "It is there but stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
+    },
+  );
+}

@@ -1,0 +1,38 @@
+import { COMMAND_OFFSET, isCommandSet, setCommand } from "./command.js";
+import { decodeFlags, type BitFlags } from "../config/bits.js";
+import { COMMAND, type CommandFlag } from "../config/command-status.js";
+import type { ConfigSpace } from "./config-space.js";
+
+/** The command bits that can be switched here: `pci.memorySpace` looks after mapped BARs, too. */
+export type SwitchableCommandFlag = Exclude<CommandFlag, "memorySpace">;
+
+/** A device's command register (PCI Local Bus 3.0, section 6.2.2): what the device may do. */
+export class CommandRegister {
+  readonly #config: ConfigSpace;
+  readonly #device: string;
+
+  /** Programs use `pci.config.command`. */
+  constructor(config: ConfigSpace, device: string) {
+    this.#config = config;
+    this.#device = device;
+  }
+
+  /** All its bits, by name, at one moment. Throws as `pci.config.read16`. */
+  read(): BitFlags<CommandFlag> {
+    return decodeFlags(COMMAND, this.#config.read16(COMMAND_OFFSET));
+  }
+
+  /** One bit, read now. Throws as `pci.config.read16`. */
+  isSet(flag: CommandFlag): boolean {
+    return isCommandSet(this.#config, flag);
+  }
+
+  /**
+   * Switches one bit, leaves all others as they are, and reads it back.
+   * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it, as it may for what it does not have;
+   * `ERR_VFIO_DEVICE_GONE`.
+   */
+  set(flag: SwitchableCommandFlag, on: boolean): void {
+    setCommand(this.#config, flag, on, this.#device);
+  }
+}

@@ -1,0 +1,40 @@
+import { argumentError, VfioError } from "@vfio/ioctl-native";
+import { COMMAND, type CommandFlag } from "../config/command-status.js";
+import type { ConfigSpace } from "./config-space.js";
+import { checkPresent } from "../device/presence.js";
+
+/** Where the command register lies in the config space. */
+export const COMMAND_OFFSET = 0x04;
+
+/** A bit of the command register, as a mask. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is none. */
+export function commandMask(flag: CommandFlag): number {
+  if (!Object.hasOwn(COMMAND, flag))
+    throw argumentError("the command bit", `one of ${Object.keys(COMMAND).join(", ")}`, flag);
+  return 1 << COMMAND[flag][0];
+}
+
+/** True if a bit of the command register is set. */
+export function isCommandSet(config: ConfigSpace, flag: CommandFlag): boolean {
+  return (config.read16(COMMAND_OFFSET) & commandMask(flag)) !== 0;
+}
+
+/**
+ * Sets or clears a bit of the command register and reads it back.
+ * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`: of a device that
+ * does not answer every bit reads as set; VfioRangeError `ERR_VFIO_ARGUMENT`.
+ */
+export function setCommand(config: ConfigSpace, flag: CommandFlag, on: boolean, device: string): void {
+  const mask = commandMask(flag);
+  if (typeof on !== "boolean") throw argumentError(flag, "true or false", on);
+  checkPresent(config, device);
+  const command = config.read16(COMMAND_OFFSET);
+  config.write16(COMMAND_OFFSET, on ? command | mask : command & ~mask);
+  const kept = isCommandSet(config, flag) === on;
+  checkPresent(config, device);
+  if (kept) return;
+  throw new VfioError(
+    "ERR_VFIO_COMMAND_REGISTER",
+    `${device} did not keep the bit ${flag} (0x${mask.toString(16)}) of its command register ${on ? "set" : "clear"}`,
+    { hint: "It may be powered down, or a virtual function whose physical function decides" },
+  );
+}

@@ -1,0 +1,108 @@
+import {
+  argumentError,
+  checkHasFd,
+  errnoOf,
+  getHotResetInfo,
+  hasErrno,
+  hotResetDevice,
+  hotResetDeviceAsync,
+  readLinkName,
+  VfioError,
+  type HasFd,
+  type HotResetDevice,
+  type HotResetInfo,
+  type IoctlContext,
+} from "@vfio/ioctl-native";
+import type { ResetCall } from "./reset.js";
+import { nameOf, type VfioDevice } from "./vfio-device.js";
+
+/** `VFIO_PCI_HOT_RESET_FLAG_DEV_ID`: where the group's number is said to be, there is an iommufd device id. */
+const FLAG_DEV_ID = 1 << 0;
+
+/**
+ * Every device on the same slot or bus, itself included (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`).
+ * @throws VfioError `ERR_VFIO_NO_RESET` if there is no slot or bus that could be reset, as for what sits on a root bus;
+ * `ERR_VFIO_HOT_RESET_GROUPS` if the kernel names no groups.
+ */
+export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
+  const { flags, devices } = readInfo(device);
+  if ((flags & FLAG_DEV_ID) !== 0) throw devIdError(device);
+  return devices;
+}
+
+function readInfo(device: VfioDevice): HotResetInfo {
+  try {
+    return getHotResetInfo(device, () => ({
+      what: `cannot read what a hot reset of ${nameOf(device)} reaches`,
+    }));
+  } catch (error) {
+    throw hasErrno(error, "ENODEV") ? noHotResetError(device) : error;
+  }
+}
+
+/**
+ * Makes ready to reset the whole slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`).
+ * @param groups open VFIO groups: each group that the reset reaches must be among them. Others are ignored.
+ * @throws VfioError `ERR_VFIO_NO_RESET`; `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing;
+ * VfioRangeError `ERR_VFIO_ARGUMENT`.
+ */
+export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): ResetCall {
+  const isList: boolean = Array.isArray(groups);
+  if (!isList) throw argumentError("the groups of a hot reset", "an array of open groups", groups);
+  for (const group of groups) checkHasFd("each group of a hot reset", "an open group", group);
+  const reached = readHotResetDevices(device);
+  const given = new Map(groups.map((group) => [groupNumberOf(group), group.fd]));
+  const missing = reached.filter(({ group }) => !given.has(group));
+  if (missing.length > 0) throw missingGroupsError(device, missing);
+  // The kernel takes no more fds than it reaches devices, so each group once.
+  const fds = [...new Set(reached.map(({ group }) => group))].map((group) => given.get(group) ?? -1);
+  const context = (errno: number): IoctlContext => ({
+    what: `cannot hot reset ${nameOf(device)}`,
+    hint: errno === errnoOf("EINVAL") ? () => boundHint(reached) : undefined,
+  });
+  return {
+    run: () => hotResetDevice(device, fds, context),
+    runAsync: () => hotResetDeviceAsync(device, fds, context),
+  };
+}
+
+/** The kernel is asked with fds, and only their links know the numbers: /dev/vfio/12. */
+function groupNumberOf({ fd }: HasFd): number {
+  const name = readLinkName(`/proc/self/fd/${fd}`);
+  // Without an IOMMU (vfio's enable_unsafe_noiommu_mode): /dev/vfio/noiommu-12.
+  const [, number] = /^(?:noiommu-)?(\d+)$/.exec(name ?? "") ?? [];
+  if (number !== undefined) return Number(number);
+  throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is no VFIO group`, {
+    hint: "Pass the open groups, not devices or containers",
+  });
+}
+
+function boundHint(reached: readonly HotResetDevice[]): string {
+  return `Every device that it reaches must be bound to vfio-pci: ${reached.map(driverOf).join(", ")}`;
+}
+
+function driverOf({ bdf }: HotResetDevice): string {
+  return `${bdf} (${readLinkName(`/sys/bus/pci/devices/${bdf}/driver`) ?? "no driver"})`;
+}
+
+function missingGroupsError(device: VfioDevice, missing: readonly HotResetDevice[]): VfioError {
+  const list = missing.map(({ bdf, group }) => `group ${group} of ${bdf}`).join(", ");
+  return new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `cannot hot reset ${nameOf(device)} without ${list}`, {
+    hint: "It resets these devices too: open their groups and pass them all",
+  });
+}
+
+/** Such a reset takes no groups at all: what is bound to the same iommufd is the proof. */
+function devIdError(device: VfioDevice): VfioError {
+  return new VfioError(
+    "ERR_VFIO_HOT_RESET_GROUPS",
+    `the kernel names no groups for a hot reset of ${nameOf(device)}: it was opened through /dev/vfio/devices and iommufd`,
+    { hint: "Open it through its group" },
+  );
+}
+
+function noHotResetError(device: VfioDevice): VfioError {
+  return new VfioError("ERR_VFIO_NO_RESET", `${nameOf(device)} cannot be hot reset`, {
+    hint: "It sits on a root bus, or its bus must not be reset",
+  });
+}

@@ -1,0 +1,382 @@
+import {
+  checkFunction,
+  checkHasFd,
+  checkOptions,
+  closedError,
+  hasErrno,
+  runAll,
+  undo,
+  vfioConstants,
+  VfioRangeError,
+  type HasFd,
+  type HotResetDevice,
+  printAs,
+} from "@vfio/ioctl-native";
+import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
+import { findMsixTable, type MsixTable } from "../config-space/capabilities.js";
+import { isCommandSet, setCommand } from "../config-space/command.js";
+import { ConfigSpace } from "../config-space/config-space.js";
+import { checkNobodyListens, DeviceNotice, type NoticeKind } from "./device-notice.js";
+import { OpenResources, type DeviceResource } from "./open-resources.js";
+import { planHotReset, readHotResetDevices } from "./hot-reset.js";
+import type { InterruptListener, ListenOptions } from "../interrupts/interrupt-vector.js";
+import { checkNoneInUse, Interrupts, type InterruptOptions } from "../interrupts/interrupts.js";
+import type { OpenRegion } from "../regions/open-region.js";
+import { PciRegion, type MapRegionOptions } from "../regions/pci-region.js";
+import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
+import { readRegionInfo } from "../regions/region.js";
+import { checkPresent, isPresent } from "./presence.js";
+import {
+  canReset,
+  planReset,
+  resetKeeping,
+  resetKeepingAsync,
+  type ResetAsyncOptions,
+  type ResetOptions,
+  type ResetTarget,
+} from "./reset.js";
+import { checkedDevice, nameOf, type VfioDevice } from "./vfio-device.js";
+
+const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
+
+/**
+ * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
+ * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open, but nothing here
+ * reaches it any more: everything, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object
+ * know of each other's mappings and interrupts; two device objects with one fd do not.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ * console.log(pci.config.read16(0x00).toString(16)); // the vendor
+ * pci.busMaster = true; // the device may do DMA from here on
+ * ```
+ */
+export class PciDevice implements Disposable {
+  static {
+    printAs(PciDevice, (it) => ({ device: nameOf(it.#device), open: it.#owned.size, closed: it.#closed }));
+  }
+
+  /** Its configuration space, through the kernel. */
+  readonly config: ConfigSpace;
+  /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
+  readonly msixTable: MsixTable | undefined;
+  readonly #device: VfioDevice;
+  /** The device for what holds nothing of it: it ends with this object. */
+  readonly #whileOpen: VfioDevice;
+  readonly #owned = new Set<DeviceResource>();
+  /** What all on this device have open. */
+  readonly #open: OpenResources;
+  readonly #notices = new Map<NoticeKind, DeviceNotice>();
+  #closed = false;
+
+  /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has no fd; VfioSystemError. */
+  constructor(device: VfioDevice) {
+    checkHasFd("the device", "an open VFIO device", device);
+    this.#device = device;
+    this.#open = OpenResources.of(device);
+    this.#whileOpen = checkedDevice(device, () => this.#checkOpen());
+    this.config = new ConfigSpace(this.#whileOpen, (offset, value) => {
+      checkMemoryStays(this.config, { offset, value }, this.#open.regions, nameOf(device));
+    });
+    this.msixTable = findMsixTable(this.config);
+  }
+
+  /** PCI vendor id, 16 bits, from the config space. */
+  get vendorId(): number {
+    return this.config.read16(0x00);
+  }
+
+  /** PCI device id, 16 bits, from the config space. */
+  get deviceId(): number {
+    return this.config.read16(0x02);
+  }
+
+  /** @throws VfioRangeError `ERR_VFIO_BAR_INDEX` for anything but 0–5; VfioError `ERR_VFIO_CLOSED`. */
+  bar(index: number): PciRegion {
+    this.#checkOpen();
+    if (!Number.isInteger(index) || index < 0 || index > LAST_BAR) {
+      throw new VfioRangeError(
+        "ERR_VFIO_BAR_INDEX",
+        `PCI devices have BARs 0 to ${LAST_BAR}, not ${String(index)}`,
+      );
+    }
+    return this.region(index);
+  }
+
+  /** The BARs that the device has, mappable or not. */
+  get bars(): PciRegion[] {
+    return Array.from({ length: LAST_BAR + 1 }, (_, index) => this.bar(index)).filter(
+      ({ bytes }) => bytes > 0,
+    );
+  }
+
+  /** The expansion ROM, or `undefined` if the device has none. The kernel switches it on for each read. */
+  get rom(): PciRegion | undefined {
+    const rom = this.region(vfioConstants.VFIO_PCI_ROM_REGION_INDEX);
+    return rom.bytes === 0 ? undefined : rom;
+  }
+
+  /**
+   * The legacy VGA addresses, or `undefined` if the device is no VGA device, or the kernel has no `VFIO_PCI_VGA`.
+   * Offsets are the addresses themselves; only 0xa0000–0xbffff, 0x3b0–0x3bb and 0x3c0–0x3df answer.
+   */
+  get vga(): PciRegion | undefined {
+    try {
+      return this.region(vfioConstants.VFIO_PCI_VGA_REGION_INDEX);
+    } catch (error) {
+      if (hasErrno(error, "EINVAL")) return undefined;
+      throw error;
+    }
+  }
+
+  /**
+   * Any region by the kernel's index: 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA, from 9 on what the
+   * device's driver in the kernel adds.
+   * @throws VfioSystemError EINVAL for an index that the device has not; VfioError `ERR_VFIO_CLOSED`.
+   */
+  region(index: number): PciRegion {
+    this.#checkOpen();
+    return new PciRegion(readRegionInfo(this.#device, index), {
+      device: this.#device,
+      msixTable: this.msixTable,
+      checkOpen: () => this.#checkOpen(),
+      checkAnswers: (region) => checkAnswers(region, this.config, nameOf(this.#device)),
+      own: (region) => this.#own(region),
+    });
+  }
+
+  /**
+   * Maps every BAR that can be mapped, leaving out the one with the MSI-X table unless the options say otherwise. If
+   * one fails, those before it are unmapped again.
+   */
+  mapBars(options: MapRegionOptions = {}): OpenRegion[] {
+    checkOptions("the options of mapBars()", options);
+    const mapped: OpenRegion[] = [];
+    try {
+      for (const bar of this.bars) {
+        if (bar.obstacleTo(options) === undefined) mapped.push(bar.map(options));
+      }
+      return mapped;
+    } catch (error) {
+      undo(
+        error,
+        mapped.map((bar) => () => bar.close()),
+      );
+    }
+  }
+
+  /**
+   * Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. A device has one
+   * `Interrupts` at a time: the kernel serves one type, and a second would take the first one's eventfds away.
+   * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` while others are open; `ERR_VFIO_NO_INTERRUPT`; `ERR_VFIO_CLOSED`;
+   * `ERR_VFIO_DEVICE_GONE`; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`, `ERR_VFIO_ARGUMENT`.
+   */
+  setUpInterrupts(options: InterruptOptions = {}): Interrupts {
+    this.#checkOpen();
+    checkNoneInUse(this.#open.interrupts, nameOf(this.#device));
+    checkPresent(this.config, nameOf(this.#device));
+    const interrupts = Interrupts.setUp(this.#device, options);
+    this.#own(interrupts);
+    return interrupts;
+  }
+
+  /** The device may start DMA of its own. Setting it is verified by reading it back. */
+  get busMaster(): boolean {
+    return isCommandSet(this.config, "busMaster");
+  }
+
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`. */
+  set busMaster(on: boolean) {
+    setCommand(this.config, "busMaster", on, nameOf(this.#device));
+  }
+
+  /** The device answers at its memory BARs. Setting it is verified by reading it back. */
+  get memorySpace(): boolean {
+    return isCommandSet(this.config, "memorySpace");
+  }
+
+  /**
+   * Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_MEMORY_SPACE_IN_USE` for
+   * switching it off while regions are mapped; `ERR_VFIO_DEVICE_GONE`.
+   */
+  set memorySpace(on: boolean) {
+    setCommand(this.config, "memorySpace", on, nameOf(this.#device));
+  }
+
+  /** The device answers at its I/O-port BARs. Setting it is verified by reading it back. */
+  get ioSpace(): boolean {
+    return isCommandSet(this.config, "ioSpace");
+  }
+
+  /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`. */
+  set ioSpace(on: boolean) {
+    setCommand(this.config, "ioSpace", on, nameOf(this.#device));
+  }
+
+  /**
+   * Calls back when the kernel wants the device back: it is to be unplugged, or unbound from vfio-pci. Whoever asked
+   * waits until the device's last fd is closed, so stop using it, and close everything in order. The kernel asks again
+   * every 10 seconds (`VFIO_PCI_REQ_IRQ_INDEX`, vfio_pci_core_request).
+   * @param options a listener does not keep the process alive, unless told so here.
+   * @returns dispose of it to hear no more.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel does not ask; `ERR_VFIO_INTERRUPTS_IN_USE` if another
+   * `PciDevice` on this device listens; `ERR_VFIO_CLOSED`.
+   */
+  onRemovalRequested(listener: () => void, options?: ListenOptions): Disposable {
+    checkFunction("the listener of onRemovalRequested()", listener);
+    return this.#listen("removal request", () => listener(), options);
+  }
+
+  /**
+   * Calls back when a PCI Express device reported an uncorrectable error (AER; `VFIO_PCI_ERR_IRQ_INDEX`,
+   * vfio_pci_core_aer_err_detected). What the device does from then on is undefined until it was reset. After a fatal
+   * error the kernel resets the link itself, once it has told: accesses to the config space wait for that, and then
+   * memory space, bus mastering and the device's interrupts are off, and its registers have their reset values. Closed
+   * and opened again, the device is as after any opening.
+   * Parameters and result as with {@link onRemovalRequested}.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it is no PCI Express device; `ERR_VFIO_INTERRUPTS_IN_USE`;
+   * `ERR_VFIO_CLOSED`.
+   */
+  onDeviceError(listener: () => void, options?: ListenOptions): Disposable {
+    checkFunction("the listener of onDeviceError()", listener);
+    return this.#listen("error", () => listener(), options);
+  }
+
+  /**
+   * False if the device does not answer any more: it was pulled out, or has no power. Also while a region is open whose
+   * memory went away (`region.gone`), as it does when somebody else switches the memory space off.
+   */
+  get present(): boolean {
+    return isPresent(this.config) && !this.#open.regions.some(({ gone }) => gone);
+  }
+
+  /** Its power state; in all but D0 its BARs do not answer. Throws VfioError `ERR_VFIO_DEVICE_GONE`. */
+  get powerState(): PowerState {
+    return readPowerState(this.config, nameOf(this.#device));
+  }
+
+  /**
+   * Switches the device on, if it is not.
+   * @throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is; `ERR_VFIO_DEVICE_GONE`.
+   */
+  bringToD0(): void {
+    bringToD0(this.config, nameOf(this.#device));
+  }
+
+  /** True if {@link reset} is possible. */
+  get canReset(): boolean {
+    return canReset(this.#whileOpen);
+  }
+
+  /**
+   * Resets this function alone, and brings back what was asked for. Afterwards it is in power state D0. Counts of
+   * interrupts from before can still be read. **This call blocks**: the kernel waits up to a minute for a device to come
+   * back. {@link resetAsync} does not.
+   * @throws before anything is reset, with interrupts as they were: VfioError `ERR_VFIO_NO_RESET` if the kernel knows
+   * no way; `ERR_VFIO_MEMORY_SPACE_IN_USE` if memory space shall stay off and something is mapped;
+   * `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`; VfioSystemError of the reset itself. After the reset, with interrupts
+   * disabled: `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_POWER_STATE`, `ERR_VFIO_COMMAND_REGISTER`, and what
+   * `interrupts.enable()` throws.
+   */
+  reset(options: ResetOptions = {}): void {
+    this.#checkReset(options);
+    resetKeeping(this.#resetTarget, options, planReset(this.#device));
+  }
+
+  /**
+   * As {@link reset}, off the event loop. Until the promise is settled the device answers nobody: use nothing of it. If
+   * it is closed meanwhile, the reset goes on, and the promise rejects with `ERR_VFIO_CLOSED`.
+   */
+  async resetAsync(options: ResetAsyncOptions = {}): Promise<void> {
+    this.#checkReset(options);
+    await resetKeepingAsync(this.#resetTarget, options, planReset(this.#device));
+  }
+
+  /**
+   * The devices that {@link hotReset} resets, this one among them: all on its slot or bus.
+   * @throws VfioError `ERR_VFIO_NO_RESET` if there is no such slot or bus, as on a root bus;
+   * `ERR_VFIO_HOT_RESET_GROUPS` for a device that was opened without its group (iommufd).
+   */
+  get hotResetDevices(): HotResetDevice[] {
+    return readHotResetDevices(this.#whileOpen);
+  }
+
+  /**
+   * Resets everything on the device's slot or bus, and brings back of this device what was asked for. **This call
+   * blocks**, as {@link reset}; {@link hotResetAsync} does not.
+   * @param groups the open groups of all {@link hotResetDevices}: the proof that they are yours.
+   * @throws VfioError `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing; `ERR_VFIO_NO_RESET`;
+   * `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of them is not bound to vfio-pci; and as {@link reset}.
+   */
+  hotReset(groups: readonly HasFd[], options: ResetOptions = {}): void {
+    this.#checkReset(options);
+    resetKeeping(this.#resetTarget, options, planHotReset(this.#device, groups));
+  }
+
+  /** As {@link hotReset}, off the event loop, as {@link resetAsync}. */
+  async hotResetAsync(groups: readonly HasFd[], options: ResetAsyncOptions = {}): Promise<void> {
+    this.#checkReset(options);
+    await resetKeepingAsync(this.#resetTarget, options, planHotReset(this.#device, groups));
+  }
+
+  /**
+   * Unmaps all BARs and closes the interrupts. Closing twice does nothing.
+   * @throws what one of them threw, a VfioAggregateError `ERR_VFIO_SEVERAL` if several did; all are closed all the same.
+   */
+  close(): void {
+    this.#closed = true;
+    runAll([...this.#owned].map((resource) => () => resource.close()));
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #listen(kind: NoticeKind, listener: InterruptListener, options?: ListenOptions): Disposable {
+    this.#checkOpen();
+    checkOptions("the options of a listener", options);
+    let notice = this.#notices.get(kind);
+    if (notice === undefined) {
+      checkNobodyListens(this.#open.notices, kind, nameOf(this.#device));
+      notice = new DeviceNotice(this.#device, kind);
+      this.#notices.set(kind, notice);
+      this.#own(notice);
+    }
+    return notice.listen(listener, options);
+  }
+
+  #checkReset(options: unknown): void {
+    this.#checkOpen();
+    checkOptions("the options of a reset", options);
+  }
+
+  get #resetTarget(): ResetTarget {
+    const open = this.#open;
+    return {
+      device: this.#device,
+      config: this.config,
+      regions: open.regions,
+      get interrupts() {
+        return open.interrupts;
+      },
+    };
+  }
+
+  #own(resource: DeviceResource): void {
+    this.#owned.add(resource);
+    this.#open.add(resource);
+    resource.onClose(() => this.#owned.delete(resource));
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError(`the PciDevice of ${nameOf(this.#device)}`);
+  }
+}

@@ -1,0 +1,115 @@
+import {
+  hasErrno,
+  setIrqs,
+  trySetIrqs,
+  undo,
+  vfioConstants,
+  VfioRangeError,
+  vfioStructs,
+  type HasFd,
+} from "@vfio/ioctl-native";
+
+const {
+  VFIO_IRQ_SET_ACTION_MASK: MASK,
+  VFIO_IRQ_SET_ACTION_TRIGGER: TRIGGER,
+  VFIO_IRQ_SET_ACTION_UNMASK: UNMASK,
+  VFIO_IRQ_SET_DATA_BOOL: DATA_BOOL,
+  VFIO_IRQ_SET_DATA_EVENTFD: DATA_EVENTFD,
+  VFIO_IRQ_SET_DATA_NONE: DATA_NONE,
+} = vfioConstants;
+
+/** Enables a vector that raises nothing. */
+const NO_EVENTFD: HasFd = { fd: -1 };
+const [START] = vfioStructs.vfio_irq_set.fields.start;
+const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
+
+/** One of a device's interrupt indexes, as `VFIO_DEVICE_SET_IRQS` steers it (drivers/vfio/pci/vfio_pci_intrs.c). */
+export class IrqControl {
+  readonly #device: HasFd;
+  readonly #index: number;
+  readonly #name: string;
+  readonly #fireBuffer: Uint8Array;
+  readonly #fireView: DataView;
+
+  /**
+   * @param index `VFIO_PCI_…_IRQ_INDEX`.
+   * @param name for error messages: "the msi interrupts of 0000:00:10.0".
+   */
+  constructor(device: HasFd, index: number, name: string) {
+    this.#device = device;
+    this.#index = index;
+    this.#name = name;
+    this.#fireBuffer = vfioStructs.vfio_irq_set.encode({ flags: DATA_NONE | TRIGGER, index, count: 1 });
+    this.#fireView = new DataView(this.#fireBuffer.buffer);
+  }
+
+  /**
+   * Lets vectors from `start` on raise eventfds. The first call enables the index.
+   * @throws VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS` if the machine has fewer vectors left.
+   */
+  enable(start: number, eventFds: readonly HasFd[]): void {
+    const fds = new Uint8Array(new Int32Array(eventFds.map(({ fd }) => fd)).buffer);
+    const wanted = start + eventFds.length;
+    try {
+      const available = this.#set("enable", DATA_EVENTFD | TRIGGER, start, eventFds.length, fds);
+      // pci_alloc_irq_vectors() got fewer than were asked for: vfio-pci gave them back and returns how many there were.
+      if (available > 0) throw shortageError(this.#name, wanted, `the kernel has ${available} vectors left`);
+    } catch (error) {
+      // It got none, or the processors have no vector left for one of them (request_irq).
+      if (hasErrno(error, "ENOSPC"))
+        throw shortageError(this.#name, wanted, "the kernel has too few vectors left");
+      throw error;
+    }
+  }
+
+  /**
+   * As {@link enable} for INTx, which is masked from the start: until it is, there is no eventfd that it could raise. A
+   * line that is up is told after {@link unmask}.
+   */
+  enableMasked(eventFd: HasFd): void {
+    this.enable(0, [NO_EVENTFD]);
+    try {
+      this.mask();
+      this.enable(0, [eventFd]);
+    } catch (error) {
+      undo(error, [() => this.disable()]);
+    }
+  }
+
+  /** Takes all triggers away. DATA_NONE with a count above 0 would fire the vectors instead. */
+  disable(): void {
+    this.#set("disable", DATA_NONE | TRIGGER, 0, 0);
+  }
+
+  /** Raises the eventfd of each vector from `start` on whose byte is not 0, as the device would. */
+  fire(start: number, which: Uint8Array): void {
+    this.#set("trigger", DATA_BOOL | TRIGGER, start, which.length, which);
+  }
+
+  /** As {@link fire}, for one vector. It is called in loops, so it encodes nothing. */
+  fireOne(number: number): void {
+    this.#fireView.setUint32(START, number, LITTLE_ENDIAN);
+    if (trySetIrqs(this.#device, this.#fireBuffer) < 0) this.fire(number, Uint8Array.of(1));
+  }
+
+  /** Holds vector 0 back (INTx). */
+  mask(): void {
+    this.#set("mask", DATA_NONE | MASK, 0, 1);
+  }
+
+  /** Lets vector 0 through again (INTx). */
+  unmask(): void {
+    this.#set("unmask", DATA_NONE | UNMASK, 0, 1);
+  }
+
+  #set(verb: string, flags: number, start: number, count: number, data?: Uint8Array): number {
+    const set = { index: this.#index, flags, start, count, ...(data === undefined ? {} : { data }) };
+    return setIrqs(this.#device, set, () => ({ what: `cannot ${verb} ${this.#name}` }));
+  }
+}
+
+function shortageError(name: string, wanted: number, left: string): VfioRangeError {
+  return new VfioRangeError("ERR_VFIO_INTERRUPT_VECTORS", `${left} for ${name}, not ${wanted}`, {
+    hint: "Set up fewer",
+  });
+}

@@ -1,0 +1,211 @@
+import {
+  argumentError,
+  checkHasFd,
+  checkOptions,
+  Mapping,
+  printAs,
+  undo,
+  vfioConstants,
+  VfioError,
+  type MappableArea,
+  type RegionInfo,
+} from "@vfio/ioctl-native";
+import type { MsixTable } from "../config-space/capabilities.js";
+import { mappableWindows } from "./mappable-windows.js";
+import { OpenRegion } from "./open-region.js";
+import type { RegionParts } from "./region-parts.js";
+import { nameOf, type VfioDevice } from "../device/vfio-device.js";
+
+const MSIX_ENTRY_BYTES = 16;
+const NAMES = ["BAR0", "BAR1", "BAR2", "BAR3", "BAR4", "BAR5", "the ROM", "the config space", "VGA"];
+
+/** What a region has to know of its device. */
+export interface RegionContext {
+  /** The device it belongs to. */
+  readonly device: VfioDevice;
+  /** Where the MSI-X table is, if the device has one. */
+  readonly msixTable: MsixTable | undefined;
+  /** Throws `ERR_VFIO_CLOSED` once nothing may be opened any more. */
+  checkOpen(): void;
+  /** Throws unless the device answers at this region now: memory or I/O space may be switched off. */
+  checkAnswers(region: PciRegion): void;
+  /** Called with each region that is opened, whose owner the caller becomes. */
+  own(region: OpenRegion): void;
+}
+
+/**
+ * What to do about the MSI-X table, which belongs to the kernel: `"refuse"` to map the BAR that has it; map all
+ * `"around"` its pages; or map it with the rest (`"include"`), which the kernel has to offer (`msixMappable`).
+ */
+export type MsixTablePolicy = "refuse" | "around" | "include";
+
+/** Options of {@link PciRegion.map}. */
+export interface MapRegionOptions {
+  /** Default `"refuse"`. */
+  readonly msixTable?: MsixTablePolicy;
+}
+
+/**
+ * A region of a device, not open yet: one of its BARs, its ROM, its config space, VGA.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { PciDevice } from "@vfio/pci-bar";
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * using device = group.openDevice("0000:00:10.0");
+ * using pci = new PciDevice(device);
+ *
+ * for (const bar of pci.bars) console.log(bar.index, bar.name, bar.bytes, bar.obstacle ?? "can be mapped");
+ * using registers = pci.bar(0).map(); // "around" the MSI-X table, with { msixTable: "around" }
+ * using ports = pci.bar(2).open(); // whatever can be reached how: I/O ports, too
+ * ```
+ */
+export class PciRegion {
+  static {
+    printAs(PciRegion, (it) => ({ name: it.name, bytes: it.bytes }));
+  }
+
+  /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
+  readonly index: number;
+  /** What the kernel says of it. */
+  readonly info: RegionInfo;
+  /** What messages call it: "BAR0 of 0000:00:10.0". */
+  readonly name: string;
+  readonly #context: RegionContext;
+
+  /** Programs call `pci.bar(index)`, `pci.rom` or `pci.region(index)`. */
+  constructor(info: RegionInfo, context: RegionContext) {
+    checkParts(info, context);
+    this.index = info.index;
+    this.info = info;
+    this.name = `${NAMES[info.index] ?? `region ${info.index}`} of ${nameOf(context.device)}`;
+    this.#context = context;
+  }
+
+  /** 0 if the device does not have it. */
+  get bytes(): number {
+    return this.info.bytes;
+  }
+
+  /** Why {@link map} without options would refuse, or `undefined` if it would not. */
+  get obstacle(): string | undefined {
+    return this.obstacleTo({});
+  }
+
+  /** Why {@link map} with these options would refuse, or `undefined` if it would not. */
+  obstacleTo(options: MapRegionOptions = {}): string | undefined {
+    const msixTable = policyOf(options);
+    if (this.bytes === 0) return "the device does not have it";
+    if (!this.info.mappable)
+      return "the kernel offers no mmap of it: it is an I/O-port BAR, or too small for a page of its own";
+    if (this.#windows("include").length === 0) return "the kernel offers mmap of no whole page of it";
+    if (this.#table === undefined) return undefined;
+    if (msixTable === "refuse") return "it holds the MSI-X table, which belongs to the kernel";
+    if (msixTable === "include" && !this.info.msixMappable)
+      return "it holds the MSI-X table, which this kernel does not offer to map";
+    return this.#windows(msixTable).length === 0 ? "the pages of the MSI-X table are all of it" : undefined;
+  }
+
+  /**
+   * Maps the region, or of a region that the kernel offers only in part, those parts. An access to what is not mapped
+   * is a RangeError `ERR_VFIO_REGION_HOLE`: {@link open} reaches that, too.
+   * @throws VfioError `ERR_VFIO_BAR_NOT_MAPPABLE` with the reason; `ERR_VFIO_MEMORY_SPACE_DISABLED` if the device
+   * does not answer there: touching such a mapping would end the process with a SIGBUS; `ERR_VFIO_DEVICE_GONE`;
+   * `ERR_VFIO_CLOSED` after `pci.close()`.
+   */
+  map(options: MapRegionOptions = {}): OpenRegion {
+    this.#context.checkOpen();
+    const obstacle = this.obstacleTo(options);
+    if (obstacle !== undefined) throw notMappableError(this.name, obstacle);
+    this.#context.checkAnswers(this);
+    return this.#open(this.#windows(policyOf(options)), undefined);
+  }
+
+  /**
+   * Opens the region whatever it is: mapped where that is possible, all but the MSI-X table's pages, and the rest by
+   * `pread` and `pwrite`. The config space is read-only here: `pci.config` writes it. Of the MSI-X table itself the kernel then gives all ones, and drops what is written.
+   * @throws VfioError `ERR_VFIO_REGION_ABSENT` if the device does not have it; `ERR_VFIO_MEMORY_SPACE_DISABLED` or
+   * `ERR_VFIO_IO_SPACE_DISABLED` if it does not answer there; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED` after `pci.close()`.
+   */
+  open(): OpenRegion {
+    this.#context.checkOpen();
+    if (this.bytes === 0) throw absentError(this.name);
+    this.#context.checkAnswers(this);
+    return this.#open(this.#windows("around"), {
+      device: this.#context.device,
+      offset: this.info.fileOffset,
+    });
+  }
+
+  get #table(): MappableArea | undefined {
+    const table = this.#context.msixTable;
+    if (table?.bar !== this.index) return undefined;
+    return { offset: table.offset, bytes: table.vectors * MSIX_ENTRY_BYTES };
+  }
+
+  #windows(policy: MsixTablePolicy): MappableArea[] {
+    return mappableWindows(this.info, policy === "include" ? undefined : this.#table);
+  }
+
+  /** All of it, or nothing: when one window fails, those before it are unmapped again. */
+  #open(areas: readonly MappableArea[], file: RegionParts["file"]): OpenRegion {
+    const { index, name, bytes } = this;
+    const { fileOffset } = this.info;
+    // pci.config writes it, and knows which writes would take mapped memory away.
+    const writable = this.info.writable && index !== vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
+    const { device } = this.#context;
+    const hold = device.hold?.(areas.length === 0 ? `the use of ${name}` : `the mapping of ${name}`);
+    const windows: { offset: number; mapping: Mapping }[] = [];
+    try {
+      for (const area of areas) {
+        const place = { offset: fileOffset + area.offset, bytes: area.bytes };
+        windows.push({
+          offset: area.offset,
+          mapping: Mapping.map({ file: device, ...place, writable, name }),
+        });
+      }
+      const region = new OpenRegion({ index, name, bytes, writable, windows, file, hold });
+      this.#context.own(region);
+      return region;
+    } catch (error) {
+      undo(error, [
+        ...windows.map(
+          ({ mapping }) =>
+            () =>
+              mapping.close(),
+        ),
+        () => hold?.[Symbol.dispose](),
+      ]);
+    }
+  }
+}
+
+function policyOf(options: MapRegionOptions): MsixTablePolicy {
+  checkOptions("the options of map()", options);
+  const { msixTable = "refuse" } = options;
+  if (["refuse", "around", "include"].includes(msixTable)) return msixTable;
+  throw argumentError("msixTable", "refuse, around or include", msixTable);
+}
+
+function notMappableError(name: string, obstacle: string): VfioError {
+  return new VfioError("ERR_VFIO_BAR_NOT_MAPPABLE", `cannot map ${name}: ${obstacle}`);
+}
+
+function absentError(name: string): VfioError {
+  return new VfioError("ERR_VFIO_REGION_ABSENT", `cannot open ${name}: the device does not have it`, {
+    hint: "pci.bars, pci.rom and pci.vga show which regions there are",
+  });
+}
+
+/** JavaScript callers may pass anything. */
+function checkParts(
+  info: Partial<RegionInfo> | null | undefined,
+  context: Partial<RegionContext> | null | undefined,
+): void {
+  if (typeof info?.index !== "number")
+    throw argumentError("a region's info", "what readRegionInfo() returns", info);
+  checkHasFd("a region's device", "an open VFIO device", context?.device);
+}

@@ -1,0 +1,15 @@
+import { checkHasFd, getRegionInfo, type RegionInfo } from "@vfio/ioctl-native";
+import { nameOf, type VfioDevice } from "../device/vfio-device.js";
+
+/**
+ * Asks for a region (`VFIO_DEVICE_GET_REGION_INFO`).
+ * @param index 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA.
+ * @throws VfioSystemError EINVAL for an index the device does not have; for VGA that is normal; VfioRangeError
+ * `ERR_VFIO_ARGUMENT`, `ERR_VFIO_STRUCT_VALUE`.
+ */
+export function readRegionInfo(device: VfioDevice, index: number): RegionInfo {
+  checkHasFd("the device", "an open VFIO device", device);
+  return getRegionInfo(device, index, () => ({
+    what: `cannot read region ${String(index)} of ${nameOf(device)}`,
+  }));
+}

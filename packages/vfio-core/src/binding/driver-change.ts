@@ -1,0 +1,94 @@
+import { addSuppressed, readLinkName, readSysfs, VfioError } from "@vfio/ioctl-native";
+import type { SysfsSteps } from "./sysfs-steps.js";
+import { PCI_DEVICES } from "../machine/topology.js";
+
+/**
+ * Takes a device from its driver and gives it to another, or to none. After a failure its driver is again what it was.
+ * @param claim what keeps the device's group from being opened; it ends when the device has been taken from its driver.
+ * @returns the driver that it had.
+ */
+export function* changeDriver(
+  bdf: string,
+  to: string | undefined,
+  claim: Disposable,
+): SysfsSteps<string | undefined> {
+  try {
+    const from = driverOf(bdf);
+    if (from !== to) yield* undoing(moveChecked(bdf, from, to, claim), () => giveBack(bdf, from));
+    return from;
+  } finally {
+    claim[Symbol.dispose]();
+  }
+}
+
+function* moveChecked(...[bdf, from, to, claim]: Parameters<typeof move>): SysfsSteps {
+  yield* move(bdf, from, to, claim);
+  const now = driverOf(bdf);
+  if (now !== to) throw bindError(bdf, to, now);
+}
+
+function* giveBack(bdf: string, former: string | undefined): SysfsSteps {
+  const now = driverOf(bdf);
+  if (now !== former) yield* moveChecked(bdf, now, former);
+}
+
+/**
+ * The override steers only this change: a driver keeps its device without it. So it is afterwards what it was, and
+ * nothing is left behind that would decide who gets the device next.
+ */
+function* move(
+  bdf: string,
+  from: string | undefined,
+  to: string | undefined,
+  claim?: Disposable,
+): SysfsSteps {
+  if (to === undefined) return yield* rebind(bdf, from, to, claim);
+  const file = `${PCI_DEVICES}/${bdf}/driver_override`;
+  const former = readSysfs(file);
+  // It reads as "(null)" where there is none, and an empty line makes it none.
+  const restore = (): SysfsSteps => write(file, former === "(null)" ? "\n" : `${former}\n`);
+  yield* write(file, `${to}\n`);
+  yield* undoing(rebind(bdf, from, to, claim), restore);
+  yield* restore();
+}
+
+function* rebind(...[bdf, from, to, claim]: Parameters<typeof move>): SysfsSteps {
+  try {
+    if (from !== undefined) yield* write(`${PCI_DEVICES}/${bdf}/driver/unbind`, bdf);
+  } finally {
+    claim?.[Symbol.dispose]();
+  }
+  if (to !== undefined) yield* write("/sys/bus/pci/drivers_probe", bdf);
+}
+
+function* write(file: string, text: string): SysfsSteps {
+  yield { file, text };
+}
+
+/** The failure that came first is the one that is thrown. */
+function* undoing(steps: SysfsSteps, undo: () => SysfsSteps): SysfsSteps {
+  try {
+    yield* steps;
+  } catch (failure) {
+    try {
+      yield* undo();
+    } catch (later) {
+      throw addSuppressed(failure, later);
+    }
+    throw failure;
+  }
+}
+
+function driverOf(bdf: string): string | undefined {
+  return readLinkName(`${PCI_DEVICES}/${bdf}/driver`);
+}
+
+function bindError(bdf: string, wanted: string | undefined, got: string | undefined): VfioError {
+  const hint =
+    wanted === undefined ? "Something bound it again at once" : "`dmesg` may say why the driver refused it";
+  return new VfioError(
+    "ERR_VFIO_BIND_FAILED",
+    `${bdf} went to ${got ?? "no driver"} instead of ${wanted ?? "none"}`,
+    { hint },
+  );
+}

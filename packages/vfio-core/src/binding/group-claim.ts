@@ -1,0 +1,120 @@
+import { constants } from "node:fs";
+import {
+  checkWaitLimits,
+  errnoOf,
+  Fd,
+  kernel,
+  limitWait,
+  listFolder,
+  VfioError,
+  VfioSystemError,
+  type WaitLimits,
+} from "@vfio/ioctl-native";
+import { holdersBy, holdersOf, type Holders } from "../machine/holders.js";
+import { PCI_DEVICES, type PciDeviceInfo } from "../machine/topology.js";
+
+/** How often a group is asked for again while another process has it. */
+const RETRY_MS = 50;
+/** What `/proc/<pid>/fd` says of an open device: not which one it is. */
+const ANY_DEVICE = "anon_inode:[vfio-device]";
+const ANY_GROUP = /^\/dev\/vfio\/(?:noiommu-)?\d+$/;
+
+/**
+ * Opens a device's group, so that nobody else can, and with it none of its devices: while one is open, taking it from
+ * its VFIO driver waits in the kernel (`vfio_unregister_group_dev`), in a state that no signal ends. If this very process
+ * has it open, for good. VFIO opens a group once, and counts an open device as its group's user, so EBUSY is the whole
+ * answer, also for users that `/proc` does not show. A group that is only open, in no container, holds nothing up.
+ * @returns dispose of it when the device has been taken from its driver.
+ * @throws VfioError `ERR_VFIO_DEVICE_IN_USE`, naming who has it.
+ */
+export function claimGroup(device: PciDeviceInfo): Disposable {
+  const claim = tryClaim(device);
+  if (claim === undefined) throw inUseError(device, whoHas(device));
+  return claim;
+}
+
+/**
+ * As {@link claimGroup}, but waits for other processes to let go.
+ * @param limits without a timeout it does not wait. Its end is no `ERR_VFIO_TIMEOUT`, but says who still has it.
+ */
+export async function claimGroupAsync(device: PciDeviceInfo, limits: WaitLimits): Promise<Disposable> {
+  const { signal, timeoutMs = 0 } = limits;
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    checkWaitLimits(limits);
+    const claim = tryClaim(device);
+    if (claim !== undefined) return claim;
+    const holders = whoHas(device);
+    if (holders.own || performance.now() >= end) throw inUseError(device, holders);
+    await pause(Math.min(RETRY_MS, end - performance.now()), signal);
+  }
+}
+
+/** `undefined` if somebody has it. */
+function tryClaim(device: PciDeviceInfo): Disposable | undefined {
+  for (const node of groupNodes(device)) {
+    const fd = kernel().open(node, constants.O_RDWR, 0);
+    if (fd >= 0) return new Fd(fd, node);
+    if (fd === errnoOf("EBUSY")) return undefined;
+    if (fd !== errnoOf("ENOENT")) throw unknownError(device, node, fd);
+  }
+  // No node, or none in this container, where the kernel cannot be asked.
+  return hasHolders(holdersOf(...nodesOf(device))) ? undefined : { [Symbol.dispose]: () => undefined };
+}
+
+function whoHas(device: PciDeviceInfo): Holders {
+  const holders = holdersOf(...nodesOf(device));
+  // The group's fd may be closed while one of the device, or a copy of it, is open.
+  return hasHolders(holders) ? holders : holdersBy(hasDeviceWithoutGroup);
+}
+
+function hasDeviceWithoutGroup(links: readonly string[]): boolean {
+  return links.includes(ANY_DEVICE) && !links.some((link) => ANY_GROUP.test(link));
+}
+
+function hasHolders({ own, others }: Holders): boolean {
+  return own || others.length > 0;
+}
+
+/** The second name is for machines without an IOMMU (`enable_unsafe_noiommu_mode`). */
+function groupNodes({ iommuGroup }: PciDeviceInfo): string[] {
+  return iommuGroup === undefined ? [] : [`/dev/vfio/${iommuGroup}`, `/dev/vfio/noiommu-${iommuGroup}`];
+}
+
+function nodesOf(device: PciDeviceInfo): string[] {
+  const own = listFolder(`${PCI_DEVICES}/${device.bdf}/vfio-dev`).map((name) => `/dev/vfio/devices/${name}`);
+  return [...groupNodes(device), ...own];
+}
+
+function inUseError({ bdf, iommuGroup }: PciDeviceInfo, { own, others }: Holders): VfioError {
+  const who = own
+    ? ["this process"]
+    : others.length > 0
+      ? others
+      : ["a process that cannot be seen from here"];
+  const hint = own
+    ? "Close the device and its group first, in whichever thread they are: the kernel waits for that, and this process would with it, for good"
+    : "Let it close the device, or end it; bindDriverAsync() with timeoutMs waits for that";
+  return new VfioError(
+    "ERR_VFIO_DEVICE_IN_USE",
+    `cannot change the driver of ${bdf}: its IOMMU group ${iommuGroup ?? "(none)"} is open in ${who.join(", ")}`,
+    { hint },
+  );
+}
+
+function unknownError({ bdf }: PciDeviceInfo, node: string, errno: number): VfioSystemError {
+  const what = `cannot see whether somebody has ${bdf} open (${node})`;
+  return new VfioSystemError(errno, { syscall: "open", what, path: node });
+}
+
+function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => finish(resolve), milliseconds);
+    const limit = limitWait({ signal }, "a group", (error) => finish(() => reject(error)));
+    const finish = (settle: () => void): void => {
+      clearTimeout(timer);
+      limit?.[Symbol.dispose]();
+      settle();
+    };
+  });
+}

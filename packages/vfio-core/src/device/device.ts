@@ -1,0 +1,149 @@
+import {
+  argumentError,
+  checkOptions,
+  checkWaitLimits,
+  errnoOf,
+  Fd,
+  getDeviceInfo,
+  getGroupDeviceFd,
+  Holds,
+  undo,
+  VfioError,
+  type DeviceInfo,
+  type HasFd,
+  type WaitLimits,
+  printAs,
+  fdState,
+} from "@vfio/ioctl-native";
+import { readGroupStatus } from "../group/group-status.js";
+import { checkVfToken, vfTokenHint } from "../group/vf-token.js";
+
+/** Options of `Group.openDevice`. */
+export interface OpenDeviceOptions {
+  /** The UUID that the owner of an SR-IOV physical function has set for its virtual functions. */
+  readonly vfToken?: string;
+}
+
+/** An open VFIO device. Everything PCI about it (BARs, config space, interrupts) is `@vfio/pci-bar`'s. */
+export class Device implements HasFd, Disposable, AsyncDisposable {
+  static {
+    printAs(Device, (it) => ({ bdf: it.bdf, ...fdState(it.#fd) }));
+  }
+
+  /** Its full PCI address, e.g. `0000:00:10.0`. */
+  readonly bdf: string;
+  /** What the kernel said of it when it was opened. */
+  readonly info: DeviceInfo;
+  readonly #fd: Fd;
+  readonly #onClose: (device: Device) => void;
+  readonly #holds = new Holds();
+  #closing: Promise<void> | undefined;
+
+  private constructor(fd: Fd, bdf: string, onClose: (device: Device) => void) {
+    this.#fd = fd;
+    this.bdf = bdf;
+    this.#onClose = onClose;
+    this.info = getDeviceInfo(fd, () => ({ what: `cannot read the device info of ${bdf}` }));
+  }
+
+  /** Opens a device through its group's fd. Programs call `group.openDevice(bdf)`. */
+  static open(
+    group: HasFd & { readonly number: number },
+    bdf: string,
+    options: OpenDeviceOptions = {},
+    onClose: (device: Device) => void,
+  ): Device {
+    checkOptions("the options of openDevice()", options);
+    const { vfToken } = options;
+    checkVfToken(vfToken);
+    const name = vfToken === undefined ? bdf : `${bdf} vf_token=${vfToken}`;
+    const fd = getGroupDeviceFd(group, name, (errno) => ({
+      what: `cannot open PCI device ${bdf} of IOMMU group ${group.number}`,
+      hint: () => vfTokenHint(errno, bdf, vfToken) ?? openHint(errno, bdf, group),
+    }));
+    const owner = new Fd(fd, `PCI device ${bdf}`);
+    try {
+      return new Device(owner, bdf, onClose);
+    } catch (error) {
+      undo(error, [() => owner.close()]);
+    }
+  }
+
+  /** The device's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
+  get fd(): number {
+    return this.#fd.fd;
+  }
+
+  /**
+   * Forbids closing while something relies on the device, such as a mapped BAR, which would keep it busy.
+   * @param reason who needs it, for the error that {@link close} then throws.
+   */
+  hold(reason: string): Disposable {
+    if (typeof reason !== "string") throw argumentError("the reason of a hold", "a text", reason);
+    return this.#holds.add(reason);
+  }
+
+  /**
+   * Closing twice does nothing. **This call blocks** if it closes the device's last fd: the kernel resets the device
+   * then, if it can, which takes up to seconds. {@link closeAsync} does not.
+   * @throws VfioError `ERR_VFIO_DEVICE_IN_USE` while BARs are mapped or interrupts set up.
+   */
+  close(): void {
+    if (this.#fd.closed) return;
+    this.#checkFree();
+    try {
+      this.#fd.close();
+    } finally {
+      this.#afterClose();
+    }
+  }
+
+  /**
+   * As {@link close}, off the event loop. This object is closed at once; its group can be when the promise is settled.
+   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
+   */
+  async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
+    checkOptions("the options of closeAsync()", options);
+    checkWaitLimits(options);
+    if (this.#fd.closed) return this.#closing;
+    this.#checkFree();
+    this.#closing = this.#fd.closeAsync().finally(() => this.#afterClose());
+    return this.#closing;
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** As {@link closeAsync}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.closeAsync();
+  }
+
+  #checkFree(): void {
+    const { reasons } = this.#holds;
+    if (reasons.length === 0) return;
+    throw new VfioError(
+      "ERR_VFIO_DEVICE_IN_USE",
+      `cannot close ${this.bdf}: in use by ${reasons.join(", ")}`,
+      { hint: "Close the PciDevice, its mapped BARs and its interrupts first" },
+    );
+  }
+
+  #afterClose(): void {
+    this.#closing = undefined;
+    this.#onClose(this);
+  }
+}
+
+function openHint(
+  errno: number,
+  bdf: string,
+  group: HasFd & { readonly number: number },
+): string | undefined {
+  if (errno === errnoOf("ENODEV")) return `It is not bound to VFIO: lspci -k -s ${bdf}`;
+  if (errno === errnoOf("EINVAL") && !readGroupStatus(group, group.number).inContainer)
+    return "The group must be in a container whose IOMMU type is set";
+  return undefined;
+}

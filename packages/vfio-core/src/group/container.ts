@@ -1,0 +1,310 @@
+import type { Fd } from "@vfio/ioctl-native";
+import {
+  argumentError,
+  printAs,
+  fdState,
+  checkExtension,
+  checkFunction,
+  checkHasFd,
+  checkOptions,
+  checkWaitLimits,
+  errnoOf,
+  getApiVersion,
+  hasErrno,
+  IOMMU_TYPES,
+  openFile,
+  readIommuInfo,
+  setGroupContainer,
+  setIommu,
+  tryIommu,
+  undo,
+  unsetGroupContainer,
+  VfioError,
+  vfioConstants,
+  type HasFd,
+  type IommuInfo,
+  type IommuType,
+  type WaitLimits,
+} from "@vfio/ioctl-native";
+import { Group } from "./group.js";
+
+const CONTAINER_PATH = "/dev/vfio/vfio";
+
+/** Options of {@link Container.open}. */
+export interface ContainerOptions {
+  /** Default: `type1v2` if the kernel has it, otherwise `type1`. */
+  readonly iommuType?: IommuType;
+}
+
+/**
+ * A VFIO container: devices whose groups it holds share one set of IOMMU mappings.
+ *
+ * The kernel forgets the IOMMU type and all mappings when the last group leaves; the next group sets it anew.
+ * @example
+ * ```ts
+ * // needs a device
+ * import { Container, iommuGroupOf } from "@vfio/vfio-core";
+ *
+ * using container = Container.open();
+ * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
+ * console.log(container.iommuInfo().iovaRanges); // what can be mapped
+ * ```
+ */
+export class Container implements HasFd, Disposable, AsyncDisposable {
+  static {
+    printAs(Container, (it) => ({
+      iommuType: it.iommuType,
+      groups: [...it.#groups].map(({ number }) => number),
+      ...fdState(it.#fd),
+    }));
+  }
+
+  /** The IOMMU type that this container sets, or has set, for its groups. */
+  readonly iommuType: IommuType;
+  readonly #fd: Fd;
+  readonly #groups = new Set<Group>();
+  readonly #groupListeners = new Set<() => void>();
+  #closing: Promise<void> | undefined;
+
+  private constructor(fd: Fd, wanted: IommuType | undefined) {
+    this.#fd = fd;
+    this.#checkApiVersion();
+    this.iommuType = this.#chooseType(wanted);
+  }
+
+  /**
+   * Opens a new container (`/dev/vfio/vfio`) and checks the API version and the IOMMU extension.
+   * @throws VfioSystemError (`ENOENT`, `EACCES`) with its remedy; VfioError `ERR_VFIO_API_VERSION`,
+   * `ERR_VFIO_NO_IOMMU_TYPE`; VfioRangeError `ERR_VFIO_ARGUMENT`.
+   */
+  static open(options: ContainerOptions = {}): Container {
+    checkOptions("the options of a container", options);
+    checkIommuType(options.iommuType);
+    const fd = openFile(CONTAINER_PATH, { name: "the VFIO container", hint: openHint });
+    try {
+      return new Container(fd, options.iommuType);
+    } catch (error) {
+      undo(error, [() => fd.close()]);
+    }
+  }
+
+  /** The container's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
+  get fd(): number {
+    return this.#fd.fd;
+  }
+
+  /** The groups in this container, in the order they came. */
+  get groups(): readonly Group[] {
+    return [...this.#groups];
+  }
+
+  /** VFIO's API version; always 0 so far. */
+  get apiVersion(): number {
+    return getApiVersion(this);
+  }
+
+  /**
+   * True if the kernel has an extension (`VFIO_…_IOMMU` and others; see {@link vfioConstants}).
+   * @throws VfioSystemError if the kernel does not answer; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
+   */
+  supports(extension: number): boolean {
+    const answer = checkExtension(this, extension, () => ({
+      what: `cannot ask the VFIO container for its extension ${extension}`,
+    }));
+    return answer > 0;
+  }
+
+  /**
+   * Opens a group, checks that it is viable, adds it to this container, and with the first group sets the IOMMU type.
+   * If any of that fails, all of it is undone.
+   * @param number the group's number: {@link iommuGroupOf} knows a device's.
+   * @throws VfioError `ERR_VFIO_GROUP_NOT_VIABLE` naming the culprits; VfioSystemError `EBUSY` naming the holder.
+   */
+  addGroup(number: number): Group {
+    const group = Group.open(number);
+    try {
+      group.checkViable();
+      this.attach(group);
+      return group;
+    } catch (error) {
+      undo(error, [() => group.close()]);
+    }
+  }
+
+  /**
+   * Adds an open, viable group to this container, and with the first one sets the IOMMU type.
+   * {@link addGroup} does all of it in one step.
+   * @throws VfioSystemError `EINVAL`, `EPERM` with what to look for; VfioRangeError `ERR_VFIO_ARGUMENT`. And what a listener of
+   * {@link onGroupAdded} throws: all are called, then the first error is thrown, and the group stays attached.
+   */
+  attach(group: Group): void {
+    checkGroup(group);
+    setGroupContainer(group, this, (errno) => ({
+      what: `cannot add IOMMU group ${group.number} to the container`,
+      hint: () => joinHint(errno, group),
+    }));
+    try {
+      this.#setIommuType(group.number);
+    } catch (error) {
+      undo(error, [() => leave(group)]);
+    }
+    this.#groups.add(group);
+    group.onClose(() => this.#groups.delete(group));
+    this.#tellOfGroup();
+  }
+
+  /**
+   * Calls back whenever a group has joined and the IOMMU type is set: with the first group mappings become possible,
+   * and with the first after the last had left, all have to be made anew. What a listener throws, {@link attach}
+   * throws when all have been called; {@link addGroup} then closes the group again.
+   */
+  onGroupAdded(listener: () => void): Disposable {
+    checkFunction("the listener of a container", listener);
+    this.#groupListeners.add(listener);
+    return { [Symbol.dispose]: () => void this.#groupListeners.delete(listener) };
+  }
+
+  /**
+   * What the IOMMU can do: page sizes, usable IOVA ranges, mappings left. It may change with every group that joins.
+   * @throws VfioSystemError EINVAL before the first group has joined.
+   */
+  iommuInfo(): IommuInfo {
+    return readIommuInfo(this);
+  }
+
+  /**
+   * Closing twice does nothing. **This call blocks** if it closes the container's last fd, and other processes have left
+   * mappings in it. {@link closeAsync} does not.
+   * @throws VfioError `ERR_VFIO_CONTAINER_IN_USE` while it has groups.
+   */
+  close(): void {
+    this.#checkFree();
+    this.#fd.close();
+  }
+
+  /**
+   * As {@link close}, off the event loop. This object is closed at once.
+   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
+   */
+  async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
+    checkOptions("the options of closeAsync()", options);
+    checkWaitLimits(options);
+    if (this.#fd.closed) return this.#closing;
+    this.#checkFree();
+    this.#closing = this.#fd.closeAsync().finally(() => (this.#closing = undefined));
+    return this.#closing;
+  }
+
+  /** As {@link close}. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** As {@link closeAsync}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.closeAsync();
+  }
+
+  #checkFree(): void {
+    if (this.#groups.size === 0) return;
+    const numbers = this.groups.map((group) => group.number).join(", ");
+    throw new VfioError(
+      "ERR_VFIO_CONTAINER_IN_USE",
+      `cannot close the container: it still has ${this.#groups.size === 1 ? "group" : "groups"} ${numbers}`,
+      { hint: "Close its groups first" },
+    );
+  }
+
+  /**
+   * The kernel accepts a type only once a group is there, since the group's IOMMU decides what is possible; and only
+   * once, until the last group has left. Other processes may have groups in the container, so this one cannot know
+   * which it is: EINVAL is then no failure, and the IOMMU answers.
+   */
+  #setIommuType(group: number): void {
+    if (this.#groups.size > 0 && tryIommu(this) >= 0) return;
+    try {
+      setIommu(this, this.iommuType, (errno) => ({
+        what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
+        hint: attachHint(errno),
+      }));
+    } catch (error) {
+      if (!(hasErrno(error, "EINVAL") && tryIommu(this) >= 0)) throw error;
+    }
+  }
+
+  #tellOfGroup(): void {
+    const errors: unknown[] = [];
+    for (const listener of [...this.#groupListeners]) {
+      try {
+        listener();
+      } catch (error) {
+        errors.push(error);
+      }
+    }
+    if (errors.length > 0) throw errors[0];
+  }
+
+  #checkApiVersion(): void {
+    const version = this.apiVersion;
+    if (version === vfioConstants.VFIO_API_VERSION) return;
+    throw new VfioError(
+      "ERR_VFIO_API_VERSION",
+      `the kernel speaks VFIO API version ${version}, this library version 0`,
+    );
+  }
+
+  #chooseType(wanted: IommuType | undefined): IommuType {
+    const candidates: IommuType[] = wanted === undefined ? ["type1v2", "type1"] : [wanted];
+    const type = candidates.find((candidate) => this.supports(IOMMU_TYPES[candidate]));
+    if (type !== undefined) return type;
+    throw new VfioError(
+      "ERR_VFIO_NO_IOMMU_TYPE",
+      `the kernel offers no IOMMU of type ${candidates.join(" or ")}`,
+      {
+        hint: "Load its driver: modprobe vfio_iommu_type1. Is an IOMMU in use? ls /sys/kernel/iommu_groups",
+      },
+    );
+  }
+}
+
+function openHint(errno: number): string | undefined {
+  if (errno === errnoOf("ENOENT") || errno === errnoOf("ENODEV")) {
+    return "Load the driver: modprobe vfio-pci. In a container, pass the device in: --device /dev/vfio/vfio";
+  }
+  if (errno === errnoOf("EACCES")) return "Its usual mode is 0666: chmod 0666 /dev/vfio/vfio, or run as root";
+  return undefined;
+}
+
+function checkIommuType(type: unknown): void {
+  if (type === undefined || (typeof type === "string" && Object.hasOwn(IOMMU_TYPES, type))) return;
+  throw argumentError("iommuType", Object.keys(IOMMU_TYPES).join(" or "), type);
+}
+
+function checkGroup(group: unknown): void {
+  checkHasFd("the group", "an open Group", group);
+  if (!(group as { onClose?: unknown }).onClose) throw argumentError("the group", "an open Group", group);
+}
+
+function leave(group: Group): void {
+  unsetGroupContainer(group, () => ({
+    what: `cannot take IOMMU group ${group.number} out of the container`,
+  }));
+}
+
+/** The group joins an IOMMU that is driven already (vfio_iommu_type1_attach_group), or a container without one. */
+function joinHint(errno: number, group: Group): string | undefined {
+  if (errno === errnoOf("EINVAL") && group.status().inContainer)
+    return "It is in a container already, which it leaves when all fds of the group are closed";
+  return attachHint(errno);
+}
+
+function attachHint(errno: number): string | undefined {
+  if (errno === errnoOf("EPERM"))
+    return (
+      "`dmesg` tells why: a firmware 1:1 mapping (RMRR), or no interrupt remapping " +
+      "(vfio_iommu_type1 allow_unsafe_interrupts=1 accepts that)"
+    );
+  if (errno === errnoOf("EINVAL"))
+    return "Its IOMMU does not go with the container: what is mapped there lies in a range that it reserves, or its pages are larger";
+  return undefined;
+}

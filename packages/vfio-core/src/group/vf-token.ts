@@ -1,0 +1,39 @@
+import { argumentError, errnoOf, exists, readLinkName, VfioRangeError } from "@vfio/ioctl-native";
+import { describePciDevice, isVfioDriver, PCI_DEVICES } from "../machine/topology.js";
+
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/**
+ * The kernel answers EINVAL for a malformed token, as for much else, so it is looked at before.
+ * @throws VfioRangeError `ERR_VFIO_VF_TOKEN` for a text that is no UUID; `ERR_VFIO_ARGUMENT` for what is no text.
+ */
+export function checkVfToken(token: unknown): void {
+  if (token === undefined) return;
+  if (typeof token !== "string") throw argumentError("vfToken", "a UUID as text", token);
+  if (UUID.test(token)) return;
+  throw new VfioRangeError("ERR_VFIO_VF_TOKEN", `the VF token ${JSON.stringify(token)} is no UUID`, {
+    hint: "It looks like 2ab74924-c335-45f4-9b16-8569e5b08258; leave it out for a device that needs none",
+  });
+}
+
+/** What a refusal has to do with the token (vfio_pci_validate_vf_token), or `undefined`. It reads sysfs. */
+export function vfTokenHint(errno: number, bdf: string, token: string | undefined): string | undefined {
+  if (errno === errnoOf("EINVAL") && token !== undefined) return needlessHint(bdf);
+  if (errno !== errnoOf("EACCES")) return undefined;
+  if (token !== undefined)
+    return "It is not the VF token that the owner of the physical function set: pass that one as vfToken";
+  if (!describePciDevice(bdf).isVirtualFunction) return undefined;
+  return "A VF token is required: the owner of its physical function set one; pass it as vfToken";
+}
+
+/** A token is refused wherever nobody could have set one. */
+function needlessHint(bdf: string): string | undefined {
+  const folder = `${PCI_DEVICES}/${bdf}`;
+  if (describePciDevice(bdf).isVirtualFunction) {
+    const owner = readLinkName(`${folder}/physfn/driver`);
+    if (isVfioDriver(owner)) return undefined;
+    return `Leave vfToken out: the physical function of ${bdf} is bound to ${owner ?? "no driver"}, and only vfio-pci sets tokens`;
+  }
+  if (exists(`${folder}/sriov_totalvfs`)) return undefined;
+  return `Leave vfToken out: ${bdf} is no virtual function, and has none`;
+}

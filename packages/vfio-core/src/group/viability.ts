@@ -1,0 +1,44 @@
+import { contextOr, VfioError } from "@vfio/ioctl-native";
+import { devicesOfGroup, isVfioDriver, type PciDeviceInfo } from "../machine/topology.js";
+
+/**
+ * Drivers that leave the DMA of their device to userspace, so that the kernel lets VFIO have the group (they set
+ * `driver_managed_dma`). pci-stub and the port driver count, which is easy to get wrong.
+ */
+const HARMLESS_DRIVERS = new Set(["pci-stub", "pcieport", "pci-pf-stub"]);
+
+/**
+ * The devices of a group whose kernel driver keeps the group from VFIO.
+ * @throws as {@link devicesOfGroup}.
+ */
+export function culpritsOf(group: number): PciDeviceInfo[] {
+  return devicesOfGroup(group).filter(isCulprit);
+}
+
+/** True for a driver whose device may be in a group that VFIO has. */
+export function leavesDmaToUser(driver: string): boolean {
+  return HARMLESS_DRIVERS.has(driver) || isVfioDriver(driver);
+}
+
+function isCulprit({ driver }: PciDeviceInfo): boolean {
+  return driver !== undefined && !leavesDmaToUser(driver);
+}
+
+/** The error for a group that is not viable: every device with its driver, the culprits marked, and what to type. */
+export function notViableError(group: number): VfioError {
+  const devices = contextOr([], () => devicesOfGroup(group));
+  const members = devices.map(
+    (device) => `${device.bdf} (${device.driver ?? "no driver"}${isCulprit(device) ? ", in the way" : ""})`,
+  );
+  const commands = devices
+    .filter(isCulprit)
+    .map(({ bdf }) => `echo ${bdf} > /sys/bus/pci/devices/${bdf}/driver/unbind`);
+  const what = `IOMMU group ${group} is not viable: every device in it must be bound to VFIO or to nothing`;
+  return new VfioError(
+    "ERR_VFIO_GROUP_NOT_VIABLE",
+    members.length > 0 ? `${what}. It holds ${members.join(", ")}` : what,
+    {
+      hint: commands.length > 0 ? `Unbind: ${commands.join("; ")}` : "`lspci -k` shows who uses its devices",
+    },
+  );
+}

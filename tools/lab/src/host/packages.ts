@@ -1,0 +1,124 @@
+import { closeSync, openSync, readSync } from "node:fs";
+import { aptGet, type AptOptions } from "./apt.js";
+import { diskFull } from "./cache.js";
+import { isStaticElf } from "../kernel/elf.js";
+import type { Host } from "./host.js";
+import { LabError } from "../run/lab-error.js";
+
+/** A program the lab needs and the Debian package it is in. */
+export interface RequiredProgram {
+  readonly program: string;
+  readonly package: string;
+  /** More packages that belong to it, which no program of their own shows. */
+  readonly with?: readonly string[];
+}
+
+/** Everything the lab calls that Debian does not install by itself. */
+export const REQUIRED_PROGRAMS: readonly RequiredProgram[] = [
+  { program: "qemu-system-x86_64", package: "qemu-system-x86" },
+  { program: "busybox", package: "busybox-static" },
+  { program: "depmod", package: "kmod" },
+  { program: "lspci", package: "pciutils" },
+  { program: "xz", package: "xz-utils" },
+  { program: "zstd", package: "zstd" },
+  { program: "setpriv", package: "util-linux" },
+];
+
+/** What only some commands need in the guest: it shares this machine's programs, so they are installed here. */
+export const EXTRA_PROGRAMS = {
+  /** DPDK's own test program, and its driver for the lab's network card. */
+  dpdk: { program: "dpdk-testpmd", package: "dpdk-dev", with: ["librte-net-e1000-23"] },
+  /** Lets system calls of a running program fail. */
+  strace: { program: "strace", package: "strace" },
+} as const satisfies Record<string, RequiredProgram>;
+
+/** A key of {@link EXTRA_PROGRAMS}. */
+export type LabExtra = keyof typeof EXTRA_PROGRAMS;
+
+/** Installs what is missing when we may; otherwise stops with the command to type. Returns the packages it installed. */
+export async function ensurePackages(
+  host: Host,
+  report: (message: string) => void,
+  signal?: AbortSignal,
+  extras: readonly LabExtra[] = [],
+): Promise<readonly string[]> {
+  const wanted = [...REQUIRED_PROGRAMS, ...extras.map((extra) => EXTRA_PROGRAMS[extra])];
+  const missing = missingPackages(host, wanted);
+  if (missing.length === 0) return [];
+  if (!host.isRoot || !host.findProgram("apt-get")) throw packagesMissing(host, missing);
+  report(`Installing ${missing.join(", ")}`);
+  const options = { report, signal };
+  await mustAptGet(host, ["update"], missing, options);
+  await mustAptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, options);
+  const still = missingPackages(host, wanted);
+  if (still.length > 0) throw packagesMissing(host, still);
+  return missing;
+}
+
+/** The packages whose program is not there. */
+export function missingPackages(
+  host: Host,
+  wanted: readonly RequiredProgram[] = REQUIRED_PROGRAMS,
+  isUsable = isUsableProgram,
+): string[] {
+  const missing = wanted.filter(({ program }) => {
+    const file = host.findProgram(program);
+    return file === undefined || !isUsable(program, file);
+  });
+  return missing.flatMap((required) => [required.package, ...(required.with ?? [])]);
+}
+
+/** Debian's plain `busybox` package is linked dynamically and cannot run in an initrd that holds nothing else. */
+function isUsableProgram(program: string, file: string): boolean {
+  return program !== "busybox" || isStaticElf(readStart(file, 4096));
+}
+
+function readStart(file: string, bytes: number): Buffer {
+  const descriptor = openSync(file, "r");
+  try {
+    const buffer = Buffer.alloc(bytes);
+    return buffer.subarray(0, readSync(descriptor, buffer, 0, bytes, 0));
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+async function mustAptGet(
+  host: Host,
+  args: readonly string[],
+  missing: readonly string[],
+  options: AptOptions,
+): Promise<void> {
+  const result = await aptGet(host, args, options);
+  if (result.code === 0) return;
+  const message = `apt-get ${args[0] ?? ""} failed while installing ${missing.join(", ")}: ${lastLines(result.stderr)}`;
+  if (saysDiskFull(result.stderr))
+    throw diskFull(message, { hint: "Free some space for Debian's packages." });
+  const hint = `Try it by hand: ${installCommand(host, missing)}`;
+  throw new LabError({ code: "ERR_LAB_PACKAGES_INSTALL", message, hint });
+}
+
+function packagesMissing(host: Host, missing: readonly string[]): LabError {
+  return new LabError({
+    code: "ERR_LAB_PACKAGES_MISSING",
+    message: `The lab needs ${missing.length === 1 ? "a package that is" : "packages that are"} not installed: ${missing.join(", ")}`,
+    hint: host.findProgram("apt-get")
+      ? `Type: ${installCommand(host, missing)}`
+      : "This is not Debian or Ubuntu: install the programs of these packages with your own package manager.",
+  });
+}
+
+function installCommand(host: Host, packages: readonly string[]): string {
+  const command = `apt-get update && ${host.isRoot ? "" : "sudo "}apt-get install -y --no-install-recommends ${packages.join(" ")}`;
+  return host.isRoot ? command : `sudo ${command}`;
+}
+
+/** Whether a program complains of a full disk. */
+export function saysDiskFull(complaints: string): boolean {
+  return /No space left|enough free space/.test(complaints);
+}
+
+/** The end of a program's complaints, on one line. */
+export function lastLines(text: string, count = 3): string {
+  return text.trim().split("\n").slice(-count).join(" · ");
+}

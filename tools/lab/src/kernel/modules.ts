@@ -1,0 +1,42 @@
+import type { Host } from "../host/host.js";
+import type { Kernel } from "./kernel.js";
+import { LabError } from "../run/lab-error.js";
+import { lastLines } from "../host/packages.js";
+
+/** Loaded before the root can be mounted. virtio_pci and virtio_console are built into Debian's kernel; naming them costs nothing. */
+export const BOOT_MODULES = [
+  "virtio_pci",
+  "virtio_console",
+  "9pnet_virtio",
+  "9p",
+  "overlay",
+  "vfio",
+  "vfio_iommu_type1",
+  "vfio-pci",
+];
+
+/** Files of the modules and of what they depend on, in loading order. */
+export async function moduleFiles(host: Host, kernel: Kernel, names: readonly string[]): Promise<string[]> {
+  const files = new Set<string>();
+  for (const name of names) {
+    // -C: the modprobe.d settings of the host are not meant for the guest.
+    const args = ["-C", "/dev/null", "-S", kernel.release, "-d", kernel.root, "--show-depends", name];
+    const { code, stdout, stderr } = await host.run("modprobe", args);
+    if (code !== 0) throw noSuchModule(name, kernel, stderr);
+    for (const file of parseShowDepends(stdout)) files.add(file);
+  }
+  return [...files];
+}
+
+/** The files in the output of `modprobe --show-depends`; lines that start with "builtin" need no file. */
+export function parseShowDepends(output: string): string[] {
+  return output.split("\n").flatMap((line) => /^insmod (.*\.ko\S*)/.exec(line)?.[1] ?? []);
+}
+
+function noSuchModule(name: string, kernel: Kernel, stderr: string): LabError {
+  return new LabError({
+    code: "ERR_LAB_KERNEL_UNPACK",
+    message: `Kernel ${kernel.release} has no module ${name}: ${lastLines(stderr)}`,
+    hint: `Remove ${kernel.root} and run it again.`,
+  });
+}
