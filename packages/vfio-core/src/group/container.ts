@@ -26,9 +26,11 @@ import {
   type IommuType,
   type WaitLimits,
 } from "@vfio/ioctl-native";
+import { duplicate } from "./duplicate.js";
 import { Group } from "./group.js";
 
 const CONTAINER_PATH = "/dev/vfio/vfio";
+const NAME = "the VFIO container";
 
 /** Options of {@link Container.open}. */
 export interface ContainerOptions {
@@ -80,9 +82,25 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
   static open(options: ContainerOptions = {}): Container {
     checkOptions("the options of a container", options);
     checkIommuType(options.iommuType);
-    const fd = openFile(CONTAINER_PATH, { name: "the VFIO container", hint: openHint });
+    return Container.#around(openFile(CONTAINER_PATH, { name: NAME, hint: openHint }), options);
+  }
+
+  /**
+   * A container that is open elsewhere, such as in a primary process that handed over its fd. The fd is duplicated: both
+   * sides close their own. Groups that others have put there are not listed in {@link groups}; the IOMMU type they have
+   * set stays.
+   * @throws VfioSystemError if it is no container (`ENOTTY`), or cannot be duplicated; and what {@link open} throws.
+   */
+  static from(source: HasFd, options: ContainerOptions = {}): Container {
+    checkHasFd("the container", "an object with a container's fd", source);
+    checkOptions("the options of a container", options);
+    checkIommuType(options.iommuType);
+    return Container.#around(duplicate(source, NAME), options);
+  }
+
+  static #around(fd: Fd, { iommuType }: ContainerOptions): Container {
     try {
-      return new Container(fd, options.iommuType);
+      return new Container(fd, iommuType);
     } catch (error) {
       undo(error, [() => fd.close()]);
     }
