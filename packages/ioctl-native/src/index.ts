@@ -26,6 +26,7 @@ export {
   checkFunction,
   checkHasFd,
   checkOptions,
+  isAbortSignal,
   shownValue,
 } from "./errors/argument-error.js";
 export {

@@ -1,5 +1,4 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
-import { shown } from "../arguments.js";
+import { VfioRangeError, shownValue } from "@vfio/ioctl-native";
 import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
 import type { DmaSegment } from "../iova/iova-table.js";
 import { contiguousRuns } from "../memory/runs.js";
@@ -41,7 +40,7 @@ export function checkPiece(pieceBytes: number, pageBytes: number): void {
   if (Number.isSafeInteger(pieceBytes) && pieceBytes > 0 && pieceBytes % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
-    `pieces of ${shown(pieceBytes)} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,
+    `pieces of ${shownValue(pieceBytes)} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,
   );
 }
 
@@ -67,7 +66,7 @@ export function wholePieces(
     .map((each) => `${each.offset}+${each.bytes}`);
   throw new VfioRangeError(
     "ERR_VFIO_PARTIAL_UNMAP",
-    `${shown(part.bytes)} bytes at offset ${shown(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
+    `${shownValue(part.bytes)} bytes at offset ${shownValue(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
       `(${pieces.length === 0 ? "nothing is mapped there" : pieces.join(", ")})`,
     {
       hint: "The kernel takes back only what was mapped in one piece: map with { pieceBytes } to make smaller ones",

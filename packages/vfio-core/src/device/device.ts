@@ -50,7 +50,7 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
   static open(
     group: HasFd & { readonly number: number },
     bdf: string,
-    options: OpenDeviceOptions,
+    options: OpenDeviceOptions = {},
     onClose: (device: Device) => void,
   ): Device {
     checkOptions("the options of openDevice()", options);
