@@ -3,7 +3,7 @@
  * machine, and installs it from there in every way that is supported.
  */
 import { parseArgs } from "node:util";
-import "../workspace/check-node.mjs";
+import "../set-up/check-node.mjs";
 import { rehearse } from "./src/rehearsal.js";
 import { table } from "./src/table.js";
 

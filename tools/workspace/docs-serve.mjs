@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { root, stop } from "./bootstrap.mjs";
+import { root, stop } from "../set-up/bootstrap.mjs";
 
 const site = path.join(root, "docs/site");
 const port = portOf(process.argv.slice(2));

@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { bootstrap, root, stop } from "./bootstrap.mjs";
+import { bootstrap, root, stop } from "../set-up/bootstrap.mjs";
 
 /** A changelog's own heading is no more than the package's name. */
 const CHANGELOG = "Changes in ";

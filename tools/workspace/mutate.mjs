@@ -4,7 +4,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { bootstrap, root } from "./bootstrap.mjs";
+import { bootstrap, root } from "../set-up/bootstrap.mjs";
 
 const PACKAGES = ["dma", "pci-bar", "mp-sync", "vfio-core", "ioctl-native"];
 const GOAL = 0.9;

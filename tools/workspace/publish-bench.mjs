@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { bootstrap, root, stop } from "./bootstrap.mjs";
+import { bootstrap, root, stop } from "../set-up/bootstrap.mjs";
 
 const source = path.join(root, ".results/bench.json");
 if (!existsSync(source)) stop("There are no results yet. Type: npm run bench");

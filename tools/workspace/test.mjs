@@ -4,8 +4,8 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { root, stop, tool } from "./bootstrap.mjs";
-import { endedBy, exitCodeOf, runProgram } from "./src/run-program.js";
+import { root, stop, tool } from "../set-up/bootstrap.mjs";
+import { endedBy, exitCodeOf, runProgram } from "../set-up/src/run-program.js";
 import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/results.js";
 
 const results = path.join(root, ".results");
@@ -18,6 +18,7 @@ const projects = [
   "examples",
   "lab",
   "workspace",
+  "set-up",
   "test-support",
   "release",
 ];

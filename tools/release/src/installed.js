@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { npmComplaint } from "./npm-complaint.js";
+import { npmComplaint } from "@vfio/set-up/npm-complaint.js";
 
 /** What each set is, for the person who waits for its download. */
 const SETS = {

@@ -5,8 +5,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { MUSL } from "./debian-packages.js";
-import { ensureDebianPackages } from "./debian.js";
+import { MUSL } from "@vfio/set-up/debian-packages.js";
+import { ensureDebianPackages } from "@vfio/set-up/debian.js";
 import { installed } from "./installed.js";
 
 const [MUSL_LOADER = ""] = Object.keys(MUSL);
@@ -22,10 +22,10 @@ int __cxa_thread_atexit_impl(void (*f)(void *), void *o, void *d) { (void)f; (vo
 /**
  * The command that starts it, to be followed by the program's file and arguments.
  * @param {string} folder for the C++ library it needs, which is made here: Debian has none for musl.
- * @returns {string[]}
+ * @returns {Promise<string[]>}
  */
-export function muslBun(folder) {
-  ensureDebianPackages({ "g++": "g++", ...MUSL }, "Starting a program linked with musl");
+export async function muslBun(folder) {
+  await ensureDebianPackages({ "g++": "g++", ...MUSL }, "Starting a program linked with musl");
   const bun = path.join(installed("bun-musl"), "@oven/bun-linux-x64-musl-baseline/bin/bun");
   makeLibstdcxx(folder, bun);
   return [MUSL_LOADER, "--library-path", folder, bun];

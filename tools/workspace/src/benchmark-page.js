@@ -1,7 +1,7 @@
 /**
  * The part of docs/benchmarks.md that is made from a run of the benchmarks. What stands around it is written by hand.
  *
- * @typedef {import("./pairs.js").BenchRow & { package: string, place: Place }} PlacedRow
+ * @typedef {import("@vfio/test-support/benchmark").BenchRow & { package: string, place: Place }} PlacedRow
  * @typedef {{ name: "host" | "lab", kernel: string, emulated: boolean }} Place where a row was measured.
  * @typedef {{ processor: string, processors: number, memoryGiB: number, node: string, date: string }} Machine
  * @typedef {{ machine: Machine, rows: readonly PlacedRow[] }} BenchReport what .results/bench.json holds.
@@ -48,7 +48,7 @@ export function plotsOf(rows) {
   };
 }
 
-/** @param {import("./pairs.js").BenchRow} row */
+/** @param {import("@vfio/test-support/benchmark").BenchRow} row */
 export function missesGoal({ ours, ratio, goal }) {
   return goal !== undefined && (ratio ?? ours) > goal;
 }
@@ -96,7 +96,7 @@ function tableOf(rows) {
   ].join("\n");
 }
 
-/** @param {import("./pairs.js").BenchRow} row */
+/** @param {import("@vfio/test-support/benchmark").BenchRow} row */
 function figuresOf(row) {
   const { unit, ours, c, ratio, goal } = row;
   const limit = goal === undefined ? "" : `≤ ${ratio === undefined ? inUnit(goal, unit) : goal}`;

@@ -3,7 +3,7 @@
  * so that it can be read wherever it is shown.
  */
 import { createRequire } from "node:module";
-import { installed } from "../../release/src/installed.js";
+import { installed } from "@vfio/release/installed";
 
 const WIDTH = 780;
 const ROW_HEIGHT = 38;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { persistently } from "../src/persistently.js";
+import { withRetries } from "../src/with-retries.js";
 
 /** An action that fails with these errors, one after the other, then succeeds; and how it went. */
 function failing(...errors: Error[]): { tries: number; said: string[]; done: Promise<void> } {
@@ -10,7 +10,7 @@ function failing(...errors: Error[]): { tries: number; said: string[]; done: Pro
   };
   const isFinal = (error: unknown): boolean => (error as Error).message === "no space left";
   const say = (line: string): void => void seen.said.push(line);
-  return Object.assign(seen, { done: persistently(action, { isFinal, say, pauseMs: 1 }) });
+  return Object.assign(seen, { done: withRetries(action, { isFinal, say, pauseMs: 1 }) });
 }
 
 describe("given a download that fails", () => {

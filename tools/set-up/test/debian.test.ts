@@ -5,9 +5,8 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 
 const debian = path.resolve(import.meta.dirname, "../src/debian.js");
-const LOCKED = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 42 (apt-get)";
 
-/** A machine's PATH on which no apt-get is real, and no second passes. */
+/** A machine's PATH on which no apt-get is real. */
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(path.join(os.tmpdir(), "debian-"));
@@ -63,37 +62,5 @@ describe("given programs that are not there", () => {
 
     expect(status).toBe(1);
     expect(stderr).toContain("apt-get update failed: E: Unable to locate package frobber");
-  });
-});
-
-describe("given another apt that is at work", () => {
-  it("it is waited for; after some seconds one line says for what", () => {
-    script("apt-get", `[ -s "${folder}/ten" ] && exit 0; echo "${LOCKED}" >&2; exit 100`);
-    script(
-      "sleep",
-      `[ "$(/usr/bin/wc -l < "${folder}/sleep.calls")" -ge 10 ] && echo 1 > "${folder}/ten"; exit 0`,
-    );
-
-    const { status, stderr } = ensure(0);
-
-    expect([status, calls("sleep").length]).toEqual([0, 10]);
-    expect(stderr.split("\n").slice(1)).toEqual([`Waiting for another apt to end: ${LOCKED.slice(3)}`, ""]);
-  });
-
-  it("when it is soon over, nothing is said of it", () => {
-    script("apt-get", `[ -s "${folder}/sleep.calls" ] && exit 0; echo "${LOCKED}" >&2; exit 100`);
-
-    const { status, stderr } = ensure(0);
-
-    expect([status, stderr]).toEqual([0, "Installing from Debian: frobber, grinder\n"]);
-  });
-
-  it("when it never ends, its lock is the error", () => {
-    script("apt-get", `echo "${LOCKED}" >&2; exit 100`);
-
-    const { status, stderr } = ensure(0);
-
-    expect([status, calls("sleep").length]).toEqual([1, 300]);
-    expect(stderr).toContain(`apt-get update failed: ${LOCKED}`);
   });
 });

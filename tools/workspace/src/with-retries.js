@@ -12,7 +12,7 @@ const PAUSE_MS = 10_000;
  * @param {number} [options.pauseMs] between two tries.
  * @throws what the last try threw.
  */
-export async function persistently(action, { isFinal, say, pauseMs = PAUSE_MS }) {
+export async function withRetries(action, { isFinal, say, pauseMs = PAUSE_MS }) {
   for (let attempt = 1; ; attempt++) {
     try {
       return void (await action());

@@ -20,7 +20,7 @@ const CLOCK_LOOKS = 51;
  * @property {number} ours median of ours
  * @property {number} [c] median of C's; left out where only ours is measured
  * @property {number} [ratio] median of ours divided by C's, pair by pair
- * @property {number} [goal] the highest ratio that is good enough; without C, the highest value
+ * @property {number | undefined} [goal] the highest ratio that is good enough; without C, the highest value
  */
 
 /**

@@ -7,9 +7,9 @@ import "./check-node.mjs";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { COMPILER } from "../release/src/debian-packages.js";
-import { ensureDebianPackages } from "../release/src/debian.js";
-import { npmComplaint } from "../release/src/npm-complaint.js";
+import { COMPILER } from "./src/debian-packages.js";
+import { ensureDebianPackages } from "./src/debian.js";
+import { npmComplaint } from "./src/npm-complaint.js";
 import { packagesAreInstalled } from "./src/installed-packages.js";
 import { endedBy, exitCodeOf, runProgram } from "./src/run-program.js";
 import { isBuilt, noteBuilt, notWritable } from "./src/writable.js";
@@ -35,7 +35,7 @@ export async function bootstrap({ exitCode = 1 } = {}) {
   checkTemporaryFolder();
   const obstacle = notWritable(root);
   if (obstacle !== undefined && packagesAreInstalled(root) && isBuilt(root)) return;
-  installCompiler();
+  await installCompiler();
   await installPackages(obstacle);
   await build(obstacle);
 }
@@ -112,9 +112,9 @@ function checkTemporaryFolder() {
   }
 }
 
-function installCompiler() {
+async function installCompiler() {
   try {
-    ensureDebianPackages(COMPILER, "Compiling the addon");
+    await ensureDebianPackages(COMPILER, "Compiling the addon");
   } catch (error) {
     stop(error.message);
   }

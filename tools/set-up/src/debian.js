@@ -2,13 +2,10 @@
  * Debian's packages for programs that are not there. Nothing here may import an npm package: set-up runs before any is
  * installed.
  */
-import { spawnSync } from "node:child_process";
+import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
-
-/** Seconds that another apt may take, and after how many we say what is waited for. */
-const PATIENCE_S = 300;
-const SILENCE_S = 3;
+import { aptGet } from "./apt.js";
 
 /** Another try cannot mend this: the message says what to type. */
 export class PackagesMissing extends Error {}
@@ -20,7 +17,7 @@ export class PackagesMissing extends Error {}
  * @throws {PackagesMissing} with the command to type, if this user may not install packages.
  * @throws {Error} with apt-get's own words, if it failed.
  */
-export function ensureDebianPackages(wanted, purpose) {
+export async function ensureDebianPackages(wanted, purpose) {
   const missing = missingPackages(wanted);
   if (missing.length === 0) return;
   const install = ["install", "-y", "--no-install-recommends", ...missing];
@@ -30,8 +27,8 @@ export function ensureDebianPackages(wanted, purpose) {
     );
   }
   process.stderr.write(`Installing from Debian: ${missing.join(", ")}\n`);
-  aptGet(["update"]);
-  aptGet(install);
+  await mustAptGet(["update"]);
+  await mustAptGet(install);
 }
 
 /** @param {Record<string, string>} wanted */
@@ -49,23 +46,20 @@ function isThere(file) {
     : folders.some((folder) => existsSync(path.join(folder, file)));
 }
 
-/**
- * Waits for another apt to finish, which another set-up, or the system after it booted, may have started. apt itself can
- * wait for dpkg's lock, but does not say so, and never waits for that of the package lists.
- * @param {string[]} args
- */
-function aptGet(args) {
-  for (let waited = 0; ; waited++) {
-    const { status, stdout, stderr, error } = spawnSync("apt-get", args, {
-      encoding: "utf8",
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive", LC_ALL: "C" },
-    });
-    if (error !== undefined) throw new Error(`apt-get ${args.join(" ")}: ${error.message}`);
-    if (status === 0) return;
-    const lock = /Could not get lock .*/.exec(stderr)?.[0];
-    if (waited >= PATIENCE_S || lock === undefined)
-      throw new Error(`apt-get ${args.join(" ")} failed: ${stdout}${stderr}`);
-    if (waited === SILENCE_S) process.stderr.write(`Waiting for another apt to end: ${lock}\n`);
-    spawnSync("sleep", ["1"]);
-  }
+/** @param {string[]} args */
+async function mustAptGet(args) {
+  const report = (/** @type {string} */ line) => void process.stderr.write(`${line}\n`);
+  const { code, stdout, stderr } = await aptGet({ run }, args, { report });
+  if (code !== 0) throw new Error(`apt-get ${args.join(" ")} failed: ${stdout}${stderr}`);
+}
+
+/** @type {import("./apt.js").Runner["run"]} */
+function run(program, args, { env } = {}) {
+  const options = { env: { ...process.env, ...env, LC_ALL: "C" } };
+  return new Promise((resolve, reject) =>
+    execFile(program, args, options, (error, stdout, stderr) => {
+      if (error !== null && typeof error.code !== "number") reject(error);
+      else resolve({ code: Number(error?.code ?? 0), stdout, stderr });
+    }),
+  );
 }
