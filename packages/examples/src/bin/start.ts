@@ -1,9 +1,9 @@
 import { Command, InvalidArgumentError } from "commander";
-import { DEFAULT_MEMORY_MIB, DEFAULT_PREFIX, type PipelineOptions } from "./pipeline/options.js";
-import { pipelineWentWell } from "./report/document.js";
-import { runAndReport } from "./report/run-and-report.js";
-import { runOnHost } from "./where/host.js";
-import { runInTheLab } from "./where/lab.js";
+import { DEFAULT_MEMORY_MIB, DEFAULT_PREFIX, type PipelineOptions } from "../pipeline/options.js";
+import { pipelineWentWell } from "../report/document.js";
+import { runAndReport } from "../report/run-and-report.js";
+import { runOnHost } from "../run-on/host.js";
+import { runInTheLab } from "../run-on/lab.js";
 
 /** `npm start`: the whole pipeline, in the lab or on this host's own device, reported as it happens. */
 interface CommandLine {

@@ -1,5 +1,5 @@
-import { parsePipelineArguments } from "./pipeline/options.js";
-import { runPipeline } from "./pipeline/run-pipeline.js";
+import { parsePipelineArguments } from "../pipeline/options.js";
+import { runPipeline } from "../pipeline/run-pipeline.js";
 
 /** Both processes on this machine, their events on standard output: what `npm start` runs inside the lab. */
 const ending = new AbortController();

@@ -1,9 +1,9 @@
 import { LAB_DEVICES } from "@vfio/lab";
 import { Command } from "commander";
-import type { ReportDocument } from "./report/document.js";
-import { runAndReport } from "./report/run-and-report.js";
-import { duration } from "./report/text.js";
-import { runProgramInTheLab } from "./where/lab.js";
+import type { ReportDocument } from "../report/document.js";
+import { runAndReport } from "../report/run-and-report.js";
+import { duration } from "../report/text.js";
+import { runProgramInTheLab } from "../run-on/lab.js";
 
 /** `npm run example:dpdk-join`: a Node.js process beside a live DPDK primary, in the lab. */
 const command = new Command("npm run example:dpdk-join --")
