@@ -1,6 +1,6 @@
 /**
- * `npm test`: set-up, and what the tests need; lint, types, documentation and tests of every project; then the tests
- * that need a real VFIO kernel, in the lab. Ends with one line that sums up everything that ran.
+ * `npm test`: set-up, and what the tests need; lint, what nobody uses, types, documentation and tests of every project;
+ * then the tests that need a real VFIO kernel, in the lab. Ends with one line that sums up everything that ran.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -37,6 +37,10 @@ mkdirSync(results, { recursive: true });
 
 const checks = [
   checkRow("lint", await run("lint", tool("nx"), ["run-many", "-t", "lint"])),
+  checkRow(
+    "nothing unused",
+    await run("nothing unused", tool("knip"), ["--no-progress", "--no-config-hints"]),
+  ),
   checkRow("typecheck", await run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
   checkRow("docs without warnings", await run("docs", process.execPath, [program("docs.mjs"), "--check"])),
 ];

@@ -11,7 +11,7 @@ import { inBundles } from "./try-bundles.js";
 import { inOtherRuntimes } from "./try-runtimes.js";
 
 /** What an installation of @vfio/dma, with what it depends on, may weigh at most. */
-export const INSTALL_LIMIT_BYTES = 1_000_000;
+const INSTALL_LIMIT_BYTES = 1_000_000;
 /** What importing it may add to the start of Node.js. The limit leaves room for a machine that does much else. */
 const IMPORT_GOAL_MS = 15;
 const IMPORT_LIMIT_MS = 60;

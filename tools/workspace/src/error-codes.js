@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /** The packages that throw codes of their own, lowest first. */
-export const PACKAGES = ["ioctl-native", "vfio-core", "dma", "pci-bar", "mp-sync"];
+const PACKAGES = ["ioctl-native", "vfio-core", "dma", "pci-bar", "mp-sync"];
 
 /** Where a package's sources are; a folder that it does not have is passed over. */
 const SOURCE_FOLDERS = ["src", "native/src"];

@@ -55,7 +55,7 @@ export function countHugepagesByNode(pageBytes: number): NodeHugepageCount[] {
 }
 
 /** The numbers of the machine's NUMA nodes. */
-export function numaNodes(): number[] {
+function numaNodes(): number[] {
   return listFolder(NODES)
     .map((name) => /^node(\d+)$/.exec(name)?.[1])
     .filter((number) => number !== undefined)

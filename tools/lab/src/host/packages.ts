@@ -56,7 +56,7 @@ export async function ensurePackages(
 }
 
 /** The packages whose program is not there. */
-export function missingPackages(
+function missingPackages(
   host: Host,
   wanted: readonly RequiredProgram[] = REQUIRED_PROGRAMS,
   isUsable = isUsableProgram,
