@@ -4,8 +4,8 @@
  */
 import { parseArgs } from "node:util";
 import "../set-up/check-node.mjs";
-import { rehearse } from "./src/rehearsal.js";
-import { table } from "./src/table.js";
+import { rehearse } from "./src/rehearsal/rehearsal.js";
+import { table } from "./src/rehearsal/table.js";
 
 const HELP = `Usage: npm run release:rehearse [-- options]
 

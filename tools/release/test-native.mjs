@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { MEMORY_CHECKER } from "@vfio/set-up/debian-packages.js";
 import { ensureDebianPackages } from "@vfio/set-up/debian.js";
-import { errorsInAddon } from "./src/valgrind.js";
+import { errorsInAddon } from "./src/programs/valgrind.js";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const packageFolder = path.join(root, "packages/ioctl-native");

@@ -13,7 +13,7 @@ const HEADING = /^# (.+)\n/;
 const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md"];
 
 await bootstrap();
-const { refreshQuotes } = await import("./src/quoted-code.js");
+const { refreshQuotes } = await import("./src/docs/quoted-code.js");
 const { Application, LogLevel } = await import("typedoc");
 
 if (!process.argv.includes("--check")) PAGES_WITH_QUOTES.forEach(refreshPage);

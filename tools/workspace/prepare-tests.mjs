@@ -7,7 +7,7 @@ import "../set-up/check-node.mjs";
 import * as debian from "../set-up/src/debian-packages.js";
 import { ensureDebianPackages, PackagesMissing } from "../set-up/src/debian.js";
 import { bootstrap, stop } from "../set-up/bootstrap.mjs";
-import { withRetries } from "./src/with-retries.js";
+import { withRetries } from "./src/tests/with-retries.js";
 
 const FINAL = ["ERR_LAB_NOT_LINUX", "ERR_LAB_PACKAGES_MISSING", "ERR_LAB_DISK_FULL", "ERR_LAB_ABORTED"];
 const isFinal = (error) => error instanceof PackagesMissing || FINAL.includes(error.code);

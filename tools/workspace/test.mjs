@@ -6,7 +6,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { root, stop, tool } from "../set-up/bootstrap.mjs";
 import { endedBy, exitCodeOf, runProgram } from "../set-up/src/run-program.js";
-import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/results.js";
+import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/tests/results.js";
 
 const results = path.join(root, ".results");
 const projects = [

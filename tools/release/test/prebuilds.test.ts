@@ -5,10 +5,10 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ARM64_EMULATOR, MUSL } from "@vfio/set-up/debian-packages.js";
 import { ensureDebianPackages } from "@vfio/set-up/debian.js";
-import { muslBun } from "../src/musl-bun.js";
-import { nodeForArm64 } from "../src/nodes.js";
-import { prebuilds } from "../src/prebuilds.js";
-import { ITS_ANSWER, USES_THE_ADDON } from "../src/programs.js";
+import { muslBun } from "../src/programs/musl-bun.js";
+import { nodeForArm64 } from "../src/programs/nodes.js";
+import { prebuilds } from "../src/programs/prebuilds.js";
+import { ITS_ANSWER, USES_THE_ADDON } from "../src/consumers/programs.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const nodeApi = /^(napi_|node_api_|uv_)/;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "../src/results.js";
+import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "../src/tests/results.js";
 
 let folder: string;
 beforeEach(() => {

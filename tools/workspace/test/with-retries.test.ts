@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withRetries } from "../src/with-retries.js";
+import { withRetries } from "../src/tests/with-retries.js";
 
 /** An action that fails with these errors, one after the other, then succeeds; and how it went. */
 function failing(...errors: Error[]): { tries: number; said: string[]; done: Promise<void> } {

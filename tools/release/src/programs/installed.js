@@ -29,7 +29,7 @@ const FILES = ["package.json", "package-lock.json", ".npmrc"];
  * @throws {Error} with npm's own words, if they cannot be installed.
  */
 export function installed(set) {
-  const source = path.join(import.meta.dirname, "..", set);
+  const source = path.join(import.meta.dirname, "../..", set);
   const lock = readFileSync(path.join(source, "package-lock.json"));
   const target = path.join(
     cacheFolder(),

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import path from "node:path";
 import { Consumer } from "./consumer.js";
-import { installed } from "./installed.js";
+import { installed } from "../programs/installed.js";
 import * as programs from "./programs.js";
-import { freshEnvironment } from "./run.js";
+import { freshEnvironment } from "../run.js";
 
 /**
  * @typedef {object} Runtime

@@ -3,10 +3,10 @@ import assert from "node:assert/strict";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { Consumer } from "./consumer.js";
-import { installed } from "./installed.js";
-import { nodeBinaries } from "./nodes.js";
+import { installed } from "../programs/installed.js";
+import { nodeBinaries } from "../programs/nodes.js";
 import * as programs from "./programs.js";
-import { freshEnvironment } from "./run.js";
+import { freshEnvironment } from "../run.js";
 
 const PREBUILT = "node_modules/@vfio/ioctl-native/prebuilds/linux-x64-glibc/ioctl-native.node";
 const VARIABLE = "VFIO_IOCTL_NATIVE_ADDON";

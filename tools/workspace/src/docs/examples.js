@@ -133,7 +133,7 @@ function fileOf({ name }, folder, ending) {
 
 /** @param {string} folder */
 function options(folder) {
-  const file = path.join(import.meta.dirname, "../../../tsconfig.base.json");
+  const file = path.join(import.meta.dirname, "../../../../tsconfig.base.json");
   const { config } = ts.readConfigFile(file, (name) => readFileSync(name, "utf8"));
   const { options: base } = ts.parseJsonConfigFileContent(config, ts.sys, folder);
   // An example may show a value without using it.

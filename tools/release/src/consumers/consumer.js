@@ -9,13 +9,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import path from "node:path";
-import { run } from "./run.js";
+import { run } from "../run.js";
 
 /**
  * What all consumers share.
  * @typedef {object} Surroundings
  * @property {string} folder in which each consumer gets its own.
- * @property {import("./registry.js").Registry} registry
+ * @property {import("../rehearsal/registry.js").Registry} registry
  * @property {AbortSignal} signal
  */
 

@@ -2,7 +2,7 @@
 import { existsSync } from "node:fs";
 import path from "node:path";
 
-const folder = path.resolve(import.meta.dirname, "../../../packages/ioctl-native/prebuilds");
+const folder = path.resolve(import.meta.dirname, "../../../../packages/ioctl-native/prebuilds");
 
 /**
  * Where they are: one folder for each platform. Nx compiles them before a target of ours that needs them; in a test it

@@ -2,10 +2,10 @@
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
-import { installed } from "./installed.js";
-import { run } from "./run.js";
+import { installed } from "../programs/installed.js";
+import { run } from "../run.js";
 
-/** @typedef {import("./consumer.js").Surroundings} Surroundings */
+/** @typedef {import("../consumers/consumer.js").Surroundings} Surroundings */
 
 /**
  * Downloads a package.

@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { copyRepository } from "./copy-repository.js";
-import { freshEnvironment, run } from "./run.js";
+import { freshEnvironment, run } from "../run.js";
 
-const root = path.resolve(import.meta.dirname, "../../..");
+const root = path.resolve(import.meta.dirname, "../../../..");
 
 /** @typedef {{ name: string, folder: string, version: string, before: string }} Released */
 

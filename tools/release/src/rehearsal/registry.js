@@ -5,9 +5,9 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
-import { installed } from "./installed.js";
-import { nodeBinaries } from "./nodes.js";
-import { freshEnvironment } from "./run.js";
+import { installed } from "../programs/installed.js";
+import { nodeBinaries } from "../programs/nodes.js";
+import { freshEnvironment } from "../run.js";
 
 const START_MS = 60_000;
 const PORTS_TRIED = 3;

@@ -5,7 +5,7 @@ import path from "node:path";
 import { makeRelease } from "./make-release.js";
 import { download, lintPackage } from "./published.js";
 import { startRegistry } from "./registry.js";
-import { trials } from "./try-consumers.js";
+import { trials } from "../consumers/try-consumers.js";
 
 /**
  * @typedef {{ consumer: string, how: string, passed: boolean, result: string, seconds: number }} Row
@@ -34,7 +34,7 @@ export async function rehearse(report, signal) {
 }
 
 /**
- * @param {import("./consumer.js").Surroundings} surroundings
+ * @param {import("../consumers/consumer.js").Surroundings} surroundings
  * @param {string} folder
  * @param {(step: string) => void} report
  * @returns {Promise<Outcome>}
@@ -48,7 +48,7 @@ async function releaseAndTry(surroundings, folder, report) {
   );
   /** @type {Outcome} */
   const outcome = { packages: [], rows: [] };
-  const attempt = async (/** @type {import("./try-consumers.js").Trial} */ trial) => {
+  const attempt = async (/** @type {import("../consumers/try-consumers.js").Trial} */ trial) => {
     report(`${trial.consumer}: ${trial.how}`);
     outcome.rows.push(await tried(trial, surroundings.signal));
   };
@@ -67,7 +67,7 @@ async function releaseAndTry(surroundings, folder, report) {
 }
 
 /**
- * @param {import("./try-consumers.js").Trial} trial
+ * @param {import("../consumers/try-consumers.js").Trial} trial
  * @param {AbortSignal} signal
  * @returns {Promise<Row>}
  */

@@ -4,8 +4,8 @@ import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
 import { Consumer } from "./consumer.js";
 import { importTime } from "./import-time.js";
-import { installed } from "./installed.js";
-import { nodeBinaries } from "./nodes.js";
+import { installed } from "../programs/installed.js";
+import { nodeBinaries } from "../programs/nodes.js";
 import * as programs from "./programs.js";
 import { inBundles } from "./try-bundles.js";
 import { inOtherRuntimes } from "./try-runtimes.js";
@@ -19,7 +19,7 @@ const IMPORT_LIMIT_MS = 60;
 const ADDON = "node_modules/@vfio/ioctl-native";
 
 /** The optional peer comes from this workspace: the registry has nothing but our own packages. */
-const HEADERS = path.join(import.meta.dirname, "../../../node_modules/node-addon-api");
+const HEADERS = path.join(import.meta.dirname, "../../../../node_modules/node-addon-api");
 const BUILDS_IF_ASKED = {
   dependencies: { "@vfio/dma": "*", "node-addon-api": `file:${HEADERS}` },
   scripts: { postinstall: "ioctl-native --if-asked" },

@@ -1,8 +1,8 @@
 import { cpSync, mkdirSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import path from "node:path";
-import { run } from "./run.js";
+import { run } from "../run.js";
 
-const root = path.resolve(import.meta.dirname, "../../..");
+const root = path.resolve(import.meta.dirname, "../../../..");
 
 /**
  * A clone of this repository, for changelogs name commits; and over it what is not committed yet. The installed packages
