@@ -71,7 +71,8 @@ export {
   type ValueOfArgument,
 } from "./kernel/ioctl.js";
 export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./structs/struct.js";
-export { Mapping, type MapOptions } from "./memory/mapping.js";
+export { Mapping } from "./memory/mapping.js";
+export type { MapOptions } from "./memory/map-options.js";
 export {
   bulkArgumentError,
   BulkRegisters,

@@ -1,19 +1,12 @@
 import { shownValue, VfioRangeError } from "@vfio/ioctl-native";
 import { argumentError, isList, numberError } from "../arguments.js";
+import type { DmaSegment } from "./dma-segment.js";
 import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
 import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";
 import { joined } from "./joined.js";
 
-/** A stretch of memory that is mapped in one piece. */
-export interface DmaSegment {
-  /** Where it starts in the memory, in bytes. */
-  readonly offset: number;
-  /** The address under which devices reach it. */
-  readonly iova: bigint;
-  /** Its length. */
-  readonly bytes: number;
-}
+export type { DmaSegment } from "./dma-segment.js";
 
 /**
  * Translates offsets of one memory into the addresses that a device uses, and back.

@@ -1,7 +1,9 @@
 import { VfioRangeError, type HasFd, shownValue } from "@vfio/ioctl-native";
 import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
-import type { IovaMode, MapMemoryOptions } from "./dma-mapper.js";
-import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
+import type { MappableMemory } from "./mappable-memory.js";
+import type { MappingPlan } from "./mapping-plan.js";
+import type { MapMemoryOptions } from "./map-memory-options.js";
+import type { IovaMode } from "../iova/iova-mode.js";
 import { formatAddress } from "../iova/format.js";
 import { DMA_ACCESSES, type Iommu } from "../spaces/iommu.js";
 import { IovaAllocator } from "../iova/iova-allocator.js";

@@ -1,5 +1,7 @@
 import { VfioRangeError, shownValue } from "@vfio/ioctl-native";
-import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
+import type { MappableMemory } from "./mappable-memory.js";
+import type { MappingPlan } from "./mapping-plan.js";
+import type { MemoryPart } from "./memory-part.js";
 import type { DmaSegment } from "../iova/iova-table.js";
 import { contiguousRuns } from "../memory/runs.js";
 
@@ -11,14 +13,6 @@ export function planStretches(memory: MappableMemory, source: IovaSource): DmaSe
   if (source !== "physical") return [{ offset: 0, iova: source, bytes: memory.bytes }];
   const runs = contiguousRuns(memory.physicalAddresses(), memory.pageBytes);
   return runs.map(({ offset, address, bytes }) => ({ offset, iova: address, bytes }));
-}
-
-/** A part of a memory. */
-export interface MemoryPart {
-  /** Where it starts, in bytes. */
-  readonly offset: number;
-  /** Its length. */
-  readonly bytes: number;
 }
 
 /** A stretch, cut into pieces of at most `pieceBytes` if the plan asks for it. */
