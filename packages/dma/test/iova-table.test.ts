@@ -1,8 +1,8 @@
+import { joinAdjacent } from "@vfio/ioctl-native";
 import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { IovaTable } from "../src/index.js";
-import { joined } from "../src/iova/joined.js";
 import { anySegments, PAGE } from "./any-segments.js";
 
 const GIB = 1 << 30;
@@ -126,7 +126,7 @@ describe("given any segments", () => {
         const table = new IovaTable(segments);
         const refused = { code: "ERR_VFIO_NOT_MAPPED" };
 
-        for (const { offset, iova, bytes } of joined(segments)) {
+        for (const { offset, iova, bytes } of joinAdjacent(segments)) {
           const [place, address] = [offset + within, iova + BigInt(within)];
           expect(table.iovaOf(place, bytes - within)).toBe(address);
           expect(table.offsetOf(address, bytes - within)).toBe(place);
@@ -184,7 +184,7 @@ describe("given any segments", () => {
     const error = errorOf(() => TABLE.offsetOf(iova, bytes));
 
     expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
-    expect(error.message).toContain("segments are 0+8192 at 0x100000");
+    expect(error.message).toContain("extents are 0+8192 at 0x100000");
   });
 
   it.each([
@@ -204,6 +204,6 @@ describe("given any segments", () => {
     const none = new IovaTable([]);
 
     for (const look of [() => none.iovaOf(0), () => none.offsetOf(0n)])
-      expect(errorOf(look).message).toContain("the memory's segments are none");
+      expect(errorOf(look).message).toContain("the memory's extents are none");
   });
 });

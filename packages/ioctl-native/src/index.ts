@@ -90,6 +90,7 @@ export {
   type SizeGuarantee,
 } from "./memory/memory-file.js";
 export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
+export * from "./intervals/index.js";
 export { systemPageBytes } from "./memory/system-page.js";
 export { EventFd } from "./events/eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
@@ -101,7 +102,7 @@ export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
-export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./vfio/iommu-info.js";
+export { decodeIommuInfo, readIommuInfo, type IommuInfo } from "./vfio/iommu-info.js";
 /** The numbers of `<linux/vfio.h>`. */
 export * as vfioConstants from "./vfio/constants.js";
 /** The ioctls of `<linux/vfio.h>`. */

@@ -1,5 +1,5 @@
-import { closedError, VfioError, VfioRangeError, printAs } from "@vfio/ioctl-native";
-import { BlockIndex } from "./block-index.js";
+import { clip, closedError, printAs, VfioError, VfioRangeError, type Extent } from "@vfio/ioctl-native";
+import { IovaIndex } from "../iova/iova-index.js";
 import type { BufferPlace } from "./dma-buffer.js";
 
 /**
@@ -42,7 +42,8 @@ export class DmaPool implements Disposable {
   /** The halves of each block's IOVA; empty after close. */
   #low: Uint32Array;
   #high: Uint32Array;
-  readonly #index: BlockIndex;
+  /** Of the pool alone: the way back from a device's address. */
+  readonly #index: IovaIndex;
   #depth: number;
   #closed = false;
 
@@ -61,7 +62,7 @@ export class DmaPool implements Disposable {
     const places = Float64Array.from({ length: count }, (_, index) => offset + index * blockBytes);
     this.#low = Uint32Array.from(places, (at) => table.iovaLow(at, blockBytes));
     this.#high = Uint32Array.from(places, (at) => table.iovaHigh(at, blockBytes));
-    this.#index = new BlockIndex(this.#low, this.#high, blockBytes);
+    this.#index = new IovaIndex(partOf(table.extents, place));
   }
 
   /** How many blocks are free. */
@@ -120,8 +121,8 @@ export class DmaPool implements Disposable {
    */
   blockAt(low: number, high: number): number {
     if (this.#closed) throw closedError("this DMA pool");
-    const index = this.#index.find(low, high);
-    if (index >= 0) return index;
+    const offset = this.#index.offsetOf(low, high, 1) - this.#place.offset;
+    if (offset >= 0) return Math.floor(offset / this.blockBytes);
     const problem = `the IOVA with the lower half ${low} and the upper half ${high} is in no block of the DMA pool`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
@@ -162,4 +163,11 @@ export class DmaPool implements Disposable {
       `the DMA pool has blocks 0 to ${this.count - 1}, not ${index}`,
     );
   }
+}
+
+/** What extents have of a place in the memory. */
+function partOf(extents: readonly Extent[], { offset, bytes }: BufferPlace): Extent[] {
+  const end = offset + bytes;
+  const inside = extents.filter((each) => each.offset < end && each.offset + each.bytes > offset);
+  return inside.map((each) => clip(each, offset, end));
 }

@@ -1,13 +1,18 @@
-import { messageOf, VfioAggregateError, VfioError } from "@vfio/ioctl-native";
+import {
+  formatRange,
+  messageOf,
+  rangeOf,
+  VfioAggregateError,
+  VfioError,
+  type Extent,
+} from "@vfio/ioctl-native";
 import { shown } from "../arguments.js";
-import { formatRange } from "../iova/format.js";
-import type { DmaSegment } from "../iova/iova-table.js";
 
 /** The kernel took back less than was mapped: nothing of it is mapped now, but something was unmapped too early. */
-export function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {
+export function incompleteError(extent: Extent, unmapped: number): VfioError {
   return new VfioError(
     "ERR_VFIO_UNMAP_INCOMPLETE",
-    `the kernel unmapped ${shown(unmapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    `the kernel unmapped ${shown(unmapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
       hint:
         "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
@@ -34,10 +39,10 @@ export function rollbackError(what: string, failures: readonly unknown[]): VfioE
 }
 
 /** An `Iommu` of somebody else's that answers what cannot be: it would be asked for the rest for ever. */
-export function answerError({ iova, bytes }: DmaSegment, mapped: unknown): VfioError {
+export function answerError(extent: Extent, mapped: unknown): VfioError {
   return new VfioError(
     "ERR_VFIO_IOMMU_ANSWER",
-    `the IOMMU says that it mapped ${shown(mapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    `the IOMMU says that it mapped ${shown(mapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
       hint: "mapPieces() returns how many bytes it mapped: one piece at least, and no more than it was asked for",
     },
