@@ -18,7 +18,7 @@ export {
 } from "./memory/hugepages.js";
 export { loadAcquire } from "./buffers/load-acquire.js";
 export { readPhysicalAddresses } from "./memory/physical-addresses.js";
-export { contiguousExtents, contiguousRuns, type Run } from "./memory/contiguous-extents.js";
+export { contiguousExtents } from "./memory/contiguous-extents.js";
 export {
   DmaMapper,
   type DmaMapperOptions,
@@ -37,7 +37,7 @@ export type { BufferRequest, PoolRequest } from "./buffers/dma-arena.js";
 export { DmaPool } from "./buffers/dma-pool.js";
 export { IovaAllocator, type FreeRange, type IovaAllocatorOptions } from "./iova/iova-allocator.js";
 export { IovaTable } from "./iova/iova-table.js";
-export type { DmaSegment, FreeStretch, MemoryPart } from "./old-names.js";
+export * from "./old-names.js";
 export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova/iova-picture.js";
 export { DMA_ACCESSES, type DmaAccess, type Iommu } from "./spaces/iommu.js";
 export type { Extent } from "@vfio/ioctl-native";

@@ -2,7 +2,7 @@ import { isVfioError } from "@vfio/ioctl-native";
 import { errorOf, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
-  contiguousRuns,
+  contiguousExtents,
   countHugepages,
   decodeMemoryDescription,
   DmaMapper,
@@ -94,8 +94,8 @@ const calls: [string, (odd: never) => unknown, RegExp][] = [
   ],
   ["countHugepages(odd)", (odd) => countHugepages(odd), /bytes of a page, a number/],
   [
-    "contiguousRuns(odd)",
-    (odd) => (contiguousRuns(odd, 4096), contiguousRuns([odd, odd], 4096), contiguousRuns([], odd)),
+    "contiguousExtents(odd)",
+    (odd) => (contiguousExtents(odd, 4096), contiguousExtents([odd, odd], 4096), contiguousExtents([], odd)),
     /list of addresses|page size/,
   ],
   ["encodeMemoryDescription(odd)", (odd) => encodeMemoryDescription(odd), /description of memory|IovaTable/],

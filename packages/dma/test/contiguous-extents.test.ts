@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { contiguousExtents, contiguousRuns } from "../src/index.js";
+import { contiguousExtents } from "../src/index.js";
 
 const PAGE = 4096;
 
@@ -18,7 +18,6 @@ describe("given the physical addresses of a memory's pages", () => {
   it("no pages make no extents, and address 0 is an address", () => {
     expect(contiguousExtents([], PAGE)).toEqual([]);
     expect(contiguousExtents([0n], PAGE)).toEqual([{ offset: 0, iova: 0n, bytes: PAGE }]);
-    expect(contiguousRuns([0n], PAGE)).toEqual([{ offset: 0, address: 0n, bytes: PAGE }]);
   });
 
   it("whatever the addresses: the extents give every page its address, and no two of them could be one", () => {

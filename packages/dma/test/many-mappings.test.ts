@@ -93,7 +93,7 @@ describe("given a memory in tens of thousands of stretches", () => {
 
     for (const page of inNoOrder) if (page % 100 !== 0) mapping.unmapPart(page * PAGE, PAGE);
 
-    expect(mapping.segments).toHaveLength(MANY / 100);
+    expect(mapping.pieces).toHaveLength(MANY / 100);
     expect(mapping.iovaOf(500 * PAGE)).toBe(BigInt(500 * 2 * PAGE));
     expect(iommu.mapped.size).toBe(MANY / 100);
   });

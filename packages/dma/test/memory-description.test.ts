@@ -32,7 +32,7 @@ function forged(bytes: number, segments: readonly Extent[]): Uint8Array {
 /** Fails unless every segment lies in the memory, and is found by offset and by IOVA alike. */
 function expectConsistent({ bytes, pageBytes, table }: MemoryDescription): void {
   let end = 0;
-  for (const segment of table.segments) {
+  for (const segment of table.extents) {
     expect(segment.offset).toBeGreaterThanOrEqual(end);
     expect([segment.offset % pageBytes, segment.bytes % pageBytes, segment.iova % 4096n]).toEqual([0, 0, 0n]);
     end = segment.offset + segment.bytes;
@@ -52,7 +52,7 @@ describe("given a description that travels to another process", () => {
         const arrived = decodeMemoryDescription(encoded(bytes, segments));
 
         expect([arrived.bytes, arrived.pageBytes]).toEqual([bytes, PAGE]);
-        expect(arrived.table.segments).toEqual(joinAdjacent(segments));
+        expect(arrived.table.extents).toEqual(joinAdjacent(segments));
         for (const { offset, iova, bytes: length } of segments)
           expect(arrived.table.iovaOf(offset, length)).toBe(iova);
       }),

@@ -35,11 +35,7 @@ import { cutAtBorders, slotBytesOf, type TableExtent } from "./table-extents.js"
 export class IovaTable {
   /** What is one piece for the device, in the memory's order: extents that followed each other are one. */
   readonly extents: readonly Extent[];
-  /**
-   * What it was made of.
-   * @deprecated Use {@link extents}.
-   */
-  readonly segments: readonly Extent[];
+  readonly #madeOf: readonly Extent[];
   /** The size of a slot of the memory; the same as a shift and, a power of two's inverse, as an exact factor. */
   readonly #slotBytes: number;
   readonly #shift: number;
@@ -63,7 +59,7 @@ export class IovaTable {
    */
   constructor(extents: readonly Extent[]) {
     checkExtents(extents);
-    this.segments = extents;
+    this.#madeOf = extents;
     this.extents = joinAdjacent(extents);
     const cut = cutAtBorders(this.extents);
     this.#slotBytes = slotBytesOf(cut);
@@ -75,6 +71,14 @@ export class IovaTable {
     this.#high = new Uint32Array(this.#end.length);
     this.#starts = Float64Array.from(cut, ({ offset }) => offset);
     cut.forEach((extent, number) => this.#fill(extent, number));
+  }
+
+  /**
+   * What it was made of.
+   * @deprecated Use {@link extents}.
+   */
+  get segments(): readonly Extent[] {
+    return this.#madeOf;
   }
 
   /**

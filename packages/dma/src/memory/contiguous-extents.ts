@@ -22,27 +22,11 @@ export function contiguousExtents(addresses: readonly bigint[], pageBytes: numbe
   return extentsOfPages(addresses, pageBytes);
 }
 
-/**
- * An extent as {@link contiguousRuns} tells it.
- * @deprecated Use {@link Extent}.
- */
-export interface Run {
-  /** Where it starts in the memory, in bytes. */
-  readonly offset: number;
-  /** Its first address. */
-  readonly address: bigint;
-  /** Its length. */
-  readonly bytes: number;
-}
-
-/**
- * As {@link contiguousExtents}.
- * @deprecated Use {@link contiguousExtents}.
- */
-export function contiguousRuns(addresses: readonly bigint[], pageBytes: number): Run[] {
-  return contiguousExtents(addresses, pageBytes).map(({ offset, iova, bytes }) => ({
-    offset,
-    address: iova,
-    bytes,
-  }));
+/** An extent, told as in the former version. */
+export function asRun({
+  offset,
+  iova,
+  bytes,
+}: Extent): Pick<Extent, "offset" | "bytes"> & { readonly address: bigint } {
+  return { offset, address: iova, bytes };
 }

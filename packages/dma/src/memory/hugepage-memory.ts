@@ -18,7 +18,7 @@ import { checkNumaNode } from "./hugepages.js";
 import { checkAttached, checkFd, checkRequest } from "./memory-checks.js";
 import { pageHint } from "./page-hints.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
-import { contiguousRuns, type Run } from "./contiguous-extents.js";
+import { asRun } from "./contiguous-extents.js";
 
 /** The page size where none is said. */
 export const DEFAULT_PAGE_BYTES = 2 * 1024 * 1024;
@@ -217,8 +217,8 @@ export class HugepageMemory implements HasFd, Disposable {
    * As {@link physicalExtents}.
    * @deprecated Use {@link physicalExtents}.
    */
-  runs(): Run[] {
-    return contiguousRuns(this.physicalAddresses(), this.pageBytes);
+  runs(): (Pick<Extent, "offset" | "bytes"> & { readonly address: bigint })[] {
+    return this.physicalExtents().map(asRun);
   }
 
   /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */
