@@ -14,14 +14,16 @@ export interface TableExtent extends Extent {
 
 /** Extents cut where the device's address crosses 4 GiB: within each, the halves have no carry. */
 export function cutAtBorders(extents: readonly Extent[]): TableExtent[] {
-  return extents.flatMap((extent) => {
+  const all: TableExtent[] = [];
+  for (const extent of extents) {
     const end = extent.offset + extent.bytes;
-    const cut: TableExtent[] = [];
     let border = extent.offset + FOUR_GIB - Number(extent.iova & 0xffff_ffffn);
-    for (let at = extent.offset; at < end; at = border, border += FOUR_GIB)
-      cut.push({ ...clip(extent, at, border), end });
-    return cut;
-  });
+    for (let at = extent.offset; at < end; at = border, border += FOUR_GIB) {
+      const { offset, iova, bytes } = clip(extent, at, border);
+      all.push({ offset, iova, bytes, end });
+    }
+  }
+  return all;
 }
 
 /** The largest power of two that divides where the extents start and end; larger if the slots would be too many. */

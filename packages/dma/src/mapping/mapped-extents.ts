@@ -1,9 +1,10 @@
-import { bigIntOf, clip, RangeList, type Extent, type IovaRange } from "@vfio/ioctl-native";
+import { bigIntOf, bytesOf, RangeList, without, type Extent, type IovaRange } from "@vfio/ioctl-native";
 import type { Part } from "./plan-extents.js";
 
 /** An extent by its place in the memory. */
 interface Placed extends IovaRange {
-  readonly extent: Extent;
+  /** How far the device's address lies above the place. */
+  readonly distance: bigint;
 }
 
 /**
@@ -28,7 +29,7 @@ export class MappedExtents {
 
   /** All of them. */
   get list(): readonly Extent[] {
-    return (this.#list ??= this.#sorted().all.map(({ extent }) => extent));
+    return (this.#list ??= this.#sorted().all.map(extentOf));
   }
 
   /** Those that have something of a part of the memory. */
@@ -39,14 +40,20 @@ export class MappedExtents {
     if (!(start <= end)) return [];
     return this.#sorted()
       .overlapping(placeOf({ offset: start, bytes: end - start }))
-      .map(({ extent }) => extent);
+      .map(extentOf);
   }
 
   /** Takes a part out, of which all lies in one extent. */
   takeOut(part: Part): void {
     const order = this.#sorted();
-    for (const placed of order.overlapping(placeOf(part)))
-      order.replace(placed, outside(placed.extent, part).map(place));
+    const place = placeOf(part);
+    for (const placed of order.overlapping(place)) {
+      const { distance } = placed;
+      order.replace(
+        placed,
+        without(placed, place).map(({ start, end }) => ({ start, end, distance })),
+      );
+    }
     this.#bytes -= part.bytes;
     this.#list = undefined;
   }
@@ -54,21 +61,19 @@ export class MappedExtents {
   #sorted(): RangeList<Placed> {
     if (this.#order !== undefined) return this.#order;
     const order = new RangeList<Placed>();
-    for (const extent of this.#list ?? []) order.add(place(extent));
+    for (const extent of this.#list ?? []) {
+      const { start, end } = placeOf(extent);
+      order.add({ start, end, distance: extent.iova - start });
+    }
     return (this.#order = order);
   }
-}
-
-function place(extent: Extent): Placed {
-  return { ...placeOf(extent), extent };
 }
 
 function placeOf({ offset, bytes }: Part): IovaRange {
   return { start: bigIntOf(offset), end: bigIntOf(offset + bytes) - 1n };
 }
 
-function outside(extent: Extent, { offset, bytes }: Part): Extent[] {
-  const end = extent.offset + extent.bytes;
-  const sides = [clip(extent, extent.offset, offset), clip(extent, offset + bytes, end)];
-  return sides.filter((side) => side.bytes > 0);
+function extentOf(placed: Placed): Extent {
+  const { start, distance } = placed;
+  return { offset: Number(start), iova: start + distance, bytes: Number(bytesOf(placed)) };
 }
