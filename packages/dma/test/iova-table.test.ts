@@ -39,6 +39,19 @@ describe("given memory that is mapped in two segments", () => {
   });
 });
 
+describe("given addresses so high that doubles do not tell them apart", () => {
+  it("each leads back to its own offset, also across 4 GiB", () => {
+    const first = (1n << 63n) + 0xffff_ff80n;
+    const table = new IovaTable(
+      [0, 1, 2, 3].map((index) => ({ offset: index * 64, iova: first + BigInt(index * 128), bytes: 64 })),
+    );
+
+    for (const offset of [0, 63, 64, 127, 128, 191, 192, 255])
+      expect([offset, table.offsetOf(table.iovaOf(offset))]).toEqual([offset, offset]);
+    expect(errorOf(() => table.offsetOf(first + 64n))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+  });
+});
+
 describe("given memory of more than 4 GiB", () => {
   const table = new IovaTable([
     { offset: 0, iova: 0x10_0000_0000n, bytes: 5 * GIB },

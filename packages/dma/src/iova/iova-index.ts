@@ -39,7 +39,12 @@ export class IovaIndex {
   #lastUpTo(low: number, high: number): number {
     const count = this.#iova.length;
     let next = firstFrom(this.#iova, count, high * 2 ** 32 + low);
-    while (next < count && this.#high[next] === high && (this.#low[next] ?? 0) <= low) next++;
+    while (next < count && this.#isUpTo(next, low, high)) next++;
     return next - 1;
+  }
+
+  #isUpTo(at: number, low: number, high: number): boolean {
+    const upper = this.#high[at] ?? 0;
+    return upper < high || (upper === high && (this.#low[at] ?? 0) <= low);
   }
 }
