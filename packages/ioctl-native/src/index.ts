@@ -26,6 +26,7 @@ export {
   checkFunction,
   checkHasFd,
   checkOptions,
+  isAbortSignal,
   shownValue,
 } from "./errors/argument-error.js";
 export {
@@ -102,7 +103,7 @@ export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
-export { decodeIommuInfo, readIommuInfo, type IommuInfo } from "./vfio/iommu-info.js";
+export * from "./vfio/index.js";
 /** The numbers of `<linux/vfio.h>`. */
 export * as vfioConstants from "./vfio/constants.js";
 /** The ioctls of `<linux/vfio.h>`. */

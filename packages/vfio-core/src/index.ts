@@ -15,7 +15,7 @@ export {
 } from "./machine/topology.js";
 export { culpritsOf } from "./group/viability.js";
 export { bindDriver, bindDriverAsync, DriverBinding } from "./binding/bind.js";
-export { Container, type ContainerOptions, type IommuType } from "./group/container.js";
+export { Container, type ContainerOptions } from "./group/container.js";
 export { Group } from "./group/group.js";
-export type { GroupStatus } from "./group/group-status.js";
-export { Device, type DeviceInfo, type OpenDeviceOptions } from "./device/device.js";
+export { Device, type OpenDeviceOptions } from "./device/device.js";
+export type { DeviceInfo, GroupStatus, IommuType } from "@vfio/ioctl-native";

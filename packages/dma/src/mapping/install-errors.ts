@@ -2,17 +2,17 @@ import {
   formatRange,
   messageOf,
   rangeOf,
+  shownValue,
   VfioAggregateError,
   VfioError,
   type Extent,
 } from "@vfio/ioctl-native";
-import { shown } from "../arguments.js";
 
 /** The kernel took back less than was mapped: nothing of it is mapped now, but something was unmapped too early. */
 export function incompleteError(extent: Extent, unmapped: number): VfioError {
   return new VfioError(
     "ERR_VFIO_UNMAP_INCOMPLETE",
-    `the kernel unmapped ${shown(unmapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
+    `the kernel unmapped ${shownValue(unmapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
       hint:
         "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
@@ -42,7 +42,7 @@ export function rollbackError(what: string, failures: readonly unknown[]): VfioE
 export function answerError(extent: Extent, mapped: unknown): VfioError {
   return new VfioError(
     "ERR_VFIO_IOMMU_ANSWER",
-    `the IOMMU says that it mapped ${shown(mapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
+    `the IOMMU says that it mapped ${shownValue(mapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
       hint: "mapPieces() returns how many bytes it mapped: one piece at least, and no more than it was asked for",
     },

@@ -33,14 +33,8 @@ export class MappedExtents {
   }
 
   /** Those that have something of a part of the memory. */
-  touching({ offset, bytes }: Part): Extent[] {
-    const start = Math.max(Math.floor(offset), 0);
-    const end = Math.min(Math.ceil(offset + bytes), Number.MAX_SAFE_INTEGER);
-    // Written so that NaN fails it too.
-    if (!(start <= end)) return [];
-    return this.#sorted()
-      .overlapping(placeOf({ offset: start, bytes: end - start }))
-      .map(extentOf);
+  touching(part: Part): Extent[] {
+    return this.#sorted().overlapping(placeOf(part)).map(extentOf);
   }
 
   /** Takes a part out, of which all lies in one extent. */

@@ -1,4 +1,4 @@
-import { checkHasFd } from "../errors/argument-error.js";
+import { checkHasFd, checkText } from "../errors/argument-error.js";
 import { check, errnoOf, VfioSystemError } from "../errors/errors.js";
 import { Fd, type HasFd, fdState } from "../files/fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "../kernel/kernel.js";
@@ -29,6 +29,7 @@ export class SeqpacketSocket implements HasFd, Disposable {
    * @throws VfioSystemError ENOENT (no such file), ECONNREFUSED (nobody listens: stale), EACCES, EAGAIN (its queue is full).
    */
   static connect(path: string, hint?: HintOfErrno): SeqpacketSocket {
+    checkText("the path of a socket", path);
     const purpose = { path, what: `cannot connect to ${path}`, name: `connection to ${path}`, hint } as const;
     const connect = (fd: number): number => kernel().socketConnect(fd, path);
     return new SeqpacketSocket(socketAfter({ kind: "seqpacket", ...purpose }, "connect", connect));
@@ -122,6 +123,7 @@ export class SeqpacketListener implements HasFd, Disposable {
    * `bind` EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder); of `socket` EMFILE.
    */
   static listen(path: string, backlog: number, hint?: HintOfErrno): SeqpacketListener {
+    checkText("the path of a socket", path);
     checkCount("backlog", backlog, 2 ** 31 - 1);
     const what = `cannot listen on ${path}`;
     const socket = boundSocket({ kind: "seqpacket", path, what, name: `socket ${path}`, hint });

@@ -13,8 +13,9 @@ export function groupsOpenIn(pid: number | undefined): number[] | undefined {
   const names = kernel().list(folder);
   if (typeof names === "number") return undefined;
   const numbers = names.flatMap((name) => {
-    const target = kernel().readLink(`${folder}/${name}`);
-    const number = typeof target === "string" ? GROUP_NODE.exec(target)?.[1] : undefined;
+    // An errno looks like no node.
+    const target = String(kernel().readLink(`${folder}/${name}`));
+    const number = GROUP_NODE.exec(target)?.[1];
     return number === undefined ? [] : [Number(number)];
   });
   return [...new Set(numbers)].sort((a, b) => a - b);

@@ -277,14 +277,14 @@ export class FdServer implements AsyncDisposable, Disposable {
 
 /** The path of the socket, of options that are what they must be. */
 function checkedPath(options: FdServerOptions): string {
-  checkObject(options, "FdServer.listen() takes its options as an object");
+  checkObject(options, "the options of FdServer.listen()");
   const { timeoutMs, maxClients, groups, memories, devices, leases, allow, onEvent, groupExists } = options;
   if (timeoutMs !== undefined) checkTimeout(timeoutMs);
   if (maxClients !== undefined) checkMaxClients(maxClients);
   checkList(groups, "groups");
   if (memories !== undefined) checkList(memories, "memories");
   if (devices !== undefined) checkList(devices, "devices");
-  if (leases !== undefined && leases !== false) checkObject(leases, "leases must be an object or false");
+  if (leases !== undefined && leases !== false) checkObject(leases, "leases", "an object or false");
   checkFunctions({ allow, onEvent, groupExists });
   return socketPath(options);
 }

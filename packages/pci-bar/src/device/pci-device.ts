@@ -9,6 +9,7 @@ import {
   vfioConstants,
   VfioRangeError,
   type HasFd,
+  type HotResetDevice,
   printAs,
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
@@ -17,7 +18,7 @@ import { isCommandSet, setCommand } from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
 import { checkNobodyListens, DeviceNotice, type NoticeKind } from "./device-notice.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
-import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
+import { planHotReset, readHotResetDevices } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "../interrupts/interrupt-vector.js";
 import { checkNoneInUse, Interrupts, type InterruptOptions } from "../interrupts/interrupts.js";
 import type { OpenRegion } from "../regions/open-region.js";

@@ -1,17 +1,16 @@
 import {
-  check,
   checkFunction,
   checkHasFd,
   checkOptions,
   checkWaitLimits,
   contextOr,
   errnoOf,
-  Fd,
+  type Fd,
   hasErrno,
-  kernel,
   openFile,
   runAll,
   VfioError,
+  type GroupStatus,
   type HasFd,
   type WaitLimits,
   printAs,
@@ -19,7 +18,8 @@ import {
 } from "@vfio/ioctl-native";
 import { normalizeBdf } from "../machine/bdf.js";
 import { Device, type OpenDeviceOptions } from "../device/device.js";
-import { readGroupStatus, type GroupStatus } from "./group-status.js";
+import { duplicate } from "./duplicate.js";
+import { readGroupStatus } from "./group-status.js";
 import { holdersOf } from "../machine/holders.js";
 import {
   checkGroupNumber,
@@ -94,12 +94,7 @@ export class Group implements HasFd, Disposable, AsyncDisposable {
   static from(source: HasFd & { readonly number: number }): Group {
     checkHasFd("the group", "an object with a group's fd and number", source);
     checkGroupNumber(source.number);
-    const name = `IOMMU group ${source.number}`;
-    const fd = check(kernel().dup(source.fd), () => ({
-      syscall: "fcntl",
-      what: `cannot duplicate the fd of ${name}`,
-    }));
-    return new Group(new Fd(fd, name), source.number);
+    return new Group(duplicate(source, `IOMMU group ${source.number}`), source.number);
   }
 
   /** The group's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
