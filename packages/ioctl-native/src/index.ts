@@ -120,6 +120,7 @@ export {
 export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
+export * from "./contracts/index.js";
 export * from "./vfio/index.js";
 /** The numbers of `<linux/vfio.h>`. */
 export * as vfioConstants from "./vfio/constants.js";
