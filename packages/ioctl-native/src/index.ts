@@ -93,7 +93,8 @@ export {
 export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
 export { systemPageBytes } from "./memory/system-page.js";
 export { EventFd } from "./events/eventfd.js";
-export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
+export { Deadline } from "./events/deadline.js";
+export { readableOrOver, waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
 export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./events/wait-limits.js";
 export { DatagramSocket } from "./sockets/datagram.js";
 export type { HintOfErrno } from "./sockets/local-socket.js";

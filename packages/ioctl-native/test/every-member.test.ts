@@ -32,7 +32,7 @@ const TOOLS = [
   ...["addSuppressed", "closings", "orUndo", "runAll", "undo"],
   ...["driverOf", "fileOf", "filesOpenIn", "holdersBy", "holdersOf", "processName"],
   ...["groupExistsInSysfs", "groupNodes", "groupOfLink", "isContainerLink", "isVfioDriver"],
-  ...["cgroupLimits", "checkArray", "limitWait", "useKernel"],
+  ...["cgroupLimits", "checkArray", "limitWait", "Deadline", "readableOrOver", "useKernel"],
 ];
 
 const struct = new native.Struct("question", 8, { argsz: [0, "u32"], bits: [4, "s32"] });

@@ -1,15 +1,16 @@
 import {
+  closings,
+  Deadline,
   errnoOf,
   Fd,
   hasErrno,
+  readableOrOver,
   runAll,
   SeqpacketSocket,
   undo,
   VfioError,
-  watchFd,
   type ReceivedPacket,
 } from "@vfio/ioctl-native";
-import { Deadline } from "./deadline.js";
 import type { IncomingPacket } from "../primary/exchange-types.js";
 import { encodeInt, INT_BYTES } from "../wire/protocol.js";
 import { fdHint } from "../socket/system-hints.js";
@@ -104,22 +105,8 @@ export class Conversation {
       const packet = this.#takeSoon(maxBytes);
       if (packet !== undefined) return this.#adopt(packet);
       this.#deadline.check();
-      await this.#waitForPacket();
+      await readableOrOver(this.#socket, this.#deadline);
     }
-  }
-
-  // After a busy spell of this process, the time can be up with the reply already there: so whatever ends the wait,
-  // the caller looks once more.
-  #waitForPacket(): Promise<void> {
-    return new Promise((resolve) => {
-      const watcher = watchFd(this.#socket, () => finish());
-      const forget = this.#deadline.onOver(() => finish());
-      const finish = (): void => {
-        watcher.stop();
-        forget();
-        resolve();
-      };
-    });
   }
 
   /** Takes fds out of this conversation's care. */
@@ -171,33 +158,21 @@ export class Conversation {
 
   #close(): void {
     if (!this.#isKept) this.#socket.close();
-    if (this.#received.size > 0) runAll([...this.#received].map((file) => () => file.close()));
+    if (this.#received.size > 0) runAll(closings(this.#received));
   }
 }
 
 async function connect(path: string, deadline: Deadline): Promise<SeqpacketSocket> {
+  deadline.check();
   for (;;) {
-    deadline.check();
     try {
       return SeqpacketSocket.connect(path, hintFor);
     } catch (error) {
       if (!hasErrno(error, "EAGAIN")) throw error;
-      await pause(deadline);
+      // Until the primary may have taken somebody from its queue.
+      await deadline.pause(RETRY_MS);
     }
   }
-}
-
-/** Until the primary may have taken somebody from its queue, or the deadline. */
-function pause(deadline: Deadline): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => finish(), RETRY_MS);
-    const forget = deadline.onOver(() => finish());
-    const finish = (): void => {
-      clearTimeout(timer);
-      forget();
-      resolve();
-    };
-  });
 }
 
 function hintFor(errno: number): string | undefined {
