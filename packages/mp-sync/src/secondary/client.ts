@@ -1,6 +1,6 @@
 import { closedError, closings, Fd, fdState, printAs, runAll, undo, type Deadline } from "@vfio/ioctl-native";
 import { checkFunctions, checkRequest, checkSignal } from "../argument-checks.js";
-import type { Inquiry } from "./conversation.js";
+import type { Inquiry } from "./request-connection.js";
 import { checkTimeout } from "../socket/limits.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
 import { DmaLease, type DmaRequest } from "./dma-lease.js";
@@ -11,7 +11,7 @@ import {
   requestMemory,
   type PrimaryHello,
   type SharedMemory,
-} from "./own-requests.js";
+} from "./extension-requests.js";
 import { checkGroupNumber } from "../wire/protocol.js";
 import { requestContainer, requestGroup } from "./requests.js";
 import { socketPath, type SocketPathOptions } from "../socket/socket-path.js";

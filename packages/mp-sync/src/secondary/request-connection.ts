@@ -26,7 +26,7 @@ export interface Inquiry {
   readonly path: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Where the conversation is noted while it lasts, for somebody who may have to end it. */
+  /** Where the request is noted while it lasts, for somebody who may have to end it. */
   readonly underWay?: Set<Deadline> | undefined;
 }
 
@@ -37,9 +37,9 @@ export interface PacketWithFiles extends IncomingPacket {
 
 /**
  * The secondary's side of one connection, which serves one request. Every fd that came and was not taken
- * with {@link Conversation.keep} is closed at the end.
+ * with {@link RequestConnection.keep} is closed at the end.
  */
-export class Conversation {
+export class RequestConnection {
   readonly #socket: SeqpacketSocket;
   readonly #path: string;
   readonly #what: string;
@@ -63,19 +63,19 @@ export class Conversation {
   static async hold<T>(
     inquiry: Inquiry,
     what: string,
-    talk: (conversation: Conversation) => Promise<T>,
+    talk: (connection: RequestConnection) => Promise<T>,
   ): Promise<T> {
     const deadline = new Deadline(inquiry.timeoutMs, () => timeoutError(inquiry, what), inquiry.signal);
     inquiry.underWay?.add(deadline);
     try {
       const socket = await connect(inquiry.path, deadline);
-      const conversation = new Conversation(socket, inquiry.path, what, deadline);
+      const connection = new RequestConnection(socket, inquiry.path, what, deadline);
       try {
-        const result = await talk(conversation);
-        conversation.#close();
+        const result = await talk(connection);
+        connection.#close();
         return result;
       } catch (error) {
-        return undo(error, [() => conversation.#close()]);
+        return undo(error, [() => connection.#close()]);
       }
     } finally {
       inquiry.underWay?.delete(deadline);
@@ -109,12 +109,12 @@ export class Conversation {
     }
   }
 
-  /** Takes fds out of this conversation's care. */
+  /** Takes fds out of this object's care. */
   keep(...files: readonly Fd[]): void {
     for (const file of files) this.#received.delete(file);
   }
 
-  /** Takes the connection itself out of this conversation's care, unless its new owner fails to be made. */
+  /** Gives the socket itself to somebody, who closes it from then on; unless that one fails to be made. */
   handOver<T>(makeOwner: (socket: SeqpacketSocket) => T): T {
     const owner = makeOwner(this.#socket);
     this.#isKept = true;
