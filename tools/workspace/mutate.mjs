@@ -4,7 +4,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { bootstrap, root } from "./bootstrap.mjs";
+import { bootstrap, root } from "../set-up/bootstrap.mjs";
 
 const PACKAGES = ["dma", "pci-bar", "mp-sync", "vfio-core", "ioctl-native"];
 const GOAL = 0.9;
@@ -18,7 +18,7 @@ changes are made in a copy; nothing in this folder changes.
   --package <name>    ${PACKAGES.join(", ")}; repeatable. Default: all
   --count <n>         how many changes in all, the same number in each package. Default: 100
   --seed <n>          which ones: the same seed chooses the same changes of the same sources. Default: 1
-  --at <file[:line]>  all changes at this place instead; repeatable. For example packages/dma/src/memory/runs.ts:20
+  --at <file[:line]>  all changes at this place instead; repeatable. For example packages/dma/src/memory/hugepages.ts:20
   --json              the outcome as JSON on standard output, instead of a table
   --help              this text
 
@@ -74,7 +74,7 @@ function readOptions() {
 
 /** Imported only here: before the set-up there are no packages. */
 async function mutate(options) {
-  const { ChangedCopy } = await import("./src/mutation-run.js");
+  const { ChangedCopy } = await import("./src/mutate/mutation-run.js");
   const { signal } = controller;
   const chosen = await choose(options);
   const rows = [];
@@ -100,8 +100,8 @@ async function mutate(options) {
 
 /** The changes to try, for each package. */
 async function choose({ package: packages, count, seed, at }) {
-  const { placesIn, isAt } = await import("./src/mutation-run.js");
-  const { sample } = await import("./src/sample.js");
+  const { placesIn, isAt } = await import("./src/mutate/mutation-run.js");
+  const { sample } = await import("./src/mutate/sample.js");
   const chosen = packages.map((name, index) => {
     const places = placesIn(path.join(root, "packages", name));
     const share = Math.floor(count / packages.length) + (index < count % packages.length ? 1 : 0);

@@ -71,7 +71,8 @@ export {
   type ValueOfArgument,
 } from "./kernel/ioctl.js";
 export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./structs/struct.js";
-export { Mapping, type MapOptions } from "./memory/mapping.js";
+export { Mapping } from "./memory/mapping.js";
+export type { MapOptions } from "./memory/map-options.js";
 export {
   bulkArgumentError,
   BulkRegisters,
@@ -91,6 +92,7 @@ export {
   type SizeGuarantee,
 } from "./memory/memory-file.js";
 export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
+export * from "./intervals/index.js";
 export { systemPageBytes } from "./memory/system-page.js";
 export { EventFd } from "./events/eventfd.js";
 export { Deadline } from "./events/deadline.js";

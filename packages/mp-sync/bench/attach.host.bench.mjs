@@ -5,7 +5,7 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { comparePairs, runC } from "../../../tools/workspace/src/pairs.js";
+import { comparePairs, runC } from "@vfio/test-support/benchmark";
 import { pathOf, primaryInC } from "./peers.mjs";
 
 const GROUP = "7";

@@ -1,5 +1,5 @@
 /** Our primary under C secondaries, against a C primary of 2014. Any fd serves, so this runs on the host. */
-import { comparePairs, measure, runC } from "../../../tools/workspace/src/pairs.js";
+import { comparePairs, measure, runC } from "@vfio/test-support/benchmark";
 import { ourPrimary, primaryInC } from "./peers.mjs";
 
 const EXCHANGES = 20_000;

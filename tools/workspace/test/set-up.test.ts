@@ -14,9 +14,10 @@ import os from "node:os";
 import path from "node:path";
 import { NOBODY, runAsNobody } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isBuilt, noteBuilt } from "../src/writable.js";
+import { isBuilt, noteBuilt } from "@vfio/set-up/writable.js";
 
 const workspace = path.resolve(import.meta.dirname, "..");
+const setUp = path.resolve(workspace, "../set-up/src");
 const COMMANDS = ["start.mjs", "lab.mjs", "test.mjs", "mutate.mjs", "bench.mjs", "../release/rehearse.mjs"];
 
 let folder: string;
@@ -43,7 +44,7 @@ describe("given a Node.js that is too old", () => {
   });
 
   it("the module that looks at it has nothing that Node.js 14 cannot read", () => {
-    const source = readFileSync(path.join(workspace, "check-node.mjs"), "utf8");
+    const source = readFileSync(path.join(setUp, "../check-node.mjs"), "utf8");
 
     expect(source).not.toMatch(/import\.meta|\?\?=|\bawait\b|\busing\b|#\w+|^import /m);
   });
@@ -111,7 +112,7 @@ describe("given a clone", () => {
   });
 
   it("of another user's, the first folder that cannot be written to is named, with the reason", () => {
-    cpSync(path.join(workspace, "src/writable.js"), path.join(folder, "writable.mjs"));
+    cpSync(path.join(setUp, "writable.js"), path.join(folder, "writable.mjs"));
     spawnSync("chmod", ["-R", "go+rX", folder]);
     const program = `import { notWritable } from "${folder}/writable.mjs"; console.log(JSON.stringify(notWritable("${folder}")))`;
     const { stdout } = runAsNobody(`'${process.execPath}' --input-type=module -e '${program}'`);
@@ -122,7 +123,7 @@ describe("given a clone", () => {
 });
 
 describe("given a command whose program runs", () => {
-  const RUN = path.join(workspace, "src/run-program.js");
+  const RUN = path.join(setUp, "run-program.js");
 
   /** A command that runs a shell script in the way of set-up, and says how that ended. */
   function command(script: string) {

@@ -60,7 +60,7 @@ function checkIsNumber(pageBytes: unknown): void {
 }
 
 /** The numbers of the machine's NUMA nodes. */
-export function numaNodes(): number[] {
+function numaNodes(): number[] {
   return listFolder(NODES)
     .map((name) => /^node(\d+)$/.exec(name)?.[1])
     .filter((number) => number !== undefined)

@@ -1,6 +1,5 @@
 import { inspect } from "node:util";
 import { VfioRangeError } from "./errors.js";
-import type { HasFd } from "../files/fd.js";
 
 /**
  * The error of an argument of the wrong type, or that is none of what is expected.
@@ -38,9 +37,9 @@ export function checkHasFd(what: string, expected: string, value: unknown): void
  * The descriptor of what must have one.
  * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else; what a closed object's `fd` throws.
  */
-export function fdOf(file: HasFd): number {
+export function fdOf(file: { readonly fd: number }): number {
   // JavaScript callers may pass anything.
-  const fd: unknown = (file as HasFd | null | undefined)?.fd;
+  const fd: unknown = (file as { readonly fd?: unknown } | null | undefined)?.fd;
   if (typeof fd === "number") return fd;
   throw argumentError("the file", "an object with an open file descriptor as its fd", file);
 }

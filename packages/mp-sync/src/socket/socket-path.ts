@@ -6,7 +6,7 @@ import { checkObject } from "../argument-checks.js";
 export const DEFAULT_PREFIX = "vfio";
 
 /** `sockaddr_un.sun_path` has room for this many bytes before its NUL. */
-export const MAX_PATH_BYTES = 107;
+const MAX_PATH_BYTES = 107;
 
 /** Where primary and secondary meet. */
 export interface SocketPathOptions {

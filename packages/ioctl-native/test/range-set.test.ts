@@ -1,0 +1,110 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { rangeOf, RangeSet } from "../src/index.js";
+
+const SPACE = 64;
+
+/** The slowest possible allocator: one flag for each unit of space. */
+class NaiveModel {
+  readonly free = new Array<boolean>(SPACE).fill(false);
+
+  allocate(bytes: number, alignment: number): number | undefined {
+    for (let start = 0; start + bytes <= SPACE; start += alignment) {
+      if (this.free.slice(start, start + bytes).every(Boolean)) {
+        this.free.fill(false, start, start + bytes);
+        return start;
+      }
+    }
+    return undefined;
+  }
+}
+
+type Step =
+  | { readonly kind: "allocate"; readonly bytes: number; readonly alignment: number }
+  | { readonly kind: "release"; readonly which: number }
+  | { readonly kind: "join" | "cut"; readonly start: number; readonly bytes: number };
+
+const range = { start: fc.nat(SPACE - 1), bytes: fc.integer({ min: 1, max: 16 }) };
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      kind: fc.constant("allocate" as const),
+      bytes: fc.integer({ min: 1, max: 12 }),
+      alignment: fc.constantFrom(1, 2, 4, 8),
+    }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant("release" as const), which: fc.nat(20) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("join" as const, "cut" as const), ...range }) },
+);
+
+describe("given thousands of random operations", () => {
+  it("the set does what a naive model does: lowest place first, no overlap, neighbours joined, nothing lost", () => {
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
+        const set = new RangeSet();
+        const model = new NaiveModel();
+        const taken: [number, number][] = [];
+        set.join({ start: 0n, end: BigInt(SPACE - 1) });
+        model.free.fill(true);
+
+        for (const each of steps) {
+          if (each.kind === "allocate") {
+            const start = set.take(BigInt(each.bytes), BigInt(each.alignment))?.start;
+            expect(start).toBe(asBigint(model.allocate(each.bytes, each.alignment)));
+            if (start !== undefined) taken.push([Number(start), each.bytes]);
+          } else if (each.kind === "release") {
+            const [start, bytes] = taken.splice(each.which, 1)[0] ?? [0, 0];
+            if (bytes > 0) set.join(rangeOf({ iova: BigInt(start), bytes }));
+            model.free.fill(true, start, start + bytes);
+          } else {
+            const bytes = Math.min(each.bytes, SPACE - each.start);
+            const range = rangeOf({ iova: BigInt(each.start), bytes });
+            if (each.kind === "join") set.join(range);
+            else set.cut(range);
+            model.free.fill(each.kind === "join", each.start, each.start + bytes);
+          }
+          expect(flagsOf(set)).toEqual(model.free);
+          expectJoined(set);
+        }
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it("when everything is given back, the space is one piece again", () => {
+    const request = fc.record({
+      bytes: fc.integer({ min: 1, max: 1 << 30 }),
+      alignment: fc.constantFrom(1, 4096, 1 << 21),
+    });
+    fc.assert(
+      fc.property(fc.array(request, { maxLength: 80 }), (requests) => {
+        const set = new RangeSet();
+        set.join({ start: 0x1000n, end: 0xfffn + (1n << 48n) });
+        const taken = requests.flatMap(({ bytes, alignment }) => {
+          return set.take(BigInt(bytes), BigInt(alignment)) ?? [];
+        });
+
+        for (const range of taken.reverse()) set.join(range);
+
+        expect(set.all).toEqual([{ start: 0x1000n, end: 0xfffn + (1n << 48n) }]);
+      }),
+    );
+  });
+});
+
+function asBigint(value: number | undefined): bigint | undefined {
+  return value === undefined ? undefined : BigInt(value);
+}
+
+function flagsOf(set: RangeSet): boolean[] {
+  const flags = new Array<boolean>(SPACE).fill(false);
+  for (const { start, end } of set.all) flags.fill(true, Number(start), Number(end + 1n));
+  return flags;
+}
+
+function expectJoined({ all }: RangeSet): void {
+  all.slice(1).forEach(({ start }, index) => {
+    expect(start).toBeGreaterThan(all[index]!.end + 1n);
+  });
+}
