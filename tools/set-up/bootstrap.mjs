@@ -4,7 +4,7 @@
  * What it says goes to standard error, so that standard output belongs to the command alone.
  */
 import "./check-node.mjs";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { COMPILER } from "./src/debian-packages.js";
@@ -18,6 +18,19 @@ export const root = path.resolve(import.meta.dirname, "../..");
 
 /** A first use of the folder for temporary files. */
 const SOME_BYTES = 64 << 10;
+
+const FULL = { what: "is full", remedy: "Free some space there" };
+const FORBIDDEN = { what: "cannot be written to by this user" };
+/** What each errno says of the folder for temporary files, and what follows from that. */
+const PROBLEMS = {
+  ENOSPC: FULL,
+  EDQUOT: FULL,
+  ENOENT: { what: "is not there", remedy: "Make it" },
+  ENOTDIR: { what: "is no folder" },
+  EACCES: FORBIDDEN,
+  EPERM: FORBIDDEN,
+  EROFS: { what: "is on a read-only file system" },
+};
 
 /** The exit code of a set-up that failed; the lab's own failures have another. */
 let failureCode = 1;
@@ -108,9 +121,11 @@ function checkTemporaryFolder() {
       rmSync(attempt, { recursive: true });
     }
   } catch ({ code }) {
-    const full = code === "ENOSPC" || code === "EDQUOT";
-    const what = full ? "is full. Free some space there" : "cannot be written to. Make it";
-    stop(`${folder}, the folder for temporary files, ${what}, or set TMPDIR to another one (${code}).`);
+    // Below /proc it says ENOENT of folders that are there.
+    const isKnown = code !== "ENOENT" || !existsSync(folder);
+    const { what, remedy } = (isKnown && PROBLEMS[code]) || { what: "cannot be written to" };
+    const remedies = remedy === undefined ? "Set" : `${remedy}, or set`;
+    stop(`${folder}, the folder for temporary files, ${what}. ${remedies} TMPDIR to another one (${code}).`);
   }
 }
 

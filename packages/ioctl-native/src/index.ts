@@ -26,6 +26,7 @@ export {
   checkFunction,
   checkHasFd,
   checkOptions,
+  isAbortSignal,
   shownValue,
 } from "./errors/argument-error.js";
 export {
@@ -55,7 +56,7 @@ export {
 } from "./files/fd.js";
 export { printAs } from "./errors/printed.js";
 export { Holds } from "./lifecycle/holds.js";
-export { addSuppressed, runAll, undo } from "./lifecycle/run-all.js";
+export { addSuppressed, closings, orUndo, runAll, undo } from "./lifecycle/run-all.js";
 export { type PositionedFile, readAt, readStrided, writeAt } from "./files/file-io.js";
 export {
   defineIoctl,
@@ -100,9 +101,25 @@ export type { HintOfErrno } from "./sockets/local-socket.js";
 export { lockHolder } from "./files/file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
+export { normalizeBdf } from "./machine/bdf.js";
+export { fileOf, filesOpenIn, holdersBy, holdersOf, processName, type Holders } from "./machine/holders.js";
+export {
+  checkGroupNumber,
+  describePciDevice,
+  devicesOfGroup,
+  driverOf,
+  groupExistsInSysfs,
+  iommuGroupExists,
+  iommuGroupOf,
+  isVfioDriver,
+  listPciDevices,
+  PCI_DEVICES,
+  type PciDeviceInfo,
+} from "./machine/topology.js";
+export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
-export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./vfio/iommu-info.js";
+export * from "./vfio/index.js";
 /** The numbers of `<linux/vfio.h>`. */
 export * as vfioConstants from "./vfio/constants.js";
 /** The ioctls of `<linux/vfio.h>`. */

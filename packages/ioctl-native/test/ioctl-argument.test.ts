@@ -88,7 +88,7 @@ describe("what is wrong with an argument is said before the kernel sees it", () 
     ["a struct too small", VFIO_GROUP_GET_STATUS, new Uint8Array(7), /vfio_group_status .* at least 8 bytes/],
     ["argsz beyond the buffer", VFIO_GROUP_GET_STATUS, status.encode({ argsz: 9 }), /argsz 9, outside 8 to/],
     ["argsz below the struct", VFIO_GROUP_GET_STATUS, status.encode({ argsz: 7 }), /argsz 7, outside 8 to/],
-    ["argsz forgotten", VFIO_GROUP_GET_STATUS, status.encode(), /argsz 0/],
+    ["argsz forgotten", VFIO_GROUP_GET_STATUS, new Uint8Array(8), /argsz 0/],
     ["argsz that another thread may change", VFIO_GROUP_GET_STATUS, shared, /SharedArrayBuffer/],
     ["a detached buffer", VFIO_GROUP_GET_STATUS, detached, /at least 8 bytes/],
     ["a number for a struct", VFIO_GROUP_GET_STATUS, 8, /as a Uint8Array/],

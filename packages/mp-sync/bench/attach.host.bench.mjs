@@ -20,7 +20,7 @@ const ourAttach = [path.join(import.meta.dirname, "attach.mjs"), socket, GROUP, 
 comparePairs({
   what: "our secondary joins a C primary: container + group",
   unit: "ns",
-  goal: 2,
+  goal: 1.25,
   ours: () => Number(execFileSync(process.execPath, ourAttach, { encoding: "utf8" })),
   c: () => runC(import.meta.dirname, "secondary", "attach", socket, GROUP, ROUNDS),
 });

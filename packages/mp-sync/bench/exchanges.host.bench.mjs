@@ -14,7 +14,7 @@ const secondary = (what, socket, ...more) =>
 comparePairs({
   what: `exchanges of our primary with ${THREADS} C secondaries at once, each`,
   unit: "ns",
-  goal: 2,
+  goal: 1.25,
   ours: () => secondary("load", ours),
   c: () => secondary("load", c),
 });

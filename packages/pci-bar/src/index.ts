@@ -65,7 +65,8 @@ export type {
 } from "./registers/register-declaration.js";
 export type { ConfigAccess } from "./config-space/config-access.js";
 export { ConfigSpace } from "./config-space/config-space.js";
-export { decodeRegionInfo, readRegionInfo, type MappableArea, type RegionInfo } from "./regions/region.js";
+export { readRegionInfo } from "./regions/region.js";
+export { decodeRegionInfo, type MappableArea, type RegionInfo } from "@vfio/ioctl-native";
 export {
   findMsixTable,
   listCapabilities,
@@ -85,7 +86,7 @@ export {
 } from "./interrupts/interrupt-vector.js";
 export type { PowerState } from "./device/power-state.js";
 export type { ResetAsyncOptions, ResetOptions } from "./device/reset.js";
-export type { HotResetDevice } from "./device/hot-reset.js";
+export type { HotResetDevice } from "@vfio/ioctl-native";
 export {
   chooseInterrupt,
   readInterruptInfo,

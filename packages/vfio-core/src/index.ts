@@ -4,18 +4,18 @@
  *
  * @packageDocumentation
  */
-export { normalizeBdf } from "./machine/bdf.js";
 export {
   describePciDevice,
   devicesOfGroup,
   iommuGroupExists,
   iommuGroupOf,
   listPciDevices,
+  normalizeBdf,
   type PciDeviceInfo,
-} from "./machine/topology.js";
+} from "@vfio/ioctl-native";
 export { culpritsOf } from "./group/viability.js";
 export { bindDriver, bindDriverAsync, DriverBinding } from "./binding/bind.js";
-export { Container, type ContainerOptions, type IommuType } from "./group/container.js";
+export { Container, type ContainerOptions } from "./group/container.js";
 export { Group } from "./group/group.js";
-export type { GroupStatus } from "./group/group-status.js";
-export { Device, type DeviceInfo, type OpenDeviceOptions } from "./device/device.js";
+export { Device, type OpenDeviceOptions } from "./device/device.js";
+export type { DeviceInfo, GroupStatus, IommuType } from "@vfio/ioctl-native";

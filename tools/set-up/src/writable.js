@@ -15,7 +15,7 @@ import path from "node:path";
 const NOTE = ".nx/built-sources";
 
 /**
- * The first of the clone's folders that set-up may not write to, and why: another user's, or on a read-only file system.
+ * The first of the clone's folders that set-up may not write to, and why: by its permissions, or on a read-only file system.
  * @param {string} root
  * @returns {{ folder: string, reason: string } | undefined}
  */
@@ -111,6 +111,6 @@ function whyNot(folder) {
     return undefined;
   } catch (error) {
     const { code } = /** @type {NodeJS.ErrnoException} */ (error);
-    return code === "EROFS" ? "it is on a read-only file system" : `it is another user's (${code})`;
+    return code === "EROFS" ? "it is on a read-only file system" : `this user may not write there (${code})`;
   }
 }

@@ -51,16 +51,24 @@ describe("given a Node.js that is too old", () => {
 });
 
 describe("given a folder for temporary files", () => {
-  it("that is not there, the command names it and the remedy, and nothing is begun", () => {
-    const { status, stderr } = node([path.join(workspace, "start.mjs")], {
-      TMPDIR: "/no/such",
-      VFIO_SET_UP: "",
-    });
+  const place = "the folder for temporary files,";
 
-    expect(status).toBe(1);
-    expect(stderr).toBe(
-      "/no/such, the folder for temporary files, cannot be written to. Make it, or set TMPDIR to another one (ENOENT).\n",
-    );
+  it.each([
+    ["is not there", "/no/such", "is not there. Make it, or set TMPDIR to another one (ENOENT)"],
+    ["is no folder", "/dev/null", "is no folder. Set TMPDIR to another one (ENOTDIR)"],
+    ["takes no files", "/proc", "cannot be written to. Set TMPDIR to another one (ENOENT)"],
+  ])("that %s, the command names it and the remedy, and nothing is begun", (_, TMPDIR, words) => {
+    const { status, stderr } = node([path.join(workspace, "start.mjs")], { TMPDIR, VFIO_SET_UP: "" });
+
+    expect([status, stderr]).toEqual([1, `${TMPDIR}, ${place} ${words}.\n`]);
+  });
+
+  it("that this user may not write to, it is not told to make it", () => {
+    const command = `TMPDIR='${workspace}' VFIO_SET_UP= '${process.execPath}' '${workspace}/start.mjs'`;
+    const { status, stderr } = runAsNobody(command);
+
+    const words = "cannot be written to by this user. Set TMPDIR to another one (EACCES)";
+    expect([status, stderr]).toEqual([1, `${workspace}, ${place} ${words}.\n`]);
   });
 });
 
@@ -110,7 +118,7 @@ describe("given a clone", () => {
     const { stdout } = runAsNobody(`'${process.execPath}' --input-type=module -e '${program}'`);
 
     expect(NOBODY).not.toBe(process.getuid?.());
-    expect(JSON.parse(stdout)).toEqual({ folder, reason: "it is another user's (EACCES)" });
+    expect(JSON.parse(stdout)).toEqual({ folder, reason: "this user may not write there (EACCES)" });
   });
 });
 

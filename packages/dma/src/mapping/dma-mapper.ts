@@ -233,7 +233,7 @@ export class DmaMapper implements Disposable {
     if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
     this.#checkStays(mapping);
     for (const each of [offset, bytes])
-      if (typeof each !== "number") throw argumentError(each, "a number of bytes");
+      if (!Number.isSafeInteger(each)) throw argumentError(each, "a whole number of bytes");
     const touched = mapping.stretchesTouching({ offset, bytes });
     const part = wholePieces(touched, mapping.plan, { offset, bytes });
     if (bytes === mapping.mappedBytes) return this.unmap(mapping);

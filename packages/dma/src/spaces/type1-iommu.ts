@@ -108,7 +108,6 @@ export class Type1Iommu implements Iommu {
     const size = bigIntOf(bytes);
     // A struct of its own: others may be under way.
     const argument = struct.encode({
-      argsz: struct.bytes,
       flags: FLAGS[access],
       vaddr: address,
       iova,
@@ -122,7 +121,7 @@ export class Type1Iommu implements Iommu {
   /** See {@link Iommu.unmapAsync}. */
   async unmapAsync(iova: bigint, bytes: number): Promise<number> {
     const struct = vfioStructs.vfio_iommu_type1_dma_unmap;
-    const argument = struct.encode({ argsz: struct.bytes, iova, size: bigIntOf(bytes) });
+    const argument = struct.encode({ iova, size: bigIntOf(bytes) });
     await ioctlAsync(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, argument, () => ({
       what: `cannot unmap IOVA ${formatRange(iova, bytes)}`,
     }));
@@ -167,6 +166,6 @@ const UNMAP = {
 
 function headerOf(flags: number): bigint {
   const struct = vfioStructs.vfio_iommu_type1_dma_map;
-  const bytes = struct.encode({ argsz: struct.bytes, flags });
+  const bytes = struct.encode({ flags });
   return new BigUint64Array(bytes.buffer, bytes.byteOffset, 1)[0] ?? 0n;
 }

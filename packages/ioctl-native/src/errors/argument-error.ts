@@ -5,6 +5,7 @@ import { VfioRangeError } from "./errors.js";
  * The error of an argument of the wrong type, or that is none of what is expected.
  * @param what the argument, as its caller calls it: "the driver of bindDriver()".
  * @param expected what it must be: "a driver's name".
+ * @param code of a package that has one of its own for this.
  * @example
  * ```ts
  * import { argumentError } from "@vfio/ioctl-native";
@@ -12,8 +13,13 @@ import { VfioRangeError } from "./errors.js";
  * console.log(argumentError("the group", "an open group", 7).message); // the group must be an open group, not 7
  * ```
  */
-export function argumentError(what: string, expected: string, value: unknown): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shownValue(value)}`);
+export function argumentError(
+  what: string,
+  expected: string,
+  value: unknown,
+  code = "ERR_VFIO_ARGUMENT",
+): VfioRangeError {
+  return new VfioRangeError(code, `${what} must be ${expected}, not ${shownValue(value)}`);
 }
 
 /** A value as messages show it, whatever it is: `7`, `'7'`, `7n`. No getter and no inspect function of it is called. */
@@ -56,6 +62,16 @@ export function checkText(what: string, value: unknown): void {
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no function. */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== "function") throw argumentError(what, "a function", value);
+}
+
+/** Whether a value is an AbortSignal, by its shape: one of another realm or of a polyfill is as good. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    isObject(value) &&
+    "aborted" in value &&
+    "addEventListener" in value &&
+    typeof value.addEventListener === "function"
+  );
 }
 
 function isObject(value: unknown): value is object {

@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { argumentError as wrongArgument, fdOf } from "../errors/argument-error.js";
+import { argumentError as wrongArgument, checkObject, fdOf } from "../errors/argument-error.js";
 import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
 import { kernel } from "./kernel.js";
@@ -50,7 +50,7 @@ export type IoctlContext = Omit<SystemCallContext, "syscall" | "ioctl">;
 /**
  * Performs a declared ioctl and returns its result (often 0, sometimes an fd).
  *
- * A struct must have at least its declared size, and its `argsz` field, which tells the kernel how far it may
+ * A struct must have at least its declared size, and its length field, which tells the kernel how far it may
  * write, must not exceed the buffer: otherwise the kernel would write over foreign memory.
  * @param context what could not be done if it fails; called only then, with `-errno`.
  * @throws VfioSystemError with `syscall: "ioctl"` and the ioctl's name; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
@@ -107,7 +107,7 @@ export async function ioctlAsync<A extends IoctlArgument>(
 /**
  * Performs a declared ioctl on each of the structs that lie one behind the other in a buffer, with one call for all:
  * between two ioctls the kernel is not left for longer than C would. It stops at the first that fails.
- * @param structs whole structs of the declared size; their `argsz`, if they have it, is that size.
+ * @param structs whole structs of the declared size; their length field, if they have one, is that size.
  * @param context what could not be done if the first one fails; called only then, with `-errno`.
  * @returns how many succeeded, at least 1. If they are fewer than there are structs, then the next one failed:
  * {@link ioctl} with that one tells why.
@@ -153,10 +153,12 @@ function checkIoctl(
  * @returns what the kernel returned, or `-errno`.
  */
 export function unsafeIoctl(file: HasFd, request: number, argument: number | Uint8Array): number {
+  checkObject("the file", file);
   return kernel().ioctl(file.fd, request, argument);
 }
 
-function checkRequest(request: Ioctl): void {
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what defineIoctl() did not make. */
+export function checkRequest(request: Ioctl): void {
   // JavaScript callers may pass anything.
   const { number, argument } = (request as Partial<Ioctl> | null | undefined) ?? {};
   if (typeof number === "number" && argument !== undefined) return;
@@ -198,22 +200,33 @@ function checkStructs(request: Ioctl<Struct<Record<string, Field>>>, structs: Ui
     );
   }
   checkUnshared(request, struct, structs);
-  const argsz = struct.fields["argsz"];
-  if (argsz === undefined) return;
-  for (let at = argsz[0]; at < structs.length; at += struct.bytes) {
-    const size = wordAt(structs, at);
-    if (size !== struct.bytes) throw argumentError(request, `has argsz ${size} instead of ${struct.bytes}`);
+  const { lengthField } = struct;
+  if (lengthField === undefined) return;
+  for (let at = 0; at < structs.length; at += struct.bytes) {
+    const length = lengthAt(struct, lengthField, structs, at);
+    if (length === struct.bytes) continue;
+    throw argumentError(request, `has ${lengthField} ${length} instead of ${struct.bytes}`);
   }
 }
 
-/** The 32-bit number at an index. Making a DataView costs as much as reading some fifty. */
+/** The struct's length, as it stands in the buffer. Making a DataView costs as much as reading some fifty words. */
+function lengthAt(
+  struct: Struct<Record<string, Field>>,
+  field: string,
+  bytes: Uint8Array,
+  at: number,
+): number {
+  const [offset, type] = struct.fields[field] ?? [0, "u32"];
+  return type === "u32" ? wordAt(bytes, at + offset) : Number(struct.read(bytes, field, at));
+}
+
 function wordAt(bytes: Uint8Array, at: number): number {
   const low = (bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8);
   const high = (bytes[at + 2] ?? 0) | ((bytes[at + 3] ?? 0) << 8);
   return low + high * 2 ** 16;
 }
 
-/** Another thread could change argsz between our check and the call. */
+/** Another thread could change the length between our check and the call. */
 function checkUnshared(request: Ioctl, struct: { readonly name: string }, value: Uint8Array): void {
   if (value.buffer instanceof ArrayBuffer || !types.isSharedArrayBuffer(value.buffer)) return;
   throw argumentError(request, `cannot take struct ${struct.name} from a SharedArrayBuffer`);
@@ -227,13 +240,13 @@ function checkedStruct(request: Ioctl, struct: Struct<Record<string, Field>>, va
     );
   }
   checkUnshared(request, struct, value);
-  const field = struct.fields["argsz"];
-  if (field === undefined) return value;
-  const argsz = field[1] === "u32" ? wordAt(value, field[0]) : Number(struct.read(value, "argsz"));
-  if (argsz < struct.bytes || argsz > value.length) {
+  const { lengthField } = struct;
+  if (lengthField === undefined) return value;
+  const length = lengthAt(struct, lengthField, value, 0);
+  if (length < struct.bytes || length > value.length) {
     throw argumentError(
       request,
-      `has argsz ${argsz}, outside ${struct.bytes} to the buffer's ${value.length} bytes`,
+      `has ${lengthField} ${length}, outside ${struct.bytes} to the buffer's ${value.length} bytes`,
     );
   }
   return value;

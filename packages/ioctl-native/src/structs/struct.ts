@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { argumentError, shownValue } from "../errors/argument-error.js";
+import { argumentError, checkObject, shownValue } from "../errors/argument-error.js";
 import { VfioRangeError } from "../errors/errors.js";
 
 /** A field's type in the kernel's headers. */
@@ -29,26 +29,35 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
  * ```
  */
 export class Struct<F extends Record<string, Field>> {
+  /** The field that tells the kernel how far it may read and write. */
+  readonly lengthField: string | undefined;
+
   /**
    * @param name the struct's name in the kernel's header.
    * @param bytes its size, without a trailing flexible array.
    * @param fields its fields by name: where each lies and of which type it is.
+   * @param lengthField the field that tells the kernel how far it may read and write. VFIO calls it `argsz`, iommufd
+   * `size`; a field of that name can be something else. Default: `argsz`, if there is one.
    */
   constructor(
     readonly name: string,
     readonly bytes: number,
     readonly fields: F,
-  ) {}
+    lengthField?: keyof F & string,
+  ) {
+    checkObject(`the fields of the struct ${shownValue(name)}`, fields);
+    this.lengthField = lengthField ?? ("argsz" in fields ? "argsz" : undefined);
+  }
 
   /**
-   * A new buffer with the given fields set and all others zero.
+   * A new buffer with the given fields set, the length field set to the buffer's size, and all others zero.
    * @param bytes its size, for what follows the struct; at least the struct's own.
    * @throws VfioRangeError `ERR_VFIO_STRUCT_VALUE`, `ERR_VFIO_STRUCT_BOUNDS`.
    */
   encode(values: Partial<ValuesOf<F>> = {}, bytes: number = this.bytes): Uint8Array {
     if (!Number.isSafeInteger(bytes) || bytes < this.bytes) throw boundsError(this, bytes, 0);
     const buffer = new Uint8Array(bytes);
-    this.write(buffer, values);
+    this.write(buffer, { ...this.#length(bytes), ...values });
     return buffer;
   }
 
@@ -59,6 +68,7 @@ export class Struct<F extends Record<string, Field>> {
    */
   write(buffer: Uint8Array, values: Partial<ValuesOf<F>>, at = 0): void {
     const view = viewOf(this, buffer, at);
+    checkObject(`the values of a ${this.name}`, values);
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) continue;
       const [offset, type] = this.#field(name);
@@ -87,6 +97,12 @@ export class Struct<F extends Record<string, Field>> {
       readField(view, at + offset, type),
     ]);
     return Object.fromEntries(entries) as ValuesOf<F>;
+  }
+
+  #length(bytes: number): Partial<ValuesOf<F>> {
+    if (this.lengthField === undefined) return {};
+    const isWide = this.fields[this.lengthField]?.[1] === "u64";
+    return { [this.lengthField]: isWide ? BigInt(bytes) : bytes } as Partial<ValuesOf<F>>;
   }
 
   #field(name: string): Field {

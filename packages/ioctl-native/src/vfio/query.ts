@@ -1,6 +1,7 @@
 import { VfioError } from "../errors/errors.js";
-import { ioctl, type Ioctl, type IoctlContext } from "../kernel/ioctl.js";
+import { checkRequest, ioctl, type Ioctl } from "../kernel/ioctl.js";
 import type { Field, Struct, ValuesOf } from "../structs/struct.js";
+import type { ContextOfErrno } from "./ask.js";
 
 const LONGEST_ANSWER = 16 * 2 ** 20;
 
@@ -8,17 +9,18 @@ const LONGEST_ANSWER = 16 * 2 ** 20;
  * Asks an info ioctl whose answer may carry a capability chain behind the struct. The kernel writes the size it
  * would have needed into `argsz`; then it is asked again with a buffer of that size.
  * @returns the whole answer's bytes; decode them with the ioctl's struct.
- * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing.
+ * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing; VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
 export function queryInfo<F extends Record<string, Field> & Record<"argsz", Field>>(
   file: { readonly fd: number },
   request: Ioctl<Struct<F>>,
   fields: Partial<ValuesOf<F>>,
-  context: (errno: number) => IoctlContext,
+  context: ContextOfErrno,
 ): Uint8Array {
+  checkRequest(request);
   const struct = request.argument;
   const ask = (bytes: number): Uint8Array => {
-    const buffer = struct.encode({ ...fields, argsz: bytes }, bytes);
+    const buffer = struct.encode(fields, bytes);
     ioctl(file, request as unknown as Ioctl<Struct<Record<string, Field>>>, buffer, context);
     return buffer;
   };

@@ -8,6 +8,7 @@ import {
   Mapping,
   memoryShortage,
   tryIoctl,
+  tryIommu,
   undo,
   vfioIoctls,
   vfioStructs,
@@ -33,7 +34,6 @@ export class LeasedMemory {
     this.#terms = terms;
     this.#mapping = mapping;
     this.#request = mapStruct.encode({
-      argsz: mapStruct.bytes,
       flags: flagsOf(access),
       vaddr: mapping.address,
       iova,
@@ -125,7 +125,7 @@ export class LeasedMemory {
 
   #unmapRequest(): Uint8Array {
     const { iova, bytes } = this.#terms;
-    return unmapStruct.encode({ argsz: unmapStruct.bytes, iova, size: BigInt(bytes) });
+    return unmapStruct.encode({ iova, size: BigInt(bytes) });
   }
 
   readonly #unmapContext = (): IoctlContext => ({ what: `cannot unmap a lease: ${rangeText(this.#terms)}` });
@@ -146,13 +146,7 @@ export class LeasedMemory {
   // So does one that has an IOMMU, to a range that it cannot unmap as it is: only then can it say what it can do.
   #isForgotten(errno: number): boolean {
     if (!NO_IOMMU.has(errno)) return false;
-    const { vfio_iommu_type1_info: info } = vfioStructs;
-    const answer = tryIoctl(
-      this.#container,
-      vfioIoctls.VFIO_IOMMU_GET_INFO,
-      info.encode({ argsz: info.bytes }),
-    );
-    return NO_IOMMU.has(answer);
+    return NO_IOMMU.has(tryIommu(this.#container));
   }
 }
 

@@ -1,8 +1,8 @@
-import { readAt, vfioConstants, VfioRangeError, writeAt, printAs } from "@vfio/ioctl-native";
+import { printAs, readAt, vfioConstants, VfioRangeError, writeAt, type RegionInfo } from "@vfio/ioctl-native";
 import { CommandRegister } from "./command-register.js";
 import { ConfigPicture } from "../config/config-reader.js";
 import { decodeConfig, type PciConfig } from "../config/pci-config.js";
-import { readRegionInfo, type RegionInfo } from "../regions/region.js";
+import { readRegionInfo } from "../regions/region.js";
 import { checkValue } from "../registers/register-value.js";
 import { StatusRegister } from "./status-register.js";
 import { nameOf, type VfioDevice } from "../device/vfio-device.js";

@@ -1,14 +1,4 @@
-import {
-  errnoOf,
-  runAll,
-  tryIoctl,
-  vfioConstants,
-  VfioError,
-  vfioIoctls,
-  vfioStructs,
-  VfioSystemError,
-  printAs,
-} from "@vfio/ioctl-native";
+import { getIrqInfo, hasErrno, orUndo, printAs, runAll, vfioConstants, VfioError } from "@vfio/ioctl-native";
 import {
   InterruptVector,
   type InterruptListener,
@@ -49,12 +39,10 @@ export class DeviceNotice implements Disposable {
     const name = `the ${kind} interrupt of ${nameOf(device)}`;
     this.#control = new IrqControl(device, NOTICE_INDEX[kind], name);
     this.#hold = device.hold?.(`its ${kind} interrupt`);
-    try {
-      this.#vector = enabledVector(this.#control, name);
-    } catch (error) {
-      this.#hold?.[Symbol.dispose]();
-      throw error;
-    }
+    this.#vector = orUndo(
+      () => enabledVector(this.#control, name),
+      () => this.#hold?.[Symbol.dispose](),
+    );
   }
 
   /** Calls back with each notice, until disposed of. */
@@ -100,13 +88,11 @@ export function checkNobodyListens(open: readonly DeviceNotice[], kind: NoticeKi
 
 function enabledVector(control: IrqControl, name: string): InterruptVector {
   const vector = new InterruptVector(0, name);
-  try {
-    control.enable(0, [vector]);
-    return vector;
-  } catch (error) {
-    vector.close();
-    throw error;
-  }
+  orUndo(
+    () => control.enable(0, [vector]),
+    () => vector.close(),
+  );
+  return vector;
 }
 
 const HINT: Record<NoticeKind, string> = {
@@ -116,19 +102,11 @@ const HINT: Record<NoticeKind, string> = {
 
 /** For a device without PCI Express the kernel answers EINVAL when it is asked about ERR. */
 function checkAvailable(device: VfioDevice, kind: NoticeKind): void {
-  const struct = vfioStructs.vfio_irq_info;
-  const buffer = struct.encode({ argsz: struct.bytes, index: NOTICE_INDEX[kind] });
-  const result = tryIoctl(device, vfioIoctls.VFIO_DEVICE_GET_IRQ_INFO, buffer);
-  if (result >= 0 && struct.decode(buffer).count > 0) return;
   const message = `${nameOf(device)} has no ${kind} interrupt`;
-  if (result < 0 && result !== errnoOf("EINVAL")) {
-    throw new VfioSystemError(result, {
-      syscall: "ioctl",
-      ioctl: vfioIoctls.VFIO_DEVICE_GET_IRQ_INFO.name,
-      what: message,
-    });
+  try {
+    if (getIrqInfo(device, NOTICE_INDEX[kind], () => ({ what: message })).vectors > 0) return;
+  } catch (error) {
+    if (!hasErrno(error, "EINVAL")) throw error;
   }
-  throw new VfioError("ERR_VFIO_NO_INTERRUPT", message, {
-    hint: HINT[kind],
-  });
+  throw new VfioError("ERR_VFIO_NO_INTERRUPT", message, { hint: HINT[kind] });
 }

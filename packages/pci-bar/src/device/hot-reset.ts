@@ -1,34 +1,25 @@
 import {
   argumentError,
   checkHasFd,
+  driverOf,
   errnoOf,
-  readLinkName,
-  tryIoctl,
+  fileOf,
+  getHotResetInfo,
+  groupOfLink,
+  hasErrno,
+  hotResetDevice,
+  hotResetDeviceAsync,
   VfioError,
-  vfioIoctls,
-  vfioStructs,
-  VfioSystemError,
   type HasFd,
+  type HotResetDevice,
+  type HotResetInfo,
+  type IoctlContext,
 } from "@vfio/ioctl-native";
-import { resetCall, type ResetCall } from "./reset.js";
+import type { ResetCall } from "./reset.js";
 import { nameOf, type VfioDevice } from "./vfio-device.js";
 
-/** A device that a hot reset reaches. */
-export interface HotResetDevice {
-  /** Its full PCI address. */
-  readonly bdf: string;
-  /** The number of its IOMMU group. */
-  readonly group: number;
-}
-
-const {
-  vfio_pci_hot_reset: RESET,
-  vfio_pci_hot_reset_info: INFO,
-  vfio_pci_dependent_device: DEVICE,
-} = vfioStructs;
 /** `VFIO_PCI_HOT_RESET_FLAG_DEV_ID`: where the group's number is said to be, there is an iommufd device id. */
 const FLAG_DEV_ID = 1 << 0;
-const MOST_DEVICES = 256;
 
 /**
  * Every device on the same slot or bus, itself included (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`).
@@ -36,21 +27,19 @@ const MOST_DEVICES = 256;
  * `ERR_VFIO_HOT_RESET_GROUPS` if the kernel names no groups.
  */
 export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
-  let answer = INFO.encode({ argsz: INFO.bytes });
-  let result = ask(device, answer);
-  // Another device may come between two questions.
-  for (let room = 0; result === errnoOf("ENOSPC") && room < MOST_DEVICES;) {
-    room = Math.max(room + 1, INFO.decode(answer).count);
-    const argsz = INFO.bytes + room * DEVICE.bytes;
-    answer = INFO.encode({ argsz }, argsz);
-    result = ask(device, answer);
+  const { flags, devices } = readInfo(device);
+  if ((flags & FLAG_DEV_ID) !== 0) throw devIdError(device);
+  return devices;
+}
+
+function readInfo(device: VfioDevice): HotResetInfo {
+  try {
+    return getHotResetInfo(device, () => ({
+      what: `cannot read what a hot reset of ${nameOf(device)} reaches`,
+    }));
+  } catch (error) {
+    throw hasErrno(error, "ENODEV") ? noHotResetError(device) : error;
   }
-  if (result === errnoOf("ENODEV")) throw noHotResetError(device);
-  if (result < 0) throw infoError(device, result);
-  if ((INFO.decode(answer).flags & FLAG_DEV_ID) !== 0) throw devIdError(device);
-  return Array.from({ length: INFO.decode(answer).count }, (_, index) =>
-    decodeDevice(answer, INFO.bytes + index * DEVICE.bytes),
-  );
 }
 
 /**
@@ -69,42 +58,31 @@ export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): Rese
   if (missing.length > 0) throw missingGroupsError(device, missing);
   // The kernel takes no more fds than it reaches devices, so each group once.
   const fds = [...new Set(reached.map(({ group }) => group))].map((group) => given.get(group) ?? -1);
-  const argsz = RESET.bytes + fds.length * 4;
-  const buffer = RESET.encode({ argsz, count: fds.length }, argsz);
-  buffer.set(new Uint8Array(new Int32Array(fds).buffer), RESET.bytes);
-  return resetCall(device, vfioIoctls.VFIO_DEVICE_PCI_HOT_RESET, buffer, (errno) => ({
+  const context = (errno: number): IoctlContext => ({
     what: `cannot hot reset ${nameOf(device)}`,
     hint: errno === errnoOf("EINVAL") ? () => boundHint(reached) : undefined,
-  }));
-}
-
-function ask(device: VfioDevice, answer: Uint8Array): number {
-  return tryIoctl(device, vfioIoctls.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, answer);
-}
-
-function decodeDevice(answer: Uint8Array, offset: number): HotResetDevice {
-  const { group_id, segment, bus, devfn } = DEVICE.decode(answer, offset);
-  const hex = (value: number, digits: number): string => value.toString(16).padStart(digits, "0");
-  return { bdf: `${hex(segment, 4)}:${hex(bus, 2)}:${hex(devfn >> 3, 2)}.${devfn & 7}`, group: group_id };
+  });
+  return {
+    run: () => hotResetDevice(device, fds, context),
+    runAsync: () => hotResetDeviceAsync(device, fds, context),
+  };
 }
 
 /** The kernel is asked with fds, and only their links know the numbers: /dev/vfio/12. */
 function groupNumberOf({ fd }: HasFd): number {
-  const name = readLinkName(`/proc/self/fd/${fd}`);
-  // Without an IOMMU (vfio's enable_unsafe_noiommu_mode): /dev/vfio/noiommu-12.
-  const [, number] = /^(?:noiommu-)?(\d+)$/.exec(name ?? "") ?? [];
-  if (number !== undefined) return Number(number);
+  const number = groupOfLink(fileOf(fd) ?? "");
+  if (number !== undefined) return number;
   throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is no VFIO group`, {
     hint: "Pass the open groups, not devices or containers",
   });
 }
 
 function boundHint(reached: readonly HotResetDevice[]): string {
-  return `Every device that it reaches must be bound to vfio-pci: ${reached.map(driverOf).join(", ")}`;
+  return `Every device that it reaches must be bound to vfio-pci: ${reached.map(shownDriver).join(", ")}`;
 }
 
-function driverOf({ bdf }: HotResetDevice): string {
-  return `${bdf} (${readLinkName(`/sys/bus/pci/devices/${bdf}/driver`) ?? "no driver"})`;
+function shownDriver({ bdf }: HotResetDevice): string {
+  return `${bdf} (${driverOf(bdf) ?? "no driver"})`;
 }
 
 function missingGroupsError(device: VfioDevice, missing: readonly HotResetDevice[]): VfioError {
@@ -126,13 +104,5 @@ function devIdError(device: VfioDevice): VfioError {
 function noHotResetError(device: VfioDevice): VfioError {
   return new VfioError("ERR_VFIO_NO_RESET", `${nameOf(device)} cannot be hot reset`, {
     hint: "It sits on a root bus, or its bus must not be reset",
-  });
-}
-
-function infoError(device: VfioDevice, errno: number): VfioSystemError {
-  return new VfioSystemError(errno, {
-    syscall: "ioctl",
-    ioctl: vfioIoctls.VFIO_DEVICE_GET_PCI_HOT_RESET_INFO.name,
-    what: `cannot read what a hot reset of ${nameOf(device)} reaches`,
   });
 }

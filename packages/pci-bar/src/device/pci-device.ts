@@ -3,12 +3,14 @@ import {
   checkHasFd,
   checkOptions,
   closedError,
+  closings,
   hasErrno,
   runAll,
   undo,
   vfioConstants,
   VfioRangeError,
   type HasFd,
+  type HotResetDevice,
   printAs,
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
@@ -17,7 +19,7 @@ import { isCommandSet, setCommand } from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
 import { checkNobodyListens, DeviceNotice, type NoticeKind } from "./device-notice.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
-import { planHotReset, readHotResetDevices, type HotResetDevice } from "./hot-reset.js";
+import { planHotReset, readHotResetDevices } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "../interrupts/interrupt-vector.js";
 import { checkNoneInUse, Interrupts, type InterruptOptions } from "../interrupts/interrupts.js";
 import type { OpenRegion } from "../regions/open-region.js";
@@ -164,10 +166,7 @@ export class PciDevice implements Disposable {
       }
       return mapped;
     } catch (error) {
-      undo(
-        error,
-        mapped.map((bar) => () => bar.close()),
-      );
+      undo(error, closings(mapped));
     }
   }
 
@@ -331,7 +330,7 @@ export class PciDevice implements Disposable {
    */
   close(): void {
     this.#closed = true;
-    runAll([...this.#owned].map((resource) => () => resource.close()));
+    runAll(closings(this.#owned));
   }
 
   /** As {@link close}. */

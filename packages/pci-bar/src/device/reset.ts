@@ -1,17 +1,12 @@
 import {
   checkWaitLimits,
   errnoOf,
-  ioctl,
-  ioctlAsync,
+  getDeviceInfo,
+  resetDevice,
+  resetDeviceAsync,
   undo,
-  vfioConstants,
   VfioError,
-  vfioIoctls,
-  vfioStructs,
-  type Ioctl,
-  type IoctlArgument,
   type IoctlContext,
-  type ValueOfArgument,
 } from "@vfio/ioctl-native";
 import { isCommandSet, setCommand } from "../config-space/command.js";
 import type { CommandFlag } from "../config/command-status.js";
@@ -49,12 +44,7 @@ export interface ResetTarget {
 
 /** True if the device can be reset alone (`VFIO_DEVICE_FLAGS_RESET`). */
 export function canReset(device: VfioDevice): boolean {
-  const struct = vfioStructs.vfio_device_info;
-  const buffer = struct.encode({ argsz: struct.bytes });
-  ioctl(device, vfioIoctls.VFIO_DEVICE_GET_INFO, buffer, () => ({
-    what: `cannot read the device info of ${nameOf(device)}`,
-  }));
-  return (struct.decode(buffer).flags & vfioConstants.VFIO_DEVICE_FLAGS_RESET) !== 0;
+  return getDeviceInfo(device, () => ({ what: `cannot read the device info of ${nameOf(device)}` })).canReset;
 }
 
 /** A reset that is ready to be done, here or off the event loop. */
@@ -63,31 +53,20 @@ export interface ResetCall {
   readonly runAsync: () => Promise<void>;
 }
 
-/** What is asked of the kernel by one ioctl, either way. */
-export function resetCall<A extends IoctlArgument>(
-  device: VfioDevice,
-  request: Ioctl<A>,
-  value: ValueOfArgument<A>,
-  context: (errno: number) => IoctlContext,
-): ResetCall {
-  return {
-    run: () => void ioctl(device, request, value, context),
-    runAsync: async () => {
-      await ioctlAsync(device, request, value, context);
-    },
-  };
-}
-
 /**
  * Makes ready to reset one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, as the kernel chooses).
  * @throws VfioError `ERR_VFIO_NO_RESET`.
  */
 export function planReset(device: VfioDevice): ResetCall {
   if (!canReset(device)) throw noResetError(device);
-  return resetCall(device, vfioIoctls.VFIO_DEVICE_RESET, 0, (errno) => ({
+  const context = (errno: number): IoctlContext => ({
     what: `cannot reset ${nameOf(device)}`,
     hint: errno === errnoOf("EAGAIN") ? "The kernel is busy with the device: try again" : undefined,
-  }));
+  });
+  return {
+    run: () => resetDevice(device, context),
+    runAsync: () => resetDeviceAsync(device, context),
+  };
 }
 
 /**

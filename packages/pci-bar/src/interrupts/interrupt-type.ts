@@ -1,11 +1,10 @@
 import {
   argumentError,
   checkHasFd,
-  ioctl,
+  getIrqInfo,
   vfioConstants,
   VfioError,
-  vfioIoctls,
-  vfioStructs,
+  type IrqInfo,
 } from "@vfio/ioctl-native";
 import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
@@ -23,19 +22,9 @@ export const INTERRUPT_INDEX: Record<InterruptType, number> = {
 const PREFERENCE: readonly InterruptType[] = ["msix", "msi", "intx"];
 
 /** What the kernel says of one interrupt type of a device (`VFIO_DEVICE_GET_IRQ_INFO`). */
-export interface InterruptInfo {
+export interface InterruptInfo extends IrqInfo {
   /** The type that was asked about. */
   readonly type: InterruptType;
-  /** How many vectors the device has of it; 0 if it does not have the type. */
-  readonly vectors: number;
-  /** The kernel can signal it through an eventfd. */
-  readonly eventfd: boolean;
-  /** The kernel can hold it back and let it through again. */
-  readonly maskable: boolean;
-  /** The kernel masks it with every interrupt, until it is unmasked (INTx). */
-  readonly automasked: boolean;
-  /** Vectors can be added while it is enabled (MSI-X, Linux 6.6 and later where the machine allows it). */
-  readonly resizable: boolean;
 }
 
 /**
@@ -46,21 +35,10 @@ export function readInterruptInfo(device: VfioDevice, type: InterruptType): Inte
   checkHasFd("the device", "an open VFIO device", device);
   if (!Object.hasOwn(INTERRUPT_INDEX, type))
     throw argumentError("the interrupt type", `one of ${PREFERENCE.join(", ")}`, type);
-  const struct = vfioStructs.vfio_irq_info;
-  const buffer = struct.encode({ argsz: struct.bytes, index: INTERRUPT_INDEX[type] });
-  ioctl(device, vfioIoctls.VFIO_DEVICE_GET_IRQ_INFO, buffer, () => ({
+  const info = getIrqInfo(device, INTERRUPT_INDEX[type], () => ({
     what: `cannot read the ${type} interrupt info of ${nameOf(device)}`,
   }));
-  const { flags, count } = struct.decode(buffer);
-  const has = (flag: number): boolean => (flags & flag) !== 0;
-  return {
-    type,
-    vectors: count,
-    eventfd: has(vfioConstants.VFIO_IRQ_INFO_EVENTFD),
-    maskable: has(vfioConstants.VFIO_IRQ_INFO_MASKABLE),
-    automasked: has(vfioConstants.VFIO_IRQ_INFO_AUTOMASKED),
-    resizable: !has(vfioConstants.VFIO_IRQ_INFO_NORESIZE),
-  };
+  return { type, ...info };
 }
 
 /**

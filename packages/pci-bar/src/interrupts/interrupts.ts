@@ -2,7 +2,10 @@ import {
   checkFunction,
   checkOptions,
   closedError,
+  closings,
+  orUndo,
   runAll,
+  undo,
   VfioError,
   VfioRangeError,
   printAs,
@@ -75,12 +78,10 @@ export class Interrupts implements Disposable {
     this.#name = `the ${info.type} interrupts of ${nameOf(device)}`;
     this.#control = new IrqControl(device, INTERRUPT_INDEX[info.type], this.#name);
     this.#hold = device.hold?.(`its ${info.type} interrupts`);
-    try {
-      this.#vectors = createVectors(device, info, start, vectors);
-    } catch (error) {
-      this.#hold?.[Symbol.dispose]();
-      throw error;
-    }
+    this.#vectors = orUndo(
+      () => createVectors(device, info, start, vectors),
+      () => this.#hold?.[Symbol.dispose](),
+    );
   }
 
   /** Chooses the type and creates the eventfds. Nothing is enabled. Programs call `pci.setUpInterrupts()`. */
@@ -131,12 +132,7 @@ export class Interrupts implements Disposable {
     checkVectors(this.#device, this.info, this.#end, count);
     if (this.#enabled && !this.info.resizable) throw notResizableError(this.#name);
     const added = createVectors(this.#device, this.info, this.#end, count);
-    try {
-      if (this.#enabled) this.#control.enable(this.#end, added);
-    } catch (error) {
-      for (const vector of added) vector.close();
-      throw error;
-    }
+    if (this.#enabled) orUndo(() => this.#control.enable(this.#end, added), ...closings(added));
     this.#vectors.push(...added);
     return added;
   }
@@ -205,7 +201,7 @@ export class Interrupts implements Disposable {
     runAll([
       () => this.disable(),
       () => (this.#enabled = false),
-      ...this.#vectors.map((vector) => () => vector.close()),
+      ...closings(this.#vectors),
       () => this.#hold?.[Symbol.dispose](),
       ...this.#closeListeners.splice(0),
     ]);
@@ -286,7 +282,6 @@ function createVectors(
       vectors.push(new InterruptVector(number, `${type} interrupt of ${nameOf(device)}, vector ${number}`));
     return vectors;
   } catch (error) {
-    for (const vector of vectors) vector.close();
-    throw error;
+    undo(error, closings(vectors));
   }
 }

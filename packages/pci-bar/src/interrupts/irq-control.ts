@@ -1,11 +1,10 @@
 import {
   hasErrno,
-  ioctl,
-  undo,
-  unsafeIoctl,
+  orUndo,
+  setIrqs,
+  trySetIrqs,
   vfioConstants,
   VfioRangeError,
-  vfioIoctls,
   vfioStructs,
   type HasFd,
 } from "@vfio/ioctl-native";
@@ -21,7 +20,6 @@ const {
 
 /** Enables a vector that raises nothing. */
 const NO_EVENTFD: HasFd = { fd: -1 };
-const NO_DATA = new Uint8Array();
 const [START] = vfioStructs.vfio_irq_set.fields.start;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
@@ -41,13 +39,7 @@ export class IrqControl {
     this.#device = device;
     this.#index = index;
     this.#name = name;
-    const argsz = vfioStructs.vfio_irq_set.bytes;
-    this.#fireBuffer = vfioStructs.vfio_irq_set.encode({
-      argsz,
-      flags: DATA_NONE | TRIGGER,
-      index,
-      count: 1,
-    });
+    this.#fireBuffer = vfioStructs.vfio_irq_set.encode({ flags: DATA_NONE | TRIGGER, index, count: 1 });
     this.#fireView = new DataView(this.#fireBuffer.buffer);
   }
 
@@ -76,12 +68,11 @@ export class IrqControl {
    */
   enableMasked(eventFd: HasFd): void {
     this.enable(0, [NO_EVENTFD]);
-    try {
+    const arm = (): void => {
       this.mask();
       this.enable(0, [eventFd]);
-    } catch (error) {
-      undo(error, [() => this.disable()]);
-    }
+    };
+    orUndo(arm, () => this.disable());
   }
 
   /** Takes all triggers away. DATA_NONE with a count above 0 would fire the vectors instead. */
@@ -97,8 +88,7 @@ export class IrqControl {
   /** As {@link fire}, for one vector. It is called in loops, so it encodes nothing. */
   fireOne(number: number): void {
     this.#fireView.setUint32(START, number, LITTLE_ENDIAN);
-    const result = unsafeIoctl(this.#device, vfioIoctls.VFIO_DEVICE_SET_IRQS.number, this.#fireBuffer);
-    if (result < 0) this.fire(number, Uint8Array.of(1));
+    if (trySetIrqs(this.#device, this.#fireBuffer) < 0) this.fire(number, Uint8Array.of(1));
   }
 
   /** Holds vector 0 back (INTx). */
@@ -111,14 +101,9 @@ export class IrqControl {
     this.#set("unmask", DATA_NONE | UNMASK, 0, 1);
   }
 
-  #set(verb: string, flags: number, start: number, count: number, data: Uint8Array = NO_DATA): number {
-    const struct = vfioStructs.vfio_irq_set;
-    const argsz = struct.bytes + data.length;
-    const buffer = struct.encode({ argsz, flags, index: this.#index, start, count }, argsz);
-    buffer.set(data, struct.bytes);
-    return ioctl(this.#device, vfioIoctls.VFIO_DEVICE_SET_IRQS, buffer, () => ({
-      what: `cannot ${verb} ${this.#name}`,
-    }));
+  #set(verb: string, flags: number, start: number, count: number, data?: Uint8Array): number {
+    const set = { index: this.#index, flags, start, count, ...(data === undefined ? {} : { data }) };
+    return setIrqs(this.#device, set, () => ({ what: `cannot ${verb} ${this.#name}` }));
   }
 }
 

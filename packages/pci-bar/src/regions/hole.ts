@@ -1,5 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import type { MappableArea } from "./region.js";
+import type { MappableArea } from "@vfio/ioctl-native";
 
 /** The error of an access to what is not mapped, with no other way to reach it: it names what is mapped. */
 export function holeError(offset: number, windows: readonly MappableArea[], name: string): VfioRangeError {

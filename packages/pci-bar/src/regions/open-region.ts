@@ -2,6 +2,7 @@ import {
   checkFunction,
   checkOptions,
   closedError,
+  closings,
   Mapping,
   runAll,
   type RegisterArray,
@@ -281,11 +282,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     if (this.#closed) return;
     this.#closed = true;
     runAll([
-      ...this.#parts.windows.map(
-        ({ mapping }) =>
-          () =>
-            mapping.close(),
-      ),
+      ...closings(this.#parts.windows.map(({ mapping }) => mapping)),
       () => this.#shared?.close(),
       () => this.#parts.hold?.[Symbol.dispose](),
       ...this.#closeListeners.splice(0),

@@ -1,17 +1,20 @@
 import {
   argumentError,
+  checkHasFd,
   checkOptions,
+  closings,
   Mapping,
+  printAs,
   undo,
   vfioConstants,
   VfioError,
-  printAs,
+  type MappableArea,
+  type RegionInfo,
 } from "@vfio/ioctl-native";
 import type { MsixTable } from "../config-space/capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
 import type { RegionParts } from "./region-parts.js";
-import type { MappableArea, RegionInfo } from "./region.js";
 import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 const MSIX_ENTRY_BYTES = 16;
@@ -76,6 +79,7 @@ export class PciRegion {
 
   /** Programs call `pci.bar(index)`, `pci.rom` or `pci.region(index)`. */
   constructor(info: RegionInfo, context: RegionContext) {
+    checkParts(info, context);
     this.index = info.index;
     this.info = info;
     this.name = `${NAMES[info.index] ?? `region ${info.index}`} of ${nameOf(context.device)}`;
@@ -168,14 +172,7 @@ export class PciRegion {
       this.#context.own(region);
       return region;
     } catch (error) {
-      undo(error, [
-        ...windows.map(
-          ({ mapping }) =>
-            () =>
-              mapping.close(),
-        ),
-        () => hold?.[Symbol.dispose](),
-      ]);
+      undo(error, [...closings(windows.map(({ mapping }) => mapping)), () => hold?.[Symbol.dispose]()]);
     }
   }
 }
@@ -195,4 +192,14 @@ function absentError(name: string): VfioError {
   return new VfioError("ERR_VFIO_REGION_ABSENT", `cannot open ${name}: the device does not have it`, {
     hint: "pci.bars, pci.rom and pci.vga show which regions there are",
   });
+}
+
+/** JavaScript callers may pass anything. */
+function checkParts(
+  info: Partial<RegionInfo> | null | undefined,
+  context: Partial<RegionContext> | null | undefined,
+): void {
+  if (typeof info?.index !== "number")
+    throw argumentError("a region's info", "what readRegionInfo() returns", info);
+  checkHasFd("a region's device", "an open VFIO device", context?.device);
 }

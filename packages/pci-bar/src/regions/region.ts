@@ -1,90 +1,15 @@
-import { types } from "node:util";
-import {
-  argumentError,
-  checkArray,
-  checkHasFd,
-  queryInfo,
-  vfioConstants,
-  vfioIoctls,
-  vfioStructs,
-  walkCapabilities,
-  type InfoCapability,
-} from "@vfio/ioctl-native";
+import { checkHasFd, getRegionInfo, type RegionInfo } from "@vfio/ioctl-native";
 import { nameOf, type VfioDevice } from "../device/vfio-device.js";
-
-/** A part of a region that may be mapped (`VFIO_REGION_INFO_CAP_SPARSE_MMAP`). */
-export interface MappableArea {
-  /** Where it starts in the region, in bytes. */
-  readonly offset: number;
-  /** Its length. */
-  readonly bytes: number;
-}
-
-/** What the kernel says of a device region: a BAR, the ROM, the config space. */
-export interface RegionInfo {
-  /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
-  readonly index: number;
-  /** 0 for a region the device does not have. */
-  readonly bytes: number;
-  /** Where the region lies in the device's file. Never computed, always the kernel's. */
-  readonly fileOffset: number;
-  /** It can be read, with `pread` at {@link fileOffset}. */
-  readonly readable: boolean;
-  /** It can be written, with `pwrite` at {@link fileOffset}. */
-  readonly writable: boolean;
-  /** The kernel offers `mmap` of it, or of its sparse areas. */
-  readonly mappable: boolean;
-  /** The MSI-X table may be mapped with the rest. */
-  readonly msixMappable: boolean;
-  /** The only parts that may be mapped, or `undefined` if all of it may. */
-  readonly sparseAreas: readonly MappableArea[] | undefined;
-}
 
 /**
  * Asks for a region (`VFIO_DEVICE_GET_REGION_INFO`).
  * @param index 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA.
- * @throws VfioSystemError EINVAL for an index the device has not; for VGA that is normal; VfioRangeError
+ * @throws VfioSystemError EINVAL for an index the device does not have; for VGA that is normal; VfioRangeError
  * `ERR_VFIO_ARGUMENT`, `ERR_VFIO_STRUCT_VALUE`.
  */
 export function readRegionInfo(device: VfioDevice, index: number): RegionInfo {
   checkHasFd("the device", "an open VFIO device", device);
-  const answer = queryInfo(device, vfioIoctls.VFIO_DEVICE_GET_REGION_INFO, { index }, () => ({
+  return getRegionInfo(device, index, () => ({
     what: `cannot read region ${String(index)} of ${nameOf(device)}`,
   }));
-  return decodeRegionInfo(answer);
-}
-
-/**
- * Decodes an answer of `VFIO_DEVICE_GET_REGION_INFO`. Pure: it needs no device.
- * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS`, `ERR_VFIO_ARGUMENT`.
- */
-export function decodeRegionInfo(answer: Uint8Array): RegionInfo {
-  if (!types.isUint8Array(answer)) throw argumentError("the region info", "a Uint8Array", answer);
-  const { index, flags, size, offset, cap_offset } = vfioStructs.vfio_region_info.decode(answer);
-  const has = (flag: number): boolean => (flags & flag) !== 0;
-  const chain = has(vfioConstants.VFIO_REGION_INFO_FLAG_CAPS) ? walkCapabilities(answer, cap_offset) : [];
-  return {
-    index,
-    bytes: Number(size),
-    fileOffset: Number(offset),
-    readable: has(vfioConstants.VFIO_REGION_INFO_FLAG_READ),
-    writable: has(vfioConstants.VFIO_REGION_INFO_FLAG_WRITE),
-    mappable: has(vfioConstants.VFIO_REGION_INFO_FLAG_MMAP),
-    msixMappable: chain.some(({ id }) => id === vfioConstants.VFIO_REGION_INFO_CAP_MSIX_MAPPABLE),
-    sparseAreas: decodeSparseAreas(answer, chain),
-  };
-}
-
-function decodeSparseAreas(answer: Uint8Array, chain: readonly InfoCapability[]): MappableArea[] | undefined {
-  const sparse = chain.find(({ id }) => id === vfioConstants.VFIO_REGION_INFO_CAP_SPARSE_MMAP);
-  if (sparse === undefined) return undefined;
-  const { vfio_region_info_cap_sparse_mmap: header, vfio_region_sparse_mmap_area: area } = vfioStructs;
-  checkArray(answer, sparse.offset, 1, header.bytes);
-  const count = header.decode(answer, sparse.offset).nr_areas;
-  const first = sparse.offset + header.bytes;
-  checkArray(answer, first, count, area.bytes);
-  return Array.from({ length: count }, (_, index) => {
-    const { offset, size } = area.decode(answer, first + index * area.bytes);
-    return { offset: Number(offset), bytes: Number(size) };
-  });
 }

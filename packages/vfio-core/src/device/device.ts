@@ -4,13 +4,12 @@ import {
   checkWaitLimits,
   errnoOf,
   Fd,
+  getDeviceInfo,
+  getGroupDeviceFd,
   Holds,
-  ioctl,
-  undo,
-  vfioConstants,
+  orUndo,
   VfioError,
-  vfioIoctls,
-  vfioStructs,
+  type DeviceInfo,
   type HasFd,
   type WaitLimits,
   printAs,
@@ -18,18 +17,6 @@ import {
 } from "@vfio/ioctl-native";
 import { readGroupStatus } from "../group/group-status.js";
 import { checkVfToken, vfTokenHint } from "../group/vf-token.js";
-
-/** What the kernel says of an open device (`VFIO_DEVICE_GET_INFO`). */
-export interface DeviceInfo {
-  /** The device can be reset on its own (`VFIO_DEVICE_RESET`). */
-  readonly canReset: boolean;
-  /** It is a PCI device: its regions and interrupts have PCI's meaning. */
-  readonly isPci: boolean;
-  /** Highest region index plus 1: 9 for PCI (BAR0–5, ROM, config, VGA). */
-  readonly regions: number;
-  /** Highest interrupt index plus 1: 5 for PCI (INTx, MSI, MSI-X, ERR, REQ). */
-  readonly interrupts: number;
-}
 
 /** Options of `Group.openDevice`. */
 export interface OpenDeviceOptions {
@@ -56,30 +43,29 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
     this.#fd = fd;
     this.bdf = bdf;
     this.#onClose = onClose;
-    this.info = readDeviceInfo(fd, bdf);
+    this.info = getDeviceInfo(fd, () => ({ what: `cannot read the device info of ${bdf}` }));
   }
 
   /** Opens a device through its group's fd. Programs call `group.openDevice(bdf)`. */
   static open(
     group: HasFd & { readonly number: number },
     bdf: string,
-    options: OpenDeviceOptions,
+    options: OpenDeviceOptions = {},
     onClose: (device: Device) => void,
   ): Device {
     checkOptions("the options of openDevice()", options);
     const { vfToken } = options;
     checkVfToken(vfToken);
     const name = vfToken === undefined ? bdf : `${bdf} vf_token=${vfToken}`;
-    const fd = ioctl(group, vfioIoctls.VFIO_GROUP_GET_DEVICE_FD, name, (errno) => ({
+    const fd = getGroupDeviceFd(group, name, (errno) => ({
       what: `cannot open PCI device ${bdf} of IOMMU group ${group.number}`,
       hint: () => vfTokenHint(errno, bdf, vfToken) ?? openHint(errno, bdf, group),
     }));
     const owner = new Fd(fd, `PCI device ${bdf}`);
-    try {
-      return new Device(owner, bdf, onClose);
-    } catch (error) {
-      undo(error, [() => owner.close()]);
-    }
+    return orUndo(
+      () => new Device(owner, bdf, onClose),
+      () => owner.close(),
+    );
   }
 
   /** The device's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
@@ -148,21 +134,6 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
     this.#closing = undefined;
     this.#onClose(this);
   }
-}
-
-function readDeviceInfo(device: HasFd, bdf: string): DeviceInfo {
-  const struct = vfioStructs.vfio_device_info;
-  const buffer = struct.encode({ argsz: struct.bytes });
-  ioctl(device, vfioIoctls.VFIO_DEVICE_GET_INFO, buffer, () => ({
-    what: `cannot read the device info of ${bdf}`,
-  }));
-  const { flags, num_regions, num_irqs } = struct.decode(buffer);
-  return {
-    canReset: (flags & vfioConstants.VFIO_DEVICE_FLAGS_RESET) !== 0,
-    isPci: (flags & vfioConstants.VFIO_DEVICE_FLAGS_PCI) !== 0,
-    regions: num_regions,
-    interrupts: num_irqs,
-  };
 }
 
 function openHint(

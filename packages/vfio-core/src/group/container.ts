@@ -3,36 +3,34 @@ import {
   argumentError,
   printAs,
   fdState,
-  check,
+  checkExtension,
   checkFunction,
   checkHasFd,
   checkOptions,
   checkWaitLimits,
   errnoOf,
-  ioctl,
+  getApiVersion,
+  hasErrno,
+  IOMMU_TYPES,
   openFile,
+  orUndo,
   readIommuInfo,
-  tryIoctl,
-  undo,
+  setGroupContainer,
+  setIommu,
+  tryIommu,
+  unsetGroupContainer,
   VfioError,
   vfioConstants,
-  vfioIoctls,
-  vfioStructs,
   type HasFd,
   type IommuInfo,
+  type IommuType,
   type WaitLimits,
 } from "@vfio/ioctl-native";
+import { duplicate } from "./duplicate.js";
 import { Group } from "./group.js";
 
 const CONTAINER_PATH = "/dev/vfio/vfio";
-
-/** How the container's IOMMU is driven: `type1v2` takes back only whole mappings; `type1` may split them. */
-export type IommuType = "type1v2" | "type1";
-
-const IOMMU_TYPES: Record<IommuType, number> = {
-  type1v2: vfioConstants.VFIO_TYPE1v2_IOMMU,
-  type1: vfioConstants.VFIO_TYPE1_IOMMU,
-};
+const NAME = "the VFIO container";
 
 /** Options of {@link Container.open}. */
 export interface ContainerOptions {
@@ -84,12 +82,27 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
   static open(options: ContainerOptions = {}): Container {
     checkOptions("the options of a container", options);
     checkIommuType(options.iommuType);
-    const fd = openFile(CONTAINER_PATH, { name: "the VFIO container", hint: openHint });
-    try {
-      return new Container(fd, options.iommuType);
-    } catch (error) {
-      undo(error, [() => fd.close()]);
-    }
+    return Container.#around(openFile(CONTAINER_PATH, { name: NAME, hint: openHint }), options);
+  }
+
+  /**
+   * A container that is open elsewhere, such as in a primary process that handed over its fd. The fd is duplicated: both
+   * sides close their own. Groups that others have put there are not listed in {@link groups}; the IOMMU type they have
+   * set stays.
+   * @throws VfioSystemError if it is no container (`ENOTTY`), or cannot be duplicated; and what {@link open} throws.
+   */
+  static from(source: HasFd, options: ContainerOptions = {}): Container {
+    checkHasFd("the container", "an object with a container's fd", source);
+    checkOptions("the options of a container", options);
+    checkIommuType(options.iommuType);
+    return Container.#around(duplicate(source, NAME), options);
+  }
+
+  static #around(fd: Fd, { iommuType }: ContainerOptions): Container {
+    return orUndo(
+      () => new Container(fd, iommuType),
+      () => fd.close(),
+    );
   }
 
   /** The container's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
@@ -104,7 +117,7 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
 
   /** VFIO's API version; always 0 so far. */
   get apiVersion(): number {
-    return ioctl(this, vfioIoctls.VFIO_GET_API_VERSION, 0);
+    return getApiVersion(this);
   }
 
   /**
@@ -112,7 +125,7 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    * @throws VfioSystemError if the kernel does not answer; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
    */
   supports(extension: number): boolean {
-    const answer = ioctl(this, vfioIoctls.VFIO_CHECK_EXTENSION, extension, () => ({
+    const answer = checkExtension(this, extension, () => ({
       what: `cannot ask the VFIO container for its extension ${extension}`,
     }));
     return answer > 0;
@@ -126,13 +139,12 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    */
   addGroup(number: number): Group {
     const group = Group.open(number);
-    try {
+    const add = (): void => {
       group.checkViable();
       this.attach(group);
-      return group;
-    } catch (error) {
-      undo(error, [() => group.close()]);
-    }
+    };
+    orUndo(add, () => group.close());
+    return group;
   }
 
   /**
@@ -143,15 +155,14 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    */
   attach(group: Group): void {
     checkGroup(group);
-    ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, this.fd, (errno) => ({
+    setGroupContainer(group, this, (errno) => ({
       what: `cannot add IOMMU group ${group.number} to the container`,
       hint: () => joinHint(errno, group),
     }));
-    try {
-      this.#setIommuType(group.number);
-    } catch (error) {
-      undo(error, [() => leave(group)]);
-    }
+    orUndo(
+      () => this.#setIommuType(group.number),
+      () => leave(group),
+    );
     this.#groups.add(group);
     group.onClose(() => this.#groups.delete(group));
     this.#tellOfGroup();
@@ -225,20 +236,15 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    * which it is: EINVAL is then no failure, and the IOMMU answers.
    */
   #setIommuType(group: number): void {
-    if (this.#groups.size > 0 && this.#hasIommu()) return;
-    const result = tryIoctl(this, vfioIoctls.VFIO_SET_IOMMU, IOMMU_TYPES[this.iommuType]);
-    if (result === errnoOf("EINVAL") && this.#hasIommu()) return;
-    check(result, () => ({
-      syscall: "ioctl",
-      ioctl: vfioIoctls.VFIO_SET_IOMMU.name,
-      what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
-      hint: attachHint(result),
-    }));
-  }
-
-  #hasIommu(): boolean {
-    const info = vfioStructs.vfio_iommu_type1_info;
-    return tryIoctl(this, vfioIoctls.VFIO_IOMMU_GET_INFO, info.encode({ argsz: info.bytes })) >= 0;
+    if (this.#groups.size > 0 && tryIommu(this) >= 0) return;
+    try {
+      setIommu(this, this.iommuType, (errno) => ({
+        what: `cannot set IOMMU type ${this.iommuType} for group ${group}`,
+        hint: attachHint(errno),
+      }));
+    } catch (error) {
+      if (!(hasErrno(error, "EINVAL") && tryIommu(this) >= 0)) throw error;
+    }
   }
 
   #tellOfGroup(): void {
@@ -295,7 +301,7 @@ function checkGroup(group: unknown): void {
 }
 
 function leave(group: Group): void {
-  ioctl(group, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0, () => ({
+  unsetGroupContainer(group, () => ({
     what: `cannot take IOMMU group ${group.number} out of the container`,
   }));
 }

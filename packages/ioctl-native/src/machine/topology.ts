@@ -1,13 +1,7 @@
-import {
-  exists,
-  listFolder,
-  readLinkName,
-  readSysfs,
-  shownValue,
-  VfioError,
-  VfioRangeError,
-} from "@vfio/ioctl-native";
+import { shownValue } from "../errors/argument-error.js";
+import { VfioError, VfioRangeError } from "../errors/errors.js";
 import { normalizeBdf } from "./bdf.js";
+import { exists, listFolder, readLinkName, readSysfs } from "./sysfs.js";
 
 /** Where sysfs has a folder for each PCI device. */
 export const PCI_DEVICES = "/sys/bus/pci/devices";
@@ -29,6 +23,11 @@ export interface PciDeviceInfo {
   readonly iommuGroup: number | undefined;
   /** A virtual function (SR-IOV) of another device. */
   readonly isVirtualFunction: boolean;
+  /**
+   * The NUMA node that it is attached to, from 0 (`numa_node` in sysfs): memory of that node is the nearest to it.
+   * `undefined` if the machine has one node only, or its firmware does not say.
+   */
+  readonly numaNode: number | undefined;
 }
 
 /**
@@ -48,14 +47,26 @@ export function describePciDevice(address: string): PciDeviceInfo {
 /** `undefined` if there is no such PCI device, or no more: then one of its files is missing, the last one read at the latest. */
 function readDevice(bdf: string): PciDeviceInfo | undefined {
   const folder = `${PCI_DEVICES}/${bdf}`;
-  const driver = readLinkName(`${folder}/driver`);
+  const driver = driverOf(bdf);
   const group = readLinkName(`${folder}/iommu_group`);
   const isVirtualFunction = exists(`${folder}/physfn`);
+  const numaNode = readNumaNode(folder);
   const ids = ["vendor", "device", "class"].map((name) => readSysfs(`${folder}/${name}`));
   if (ids.includes(undefined)) return undefined;
   const [vendorId = NaN, deviceId = NaN, classCode = NaN] = ids.map(Number);
   const iommuGroup = group === undefined ? undefined : Number(group);
-  return { bdf, vendorId, deviceId, classCode, driver, iommuGroup, isVirtualFunction };
+  return { bdf, vendorId, deviceId, classCode, driver, iommuGroup, isVirtualFunction, numaNode };
+}
+
+/** The kernel says -1 for a device of no node, and has no such file where it knows no nodes (CONFIG_NUMA). */
+function readNumaNode(folder: string): number | undefined {
+  const node = Number(readSysfs(`${folder}/numa_node`) ?? -1);
+  return node < 0 ? undefined : node;
+}
+
+/** The kernel driver that a device is bound to, of its full address; `undefined` for none, or if there is no such device. */
+export function driverOf(bdf: string): string | undefined {
+  return readLinkName(`${PCI_DEVICES}/${bdf}/driver`);
 }
 
 /**
@@ -94,9 +105,14 @@ export function iommuGroupOf(address: string): number {
  */
 export function iommuGroupExists(group: number): boolean {
   checkGroupNumber(group);
-  if (exists(`${IOMMU_GROUPS}/${group}`)) return true;
+  if (groupExistsInSysfs(group)) return true;
   checkSysfs();
   return false;
+}
+
+/** Asks sysfs, where the kernel lists every IOMMU group whatever its devices are bound to. Without sysfs, there is none. */
+export function groupExistsInSysfs(group: number): boolean {
+  return exists(`${IOMMU_GROUPS}/${group}`);
 }
 
 /**

@@ -1,17 +1,16 @@
-import { errnoOf, useKernel, type Kernel } from "@vfio/ioctl-native";
 import { errorOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
-  Container,
-  culpritsOf,
   describePciDevice,
   devicesOfGroup,
-  Group,
+  errnoOf,
   iommuGroupExists,
   iommuGroupOf,
   listPciDevices,
+  useKernel,
+  type Kernel,
 } from "../src/index.js";
-import { pciDevice, sysfsOnly } from "./fake-kernel.js";
+import { pciDevice, sysfsOnly } from "./support/fake-kernel.js";
 
 const EDU = "0000:00:10.0";
 const BRIDGE = "0000:00:13.0";
@@ -39,6 +38,17 @@ describe("given a machine's sysfs", () => {
     expect(iommuGroupOf(EDU)).toBe(0);
   });
 
+  it.each([
+    ["0", 0],
+    ["1", 1],
+    ["-1", undefined],
+    [undefined, undefined],
+  ])("a device whose numa_node reads %j is on node %j", (text, node) => {
+    using _ = useKernel(sysfsOnly(pciDevice(EDU, text === undefined ? {} : { numa_node: text })));
+
+    expect(describePciDevice(EDU).numaNode).toBe(node);
+  });
+
   it("all devices are listed by address, each with its class", () => {
     using _ = useKernel(sysfsOnly({ ...pciDevice(EDU), ...pciDevice(BRIDGE, { class: "0x060400" }) }));
 
@@ -53,24 +63,6 @@ describe("given a machine's sysfs", () => {
 
     expect(iommuGroupExists(3)).toBe(true);
     expect(iommuGroupExists(4)).toBe(false);
-  });
-
-  it.each([
-    ["pci-stub", 0],
-    ["pcieport", 0],
-    ["mlx5_vfio_pci", 0],
-    ["hisi-acc-vfio-pci", 0],
-    ["e1000e", 1],
-    ["uio_pci_generic", 1],
-  ])("a neighbour on %s makes %i culprits", (name, culprits) => {
-    using _ = useKernel(
-      sysfsOnly(
-        { ...pciDevice(EDU), [`/sys/kernel/iommu_groups/7/devices/${EDU}`]: "" },
-        { [driver(EDU)]: `../drivers/${name}` },
-      ),
-    );
-
-    expect(culpritsOf(7)).toHaveLength(culprits);
   });
 });
 
@@ -103,7 +95,6 @@ describe("given a device that is plugged out while the machine is looked at", ()
         it.each([
           ["listPciDevices", () => listPciDevices()],
           ["devicesOfGroup", () => devicesOfGroup(7)],
-          ["culpritsOf", () => culpritsOf(7)],
         ])("%s leaves it out, and has the others", (_, list) => {
           using _kernel = useKernel(unplugging());
 
@@ -147,7 +138,7 @@ describe("given what no group's number can be", () => {
   it.each([undefined, null, -1, 1.5, NaN, 2 ** 31, "3", "../../.."])("%j is refused everywhere", (number) => {
     using _ = useKernel(sysfsOnly({}));
 
-    for (const use of [iommuGroupExists, devicesOfGroup, culpritsOf, (group: number) => Group.open(group)]) {
+    for (const use of [iommuGroupExists, devicesOfGroup]) {
       const error = errorOf(() => use(number as number));
       expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NUMBER" });
       expect(error.message).toContain(String(number));
@@ -180,77 +171,5 @@ describe("given a device without an IOMMU group", () => {
 
     expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_GROUP" });
     expect(error.hint).toBeUndefined();
-  });
-});
-
-describe("given a kernel in which opening a container goes wrong", () => {
-  /** A container fd whose ioctls answer from a table; closing is counted. */
-  function containerKernel(answers: Record<number, number>): { fake: Kernel; closed: number[] } {
-    const closed: number[] = [];
-    const fake: Partial<Kernel> = {
-      open: () => 7,
-      ioctl: (_fd, request, argument) => answers[request] ?? answers[request * 1000 + Number(argument)] ?? 0,
-      close: (fd) => closed.push(fd) - 1,
-    };
-    return { fake: fake as Kernel, closed };
-  }
-  const API_VERSION = 0x3b64;
-  const CHECK_EXTENSION = 0x3b65;
-
-  it("an unknown API version is named, and the fd is closed again", () => {
-    const { fake, closed } = containerKernel({ [API_VERSION]: 5 });
-    using _ = useKernel(fake);
-
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_API_VERSION" });
-    expect(error.message).toContain("version 5");
-    expect(closed).toEqual([7]);
-  });
-
-  it.each(["EIO", "ENOMEM"] as const)("%s for an extension is told, not taken for a no", (name) => {
-    const { fake, closed } = containerKernel({ [CHECK_EXTENSION]: errnoOf(name) });
-    using _ = useKernel(fake);
-
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: name, ioctl: "VFIO_CHECK_EXTENSION" });
-    expect(closed).toEqual([7]);
-  });
-
-  it.each([7, null, { iommuType: "type2" }, { iommuType: "toString" }, { iommuType: 3 }])(
-    "options of %j are refused before anything is opened",
-    (options) => {
-      using _ = useKernel({} as Kernel);
-
-      const error = errorOf(() => Container.open(options as object));
-
-      expect(error).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
-      expect(error.message).toMatch(/must be (an object|type1v2 or type1), not /);
-    },
-  );
-
-  it("no IOMMU driver: the types asked for and the module are named, and the fd is closed again", () => {
-    const { fake, closed } = containerKernel({});
-    using _ = useKernel(fake);
-
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_TYPE" });
-    expect(error.message).toContain("type1v2 or type1");
-    expect(error.hint).toContain("modprobe vfio_iommu_type1");
-    expect(closed).toEqual([7]);
-  });
-
-  it.each([
-    ["ENOENT", "modprobe vfio-pci"],
-    ["EACCES", "chmod 0666"],
-  ] as const)("%s has its remedy in the message", (name, remedy) => {
-    using _ = useKernel({ open: () => errnoOf(name) } as Partial<Kernel> as Kernel);
-
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: name, syscall: "open", path: "/dev/vfio/vfio" });
-    expect(error.message).toContain(remedy);
   });
 });

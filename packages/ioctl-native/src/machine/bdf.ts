@@ -1,5 +1,5 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
 import { inspect } from "node:util";
+import { VfioRangeError } from "../errors/errors.js";
 
 const BDF = /^(?:(?<domain>[0-9a-f]{4,8}):)?(?<rest>[0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/i;
 

@@ -1,0 +1,29 @@
+import type { HasFd } from "../files/fd.js";
+import { ioctl, tryIoctl } from "../kernel/ioctl.js";
+import type { ContextOfErrno } from "./ask.js";
+import { IOMMU_TYPES, type IommuType } from "./iommu-types.js";
+import { VFIO_CHECK_EXTENSION, VFIO_GET_API_VERSION, VFIO_IOMMU_GET_INFO, VFIO_SET_IOMMU } from "./ioctls.js";
+import { vfio_iommu_type1_info } from "./structs.js";
+
+/** VFIO's API version, always 0 so far (`VFIO_GET_API_VERSION`). */
+export function getApiVersion(container: HasFd, context?: ContextOfErrno): number {
+  return ioctl(container, VFIO_GET_API_VERSION, 0, context);
+}
+
+/** Above 0 if the kernel has an extension (`VFIO_CHECK_EXTENSION`). */
+export function checkExtension(container: HasFd, extension: number, context?: ContextOfErrno): number {
+  return ioctl(container, VFIO_CHECK_EXTENSION, extension, context);
+}
+
+/** Sets how the IOMMU is driven (`VFIO_SET_IOMMU`): possible only once a group is in the container, and only once. */
+export function setIommu(container: HasFd, type: IommuType, context?: ContextOfErrno): void {
+  ioctl(container, VFIO_SET_IOMMU, IOMMU_TYPES[type], context);
+}
+
+/**
+ * Whether the container has an IOMMU (`VFIO_IOMMU_GET_INFO`): 0, or `-errno`. Without a group it has none, has forgotten
+ * all mappings, and answers EINVAL; ENODEV where iommufd stands in for VFIO; ENOTTY what is no container at all.
+ */
+export function tryIommu(container: HasFd): number {
+  return tryIoctl(container, VFIO_IOMMU_GET_INFO, vfio_iommu_type1_info.encode());
+}

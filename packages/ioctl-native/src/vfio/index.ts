@@ -1,0 +1,21 @@
+export type { ContextOfErrno } from "./ask.js";
+export { checkExtension, getApiVersion, setIommu, tryIommu } from "./container.js";
+export { getDeviceInfo, resetDevice, resetDeviceAsync, type DeviceInfo } from "./device.js";
+export {
+  getGroupDeviceFd,
+  getGroupStatus,
+  setGroupContainer,
+  unsetGroupContainer,
+  type GroupStatus,
+} from "./group.js";
+export {
+  getHotResetInfo,
+  hotResetDevice,
+  hotResetDeviceAsync,
+  type HotResetDevice,
+  type HotResetInfo,
+} from "./hot-reset.js";
+export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./iommu-info.js";
+export { IOMMU_TYPES, type IommuType } from "./iommu-types.js";
+export { getIrqInfo, setIrqs, trySetIrqs, type IrqInfo, type IrqSet } from "./irqs.js";
+export { decodeRegionInfo, getRegionInfo, type MappableArea, type RegionInfo } from "./region.js";

@@ -1,0 +1,69 @@
+import { checkObject } from "../errors/argument-error.js";
+import type { HasFd } from "../files/fd.js";
+import { ioctl, unsafeIoctl } from "../kernel/ioctl.js";
+import { ask, type ContextOfErrno } from "./ask.js";
+import {
+  VFIO_IRQ_INFO_AUTOMASKED,
+  VFIO_IRQ_INFO_EVENTFD,
+  VFIO_IRQ_INFO_MASKABLE,
+  VFIO_IRQ_INFO_NORESIZE,
+} from "./constants.js";
+import { VFIO_DEVICE_GET_IRQ_INFO, VFIO_DEVICE_SET_IRQS } from "./ioctls.js";
+import { vfio_irq_set } from "./structs.js";
+
+/** What the kernel says of one interrupt index of a device (`VFIO_DEVICE_GET_IRQ_INFO`). */
+export interface IrqInfo {
+  /** How many vectors the device has of it; 0 if it does not have the type. */
+  readonly vectors: number;
+  /** The kernel can signal it through an eventfd. */
+  readonly eventfd: boolean;
+  /** The kernel can hold it back and let it through again. */
+  readonly maskable: boolean;
+  /** The kernel masks it with every interrupt, until it is unmasked (INTx). */
+  readonly automasked: boolean;
+  /** Vectors can be added while it is enabled (MSI-X, Linux 6.6 and later where the machine allows it). */
+  readonly resizable: boolean;
+}
+
+/** Asks for an interrupt index (`VFIO_DEVICE_GET_IRQ_INFO`). */
+export function getIrqInfo(device: HasFd, index: number, context?: ContextOfErrno): IrqInfo {
+  const { flags, count } = ask(device, VFIO_DEVICE_GET_IRQ_INFO, { index }, context);
+  return {
+    vectors: count,
+    eventfd: (flags & VFIO_IRQ_INFO_EVENTFD) !== 0,
+    maskable: (flags & VFIO_IRQ_INFO_MASKABLE) !== 0,
+    automasked: (flags & VFIO_IRQ_INFO_AUTOMASKED) !== 0,
+    resizable: (flags & VFIO_IRQ_INFO_NORESIZE) === 0,
+  };
+}
+
+/** What to do with which vectors of an index. */
+export interface IrqSet {
+  /** `VFIO_PCI_…_IRQ_INDEX`. */
+  readonly index: number;
+  /** One `VFIO_IRQ_SET_DATA_…` and one `VFIO_IRQ_SET_ACTION_…`. */
+  readonly flags: number;
+  /** The first vector. */
+  readonly start: number;
+  /** How many vectors. */
+  readonly count: number;
+  /** What `flags` announce: an eventfd (s32) or a byte for each vector. */
+  readonly data?: Uint8Array;
+}
+
+/**
+ * Wires, fires, masks or disables interrupts (`VFIO_DEVICE_SET_IRQS`).
+ * @returns 0; or how many vectors there were, if they are fewer than asked for.
+ */
+export function setIrqs(device: HasFd, irqs: IrqSet, context?: ContextOfErrno): number {
+  checkObject("the set of interrupts", irqs);
+  const { data, ...set } = irqs;
+  const buffer = vfio_irq_set.encode(set, vfio_irq_set.bytes + (data?.length ?? 0));
+  if (data !== undefined) buffer.set(data, vfio_irq_set.bytes);
+  return ioctl(device, VFIO_DEVICE_SET_IRQS, buffer, context);
+}
+
+/** As {@link setIrqs} with a struct that is encoded already: for loops. Returns `-errno` if it failed. */
+export function trySetIrqs(device: HasFd, encoded: Uint8Array): number {
+  return unsafeIoctl(device, VFIO_DEVICE_SET_IRQS.number, encoded);
+}
