@@ -40,11 +40,10 @@ export {
   type LockHolder,
   type MemlockLimit,
   type PeerCredentials,
-  type ReceivedDatagram,
-  type ReceivedPacket,
   type RegisterFunctions,
   type SocketKind,
 } from "./kernel/kernel.js";
+export type { ReceivedDatagram, ReceivedPacket } from "./sockets/received-packet.js";
 export {
   closedError,
   Fd,
