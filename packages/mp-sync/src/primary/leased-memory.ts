@@ -1,43 +1,34 @@
 import {
   errnoOf,
   hasErrno,
-  ioctl,
-  ioctlAsync,
   isOrdinaryMemory,
   isVfioError,
   Mapping,
   memoryShortage,
-  tryIoctl,
   tryIommu,
   undo,
-  vfioIoctls,
-  vfioStructs,
   type HasFd,
-  type IoctlContext,
+  type Type1Space,
 } from "@vfio/ioctl-native";
-import { flagsOf, rangeText, type LeaseTerms } from "../wire/lease-messages.js";
+import type { LeaseTerms } from "../wire/lease-messages.js";
 
-const { vfio_iommu_type1_dma_map: mapStruct, vfio_iommu_type1_dma_unmap: unmapStruct } = vfioStructs;
+/** Where leases are mapped: a container, and its addresses. */
+export interface LeaseSpace {
+  readonly container: HasFd;
+  readonly space: Type1Space;
+}
 
 /** A secondary's memory, mapped in this process, and from there for DMA in the container. */
 export class LeasedMemory {
-  readonly #container: HasFd;
+  readonly #at: LeaseSpace;
   readonly #terms: LeaseTerms;
   readonly #mapping: Mapping;
-  readonly #request: Uint8Array;
   #unmaps = false;
 
-  private constructor(container: HasFd, terms: LeaseTerms, mapping: Mapping) {
-    const { iova, bytes, access } = terms;
-    this.#container = container;
+  private constructor(at: LeaseSpace, terms: LeaseTerms, mapping: Mapping) {
+    this.#at = at;
     this.#terms = terms;
     this.#mapping = mapping;
-    this.#request = mapStruct.encode({
-      flags: flagsOf(access),
-      vaddr: mapping.address,
-      iova,
-      size: BigInt(bytes),
-    });
   }
 
   /**
@@ -45,8 +36,8 @@ export class LeasedMemory {
    * @throws VfioSystemError of `mmap` or the ioctl; VfioError `ERR_VFIO_CLOSED` if the container is closed,
    * `ERR_VFIO_MEMORY_EXHAUSTED`.
    */
-  static async map(container: HasFd, terms: LeaseTerms, file: HasFd): Promise<LeasedMemory> {
-    const { bytes, offset, access } = terms;
+  static async map(at: LeaseSpace, terms: LeaseTerms, file: HasFd): Promise<LeasedMemory> {
+    const { iova, bytes, offset, access } = terms;
     const mapping = Mapping.map({
       file,
       bytes,
@@ -54,13 +45,12 @@ export class LeasedMemory {
       writable: access !== "read-only",
       name: "leased memory",
     });
-    const memory = new LeasedMemory(container, terms, mapping);
     try {
       // Pinning takes all pages, also those that the secondary has not touched.
       const shortage = isOrdinaryMemory(file) ? memoryShortage(mapping) : undefined;
       if (shortage !== undefined) throw shortage;
-      await ioctlAsync(container, vfioIoctls.VFIO_IOMMU_MAP_DMA, memory.#request);
-      return memory;
+      await at.space.mapAsync(mapping, 0, bytes, iova, access);
+      return new LeasedMemory(at, terms, mapping);
     } catch (error) {
       undo(error, [() => mapping.close()]);
     }
@@ -71,34 +61,38 @@ export class LeasedMemory {
    * makes it, it was lost: {@link unmap} undoes that, too. Unknown counts as there.
    */
   isMapped(): boolean {
-    const errno = this.#tryMapAgain();
-    return errno !== 0 && !this.#isForgotten(errno);
+    const { iova, bytes, access } = this.#terms;
+    try {
+      this.#at.space.map(this.#mapping, 0, bytes, iova, access);
+      return false;
+    } catch (error) {
+      if (!isVfioError(error)) throw error;
+      return !this.#isForgotten(error);
+    }
   }
 
   /**
    * Undoes it, and gives the memory back.
-   * @returns how many bytes of it the container had.
+   * @returns the number of bytes of it that the container had.
    * @throws VfioSystemError if the kernel refuses, VfioError `ERR_VFIO_CLOSED` if the container is closed: it may still
    *   be mapped, so the memory stays.
    */
-  unmap(): bigint {
-    const request = this.#unmapRequest();
-    if (this.#unmaps) return this.#unmapNow(request);
+  unmap(): number {
+    if (this.#unmaps) return this.#unmapBeside();
+    const { iova, bytes } = this.#terms;
     try {
-      ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request, this.#unmapContext);
-      return this.#giveBack(request);
+      return this.#giveBack(this.#at.space.unmap(iova, bytes));
     } catch (error) {
       return this.#giveBackForgotten(error);
     }
   }
 
   /** As {@link unmap}, off the event loop. */
-  async unmapAsync(): Promise<bigint> {
-    const request = this.#unmapRequest();
+  async unmapAsync(): Promise<number> {
+    const { iova, bytes } = this.#terms;
     this.#unmaps = true;
     try {
-      await ioctlAsync(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request, this.#unmapContext);
-      return this.#giveBack(request);
+      return this.#giveBack(await this.#at.space.unmapAsync(iova, bytes));
     } catch (error) {
       return this.#giveBackForgotten(error);
     } finally {
@@ -108,44 +102,30 @@ export class LeasedMemory {
 
   // While the kernel is at it: it does one after the other, so afterwards nothing is mapped. Which of them found the
   // mapping does not matter, and the other one gives the memory back.
-  #unmapNow(request: Uint8Array): bigint {
-    tryIoctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, request);
-    return BigInt(this.#terms.bytes);
-  }
-
-  #tryMapAgain(): number {
-    try {
-      return tryIoctl(this.#container, vfioIoctls.VFIO_IOMMU_MAP_DMA, this.#request);
-    } catch (error) {
-      if (isVfioError(error) && error.code === "ERR_VFIO_CLOSED") return errnoOf("EBADF");
-      throw error;
-    }
-  }
-
-  #unmapRequest(): Uint8Array {
+  #unmapBeside(): number {
     const { iova, bytes } = this.#terms;
-    return unmapStruct.encode({ iova, size: BigInt(bytes) });
+    try {
+      this.#at.space.unmap(iova, bytes);
+    } catch (error) {
+      if (!hasErrno(error)) throw error;
+    }
+    return bytes;
   }
 
-  readonly #unmapContext = (): IoctlContext => ({ what: `cannot unmap a lease: ${rangeText(this.#terms)}` });
-
-  /** The kernel writes back how much there was. */
-  #giveBack(request: Uint8Array): bigint {
+  #giveBack(unmapped: number): number {
     this.#mapping.close();
-    return unmapStruct.read(request, "size");
+    return unmapped;
   }
 
-  #giveBackForgotten(error: unknown): bigint {
-    if (!hasErrno(error) || !this.#isForgotten(error.errno)) throw error;
-    this.#mapping.close();
-    return 0n;
+  #giveBackForgotten(error: unknown): number {
+    if (!this.#isForgotten(error)) throw error;
+    return this.#giveBack(0);
   }
 
   // A container that has no group any more has no IOMMU, forgot all mappings, and answers EINVAL to whatever is asked.
   // So does one that has an IOMMU, to a range that it cannot unmap as it is: only then can it say what it can do.
-  #isForgotten(errno: number): boolean {
-    if (!NO_IOMMU.has(errno)) return false;
-    return NO_IOMMU.has(tryIommu(this.#container));
+  #isForgotten(error: unknown): boolean {
+    return hasErrno(error) && NO_IOMMU.has(error.errno) && NO_IOMMU.has(tryIommu(this.#at.container));
   }
 }
 

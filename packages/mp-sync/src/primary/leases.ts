@@ -1,6 +1,7 @@
 import type { VfioSystemError } from "@vfio/ioctl-native";
 import {
   errnoOf,
+  Type1Space,
   isAnonymousMemory,
   isVfioError,
   isWithin,
@@ -14,7 +15,7 @@ import {
 } from "@vfio/ioctl-native";
 import { checkObject } from "../argument-checks.js";
 import { rangeText, type LeaseTerms, type LeaseVerdict } from "../wire/lease-messages.js";
-import { LeasedMemory } from "./leased-memory.js";
+import { LeasedMemory, type LeaseSpace } from "./leased-memory.js";
 
 /**
  * Where leases lie if nothing else is said: 1 GiB, as much as they may have together, that devices of 32 address bits
@@ -55,7 +56,7 @@ export interface LeaseGrant {
  * nothing but the lease, and whatever becomes of the secondary, the primary can unmap it.
  */
 export class Leases {
-  readonly #container: HasFd;
+  readonly #at: LeaseSpace;
   readonly #window: IovaRange;
   readonly #maxLeases: number;
   readonly #maxBytes: number;
@@ -68,7 +69,7 @@ export class Leases {
     checkLimit("maxLeases", maxLeases);
     checkLimit("maxBytes", maxBytes);
     checkWindow(window);
-    this.#container = container;
+    this.#at = { container, space: new Type1Space(container) };
     this.#window = window;
     this.#maxLeases = maxLeases;
     this.#maxBytes = maxBytes;
@@ -89,7 +90,7 @@ export class Leases {
     // Its place is taken before the kernel is asked: meanwhile others may come.
     this.#leases.set(lease, undefined);
     try {
-      this.#leases.set(lease, await LeasedMemory.map(this.#container, terms, file));
+      this.#leases.set(lease, await LeasedMemory.map(this.#at, terms, file));
       return this.#closed ? this.#refuseAfterAll(lease) : { verdict: { errno: 0 }, lease };
     } catch (error) {
       this.#leases.delete(lease);
@@ -102,7 +103,7 @@ export class Leases {
    * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container has it no more.
    */
   checkMapped(lease: Lease): void {
-    if (this.#leases.get(lease)?.isMapped() === false) throw lostError(lease, 0n);
+    if (this.#leases.get(lease)?.isMapped() === false) throw lostError(lease, 0);
   }
 
   /**
@@ -144,9 +145,9 @@ export class Leases {
     }
   }
 
-  #strike(lease: Lease, unmapped: bigint): void {
+  #strike(lease: Lease, unmapped: number): void {
     const isOurs = this.#leases.delete(lease);
-    if (isOurs && unmapped < BigInt(lease.bytes)) throw lostError(lease, unmapped);
+    if (isOurs && unmapped < lease.bytes) throw lostError(lease, unmapped);
   }
 
   #refusalOf(terms: LeaseTerms, file: HasFd): LeaseVerdict | undefined {
@@ -165,7 +166,7 @@ export class Leases {
   }
 }
 
-function lostError(lease: Lease, unmapped: bigint): VfioError {
+function lostError(lease: Lease, unmapped: number): VfioError {
   return new VfioError(
     "ERR_VFIO_LEASE_LOST",
     `of the lease of process ${lease.pid} only ${unmapped} of ${lease.bytes} bytes were still mapped: ${rangeText(lease)}`,

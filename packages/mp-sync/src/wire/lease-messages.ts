@@ -1,21 +1,17 @@
-import { formatAddress, rangeOf, Struct, vfioConstants } from "@vfio/ioctl-native";
+import {
+  DMA_ACCESSES,
+  DMA_MAP_FLAGS,
+  formatAddress,
+  rangeOf,
+  Struct,
+  type DmaAccess,
+} from "@vfio/ioctl-native";
 import { protocolError } from "./protocol.js";
 
-const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
-
 /** What devices may do in leased memory, seen from the device. */
-export type LeaseAccess = "read-write" | "read-only" | "write-only";
+export type LeaseAccess = DmaAccess;
 
-const FLAGS: Readonly<Record<LeaseAccess, number>> = {
-  "read-write": READ | WRITE,
-  "read-only": READ,
-  "write-only": WRITE,
-};
-const ACCESS = new Map<number, LeaseAccess>([
-  [READ | WRITE, "read-write"],
-  [READ, "read-only"],
-  [WRITE, "write-only"],
-]);
+const ACCESS = new Map(DMA_ACCESSES.map((access) => [DMA_MAP_FLAGS[access], access]));
 
 /** What a secondary wants to have mapped for DMA, and where. */
 export interface LeaseTerms {
@@ -66,12 +62,7 @@ export const VERDICT_BYTES = verdict.bytes;
 
 /** True for what devices may do. */
 export function isLeaseAccess(value: unknown): value is LeaseAccess {
-  return typeof value === "string" && Object.hasOwn(FLAGS, value);
-}
-
-/** An access as `VFIO_DMA_MAP_FLAG_…`. */
-export function flagsOf(access: LeaseAccess): number {
-  return FLAGS[access];
+  return typeof value === "string" && Object.hasOwn(DMA_MAP_FLAGS, value);
 }
 
 /** "IOVA 0x1000 to 0x1fff". */
@@ -82,7 +73,7 @@ export function rangeText(lease: Pick<LeaseTerms, "iova" | "bytes">): string {
 
 /** The packet that follows `REQ_LEASE`; the memory's fd rides along. */
 export function encodeTerms({ iova, bytes, offset, access }: LeaseTerms): Uint8Array {
-  return terms.encode({ iova, bytes: BigInt(bytes), offset: BigInt(offset), flags: FLAGS[access] });
+  return terms.encode({ iova, bytes: BigInt(bytes), offset: BigInt(offset), flags: DMA_MAP_FLAGS[access] });
 }
 
 /** The terms in a packet; undefined if it holds none. */

@@ -46,6 +46,10 @@ export class WatchedKernel implements Disposable {
         return packet;
       },
       ioctl: (fd, request, argument) => this.#ioctl(request, argument) ?? real.ioctl(fd, request, argument),
+      ioctlEach: (fd, request, structs, stride) => {
+        const answer = this.#ioctl(request, structs);
+        return answer === undefined ? real.ioctlEach(fd, request, structs, stride) : answer || 1;
+      },
       ioctlAsync: async (fd, request, argument) => {
         this.waiting++;
         await this.busy;
