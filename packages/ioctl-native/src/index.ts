@@ -53,10 +53,14 @@ export {
   type HasFd,
   type OpenOptions,
 } from "./files/fd.js";
+export type { DeviceCalls } from "./contracts/device-calls.js";
+export type { BulkAccess, RegionWindow, RegisterAccess } from "./contracts/region-window.js";
+export { SharedFile, type SharedFileData } from "./files/shared-file.js";
+export { mappedWindow } from "./memory/mapped-window.js";
 export { printAs } from "./errors/printed.js";
 export { Holds } from "./lifecycle/holds.js";
 export { addSuppressed, runAll, undo } from "./lifecycle/run-all.js";
-export { type PositionedFile, readAt, readStrided, writeAt } from "./files/file-io.js";
+export { type PositionedFile, readAt, readInto, readStrided, writeAt } from "./files/file-io.js";
 export {
   defineIoctl,
   ioctl,
@@ -74,6 +78,7 @@ export { Mapping, type MapOptions } from "./memory/mapping.js";
 export {
   bulkArgumentError,
   BulkRegisters,
+  hasBits,
   registerOffsetError,
   type RegisterArray,
   type RegisterWidth,

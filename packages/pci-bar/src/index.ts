@@ -12,9 +12,9 @@ export {
 } from "./regions/pci-region.js";
 export { OpenRegion } from "./regions/open-region.js";
 export type { PollOptions, PollSyncOptions } from "./regions/poll-mask.js";
-export type { MappedWindow, RegionFile, RegionShape } from "./regions/region-backend.js";
-export type { SharedFile, SharedFileData } from "./regions/shared-file.js";
-export type { MappingWindow, RegionParts, SharedRegion, SharedRegionFile } from "./regions/region-parts.js";
+export type { MappedWindow, MappingWindow, RegionParts, SharedRegion } from "./regions/region-parts.js";
+export type { RegionAccess, RegionFile, SharedAccess, SharedRegionFile } from "./regions/region-access.js";
+export type { RegionShape } from "./regions/region-shape.js";
 export { defineRegisters, RegisterTable, type PlacingOptions } from "./registers/register-table.js";
 export {
   formatDump,
@@ -64,8 +64,17 @@ export type {
   Writing,
 } from "./registers/register-declaration.js";
 export { ConfigSpace } from "./config-space/config-space.js";
-export { readRegionInfo } from "./regions/region.js";
-export { decodeRegionInfo, type MappableArea, type RegionInfo } from "@vfio/ioctl-native";
+export { readRegionInfo } from "./regions/region-info.js";
+export {
+  decodeRegionInfo,
+  type DeviceCalls,
+  type MappableArea,
+  type RegionInfo,
+  type RegionWindow,
+  type SharedFile,
+  type SharedFileData,
+  type VfioDevice,
+} from "@vfio/ioctl-native";
 export {
   findMsixTable,
   listCapabilities,
@@ -92,4 +101,3 @@ export {
   type InterruptInfo,
   type InterruptType,
 } from "./interrupts/interrupt-type.js";
-export type { VfioDevice } from "./device/vfio-device.js";

@@ -1,5 +1,6 @@
 export type { ContextOfErrno } from "./ask.js";
 export { checkExtension, getApiVersion, setIommu, tryIommu } from "./container.js";
+export { deviceCallsOf, type VfioDevice } from "./device-calls.js";
 export { getDeviceInfo, resetDevice, resetDeviceAsync, type DeviceInfo } from "./device.js";
 export {
   getGroupDeviceFd,
@@ -18,4 +19,4 @@ export {
 export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./iommu-info.js";
 export { IOMMU_TYPES, type IommuType } from "./iommu-types.js";
 export { getIrqInfo, setIrqs, trySetIrqs, type IrqInfo, type IrqSet } from "./irqs.js";
-export { decodeRegionInfo, getRegionInfo, type MappableArea, type RegionInfo } from "./region.js";
+export { decodeRegionInfo, getRegionInfo, regionName, type MappableArea, type RegionInfo } from "./region.js";

@@ -1,6 +1,6 @@
 import { argumentError, checkOptions, registerOffsetError, VfioRangeError } from "@vfio/ioctl-native";
 import { bindRegister } from "./bind-register.js";
-import { registerWidthError } from "../regions/file-backend.js";
+import { registerWidthError } from "../regions/single-accesses.js";
 import type { RegisterRegion } from "./raw-register.js";
 import type { RegisterDeclarations, RegisterList, RegisterSet } from "./register-declaration.js";
 import { registerMarkdown } from "./register-docs.js";

@@ -15,6 +15,15 @@ export function checkValue(value: number, bytes: number): void {
   );
 }
 
+/** The same for 64 bits, a bigint. */
+export function checkWideValue(value: bigint): void {
+  if (typeof value === "bigint" && BigInt.asUintN(64, value) === value) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_REGISTER_VALUE",
+    `the value of a register of 64 bits must be a bigint from 0n to 2n ** 64n - 1n, not ${shown(value)}`,
+  );
+}
+
 /** As the native registers' errors have it. */
 function shown(value: unknown): string {
   if (typeof value === "number" || value === undefined || value === null) return String(value);

@@ -1,0 +1,25 @@
+import type { RegionWindow } from "../contracts/region-window.js";
+import { BulkRegisters } from "./bulk-registers.js";
+import type { Mapping } from "./mapping.js";
+
+/**
+ * A mapping as a window of a region: nothing stands between the caller and the native functions.
+ * @param offset where it begins in the region, in bytes.
+ */
+export function mappedWindow(offset: number, mapping: Mapping): RegionWindow {
+  return {
+    offset,
+    bytes: mapping.bytes,
+    handle: mapping.handle,
+    registers: mapping.registers,
+    bulk: new BulkRegisters(mapping),
+    get gone() {
+      return mapping.gone;
+    },
+    part: (start, bytes) => ({
+      registers: mapping.registersOf(start, bytes),
+      bulk: new BulkRegisters(mapping, { offset: start, bytes }),
+    }),
+    close: () => mapping.close(),
+  };
+}
