@@ -13,6 +13,8 @@ const openByDevice = new WeakMap<DeviceCalls, OpenResources>();
  * others' mappings and interrupts.
  */
 export class OpenResources {
+  /** Which `PciDevice` switched bus mastering on, and so switches it off when it is closed. */
+  busMaster: object | undefined;
   readonly #resources = new Set<DeviceResource>();
 
   /** The one of this device: it has the same calls however often it is asked for them. */

@@ -16,7 +16,7 @@ import {
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
 import { findMsixTable, type MsixTable } from "../config-space/capabilities.js";
-import { isCommandSet, setCommand } from "../config-space/command.js";
+import { COMMAND_OFFSET, commandMask, isCommandSet, setCommand } from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
 import { planHotReset, readHotResetDevices } from "./hot-reset.js";
@@ -27,7 +27,7 @@ import {
   KernelInterrupt,
   type KernelInterruptKind,
 } from "../interrupts/kernel-interrupt.js";
-import type { OpenRegion } from "../regions/open-region.js";
+import { OpenRegion } from "../regions/open-region.js";
 import { PciRegion, type MapRegionOptions } from "../regions/pci-region.js";
 import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
 import { checkPresent, isPresent } from "./presence.js";
@@ -45,8 +45,8 @@ const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 
 /**
  * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
- * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open, but nothing here
- * reaches it any more: everything, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object
+ * only by its fd. Closing it switches bus mastering off, closes its interrupts and unmaps its BARs; the device itself stays open, but
+ * nothing here reaches it any more: everything, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object
  * know of each other's mappings and interrupts; two device objects with one fd do not.
  * @example
  * ```ts
@@ -87,8 +87,7 @@ export class PciDevice implements Disposable {
     this.#open = OpenResources.of(this.#device);
     this.config = new ConfigSpace(
       this.#device,
-      (offset, value) =>
-        checkMemoryStays(this.config, { offset, value }, this.#open.regions, this.#device.name),
+      (offset, value) => this.#beforeWrite(offset, value),
       () => this.#checkOpen(),
     );
     this.msixTable = findMsixTable(this.config);
@@ -193,7 +192,10 @@ export class PciDevice implements Disposable {
     return interrupts;
   }
 
-  /** The device may start DMA of its own. Setting it is verified by reading it back. */
+  /**
+   * The device may start DMA of its own. Setting it is verified by reading it back. Whichever `PciDevice` of a device
+   * switched it on switches it off when it is closed.
+   */
   get busMaster(): boolean {
     return isCommandSet(this.config, "busMaster");
   }
@@ -335,17 +337,39 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Unmaps all BARs and closes the interrupts. Closing twice does nothing.
+   * Switches bus mastering off, if it was switched on here; closes the interrupts; unmaps all BARs. So the device starts
+   * no DMA any more when its memory is taken away. One that is busy may still end what it began: stop its queues first.
+   * Closing twice does nothing.
    * @throws what one of them threw, a VfioAggregateError `ERR_VFIO_SEVERAL` if several did; all are closed all the same.
    */
   close(): void {
-    this.#closed = true;
-    runAll([...this.#owned].map((resource) => () => resource.close()));
+    if (this.#closed) return;
+    const isRegion = (resource: DeviceResource): boolean => resource instanceof OpenRegion;
+    const owned = [...this.#owned].sort((a, b) => Number(isRegion(a)) - Number(isRegion(b)));
+    runAll([
+      () => this.#stopDma(),
+      () => (this.#closed = true),
+      ...owned.map((resource) => () => resource.close()),
+    ]);
   }
 
   /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #beforeWrite(offset: number, value: number): void {
+    checkMemoryStays(this.config, { offset, value }, this.#open.regions, this.#device.name);
+    if (offset !== COMMAND_OFFSET) return;
+    if ((value & commandMask("busMaster")) === 0) this.#open.busMaster = undefined;
+    else if (!this.busMaster) this.#open.busMaster ??= this;
+  }
+
+  /** A device that does not answer starts none. */
+  #stopDma(): void {
+    if (this.#open.busMaster !== this) return;
+    this.#open.busMaster = undefined;
+    if (isPresent(this.config)) setCommand(this.config, "busMaster", false, this.#device.name);
   }
 
   #listen(kind: KernelInterruptKind, listener: InterruptListener, options?: ListenOptions): Disposable {

@@ -9,7 +9,6 @@ import {
   type RegionWindow,
   type RegisterAccess,
   type RegisterArray,
-  registerOffsetError,
   type RegisterFunctions,
   printAs,
   SharedFile,
@@ -25,9 +24,9 @@ import {
   type RegionParts,
   type SharedRegion,
 } from "./region-parts.js";
-import { checkSpan } from "./register-array.js";
+import { partOf } from "./region-part.js";
 import { SingleAccesses } from "./single-accesses.js";
-import { notMappedError, WindowedAccesses } from "./windowed-accesses.js";
+import { WindowedAccesses } from "./windowed-accesses.js";
 
 /**
  * A region that can be reached: mapped, by `pread` and `pwrite`, or partly so; a driver need not care. Every accessor
@@ -196,17 +195,10 @@ export class OpenRegion implements RegisterFunctions, Disposable {
    */
   part(offset: number, bytes: number): OpenRegion {
     this.#checkOpen();
-    checkPart(this, offset, bytes);
-    const window = this.#windows.find((each) => contains(each, offset, bytes));
-    if (window === undefined) throw notMappedError(offset, this.#windows, this.name, PART_HINT);
+    const { index, writable } = this.#parts;
+    const windows = [partOf(this.#parts, this.#windows, offset, bytes)];
     const name = `${this.name}, from 0x${offset.toString(16)} on`;
-    const part = new OpenRegion({
-      index: this.index,
-      name,
-      bytes,
-      writable: this.#parts.writable,
-      windows: [partOf(window, offset - window.offset, bytes)],
-    });
+    const part = new OpenRegion({ index, name, bytes, writable, windows });
     const close = (): void => part.close();
     this.#closeListeners.add(close);
     part.onClose(() => this.#closeListeners.delete(close));
@@ -404,34 +396,6 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   #checkOpen(): void {
     if (this.#closed) throw closedError(this.name);
   }
-}
-
-const PART_HINT = "A part lies in one of the windows: region.windows";
-
-function contains(window: RegionWindow, offset: number, bytes: number): boolean {
-  return offset >= window.offset && offset + bytes <= window.offset + window.bytes;
-}
-
-function checkPart(region: OpenRegion, offset: number, bytes: number): void {
-  // As one register of 8 bytes, if the offset is wrong; as so many of one byte otherwise.
-  const isLength = Number.isSafeInteger(bytes) && bytes > 0;
-  const { name, bytes: all } = region;
-  if (!isLength || offset % 8 !== 0) throw registerOffsetError({ offset, width: 8, name, bytes: all });
-  checkSpan(offset, 1, bytes, { name, bytes: all, writable: true });
-}
-
-/** It ends with the region that it is a part of, which closes the window. */
-function partOf(window: RegionWindow, offset: number, bytes: number): RegionWindow {
-  return {
-    ...window.part(offset, bytes),
-    offset: 0,
-    bytes,
-    get gone() {
-      return window.gone;
-    },
-    part: (start, length) => window.part(offset + start, length),
-    close: () => undefined,
-  };
 }
 
 function notSharedError(name: string): VfioError {
