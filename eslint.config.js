@@ -1,10 +1,14 @@
 import eslint from "@eslint/js";
 import tseslint from "typescript-eslint";
-import { LAYERS, PACKAGE_FOLDERS } from "./tools/workspace/src/layers.js";
+import { LAYERS, PACKAGE_FOLDERS, TOOL_LAYERS } from "./tools/workspace/src/layers.js";
+
+const ALL_LAYERS = { ...LAYERS, ...TOOL_LAYERS };
 
 /** One rule per package: it may import, of ours, only what stands below it; and nobody reaches into a neighbour's folder. */
-const layerRules = Object.entries(LAYERS).map(([name, allowed]) => {
-  const forbidden = Object.keys(LAYERS).filter((other) => other !== name && !allowed.includes(other));
+const layerRules = Object.entries(ALL_LAYERS).map(([name, allowed]) => {
+  const forbidden = Object.keys(ALL_LAYERS).filter(
+    (other) => ![name, "@vfio/test-support", ...allowed].includes(other),
+  );
   return {
     files: [`${PACKAGE_FOLDERS[name]}/**/*.{ts,js,mjs}`],
     rules: {
@@ -17,7 +21,7 @@ const layerRules = Object.entries(LAYERS).map(([name, allowed]) => {
               message: `${name} stands beside or below ${other} and must not import it (see ARCHITECTURE.md, layers).`,
             })),
             {
-              regex: `^(\\.\\./)+(packages/)?(${neighbours(name)})(/|$)`,
+              regex: `^(\\.\\./)+((packages|tools)/)?(${neighbours(name)})(/|$)`,
               message: "Import a neighbour by its package name, not by a path into its folder.",
             },
           ],
@@ -27,9 +31,11 @@ const layerRules = Object.entries(LAYERS).map(([name, allowed]) => {
   };
 });
 
+/** Not those that tools import before npm has installed anything: then there are no package names. */
 function neighbours(name) {
+  const byPath = PACKAGE_FOLDERS[name].startsWith("tools/") ? ["@vfio/set-up"] : [];
   return Object.entries(PACKAGE_FOLDERS)
-    .filter(([other]) => other !== name)
+    .filter(([other]) => ![name, ...byPath].includes(other))
     .map(([, folder]) => folder.split("/").at(-1))
     .join("|");
 }

@@ -1,15 +1,12 @@
+import { readdirSync } from "node:fs";
+import path from "node:path";
 import { defineConfig } from "tsup";
 
+const programs = readdirSync("src/bin").map((file) => [path.parse(file).name, `src/bin/${file}`] as const);
+
 export default defineConfig({
-  entry: [
-    "src/index.ts",
-    "src/start.ts",
-    "src/pipeline-main.ts",
-    "src/primary-main.ts",
-    "src/secondary-main.ts",
-    "src/dpdk-join.ts",
-    "src/dpdk-join-main.ts",
-  ],
+  // All beside each other in dist: a program starts another one.
+  entry: { index: "src/index.ts", ...Object.fromEntries(programs) },
   format: ["esm"],
   target: "node20",
   dts: { entry: "src/index.ts" },

@@ -3,9 +3,9 @@
  * machine, and installs it from there in every way that is supported.
  */
 import { parseArgs } from "node:util";
-import "../workspace/check-node.mjs";
-import { rehearse } from "./src/rehearsal.js";
-import { table } from "./src/table.js";
+import "../set-up/check-node.mjs";
+import { rehearse } from "./src/rehearsal/rehearsal.js";
+import { table } from "./src/rehearsal/table.js";
 
 const HELP = `Usage: npm run release:rehearse [-- options]
 

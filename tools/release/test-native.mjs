@@ -6,9 +6,9 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { MEMORY_CHECKER } from "./src/debian-packages.js";
-import { ensureDebianPackages } from "./src/debian.js";
-import { errorsInAddon } from "./src/valgrind.js";
+import { MEMORY_CHECKER } from "@vfio/set-up/debian-packages.js";
+import { ensureDebianPackages } from "@vfio/set-up/debian.js";
+import { errorsInAddon } from "./src/programs/valgrind.js";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const packageFolder = path.join(root, "packages/ioctl-native");
@@ -17,7 +17,7 @@ const report = path.join(root, ".results/@vfio/ioctl-native-sanitized.json");
 const SANITIZERS = ["-fsanitize=address,undefined", "-fno-sanitize-recover=all"];
 const FOR_PEOPLE = ["-O1", "-g", "-fno-omit-frame-pointer", "-U_FORTIFY_SOURCE"];
 
-ensureDebianPackages(MEMORY_CHECKER, "Looking for memory errors in the addon");
+await ensureDebianPackages(MEMORY_CHECKER, "Looking for memory errors in the addon");
 const scratch = mkdtempSync(path.join(tmpdir(), "native-"));
 process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 

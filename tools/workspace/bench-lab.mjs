@@ -8,8 +8,8 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { runInLab } from "@vfio/lab";
-import { root } from "./bootstrap.mjs";
-import { heapFlags } from "./src/pairs.js";
+import { root } from "../set-up/bootstrap.mjs";
+import { heapFlags } from "@vfio/test-support/benchmark";
 
 const bench = path.join(process.cwd(), "bench");
 const files = readdirSync(bench).sort();

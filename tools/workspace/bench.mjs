@@ -5,8 +5,8 @@
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { bootstrap, root, stop, tool } from "./bootstrap.mjs";
-import { endedBy, exitCodeOf, runProgram } from "./src/run-program.js";
+import { bootstrap, root, stop, tool } from "../set-up/bootstrap.mjs";
+import { endedBy, exitCodeOf, runProgram } from "../set-up/src/run-program.js";
 
 await bootstrap();
 const folder = path.join(root, ".results/bench");

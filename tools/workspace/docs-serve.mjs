@@ -3,12 +3,12 @@ import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { root, stop } from "./bootstrap.mjs";
+import { root, stop } from "../set-up/bootstrap.mjs";
 
 const site = path.join(root, "docs/site");
 const port = portOf(process.argv.slice(2));
 if (!existsSync(path.join(site, "index.html"))) build();
-const { serveSite } = await import("./src/site-server.js");
+const { serveSite } = await import("./src/docs/site-server.js");
 
 const server = await serveSite(site, port).catch((error) =>
   stop(`The site cannot be served on port ${port}: ${error.message}. Type another one after --port.`),

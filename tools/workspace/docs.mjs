@@ -5,7 +5,7 @@
  */
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { bootstrap, root, stop } from "./bootstrap.mjs";
+import { bootstrap, root, stop } from "../set-up/bootstrap.mjs";
 
 /** A changelog's own heading is no more than the package's name. */
 const CHANGELOG = "Changes in ";
@@ -13,7 +13,7 @@ const HEADING = /^# (.+)\n/;
 const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md"];
 
 await bootstrap();
-const { refreshQuotes } = await import("./src/quoted-code.js");
+const { refreshQuotes } = await import("./src/docs/quoted-code.js");
 const { Application, LogLevel } = await import("typedoc");
 
 if (!process.argv.includes("--check")) PAGES_WITH_QUOTES.forEach(refreshPage);

@@ -1,6 +1,6 @@
 /** `npm run example:<name>`: set-up, then that program of packages/examples. */
 import path from "node:path";
-import { bootstrap, root, runAsCommand } from "./bootstrap.mjs";
+import { bootstrap, root, runAsCommand } from "../set-up/bootstrap.mjs";
 
 const [name, ...args] = process.argv.slice(2);
 await bootstrap();

@@ -1,6 +1,6 @@
 /** `npm run lab -- <command…>`: set-up, then one command (or a shell) in the lab, in the folder it was typed in. */
 import path from "node:path";
-import { bootstrap, root, runAsCommand } from "./bootstrap.mjs";
+import { bootstrap, root, runAsCommand } from "../set-up/bootstrap.mjs";
 
 /** As the lab's own: any other code is the command's. */
 const LAB_FAILED = 125;

@@ -4,7 +4,7 @@
  */
 import path from "node:path";
 import { parseArgs } from "node:util";
-import { bootstrap, root } from "./bootstrap.mjs";
+import { bootstrap, root } from "../set-up/bootstrap.mjs";
 
 const PACKAGES = ["dma", "pci-bar", "mp-sync", "vfio-core", "ioctl-native"];
 const GOAL = 0.9;
@@ -74,7 +74,7 @@ function readOptions() {
 
 /** Imported only here: before the set-up there are no packages. */
 async function mutate(options) {
-  const { ChangedCopy } = await import("./src/mutation-run.js");
+  const { ChangedCopy } = await import("./src/mutate/mutation-run.js");
   const { signal } = controller;
   const chosen = await choose(options);
   const rows = [];
@@ -100,8 +100,8 @@ async function mutate(options) {
 
 /** The changes to try, for each package. */
 async function choose({ package: packages, count, seed, at }) {
-  const { placesIn, isAt } = await import("./src/mutation-run.js");
-  const { sample } = await import("./src/sample.js");
+  const { placesIn, isAt } = await import("./src/mutate/mutation-run.js");
+  const { sample } = await import("./src/mutate/sample.js");
   const chosen = packages.map((name, index) => {
     const places = placesIn(path.join(root, "packages", name));
     const share = Math.floor(count / packages.length) + (index < count % packages.length ? 1 : 0);

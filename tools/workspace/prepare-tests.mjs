@@ -3,32 +3,33 @@
  * alone, not by whichever of the tests that run side by side needs it first; and before the first command of Nx that asks
  * for the cross compilers' versions. Does only what is missing, so that a second run is quick and needs no network.
  */
-import "./check-node.mjs";
-import * as debian from "../release/src/debian-packages.js";
-import { ensureDebianPackages, PackagesMissing } from "../release/src/debian.js";
-import { installed } from "../release/src/installed.js";
-import { bootstrap, stop } from "./bootstrap.mjs";
-import { persistently } from "./src/persistently.js";
+import "../set-up/check-node.mjs";
+import * as debian from "../set-up/src/debian-packages.js";
+import { ensureDebianPackages, PackagesMissing } from "../set-up/src/debian.js";
+import { bootstrap, stop } from "../set-up/bootstrap.mjs";
+import { withRetries } from "./src/tests/with-retries.js";
 
 const FINAL = ["ERR_LAB_NOT_LINUX", "ERR_LAB_PACKAGES_MISSING", "ERR_LAB_DISK_FULL", "ERR_LAB_ABORTED"];
 const isFinal = (error) => error instanceof PackagesMissing || FINAL.includes(error.code);
 const say = (line) => void process.stderr.write(`${line}\n`);
 
 await bootstrap();
+// Imported only here: before the set-up there are no packages.
+const { installed } = await import("@vfio/release/installed");
 try {
-  await persistently(debianPackages, { isFinal, say });
+  await withRetries(debianPackages, { isFinal, say });
   for (const set of ["nodes", "node-arm64", "bun-musl", "toolbox", "runtimes", "bundlers"])
-    await persistently(() => installed(set), { isFinal, say });
-  await persistently(lab, { isFinal, say });
+    await withRetries(() => installed(set), { isFinal, say });
+  await withRetries(lab, { isFinal, say });
 } catch (error) {
   stop(["The tests need this:", error.message, error.hint].filter(Boolean).join("\n"));
 }
 
-function debianPackages() {
-  ensureDebianPackages(Object.assign({}, ...Object.values(debian)), "Running the tests");
+async function debianPackages() {
+  await ensureDebianPackages(Object.assign({}, ...Object.values(debian)), "Running the tests");
 }
 
-/** Imported only here: before the set-up it is not built. */
+/** Not built before the set-up. */
 async function lab() {
   const { prepareLab } = await import("@vfio/lab");
   const controller = new AbortController();

@@ -4,13 +4,13 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { bootstrap, root, stop } from "./bootstrap.mjs";
+import { bootstrap, root, stop } from "../set-up/bootstrap.mjs";
 
 const source = path.join(root, ".results/bench.json");
 if (!existsSync(source)) stop("There are no results yet. Type: npm run bench");
 await bootstrap();
-const { plotsOf, withResults } = await import("./src/benchmark-page.js");
-const { drawBars } = await import("./src/plots.js");
+const { plotsOf, withResults } = await import("./src/bench/benchmark-page.js");
+const { drawBars } = await import("./src/bench/plots.js");
 
 const page = path.join(root, "docs/benchmarks.md");
 const folder = path.join(root, "docs/benchmarks");

@@ -5,8 +5,8 @@
  */
 import { mkdirSync } from "node:fs";
 import path from "node:path";
-import { root } from "./bootstrap.mjs";
-import { runProgram } from "./src/run-program.js";
+import { root } from "../set-up/bootstrap.mjs";
+import { runProgram } from "../set-up/src/run-program.js";
 
 const results = path.join(root, ".results");
 mkdirSync(results, { recursive: true });

@@ -1,12 +1,12 @@
 /**
- * `npm test`: set-up, and what the tests need; lint, types, documentation and tests of every project; then the tests
- * that need a real VFIO kernel, in the lab. Ends with one line that sums up everything that ran.
+ * `npm test`: set-up, and what the tests need; lint, what nobody uses, types, documentation and tests of every project;
+ * then the tests that need a real VFIO kernel, in the lab. Ends with one line that sums up everything that ran.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
-import { root, stop, tool } from "./bootstrap.mjs";
-import { endedBy, exitCodeOf, runProgram } from "./src/run-program.js";
-import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/results.js";
+import { root, stop, tool } from "../set-up/bootstrap.mjs";
+import { endedBy, exitCodeOf, runProgram } from "../set-up/src/run-program.js";
+import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/tests/results.js";
 
 const results = path.join(root, ".results");
 const projects = [
@@ -18,6 +18,7 @@ const projects = [
   "examples",
   "lab",
   "workspace",
+  "set-up",
   "test-support",
   "release",
 ];
@@ -36,6 +37,10 @@ mkdirSync(results, { recursive: true });
 
 const checks = [
   checkRow("lint", await run("lint", tool("nx"), ["run-many", "-t", "lint"])),
+  checkRow(
+    "nothing unused",
+    await run("nothing unused", tool("knip"), ["--no-progress", "--no-config-hints"]),
+  ),
   checkRow("typecheck", await run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
   checkRow("docs without warnings", await run("docs", process.execPath, [program("docs.mjs"), "--check"])),
 ];

@@ -3,7 +3,7 @@
  * 60,000 mappings and beside 600, with an IOMMU that does nothing, so that all of it is JavaScript.
  */
 import { DmaMapper } from "@vfio/dma";
-import { measure } from "../../../tools/workspace/src/pairs.js";
+import { measure } from "@vfio/test-support/benchmark";
 
 const PAGE = 4096;
 const FEW = 600;

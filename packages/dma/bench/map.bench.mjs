@@ -3,7 +3,7 @@ import { readlinkSync } from "node:fs";
 import path from "node:path";
 import { DmaMapper, HugepageMemory } from "@vfio/dma";
 import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
-import { compareAsyncPairs, medianNanoseconds, startC } from "../../../tools/workspace/src/pairs.js";
+import { compareAsyncPairs, medianNanoseconds, startC } from "@vfio/test-support/benchmark";
 
 const MIB = 1 << 20;
 const OUR_DEVICE = "0000:00:10.0";

@@ -6,7 +6,7 @@ import {
   measure,
   nanosecondsPerCall,
   nanosecondsPerTurn,
-} from "../../../tools/workspace/src/pairs.js";
+} from "@vfio/test-support/benchmark";
 
 const TWO_MIB = 2 << 20;
 const COUNT = 10_000_000;

@@ -1,29 +1,23 @@
-import { inspect } from "node:util";
-import { VfioRangeError } from "@vfio/ioctl-native";
-
-/** What somebody passed, as they would write it, in one short line. Never throws. */
-export function shown(value: unknown): string {
-  const text = typeof value === "function" ? "a function" : inspect(value, SHORT);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-}
-
-const SHORT = {
-  depth: 0,
-  breakLength: Infinity,
-  maxArrayLength: 4,
-  maxStringLength: 40,
-  getters: false,
-  customInspect: false,
-};
+import { isVfioError, shownValue, VfioRangeError } from "@vfio/ioctl-native";
 
 /** @param expected what should have been passed, with its article. */
 export function argumentError(value: unknown, expected: string): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_DMA_ARGUMENT", `${expected} expected, not ${shown(value)}`);
+  return new VfioRangeError("ERR_VFIO_DMA_ARGUMENT", `${expected} expected, not ${shownValue(value)}`);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */
 export function checkObject(value: unknown, expected: string): asserts value is object {
   if (typeof value !== "object" || value === null) throw argumentError(value, expected);
+}
+
+/**
+ * What is wrong if a bigint or a symbol was passed where a number is expected: looked at when the arithmetic has failed,
+ * it costs nothing before.
+ */
+export function numberError(numbers: readonly unknown[], failure: unknown): unknown {
+  if (isVfioError(failure)) return failure;
+  const wrong = numbers.findIndex((each) => typeof each !== "number");
+  return wrong < 0 ? failure : argumentError(numbers[wrong], "a number, not a bigint,");
 }
 
 /** As `Array.isArray`, which would make anything of what a list holds. */

@@ -19,19 +19,12 @@ export {
 export { loadAcquire } from "./buffers/load-acquire.js";
 export { readPhysicalAddresses } from "./memory/physical-addresses.js";
 export { contiguousRuns, type Run } from "./memory/runs.js";
-export {
-  DmaMapper,
-  type DmaMapperOptions,
-  type IovaMode,
-  type MapAsyncOptions,
-  type MapMemoryOptions,
-} from "./mapping/dma-mapper.js";
-export {
-  DmaMapping,
-  type MappableMemory,
-  type MappingOwner,
-  type MappingPlan,
-} from "./mapping/dma-mapping.js";
+export { DmaMapper, type DmaMapperOptions } from "./mapping/dma-mapper.js";
+export type { IovaMode } from "./iova/iova-mode.js";
+export type { MapAsyncOptions, MapMemoryOptions } from "./mapping/map-memory-options.js";
+export { DmaMapping, type MappingOwner } from "./mapping/dma-mapping.js";
+export type { MappableMemory } from "./mapping/mappable-memory.js";
+export type { MappingPlan } from "./mapping/mapping-plan.js";
 export { DmaBuffer, type BufferMemory, type BufferPlace } from "./buffers/dma-buffer.js";
 export type { BufferRequest, PoolRequest } from "./buffers/dma-arena.js";
 export { DmaPool } from "./buffers/dma-pool.js";
@@ -40,7 +33,7 @@ export { IovaAllocator, type IovaAllocatorOptions } from "./iova/iova-allocator.
 export { IovaTable, type DmaSegment } from "./iova/iova-table.js";
 export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova/iova-picture.js";
 export { DMA_ACCESSES, type DmaAccess, type Iommu } from "./spaces/iommu.js";
-export type { MemoryPart } from "./mapping/plan-segments.js";
+export type { MemoryPart } from "./mapping/memory-part.js";
 export { Type1Iommu } from "./spaces/type1-iommu.js";
 export {
   decodeMemoryDescription,

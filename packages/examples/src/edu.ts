@@ -7,7 +7,7 @@ export const EDU_VENDOR_ID = 0x1234;
 export const EDU_DEVICE_ID = 0x11e8;
 
 /** Its registers: 32-bit ones below 0x80, 64-bit ones from there on. */
-export const EDU_REGISTERS = defineRegisters({
+const EDU_REGISTERS = defineRegisters({
   identification: { offset: 0x00, access: "ro", reset: 0x010000ed, text: "Version, and 0xed" },
   liveness: { offset: 0x04, text: "Reads as the inverse of what was written" },
   interruptStatus: { offset: 0x24, access: "ro", text: "Why it raised an interrupt" },

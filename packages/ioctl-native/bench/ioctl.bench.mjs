@@ -1,6 +1,6 @@
 /** A bare ioctl round trip, through the checked `ioctl()` of this package and in C, in pairs. */
 import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
-import { comparePairs, nanosecondsPerCall, runC } from "../../../tools/workspace/src/pairs.js";
+import { comparePairs, nanosecondsPerCall, runC } from "@vfio/test-support/benchmark";
 
 const COUNT = 50_000;
 const { VFIO_GET_API_VERSION } = vfioIoctls;

@@ -6,8 +6,6 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { CROSS_COMPILERS } from "../../../tools/release/src/debian-packages.js";
-import { ensureDebianPackages } from "../../../tools/release/src/debian.js";
 import { compile } from "./compile.mjs";
 
 const native = import.meta.dirname;
@@ -18,8 +16,6 @@ process.once("exit", () => rmSync(scratch, { recursive: true, force: true }));
 /** For size: with the whole addon before it, the compiler leaves a fifth of the file out. Every installation has three. */
 const SMALL = ["-s", "-flto"];
 const STATIC_LIBSTDCXX = ["-nodefaultlibs", "-Wl,-Bstatic", "-lstdc++", "-lgcc", "-Wl,-Bdynamic"];
-
-ensureDebianPackages(CROSS_COMPILERS, "Compiling the addon for every platform");
 
 const TARGETS = {
   "linux-x64-glibc": { compiler: "g++", flags: ["-fcf-protection"], link: withGlibc },

@@ -26,6 +26,7 @@ export {
   checkFunction,
   checkHasFd,
   checkOptions,
+  isAbortSignal,
   shownValue,
 } from "./errors/argument-error.js";
 export {
@@ -59,7 +60,7 @@ export { SharedFile, type SharedFileData } from "./files/shared-file.js";
 export { mappedWindow } from "./memory/mapped-window.js";
 export { printAs } from "./errors/printed.js";
 export { Holds } from "./lifecycle/holds.js";
-export { addSuppressed, runAll, undo } from "./lifecycle/run-all.js";
+export { addSuppressed, closings, orUndo, runAll, undo } from "./lifecycle/run-all.js";
 export { type PositionedFile, readAt, readInto, readStrided, writeAt } from "./files/file-io.js";
 export {
   defineIoctl,
@@ -74,7 +75,8 @@ export {
   type ValueOfArgument,
 } from "./kernel/ioctl.js";
 export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./structs/struct.js";
-export { Mapping, type MapOptions } from "./memory/mapping.js";
+export { Mapping } from "./memory/mapping.js";
+export type { MapOptions } from "./memory/map-options.js";
 export {
   bulkArgumentError,
   BulkRegisters,
@@ -104,6 +106,22 @@ export type { HintOfErrno } from "./sockets/local-socket.js";
 export { lockHolder } from "./files/file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
+export { normalizeBdf } from "./machine/bdf.js";
+export { fileOf, filesOpenIn, holdersBy, holdersOf, processName, type Holders } from "./machine/holders.js";
+export {
+  checkGroupNumber,
+  describePciDevice,
+  devicesOfGroup,
+  driverOf,
+  groupExistsInSysfs,
+  iommuGroupExists,
+  iommuGroupOf,
+  isVfioDriver,
+  listPciDevices,
+  PCI_DEVICES,
+  type PciDeviceInfo,
+} from "./machine/topology.js";
+export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
 export * from "./vfio/index.js";

@@ -43,6 +43,24 @@ describe("a fault elsewhere", () => {
   });
 });
 
+describe("somebody who takes the signal after the guard", () => {
+  it("has what is not the guard's from the next range on, and no more", () => {
+    expect(run("replaced")).toEqual({ printed: "ffffffff 0 1", end: 0 });
+  });
+
+  it("and passes on, as another copy of the guard does, is passed each fault once, and the guard's former next", () => {
+    expect(run("circle, with one before")).toEqual({ printed: "0 1 1\n0 1 2", end: 0 });
+  });
+
+  it("the same without a former: the fault ends the process, as it would have", () => {
+    expect(run("circle")).toEqual({ printed: "", end: "SIGBUS" });
+  });
+
+  it("or gives it to the kernel, has it taken back when the guard is asked to, which takes nothing before its first range", () => {
+    expect(run("reset")).toEqual({ printed: "0 ffffffff", end: 0 });
+  });
+});
+
 describe("the signal sent by somebody", () => {
   it("ends the process", () => {
     expect(run("sent")).toEqual({ printed: "", end: "SIGBUS" });

@@ -158,3 +158,45 @@ describe("a mapping that its owner closed for all", () => {
     expect(errorOf(() => other.checkPresent()).code).toBe("ERR_VFIO_CLOSED");
   });
 });
+
+describe("a program that listens for SIGBUS", () => {
+  const PROGRAM = `
+    const { setTimeout } = await import("node:timers/promises");
+    const { writeFileSync } = await import("node:fs");
+    const file = vfio.openFile(NAME);
+    const use = () => {
+      writeFileSync(NAME, new Uint8Array(4096));
+      const mapping = vfio.Mapping.map({ file, bytes: 4096 });
+      const take = () => (vfio.kernel().truncate(file.fd, 0), new Uint32Array(mapping.buffer)[0]);
+      return take;
+    };
+    const seen = [];
+    const listener = () => seen.push("sent");`;
+
+  it.each([
+    ["before its first mapping", `process.on("SIGBUS", listener); const take = use();`],
+    ["after it", `const take = use(); process.on("SIGBUS", listener);`],
+    [
+      "no more",
+      `const take = use(); process.on("SIGBUS", () => 0).removeAllListeners("SIGBUS").on("SIGBUS", listener);`,
+    ],
+  ])("%s, reads ones where memory went away, and hears of what is sent to it", (_when, code) => {
+    const program = PROGRAM.replaceAll("NAME", JSON.stringify(path.join(folder, "other")));
+    writeFileSync(path.join(folder, "other"), "");
+    const end = `
+      seen.push(take());
+      process.kill(process.pid, "SIGBUS");
+      while (seen.length < 2) await setTimeout(5);
+      console.log(JSON.stringify(seen));`;
+
+    expect(resultOfChild(`${program}\n${code}\n${end}`)).toEqual([ONES, "sent"]);
+  });
+
+  it("and does so no more, reads ones", () => {
+    const program = PROGRAM.replaceAll("NAME", JSON.stringify(path.join(folder, "other")));
+    writeFileSync(path.join(folder, "other"), "");
+    const code = `const take = use(); process.on("SIGBUS", listener).off("SIGBUS", listener); console.log(take());`;
+
+    expect(resultOfChild(`${program}\n${code}`)).toBe(ONES);
+  });
+});

@@ -165,7 +165,7 @@ describe("connecting", () => {
     ["", "EINVAL"],
     ["\0abstract", "EINVAL"],
     ["cut\0short", "EINVAL"],
-    [7, "EINVAL"],
+    [7, "ERR_VFIO_ARGUMENT"],
   ])("or listening on the path %j: %s", (file, code) => {
     expect(errorOf(() => SeqpacketSocket.connect(file as never)).code).toBe(code);
     expect(errorOf(() => SeqpacketListener.listen(file as never, 1)).code).toBe(code);

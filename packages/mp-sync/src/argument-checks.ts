@@ -1,13 +1,12 @@
-import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { argumentError, isAbortSignal, shownValue, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 
 /**
  * Refuses what is no object where one belongs.
- * @param what for the message: "FdServer.listen() takes its options as an object".
+ * @param what the argument, as its caller calls it: "the options of FdServer.listen()".
  * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
  */
-export function checkObject(value: unknown, what: string): void {
-  if (typeof value === "object" && value !== null) return;
-  throw argumentError(`${what}, not ${describe(value)}`);
+export function checkObject(value: unknown, what: string, expected = "an object"): void {
+  if (typeof value !== "object" || value === null) throw wrong(what, expected, value);
 }
 
 /**
@@ -15,8 +14,7 @@ export function checkObject(value: unknown, what: string): void {
  * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
  */
 export function checkList(value: unknown, name: string): void {
-  if (Array.isArray(value)) return;
-  throw argumentError(`${name} must be an array, not ${describe(value)}`);
+  if (!Array.isArray(value)) throw wrong(name, "an array", value);
 }
 
 /**
@@ -25,8 +23,7 @@ export function checkList(value: unknown, name: string): void {
  */
 export function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(functions)) {
-    if (value === undefined || typeof value === "function") continue;
-    throw argumentError(`${name} must be a function, not ${describe(value)}`);
+    if (value !== undefined && typeof value !== "function") throw wrong(name, "a function", value);
   }
 }
 
@@ -35,8 +32,7 @@ export function checkFunctions(functions: Readonly<Record<string, unknown>>): vo
  * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
  */
 export function checkSignal(signal: unknown): void {
-  if (signal === undefined || isSignal(signal)) return;
-  throw argumentError(`signal must be an AbortSignal, not ${describe(signal)}`);
+  if (signal !== undefined && !isAbortSignal(signal)) throw wrong("signal", "an AbortSignal", signal);
 }
 
 /**
@@ -44,7 +40,7 @@ export function checkSignal(signal: unknown): void {
  * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
  */
 export function checkRequest(options: { readonly signal?: AbortSignal | undefined }): void {
-  checkObject(options, "a request takes its options as an object");
+  checkObject(options, "the options of a request");
   checkSignal(options.signal);
 }
 
@@ -56,35 +52,10 @@ export function checkFd(file: HasFd, name: string): void {
   const isObject = typeof file === "object" && (file as unknown) !== null;
   const fd: unknown = isObject ? file.fd : undefined;
   if (typeof fd === "number" && Number.isInteger(fd) && fd >= 0 && (fd | 0) === fd) return;
-  const what = isObject ? describe(fd) : describe(file);
+  const what = shownValue(isObject ? fd : file);
   throw new VfioRangeError("ERR_VFIO_FD", `${name} has ${what} where a file descriptor belongs`);
 }
 
-/** A value for a message, whatever it is. */
-export function describe(value: unknown): string {
-  switch (typeof value) {
-    case "string":
-      return JSON.stringify(value);
-    case "object":
-      return value === null ? "null" : Array.isArray(value) ? "an array" : "an object";
-    case "function":
-      return "a function";
-    default:
-      return String(value);
-  }
-}
-
-// AbortSignals of other realms and of polyfills are as good.
-function isSignal(value: unknown): boolean {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "aborted" in value &&
-    "addEventListener" in value &&
-    typeof value.addEventListener === "function"
-  );
-}
-
-function argumentError(message: string): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_MP_ARGUMENT", message);
+function wrong(what: string, expected: string, value: unknown): VfioRangeError {
+  return argumentError(what, expected, value, "ERR_VFIO_MP_ARGUMENT");
 }

@@ -30,12 +30,8 @@ export {
   type SocketPathOptions,
   type SocketPathUser,
 } from "./socket/socket-path.js";
-export {
-  groupExistsInSysfs,
-  lookUpGroup,
-  type GroupExists,
-  type GroupState,
-} from "./primary/group-lookup.js";
+export { groupExistsInSysfs } from "@vfio/ioctl-native";
+export { lookUpGroup, type GroupExists, type GroupState } from "./primary/group-lookup.js";
 export { Exchange, type Expected } from "./primary/exchange.js";
 export type {
   Answered,

@@ -125,6 +125,24 @@ describe("our secondary and our primary", () => {
     }
   });
 
+  it("given a close of the peer, then the primary's end, each request says that it is the peer that is closed", async () => {
+    using memory = someFile();
+    const primary = await TestPrimary.start();
+    const peer = await connect(primary.path);
+    peer.close();
+    primary[Symbol.dispose]();
+    const requests: Record<string, () => Promise<unknown>> = {
+      group: () => peer.group(7),
+      hello: () => peer.hello(),
+      iommuType: () => peer.iommuType(),
+      devices: () => peer.devices(),
+      memory: () => peer.memory(),
+      mapDma: () => peer.mapDma({ file: memory, iova: 0x1_0000_0000n, bytes: 4096 }),
+    };
+    for (const [name, request] of Object.entries(requests))
+      expect([name, (await errorOf(request)).code]).toEqual([name, "ERR_VFIO_CLOSED"]);
+  });
+
   it("given a close while a request is under way, the request is given up and leaves no fd", async () => {
     using primary = await TestPrimary.start();
     const peer = await connect(primary.path);

@@ -1,6 +1,6 @@
-import { kernel, useKernel } from "@vfio/ioctl-native";
+import { groupExistsInSysfs, kernel, useKernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
-import { groupExistsInSysfs, lookUpGroup } from "../src/primary/group-lookup.js";
+import { lookUpGroup } from "../src/primary/group-lookup.js";
 
 const shared = new Map([
   [0, "group 0"],

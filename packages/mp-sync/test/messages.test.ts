@@ -58,6 +58,12 @@ describe("what is encoded", () => {
   });
 });
 
+describe("a verdict that no primary gives", () => {
+  it.each([1, 2 ** 31 - 1])("is one of %d, for errnos are negative and 0 is a yes", (errno) => {
+    expect(() => decodeVerdict(encodeVerdict({ errno }))).toThrow(`a verdict of ${errno}`);
+  });
+});
+
 describe("any bytes at all", () => {
   it("are terms, a verdict or a device, or a typed error", () => {
     const anything = fc.oneof(

@@ -74,7 +74,7 @@ describe("the primary's devices", () => {
   });
 
   it.each<[string, DeviceEntry, string, string]>([
-    ["no address", { ...edu, bdf: "" }, "ERR_VFIO_DEVICES", '"" cannot be a device'],
+    ["no address", { ...edu, bdf: "" }, "ERR_VFIO_DEVICES", "'' cannot be a device"],
     ["an address with NUL", { ...edu, bdf: "a\0" }, "ERR_VFIO_DEVICES", "cannot be a device"],
     ["an address of 256 bytes", { ...edu, bdf: "x".repeat(256) }, "ERR_VFIO_DEVICES", "cannot be a device"],
     ["group -1", { ...edu, group: -1 }, "ERR_VFIO_GROUP_NUMBER", "-1 is not the number"],

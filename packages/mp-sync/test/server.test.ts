@@ -189,7 +189,7 @@ describe("options that cannot be", () => {
     ["container fd -1", { container: { fd: -1 } }, "ERR_VFIO_FD", "the container has -1"],
     ["group -1", { groups: [{ fd: 0, number: -1 }] }, "ERR_VFIO_GROUP_NUMBER", "-1 is not the number"],
     ["group fd NaN", { groups: [{ fd: NaN, number: 4 }] }, "ERR_VFIO_FD", "group 4 has NaN"],
-    ["prefix a/b", { prefix: "a/b", path: undefined }, "ERR_VFIO_SOCKET_PREFIX", '"a/b"'],
+    ["prefix a/b", { prefix: "a/b", path: undefined }, "ERR_VFIO_SOCKET_PREFIX", "'a/b'"],
     [
       "a description of 65537 bytes",
       { memories: [{ file: container, description: new Uint8Array(65_537) }] },

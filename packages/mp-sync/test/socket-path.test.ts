@@ -1,4 +1,5 @@
 import path from "node:path";
+import { shownValue } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { socketPath } from "../src/socket/socket-path.js";
 import { errorOf } from "./support/errors.js";
@@ -25,13 +26,13 @@ describe("the path of the socket", () => {
   it.each(["", "a/b", "../x", "a\0b"])("refuses %j as a prefix", async (prefix) => {
     const error = await errorOf(() => socketPath({ prefix }, root));
     expect(error.code).toBe("ERR_VFIO_SOCKET_PREFIX");
-    expect(error.message).toContain(JSON.stringify(prefix));
+    expect(error.message).toContain(shownValue(prefix));
   });
 
   it.each(["", "/tmp/a\0b", "\0abstract"])("refuses %j as a path", async (file) => {
     const error = await errorOf(() => socketPath({ path: file }, root));
     expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
-    expect(error.message).toContain(JSON.stringify(file));
+    expect(error.message).toContain(shownValue(file));
   });
 
   it("takes 107 bytes and not one more, counted as bytes and not as letters", async () => {

@@ -13,12 +13,7 @@ import { readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
 import { PciDevice } from "@vfio/pci-bar";
-import {
-  compareAsyncPairs,
-  medianNanoseconds,
-  pauseBusily,
-  startC,
-} from "../../../tools/workspace/src/pairs.js";
+import { compareAsyncPairs, medianNanoseconds, pauseBusily, startC } from "@vfio/test-support/benchmark";
 
 const OUR_DEVICE = "0000:00:10.0";
 /** A group opens only once, so C has a device of its own. */

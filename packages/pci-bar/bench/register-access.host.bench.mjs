@@ -8,7 +8,7 @@ import {
   heapGrowthOfLoop,
   measure,
   nanosecondsPerTurn,
-} from "../../../tools/workspace/src/pairs.js";
+} from "@vfio/test-support/benchmark";
 
 const { add } = createRequire(import.meta.url)("./build/add.node");
 const COUNT = 3_000_000;

@@ -9,7 +9,7 @@ import {
   nanosecondsPerCall,
   nanosecondsPerTurn,
   runC,
-} from "../../../tools/workspace/src/pairs.js";
+} from "@vfio/test-support/benchmark";
 
 const BLOCK_BYTES = 4096;
 const BYTES = 2 * BLOCK_BYTES;

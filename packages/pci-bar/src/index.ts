@@ -63,6 +63,7 @@ export type {
   Writable,
   Writing,
 } from "./registers/register-declaration.js";
+export type { ConfigAccess } from "./config-space/config-access.js";
 export { ConfigSpace } from "./config-space/config-space.js";
 export { readRegionInfo } from "./regions/region-info.js";
 export {

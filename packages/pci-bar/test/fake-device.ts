@@ -123,7 +123,7 @@ export class FakeDevice {
   }
 
   #writeConfig(bytes: Uint8Array, offset: number): number {
-    const value = new DataView(bytes.buffer, bytes.byteOffset).getUint16(0, true);
+    const [value = 0] = bytes.length === 1 ? bytes : new Uint16Array(bytes.slice(0, 2).buffer);
     if (offset === 0x04) {
       this.command = value;
       this.onCommand();

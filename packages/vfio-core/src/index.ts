@@ -4,15 +4,15 @@
  *
  * @packageDocumentation
  */
-export { normalizeBdf } from "./machine/bdf.js";
 export {
   describePciDevice,
   devicesOfGroup,
   iommuGroupExists,
   iommuGroupOf,
   listPciDevices,
+  normalizeBdf,
   type PciDeviceInfo,
-} from "./machine/topology.js";
+} from "@vfio/ioctl-native";
 export { culpritsOf } from "./group/viability.js";
 export { bindDriver, bindDriverAsync, DriverBinding } from "./binding/bind.js";
 export { Container, type ContainerOptions } from "./group/container.js";

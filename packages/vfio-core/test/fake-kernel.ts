@@ -1,36 +1,11 @@
-import { errnoOf, vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import { fakeSysfs } from "@vfio/test-support";
+
+export { pciDevice } from "@vfio/test-support";
 
 /** A kernel of which only sysfs is there: files and links from a table. Every other call fails the test. */
-export function sysfsOnly(files: Record<string, string>, links: Record<string, string> = {}): Kernel {
-  const all = [...Object.keys(files), ...Object.keys(links)];
-  const fake: Partial<Kernel> = {
-    readText: (path) => files[path] ?? errnoOf("ENOENT"),
-    readLink: (path) => links[path] ?? errnoOf("ENOENT"),
-    list: (path) => {
-      const names = all
-        .filter((each) => each.startsWith(`${path}/`))
-        .map((each) => each.slice(path.length + 1).split("/")[0] ?? "");
-      return names.length === 0 ? errnoOf("ENOENT") : [...new Set(names)];
-    },
-    stat: (path) =>
-      all.some((each) => each === path || each.startsWith(`${path}/`))
-        ? { mode: 0, uid: 0, gid: 0, inode: 1 }
-        : errnoOf("ENOENT"),
-  };
-  return fake as Kernel;
-}
-
-/** The sysfs files of one PCI device. */
-export function pciDevice(
-  bdf: string,
-  fields: { vendor?: string; device?: string; class?: string } = {},
-): Record<string, string> {
-  const folder = `/sys/bus/pci/devices/${bdf}`;
-  return {
-    [`${folder}/vendor`]: `${fields.vendor ?? "0x1234"}\n`,
-    [`${folder}/device`]: `${fields.device ?? "0x11e8"}\n`,
-    [`${folder}/class`]: `${fields.class ?? "0x00ff00"}\n`,
-  };
+export function sysfsOnly(...tables: Parameters<typeof fakeSysfs>): Kernel {
+  return fakeSysfs(...tables) as Partial<Kernel> as Kernel;
 }
 
 /** As {@link sysfsOnly}, with a VFIO that agrees to everything, except to what `replaced` answers. */

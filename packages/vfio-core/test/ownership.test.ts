@@ -193,6 +193,40 @@ describe("given a group that another process has handed over", () => {
   });
 });
 
+describe("given a container that another process has handed over", () => {
+  it("its fd is duplicated: closing this one leaves that one open, and groups can join meanwhile", () => {
+    const { kernel, open } = machine();
+    open.add(7);
+    using _ = useKernel(kernel);
+
+    using container = Container.from({ fd: 7 });
+    using group = container.addGroup(3);
+    expect([container.fd, container.iommuType]).toEqual([99, "type1v2"]);
+    group.close();
+    container.close();
+
+    expect([...open]).toEqual([7]);
+  });
+
+  it("if it is none, that is said, and the duplicate is closed", () => {
+    const { kernel, open } = machine();
+    open.add(7);
+    using _ = useKernel({ ...kernel, ioctl: () => errnoOf("ENOTTY") });
+
+    const error = errorOf(() => Container.from({ fd: 7 }));
+
+    expect(error).toMatchObject({ code: "ENOTTY", ioctl: "VFIO_GET_API_VERSION" });
+    expect([...open]).toEqual([7]);
+  });
+
+  it.each([
+    ["no object", undefined],
+    ["no fd", {}],
+  ])("%s: refused by name", (_what, source) => {
+    expect(errorOf(() => Container.from(source as never))).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
+  });
+});
+
 describe("given a kernel that has some types of IOMMU", () => {
   const having = (types: readonly number[]) => {
     const { kernel, ...rest } = machine();

@@ -2,7 +2,6 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { aptGet } from "../src/host/apt.js";
 import { LabError } from "../src/run/lab-error.js";
 import { prepareLab } from "../src/run/prepare-lab.js";
 import { elfStart, FakeHost } from "./fake-host.js";
@@ -14,7 +13,6 @@ beforeEach(() => {
   folder = mkdtempSync(path.join(os.tmpdir(), "lab-test-"));
   writeFileSync(path.join(folder, "busybox"), elfStart(false));
   host = new FakeHost(path.join(folder, "busybox"));
-  said = [];
   host.env = { XDG_CACHE_HOME: path.join(folder, "cache") };
 });
 afterEach(() => rmSync(folder, { recursive: true }));
@@ -24,10 +22,6 @@ async function failureOf(): Promise<LabError> {
   expect(error).toBeInstanceOf(LabError);
   return error as LabError;
 }
-
-const busy = { code: 100, stderr: "E: Could not get lock /var/lib/apt/lists/lock. It is held by 42" };
-let said: string[];
-const report = (message: string) => void said.push(message);
 
 const cached = () => readdirSync(path.join(folder, "cache/vfio-lab"));
 
@@ -79,33 +73,6 @@ describe("preparing on a machine that is not up to it", () => {
     expect(error.code).toBe("ERR_LAB_PACKAGES_INSTALL");
     expect(error.message).toContain("E: Unable to fetch");
     expect(host.calls.at(-1)).toContain("install -y --no-install-recommends qemu-system-x86");
-  });
-
-  test("another apt reads the package lists just now: it is waited for, although apt itself would fail", async () => {
-    const answers = [busy, busy, { code: 0, stdout: "done" }];
-    host.answer = () => answers.shift();
-    const patience = { forMs: 3, silentMs: 1, pauseMs: 1 };
-    expect(await aptGet(host, ["update"], { report }, patience)).toMatchObject({ code: 0, stdout: "done" });
-    expect(host.calls).toHaveLength(3);
-    expect(said).toEqual([`Waiting for another apt to end: ${busy.stderr.slice(3)}`]);
-  });
-
-  test("another apt is soon done: nobody is told of it", async () => {
-    const answers = [busy, { code: 0 }];
-    host.answer = () => answers.shift();
-    const patience = { forMs: 3, silentMs: 1, pauseMs: 1 };
-    expect(await aptGet(host, ["update"], { report }, patience)).toMatchObject({ code: 0 });
-    expect([host.calls.length, said]).toEqual([2, []]);
-  });
-
-  test("another apt never ends: its lock is the error in the end, and an abort ends the wait at once", async () => {
-    host.answer = () => busy;
-    expect(await aptGet(host, ["update"], { report }, { forMs: 2, silentMs: 1, pauseMs: 1 })).toMatchObject(
-      busy,
-    );
-    expect(host.calls).toHaveLength(3);
-    const signal = AbortSignal.timeout(10);
-    await expect(aptGet(host, ["update"], { report, signal })).rejects.toThrow("aborted");
   });
 
   test("a busybox that needs the dynamic loader does not count", async () => {

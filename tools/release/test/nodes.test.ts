@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { nodeBinaries } from "../src/nodes.js";
+import { nodeBinaries } from "../src/programs/nodes.js";
 
 describe("given the Node.js versions that the library supports", () => {
   it("each is a program that runs, and says the version it was asked for", { timeout: 300_000 }, () => {

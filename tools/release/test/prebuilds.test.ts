@@ -3,12 +3,12 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { ARM64_EMULATOR, MUSL } from "../src/debian-packages.js";
-import { ensureDebianPackages } from "../src/debian.js";
-import { muslBun } from "../src/musl-bun.js";
-import { nodeForArm64 } from "../src/nodes.js";
-import { prebuilds } from "../src/prebuilds.js";
-import { ITS_ANSWER, USES_THE_ADDON } from "../src/programs.js";
+import { ARM64_EMULATOR, MUSL } from "@vfio/set-up/debian-packages.js";
+import { ensureDebianPackages } from "@vfio/set-up/debian.js";
+import { muslBun } from "../src/programs/musl-bun.js";
+import { nodeForArm64 } from "../src/programs/nodes.js";
+import { prebuilds } from "../src/programs/prebuilds.js";
+import { ITS_ANSWER, USES_THE_ADDON } from "../src/consumers/programs.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const nodeApi = /^(napi_|node_api_|uv_)/;
@@ -83,8 +83,8 @@ describe("given the binaries for glibc", () => {
 });
 
 describe("given the binary for musl", () => {
-  it("asks for nothing that musl and Node.js do not have", () => {
-    ensureDebianPackages(MUSL, "This test");
+  it("asks for nothing that musl and Node.js do not have", async () => {
+    await ensureDebianPackages(MUSL, "This test");
     const musl = new Set(symbols("defined", "/usr/lib/x86_64-linux-musl/libc.so"));
     const required =
       run("nm", "-D", "--undefined-only", binary("linux-x64-musl")).match(/(?<= U )\S+/g) ?? [];
@@ -114,23 +114,27 @@ describe("given the package as it is published", () => {
   }, 120_000);
   const packageFolder = path.join(root, "packages/ioctl-native");
 
-  it("Node.js for arm64, in an emulator, loads its binary and works with it", { timeout: 600_000 }, () => {
-    ensureDebianPackages(ARM64_EMULATOR, "Running a program for arm64");
+  it(
+    "Node.js for arm64, in an emulator, loads its binary and works with it",
+    { timeout: 600_000 },
+    async () => {
+      await ensureDebianPackages(ARM64_EMULATOR, "Running a program for arm64");
 
-    const printed = run(
-      "qemu-aarch64-static",
-      "-L",
-      "/usr/aarch64-linux-gnu",
-      nodeForArm64(),
-      program,
-      "wait",
-    );
+      const printed = run(
+        "qemu-aarch64-static",
+        "-L",
+        "/usr/aarch64-linux-gnu",
+        nodeForArm64(),
+        program,
+        "wait",
+      );
 
-    expect(JSON.parse(printed)).toEqual({ arch: "arm64", ...ITS_ANSWER });
-  });
+      expect(JSON.parse(printed)).toEqual({ arch: "arm64", ...ITS_ANSWER });
+    },
+  );
 
-  it("a runtime on musl loads its binary and works with it", { timeout: 300_000 }, () => {
-    const [loader = "", ...args] = muslBun(path.join(scratch, "musl"));
+  it("a runtime on musl loads its binary and works with it", { timeout: 300_000 }, async () => {
+    const [loader = "", ...args] = await muslBun(path.join(scratch, "musl"));
 
     expect(JSON.parse(run(loader, ...args, program))).toEqual({ arch: "x64", ...ITS_ANSWER });
   });

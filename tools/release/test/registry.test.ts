@@ -5,7 +5,7 @@ import type { AddressInfo } from "node:net";
 import os from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { freePort, startRegistry } from "../src/registry.js";
+import { freePort, startRegistry } from "../src/rehearsal/registry.js";
 
 let folder: string;
 /** Somebody else, who has taken a port and answers every question there. */

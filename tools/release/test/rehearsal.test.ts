@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import type { Outcome } from "../src/rehearsal.js";
-import { table } from "../src/table.js";
+import type { Outcome } from "../src/rehearsal/rehearsal.js";
+import { table } from "../src/rehearsal/table.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const program = path.join(root, "tools/release/rehearse.mjs");

@@ -5,3 +5,5 @@ export { KernelLog } from "./kernel-log.js";
 export { errorOf, rejectionOf } from "./errors.js";
 export { finished, NOBODY, runAsNobody, type Finished } from "./run.js";
 export { shortTemporaryFolder } from "./short-temporary-folder.js";
+export { fakeSysfs, pciDevice } from "./fake-sysfs.js";
+export { plainErrors, WRONG, type Called } from "./wrong-arguments.js";

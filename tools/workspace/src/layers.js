@@ -8,7 +8,7 @@ export const LAYERS = {
   "@vfio/dma": ["@vfio/ioctl-native"],
   "@vfio/pci-bar": ["@vfio/ioctl-native"],
   "@vfio/mp-sync": ["@vfio/ioctl-native"],
-  "@vfio/lab": [],
+  "@vfio/lab": ["@vfio/set-up"],
   "@vfio/examples": [
     "@vfio/ioctl-native",
     "@vfio/vfio-core",
@@ -17,6 +17,14 @@ export const LAYERS = {
     "@vfio/mp-sync",
     "@vfio/lab",
   ],
+};
+
+/** Those of the tools that are no packages. Tests and benchmarks of every package may use `test-support`. */
+export const TOOL_LAYERS = {
+  "@vfio/set-up": [],
+  "@vfio/test-support": [],
+  "@vfio/release": ["@vfio/set-up", "@vfio/ioctl-native"],
+  "@vfio/workspace": ["@vfio/set-up", "@vfio/release", ...Object.keys(LAYERS)],
 };
 
 /** Where each package lives, from the workspace's root. */
@@ -28,4 +36,8 @@ export const PACKAGE_FOLDERS = {
   "@vfio/mp-sync": "packages/mp-sync",
   "@vfio/examples": "packages/examples",
   "@vfio/lab": "tools/lab",
+  "@vfio/set-up": "tools/set-up",
+  "@vfio/test-support": "tools/test-support",
+  "@vfio/release": "tools/release",
+  "@vfio/workspace": "tools/workspace",
 };

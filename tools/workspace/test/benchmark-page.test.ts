@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { missesGoal, plotsOf, withResults, type BenchReport } from "../src/benchmark-page.js";
+import { missesGoal, plotsOf, withResults, type BenchReport } from "../src/bench/benchmark-page.js";
 
 const docs = path.resolve(import.meta.dirname, "../../../docs");
 const read = (file: string): string => readFileSync(path.join(docs, file), "utf8");

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { describedCodes, mentionedCodes, thrownCodes } from "../src/error-codes.js";
+import { describedCodes, mentionedCodes, thrownCodes } from "../src/docs/error-codes.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const thrown = thrownCodes(root);

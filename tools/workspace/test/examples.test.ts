@@ -8,12 +8,12 @@ import {
   promisedOutput,
   runExample,
   type Example,
-} from "../src/examples.js";
+} from "../src/docs/examples.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const folder = path.join(root, ".results/examples");
 const PACKAGES = ["ioctl-native", "vfio-core", "dma", "pci-bar", "mp-sync"];
-const given = path.join(root, "tools/workspace/src/given.d.ts");
+const given = path.join(root, "tools/workspace/src/docs/given.d.ts");
 
 function filesBelow(place: string, ending: string): string[] {
   return readdirSync(path.join(root, place), { recursive: true, encoding: "utf8" })

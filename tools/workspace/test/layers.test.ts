@@ -45,6 +45,9 @@ describe("given the layers of the house", () => {
     expect(await lint("@vfio/dma", "../../vfio-core/src/container.js")).toHaveLength(1);
     expect(await lint("@vfio/dma", "../../../packages/pci-bar/src/bar.js")).toHaveLength(1);
     expect(await lint("@vfio/dma", "@vfio/vfio-core/dist/index.js")).toHaveLength(1);
+    expect(await lint("@vfio/dma", "../../../tools/workspace/src/layers.js")).toHaveLength(1);
+    expect(await lint("@vfio/dma", "@vfio/workspace/layers")).toHaveLength(1);
+    expect(await lint("@vfio/dma", "@vfio/test-support/benchmark")).toEqual([]);
     expect(await lint("@vfio/dma", "../src/runs.js")).toEqual([]);
   });
 

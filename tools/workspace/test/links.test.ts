@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { brokenLinksOfPages, brokenLinksOfSite } from "../src/links.js";
+import { brokenLinksOfPages, brokenLinksOfSite } from "../src/docs/links.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const site = path.join(root, "docs/site");

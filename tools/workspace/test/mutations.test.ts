@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { applied, changesOf, described } from "../src/changes.js";
-import { sample } from "../src/sample.js";
-import { attempt, partsOf } from "../src/try-change.js";
+import { applied, changesOf, described } from "../src/mutate/changes.js";
+import { sample } from "../src/mutate/sample.js";
+import { attempt, partsOf } from "../src/mutate/try-change.js";
 
 /** Each change of a source, as it then reads. */
 function changed(text: string): string[] {

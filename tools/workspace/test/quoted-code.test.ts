@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { quote, quotesOf, refreshQuotes } from "../src/quoted-code.js";
+import { quote, quotesOf, refreshQuotes } from "../src/docs/quoted-code.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");

@@ -2,8 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { median } from "../src/pairs.js";
-import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "../src/results.js";
+import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "../src/tests/results.js";
 
 let folder: string;
 beforeEach(() => {
@@ -156,12 +155,5 @@ describe("given all rows", () => {
 
   it("nothing at all is no success", () => {
     expect(verdict([])).toEqual({ line: "0 passed, 0 failed, 0 skipped", exitCode: 1 });
-  });
-});
-
-describe("given measured values", () => {
-  it("the median is the middle one, or between the middle two", () => {
-    expect(median([3, 1, 2])).toBe(2);
-    expect(median([4, 1, 3, 2])).toBe(2.5);
   });
 });

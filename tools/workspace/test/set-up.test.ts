@@ -14,9 +14,10 @@ import os from "node:os";
 import path from "node:path";
 import { NOBODY, runAsNobody } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { isBuilt, noteBuilt } from "../src/writable.js";
+import { isBuilt, noteBuilt } from "@vfio/set-up/writable.js";
 
 const workspace = path.resolve(import.meta.dirname, "..");
+const setUp = path.resolve(workspace, "../set-up/src");
 const COMMANDS = ["start.mjs", "lab.mjs", "test.mjs", "mutate.mjs", "bench.mjs", "../release/rehearse.mjs"];
 
 let folder: string;
@@ -43,23 +44,31 @@ describe("given a Node.js that is too old", () => {
   });
 
   it("the module that looks at it has nothing that Node.js 14 cannot read", () => {
-    const source = readFileSync(path.join(workspace, "check-node.mjs"), "utf8");
+    const source = readFileSync(path.join(setUp, "../check-node.mjs"), "utf8");
 
     expect(source).not.toMatch(/import\.meta|\?\?=|\bawait\b|\busing\b|#\w+|^import /m);
   });
 });
 
 describe("given a folder for temporary files", () => {
-  it("that is not there, the command names it and the remedy, and nothing is begun", () => {
-    const { status, stderr } = node([path.join(workspace, "start.mjs")], {
-      TMPDIR: "/no/such",
-      VFIO_SET_UP: "",
-    });
+  const place = "the folder for temporary files,";
 
-    expect(status).toBe(1);
-    expect(stderr).toBe(
-      "/no/such, the folder for temporary files, cannot be written to. Make it, or set TMPDIR to another one (ENOENT).\n",
-    );
+  it.each([
+    ["is not there", "/no/such", "is not there. Make it, or set TMPDIR to another one (ENOENT)"],
+    ["is no folder", "/dev/null", "is no folder. Set TMPDIR to another one (ENOTDIR)"],
+    ["takes no files", "/proc", "cannot be written to. Set TMPDIR to another one (ENOENT)"],
+  ])("that %s, the command names it and the remedy, and nothing is begun", (_, TMPDIR, words) => {
+    const { status, stderr } = node([path.join(workspace, "start.mjs")], { TMPDIR, VFIO_SET_UP: "" });
+
+    expect([status, stderr]).toEqual([1, `${TMPDIR}, ${place} ${words}.\n`]);
+  });
+
+  it("that this user may not write to, it is not told to make it", () => {
+    const command = `TMPDIR='${workspace}' VFIO_SET_UP= '${process.execPath}' '${workspace}/start.mjs'`;
+    const { status, stderr } = runAsNobody(command);
+
+    const words = "cannot be written to by this user. Set TMPDIR to another one (EACCES)";
+    expect([status, stderr]).toEqual([1, `${workspace}, ${place} ${words}.\n`]);
   });
 });
 
@@ -103,18 +112,18 @@ describe("given a clone", () => {
   });
 
   it("of another user's, the first folder that cannot be written to is named, with the reason", () => {
-    cpSync(path.join(workspace, "src/writable.js"), path.join(folder, "writable.mjs"));
+    cpSync(path.join(setUp, "writable.js"), path.join(folder, "writable.mjs"));
     spawnSync("chmod", ["-R", "go+rX", folder]);
     const program = `import { notWritable } from "${folder}/writable.mjs"; console.log(JSON.stringify(notWritable("${folder}")))`;
     const { stdout } = runAsNobody(`'${process.execPath}' --input-type=module -e '${program}'`);
 
     expect(NOBODY).not.toBe(process.getuid?.());
-    expect(JSON.parse(stdout)).toEqual({ folder, reason: "it is another user's (EACCES)" });
+    expect(JSON.parse(stdout)).toEqual({ folder, reason: "this user may not write there (EACCES)" });
   });
 });
 
 describe("given a command whose program runs", () => {
-  const RUN = path.join(workspace, "src/run-program.js");
+  const RUN = path.join(setUp, "run-program.js");
 
   /** A command that runs a shell script in the way of set-up, and says how that ended. */
   function command(script: string) {

@@ -2,9 +2,9 @@ import { mkdirSync } from "node:fs";
 import path from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { openBrowser } from "../src/browser.js";
-import { contrasts, overhang } from "../src/page-checks.js";
-import { serveSite } from "../src/site-server.js";
+import { openBrowser } from "../src/docs/browser.js";
+import { contrasts, overhang } from "../src/docs/page-checks.js";
+import { serveSite } from "../src/docs/site-server.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const site = path.join(root, "docs/site");

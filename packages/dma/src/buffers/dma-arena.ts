@@ -1,6 +1,6 @@
-import { runAll, undo, VfioRangeError } from "@vfio/ioctl-native";
+import { runAll, undo, VfioRangeError, shownValue } from "@vfio/ioctl-native";
 import { ArenaSpace, type Chunk } from "./arena-space.js";
-import { checkObject, isPowerOfTwo, shown } from "../arguments.js";
+import { checkObject, isPowerOfTwo } from "../arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
 import type { DmaMapping } from "../mapping/dma-mapping.js";
@@ -57,7 +57,7 @@ export class DmaArena implements Disposable {
     checkRequest(bytes, align, this.#source.pageBytes);
     if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
       const text =
-        `${shown(count)} blocks of ${bytes} bytes, aligned to ${align}: the number must be a whole one above 0, ` +
+        `${shownValue(count)} blocks of ${bytes} bytes, aligned to ${align}: the number must be a whole one above 0, ` +
         "the size a multiple of the alignment";
       throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
     }
@@ -129,7 +129,7 @@ function checkRequest(bytes: number, align: number, pageBytes: number): void {
   if (Number.isSafeInteger(bytes) && bytes > 0 && goodAlignment) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
-    `${shown(bytes)} bytes aligned to ${shown(align)}: the length must be a whole number above 0, ` +
+    `${shownValue(bytes)} bytes aligned to ${shownValue(align)}: the length must be a whole number above 0, ` +
       `the alignment a power of two up to the page size (${pageBytes})`,
   );
 }

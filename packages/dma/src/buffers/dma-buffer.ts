@@ -1,4 +1,5 @@
-import { closedError, VfioRangeError, printAs } from "@vfio/ioctl-native";
+import { closedError, printAs, shownValue, VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, checkObject } from "../arguments.js";
 import type { IovaTable } from "../iova/iova-table.js";
 
 /** Memory as a buffer sees it: {@link HugepageMemory} is one. */
@@ -55,6 +56,7 @@ export class DmaBuffer implements Disposable {
 
   /** Programs call `DmaMapper.alloc`. */
   constructor(place: BufferPlace) {
+    checkPlace(place);
     this.#place = place;
     this.length = place.bytes;
     this.iova = place.table.iovaOf(place.offset, place.bytes);
@@ -107,8 +109,8 @@ export class DmaBuffer implements Disposable {
 
   #check(offset: number): void {
     if (this.#freed) throw closedError("this DMA buffer");
-    if (offset >= 0 && offset < this.length && Number.isInteger(offset)) return;
-    const problem = `offset ${offset} is not in this DMA buffer of ${this.length} bytes`;
+    if (Number.isInteger(offset) && offset >= 0 && offset < this.length) return;
+    const problem = `offset ${shownValue(offset)} is not in this DMA buffer of ${this.length} bytes`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
 
@@ -116,4 +118,14 @@ export class DmaBuffer implements Disposable {
     if (this.#freed) throw closedError("this DMA buffer");
     return this.#place.memory.buffer;
   }
+}
+
+/** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */
+export function checkPlace(place: Partial<BufferPlace>): void {
+  const expected = "a place in memory: { memory, table, offset, bytes, release },";
+  checkObject(place, expected);
+  const { memory, table, offset, bytes, release } = place;
+  const areObjects = typeof memory === "object" && typeof table === "object" && typeof release === "function";
+  if (!areObjects || typeof offset !== "number" || typeof bytes !== "number")
+    throw argumentError(place, expected);
 }

@@ -1,6 +1,7 @@
-import { closedError, VfioError, VfioRangeError, printAs } from "@vfio/ioctl-native";
+import { closedError, printAs, shownValue, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, numberError } from "../arguments.js";
 import { BlockIndex } from "./block-index.js";
-import type { BufferPlace } from "./dma-buffer.js";
+import { checkPlace, type BufferPlace } from "./dma-buffer.js";
 
 /**
  * Many DMA blocks of one size, for rings and packets. A block is a small number, its index: taking one and giving it
@@ -51,6 +52,9 @@ export class DmaPool implements Disposable {
    * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if one of the blocks is not one piece for the device.
    */
   constructor(place: BufferPlace, count: number, blockBytes: number) {
+    checkPlace(place);
+    for (const each of [count, blockBytes])
+      if (!Number.isSafeInteger(each) || each < 1) throw argumentError(each, "a whole number above 0");
     const { table, offset } = place;
     this.#place = place;
     this.count = count;
@@ -100,7 +104,9 @@ export class DmaPool implements Disposable {
    * @throws VfioRangeError `ERR_VFIO_POOL_INDEX`; after close VfioError `ERR_VFIO_CLOSED`.
    */
   offsetOf(index: number): number {
-    return this.#low[index] === undefined ? this.#refuse(index) : index * this.blockBytes;
+    return this.#low[index] === undefined || !Number.isInteger(index)
+      ? this.#refuse(index)
+      : index * this.blockBytes;
   }
 
   /** The lower 32 bits of the address that a device uses for a block. Throws what {@link offsetOf} throws. */
@@ -120,7 +126,7 @@ export class DmaPool implements Disposable {
    */
   blockAt(low: number, high: number): number {
     if (this.#closed) throw closedError("this DMA pool");
-    const index = this.#index.find(low, high);
+    const index = this.#find(low, high);
     if (index >= 0) return index;
     const problem = `the IOVA with the lower half ${low} and the upper half ${high} is in no block of the DMA pool`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
@@ -152,6 +158,14 @@ export class DmaPool implements Disposable {
     this.close();
   }
 
+  #find(low: number, high: number): number {
+    try {
+      return this.#index.find(low, high);
+    } catch (error) {
+      throw numberError([low, high], error);
+    }
+  }
+
   #refuse(index: number): never {
     if (this.#closed) throw closedError("this DMA pool");
     if (Number.isInteger(index) && index >= 0 && index < this.count) {
@@ -159,7 +173,7 @@ export class DmaPool implements Disposable {
     }
     throw new VfioRangeError(
       "ERR_VFIO_POOL_INDEX",
-      `the DMA pool has blocks 0 to ${this.count - 1}, not ${index}`,
+      `the DMA pool has blocks 0 to ${this.count - 1}, not ${shownValue(index)}`,
     );
   }
 }

@@ -1,7 +1,7 @@
-import { VfioError, VfioRangeError, type IovaRange, printAs } from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type IovaRange, printAs, shownValue } from "@vfio/ioctl-native";
 import { bigIntOf } from "./halves.js";
 import { formatAddress, formatRange } from "./format.js";
-import { checkObject, isList, isPowerOfTwo, shown } from "../arguments.js";
+import { checkObject, isList, isPowerOfTwo } from "../arguments.js";
 import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
 import { SortedRanges } from "./sorted-ranges.js";
 
@@ -200,7 +200,7 @@ function checkedRanges(ranges: readonly IovaRange[]): readonly IovaRange[] {
 function noRanges(value: unknown): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_IOVA",
-    `ranges of IOVAs are a list, each with a start and an end of 64 bits, itself included: bigints, not ${shown(value)}`,
+    `ranges of IOVAs are a list, each with a start and an end of 64 bits, itself included: bigints, not ${shownValue(value)}`,
   );
 }
 
@@ -238,7 +238,7 @@ export function checkedBits(bits: number): number {
   if (Number.isInteger(bits) && bits >= 12 && bits <= 64) return bits;
   throw new VfioRangeError(
     "ERR_VFIO_ADDRESS_BITS",
-    `a device drives 12 to 64 address bits, not ${shown(bits)}`,
+    `a device drives 12 to 64 address bits, not ${shownValue(bits)}`,
   );
 }
 
@@ -253,7 +253,7 @@ function checkRequest(bytes: number, alignment: number): void {
   if (Number.isSafeInteger(bytes) && bytes > 0 && isPowerOfTwo(alignment) && alignment < 2 ** 64) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
-    `${shown(bytes)} bytes aligned to ${shown(alignment)}: the length must be a whole number above 0, the alignment a power of two`,
+    `${shownValue(bytes)} bytes aligned to ${shownValue(alignment)}: the length must be a whole number above 0, the alignment a power of two`,
   );
 }
 
@@ -274,7 +274,7 @@ function checkIova(iova: bigint): void {
   if (isAddress(iova)) return;
   throw new VfioRangeError(
     "ERR_VFIO_IOVA",
-    `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shown(iova)}`,
+    `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shownValue(iova)}`,
   );
 }
 

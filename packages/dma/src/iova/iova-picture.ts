@@ -1,5 +1,5 @@
 import type { IovaRange } from "@vfio/ioctl-native";
-import { checkObject } from "../arguments.js";
+import { argumentError, checkObject, isList } from "../arguments.js";
 import type { DmaAccess } from "../spaces/iommu.js";
 import type { DmaSegment } from "./iova-table.js";
 import { joined } from "./joined.js";
@@ -49,7 +49,7 @@ interface Line {
  * ```
  */
 export function drawIovaSpace(space: IovaSpace): string {
-  checkObject(space, "an IOVA space: { ranges, mappings, reserved, addressBits },");
+  checkSpace(space);
   const waiting = waitingText(space.mappings.filter(({ segments }) => segments.length === 0).length);
   if (space.ranges === undefined) return `IOVA space: unknown until the container has a group${waiting}`;
   const last = (1n << BigInt(space.addressBits)) - 1n;
@@ -60,6 +60,14 @@ export function drawIovaSpace(space: IovaSpace): string {
   lines.sort((one, other) => (one.start < other.start ? -1 : 1));
   const width = Math.max(...lines.map(({ end }) => end.toString(16).length), 1);
   return [`IOVA space${waiting}`, ...lines.map((line) => drawLine(line, width))].join("\n");
+}
+
+function checkSpace(space: Partial<Record<keyof IovaSpace, unknown>>): void {
+  const expected = "an IOVA space: { ranges, mappings, reserved, addressBits },";
+  checkObject(space, expected);
+  const { ranges = [], mappings, reserved, addressBits } = space;
+  const areLists = isList(ranges) && isList(mappings) && isList(reserved);
+  if (!areLists || !Number.isInteger(addressBits)) throw argumentError(space, expected);
 }
 
 function waitingText(count: number): string {

@@ -1,4 +1,4 @@
-import type { DmaSegment } from "./iova-table.js";
+import type { DmaSegment } from "./dma-segment.js";
 
 /** No granule is larger, so that offsets below 2 GiB can be shifted as 32-bit integers. */
 const LARGEST_GRANULE = 1n << 30n;

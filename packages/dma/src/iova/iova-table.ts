@@ -1,19 +1,12 @@
-import { isVfioError, VfioRangeError } from "@vfio/ioctl-native";
-import { argumentError, isList } from "../arguments.js";
+import { shownValue, VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, isList, numberError } from "../arguments.js";
+import type { DmaSegment } from "./dma-segment.js";
 import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
 import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";
 import { joined } from "./joined.js";
 
-/** A stretch of memory that is mapped in one piece. */
-export interface DmaSegment {
-  /** Where it starts in the memory, in bytes. */
-  readonly offset: number;
-  /** The address under which devices reach it. */
-  readonly iova: bigint;
-  /** Its length. */
-  readonly bytes: number;
-}
+export type { DmaSegment } from "./dma-segment.js";
 
 /**
  * Translates offsets of one memory into the addresses that a device uses, and back.
@@ -109,7 +102,7 @@ export class IovaTable {
    */
   iovaInto(target: Uint32Array, at: number, offset: number, bytes = 1): void {
     const index = this.#indexOf(offset, bytes);
-    if (!(Number.isInteger(at) && at >= 0 && at + 1 < target.length)) throw outsideTarget(target, at);
+    if (!hasTwoWords(target, at)) throw outsideTarget(target, at);
     target[at] = (this.#low[index] ?? 0) + offset;
     target[at + 1] = this.#high[index] ?? 0;
   }
@@ -196,12 +189,6 @@ export class IovaTable {
   }
 }
 
-/** What is wrong if a bigint or a symbol was passed: looked at when arithmetic has failed, it costs nothing before. */
-function numberError(numbers: readonly unknown[], failure: unknown): unknown {
-  const wrong = isVfioError(failure) ? -1 : numbers.findIndex((each) => typeof each !== "number");
-  return wrong < 0 ? failure : argumentError(numbers[wrong], "a number, not a bigint,");
-}
-
 function checkSegments(segments: readonly (Partial<DmaSegment> | undefined)[]): void {
   const expected = "segments, a list of { offset: number, iova: bigint, bytes: number },";
   if (!isList(segments)) throw argumentError(segments, expected);
@@ -216,8 +203,19 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function outsideTarget(target: Uint32Array, at: number): VfioRangeError {
-  const problem = `an IOVA takes two words: it does not fit at index ${at} of ${target.length} words`;
+/** That there is no target is found out by the failure: it costs nothing before. */
+function hasTwoWords(target: Uint32Array, at: number): boolean {
+  try {
+    return Number.isInteger(at) && at >= 0 && at + 1 < target.length;
+  } catch {
+    return false;
+  }
+}
+
+function outsideTarget(target: Partial<Uint32Array> | null | undefined, at: number): VfioRangeError {
+  if (typeof target?.length !== "number")
+    return argumentError(target, "a Uint32Array for the halves of an IOVA");
+  const problem = `an IOVA takes two words: it does not fit at index ${shownValue(at)} of ${target.length} words`;
   return new VfioRangeError("ERR_VFIO_STRUCT_BOUNDS", problem);
 }
 

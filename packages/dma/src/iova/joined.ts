@@ -1,4 +1,4 @@
-import type { DmaSegment } from "./iova-table.js";
+import type { DmaSegment } from "./dma-segment.js";
 
 /** Segments that follow each other in the memory and in the device's addresses, as one. */
 export function joined(segments: readonly DmaSegment[]): DmaSegment[] {

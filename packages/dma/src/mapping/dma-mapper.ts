@@ -10,29 +10,27 @@ import {
 import { argumentError, checkObject } from "../arguments.js";
 import { DmaArena, type BufferRequest, type PoolRequest } from "../buffers/dma-arena.js";
 import type { DmaBuffer } from "../buffers/dma-buffer.js";
-import { DmaMapping, type MappableMemory, type MappingPlan } from "./dma-mapping.js";
+import { DmaMapping } from "./dma-mapping.js";
 import type { DmaPool } from "../buffers/dma-pool.js";
 import { formatAddress } from "../iova/format.js";
 import type { PageSource } from "../memory/hugepage-memory.js";
 import { hasCode } from "../has-code.js";
 import { checkNumaNode } from "../memory/hugepages.js";
-import type { DmaAccess, Iommu } from "../spaces/iommu.js";
+import type { Iommu } from "../spaces/iommu.js";
 import { checkedBits, IovaAllocator } from "../iova/iova-allocator.js";
+import type { IovaMode } from "../iova/iova-mode.js";
 import { drawIovaSpace } from "../iova/iova-picture.js";
 import { KnownMappings } from "./known-mappings.js";
 import { KnownIommu } from "../spaces/known-iommu.js";
+import type { MapAsyncOptions, MapMemoryOptions } from "./map-memory-options.js";
+import type { MappableMemory } from "./mappable-memory.js";
 import { MappingInstaller } from "./mapping-installer.js";
 import { checkedMode, iommuOf, planOf } from "./mapper-arguments.js";
+import type { MappingPlan } from "./mapping-plan.js";
 import { wholePieces } from "./plan-segments.js";
 
 /** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
 const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
-/**
- * How device addresses are chosen: `physical`, equal to physical addresses (1:1); `virtual`, equal to this process's
- * virtual ones; `allocate`, by an {@link IovaAllocator} within what the IOMMU can map and the device can reach, but for
- * the first page: address 0 is never given out.
- */
-export type IovaMode = "physical" | "virtual" | "allocate";
 
 /**
  * Options of {@link DmaMapper}. Those of {@link PageSource} are for the memory behind {@link DmaMapper.alloc} and
@@ -43,22 +41,6 @@ export interface DmaMapperOptions extends PageSource {
   readonly iova?: IovaMode | IovaAllocator;
   /** How many address bits the device drives, 12 to 64: 28 for a device that reaches 256 MiB. Default 64. */
   readonly addressBits?: number;
-}
-
-/** Options of {@link DmaMapper.map}. */
-export interface MapMemoryOptions {
-  /** Map the memory at this address instead of where the mapper's mode would. */
-  readonly iova?: bigint;
-  /** What devices may do. Default `read-write`. */
-  readonly access?: DmaAccess;
-  /** Map in pieces of at most this size, each of which can be unmapped on its own. Default: as few as possible. */
-  readonly pieceBytes?: number;
-}
-
-/** Options of {@link DmaMapper.mapAsync}. */
-export interface MapAsyncOptions extends MapMemoryOptions {
-  /** Ends it between two pieces; the promise rejects with the signal's reason. */
-  readonly signal?: AbortSignal;
 }
 
 /** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
@@ -251,7 +233,7 @@ export class DmaMapper implements Disposable {
     if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
     this.#checkStays(mapping);
     for (const each of [offset, bytes])
-      if (typeof each !== "number") throw argumentError(each, "a number of bytes");
+      if (!Number.isSafeInteger(each)) throw argumentError(each, "a whole number of bytes");
     const touched = mapping.stretchesTouching({ offset, bytes });
     const part = wholePieces(touched, mapping.plan, { offset, bytes });
     if (bytes === mapping.mappedBytes) return this.unmap(mapping);

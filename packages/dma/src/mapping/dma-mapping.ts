@@ -1,26 +1,11 @@
-import { closedError, printAs, VfioError, type HasFd } from "@vfio/ioctl-native";
+import { closedError, printAs, VfioError } from "@vfio/ioctl-native";
 import { IovaTable, type DmaSegment } from "../iova/iova-table.js";
-import type { DmaAccess } from "../spaces/iommu.js";
 import { encodeMemoryDescription } from "../memory/memory-description.js";
+import type { MappableMemory } from "./mappable-memory.js";
 import { MappedStretches } from "./mapped-stretches.js";
-import { cutStretch, type MemoryPart } from "./plan-segments.js";
-
-/** The memory behind a mapping, as far as the mapper cares: {@link HugepageMemory}, {@link UserMemory}, or your own. */
-export interface MappableMemory {
-  /** A multiple of `pageBytes`. */
-  readonly bytes: number;
-  /** 4096, or the size of its hugepages. */
-  readonly pageBytes: number;
-  /** Its virtual address in this process, a multiple of `pageBytes`. */
-  readonly address: bigint;
-  /** The physical address of each page, in order; asked for in the IOVA mode `physical` alone. */
-  physicalAddresses(): bigint[];
-  /**
-   * Forbids unmapping the memory from this process while devices can reach it.
-   * @param file the container: as long as it is open, devices can, even if the thread that asked has ended.
-   */
-  hold(reason: string, file?: HasFd): Disposable;
-}
+import type { MappingPlan } from "./mapping-plan.js";
+import type { MemoryPart } from "./memory-part.js";
+import { cutStretch } from "./plan-segments.js";
 
 /** What a mapping asks of the mapper that made it. */
 export interface MappingOwner {
@@ -30,16 +15,6 @@ export interface MappingOwner {
   unmapAsync(mapping: DmaMapping): Promise<void>;
   /** Takes whole pieces of a mapping back. */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void;
-}
-
-/** How a memory is to be mapped. */
-export interface MappingPlan {
-  /** What devices may do. */
-  readonly access: DmaAccess;
-  /** The fixed IOVA, if one was asked for. */
-  readonly iova: bigint | undefined;
-  /** Pieces of at most this size; `undefined` for as few pieces as possible. */
-  readonly pieceBytes: number | undefined;
 }
 
 /** Shared by all mappings that have nothing: nothing can be taken out of it. */

@@ -1,5 +1,4 @@
-import { messageOf, VfioAggregateError, VfioError } from "@vfio/ioctl-native";
-import { shown } from "../arguments.js";
+import { messageOf, VfioAggregateError, VfioError, shownValue } from "@vfio/ioctl-native";
 import { formatRange } from "../iova/format.js";
 import type { DmaSegment } from "../iova/iova-table.js";
 
@@ -7,7 +6,7 @@ import type { DmaSegment } from "../iova/iova-table.js";
 export function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {
   return new VfioError(
     "ERR_VFIO_UNMAP_INCOMPLETE",
-    `the kernel unmapped ${shown(unmapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    `the kernel unmapped ${shownValue(unmapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
     {
       hint:
         "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
@@ -37,7 +36,7 @@ export function rollbackError(what: string, failures: readonly unknown[]): VfioE
 export function answerError({ iova, bytes }: DmaSegment, mapped: unknown): VfioError {
   return new VfioError(
     "ERR_VFIO_IOMMU_ANSWER",
-    `the IOMMU says that it mapped ${shown(mapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    `the IOMMU says that it mapped ${shownValue(mapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
     {
       hint: "mapPieces() returns how many bytes it mapped: one piece at least, and no more than it was asked for",
     },

@@ -1,4 +1,6 @@
-import type { DmaMapping, MappableMemory, MappingPlan } from "./dma-mapping.js";
+import type { DmaMapping } from "./dma-mapping.js";
+import type { MappableMemory } from "./mappable-memory.js";
+import type { MappingPlan } from "./mapping-plan.js";
 
 /** The mappings of a mapper in the order in which they were made, each with what keeps its memory. */
 export class KnownMappings {

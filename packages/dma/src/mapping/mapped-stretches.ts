@@ -1,6 +1,6 @@
 import { bigIntOf } from "../iova/halves.js";
 import type { DmaSegment } from "../iova/iova-table.js";
-import type { MemoryPart } from "./plan-segments.js";
+import type { MemoryPart } from "./memory-part.js";
 import { SortedRanges, type PlacedRange } from "../iova/sorted-ranges.js";
 
 /** A stretch by its place in the memory. */

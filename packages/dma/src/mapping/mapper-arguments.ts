@@ -1,7 +1,9 @@
-import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
-import { argumentError, checkObject, isPowerOfTwo, shown } from "../arguments.js";
-import type { IovaMode, MapMemoryOptions } from "./dma-mapper.js";
-import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
+import { VfioRangeError, type HasFd, shownValue } from "@vfio/ioctl-native";
+import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
+import type { MappableMemory } from "./mappable-memory.js";
+import type { MappingPlan } from "./mapping-plan.js";
+import type { MapMemoryOptions } from "./map-memory-options.js";
+import type { IovaMode } from "../iova/iova-mode.js";
 import { formatAddress } from "../iova/format.js";
 import { DMA_ACCESSES, type Iommu } from "../spaces/iommu.js";
 import { IovaAllocator } from "../iova/iova-allocator.js";
@@ -20,7 +22,7 @@ export function checkedMode(iova: unknown): IovaMode {
   if (mode !== undefined) return mode;
   throw new VfioRangeError(
     "ERR_VFIO_IOVA",
-    `device addresses are chosen by ${IOVA_MODES.join(", ")}, or an IovaAllocator; not by ${shown(iova)}`,
+    `device addresses are chosen by ${IOVA_MODES.join(", ")}, or an IovaAllocator; not by ${shownValue(iova)}`,
   );
 }
 
@@ -55,13 +57,13 @@ export function planOf(memory: MappableMemory, options: MapMemoryOptions): Mappi
   if (!DMA_ACCESSES.includes(access)) {
     throw new VfioRangeError(
       "ERR_VFIO_DMA_ACCESS",
-      `${shown(access)} is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
+      `${shownValue(access)} is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
     );
   }
   if (iova !== undefined && (typeof iova !== "bigint" || iova < 0n || iova >= 1n << 64n)) {
     throw new VfioRangeError(
       "ERR_VFIO_IOVA",
-      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shown(iova)}`,
+      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shownValue(iova)}`,
     );
   }
   if (pieceBytes !== undefined) checkPiece(pieceBytes, memory.pageBytes);

@@ -1,8 +1,9 @@
 import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
 import { bigIntOf } from "../iova/halves.js";
 import { hasCode } from "../has-code.js";
-import type { IovaMode } from "./dma-mapper.js";
-import type { DmaMapping, MappableMemory } from "./dma-mapping.js";
+import type { IovaMode } from "../iova/iova-mode.js";
+import type { DmaMapping } from "./dma-mapping.js";
+import type { MappableMemory } from "./mappable-memory.js";
 import { groupsChangedError, rollbackError, shortfallError } from "./install-errors.js";
 import { InstallAttempt } from "./install-attempt.js";
 import type { KnownIommu } from "../spaces/known-iommu.js";

@@ -1,6 +1,7 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
-import { shown } from "../arguments.js";
-import type { MappableMemory, MappingPlan } from "./dma-mapping.js";
+import { VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import type { MappableMemory } from "./mappable-memory.js";
+import type { MappingPlan } from "./mapping-plan.js";
+import type { MemoryPart } from "./memory-part.js";
 import type { DmaSegment } from "../iova/iova-table.js";
 import { contiguousRuns } from "../memory/runs.js";
 
@@ -12,14 +13,6 @@ export function planStretches(memory: MappableMemory, source: IovaSource): DmaSe
   if (source !== "physical") return [{ offset: 0, iova: source, bytes: memory.bytes }];
   const runs = contiguousRuns(memory.physicalAddresses(), memory.pageBytes);
   return runs.map(({ offset, address, bytes }) => ({ offset, iova: address, bytes }));
-}
-
-/** A part of a memory. */
-export interface MemoryPart {
-  /** Where it starts, in bytes. */
-  readonly offset: number;
-  /** Its length. */
-  readonly bytes: number;
 }
 
 /** A stretch, cut into pieces of at most `pieceBytes` if the plan asks for it. */
@@ -41,7 +34,7 @@ export function checkPiece(pieceBytes: number, pageBytes: number): void {
   if (Number.isSafeInteger(pieceBytes) && pieceBytes > 0 && pieceBytes % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
-    `pieces of ${shown(pieceBytes)} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,
+    `pieces of ${shownValue(pieceBytes)} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,
   );
 }
 
@@ -67,7 +60,7 @@ export function wholePieces(
     .map((each) => `${each.offset}+${each.bytes}`);
   throw new VfioRangeError(
     "ERR_VFIO_PARTIAL_UNMAP",
-    `${shown(part.bytes)} bytes at offset ${shown(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
+    `${shownValue(part.bytes)} bytes at offset ${shownValue(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
       `(${pieces.length === 0 ? "nothing is mapped there" : pieces.join(", ")})`,
     {
       hint: "The kernel takes back only what was mapped in one piece: map with { pieceBytes } to make smaller ones",

@@ -29,10 +29,10 @@ export interface PageSource {
    */
   readonly pageBytes?: number;
   /**
-   * Take the pages from this NUMA node. Default: any node. A device's own is in
-   * `/sys/bus/pci/devices/ADDRESS/numa_node`, where -1 says that it has none.
+   * Take the pages from this NUMA node. Default: any node. A device's own is `describePciDevice(bdf).numaNode` of
+   * `@vfio/vfio-core`.
    */
-  readonly numaNode?: number;
+  readonly numaNode?: number | undefined;
   /** A mounted hugetlbfs to take the pages from. Default: an anonymous memory file. */
   readonly directory?: string;
 }

@@ -1,5 +1,5 @@
-import { listFolder, readSysfs, VfioRangeError } from "@vfio/ioctl-native";
-import { argumentError, shown } from "../arguments.js";
+import { listFolder, readSysfs, VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import { argumentError } from "../arguments.js";
 
 const SYSTEM = "/sys/kernel/mm/hugepages";
 const NODES = "/sys/devices/system/node";
@@ -38,7 +38,7 @@ export interface NodeHugepageCount {
  * ```
  */
 export function countHugepages(pageBytes: number): HugepageCount | undefined {
-  if (typeof pageBytes !== "number") throw argumentError(pageBytes, "the bytes of a page, a number,");
+  checkIsNumber(pageBytes);
   const reserved = readSysfs(hugepageFile("nr_hugepages", pageBytes));
   if (reserved === undefined) return undefined;
   const free = Number(readSysfs(hugepageFile("free_hugepages", pageBytes)));
@@ -46,16 +46,21 @@ export function countHugepages(pageBytes: number): HugepageCount | undefined {
   return { pageBytes, reserved: Number(reserved), available: free - promised };
 }
 
-/** The hugepages of one size on each NUMA node. */
+/** The hugepages of one size on each NUMA node. Throws what {@link countHugepages} throws. */
 export function countHugepagesByNode(pageBytes: number): NodeHugepageCount[] {
+  checkIsNumber(pageBytes);
   return numaNodes().map((node) => {
     const count = (name: string): number => Number(readSysfs(hugepageFile(name, pageBytes, node)) ?? 0);
     return { node, pageBytes, reserved: count("nr_hugepages"), free: count("free_hugepages") };
   });
 }
 
+function checkIsNumber(pageBytes: unknown): void {
+  if (typeof pageBytes !== "number") throw argumentError(pageBytes, "the bytes of a page, a number,");
+}
+
 /** The numbers of the machine's NUMA nodes. */
-export function numaNodes(): number[] {
+function numaNodes(): number[] {
   return listFolder(NODES)
     .map((name) => /^node(\d+)$/.exec(name)?.[1])
     .filter((number) => number !== undefined)
@@ -69,7 +74,7 @@ export function checkNumaNode(node: number | undefined): void {
   if (nodes.includes(node)) return;
   throw new VfioRangeError(
     "ERR_VFIO_NUMA_NODE",
-    `this machine has no NUMA node ${shown(node)}; it has ${nodes.join(", ") || "none"}`,
+    `this machine has no NUMA node ${shownValue(node)}; it has ${nodes.join(", ") || "none"}`,
     { hint: "Leave the node out: then any will do. For a device without one, sysfs says -1" },
   );
 }

@@ -6,8 +6,9 @@ import {
   VfioRangeError,
   type HasFd,
   type Mapping,
+  shownValue,
 } from "@vfio/ioctl-native";
-import { argumentError, checkObject, isPowerOfTwo, shown } from "../arguments.js";
+import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
 
 /**
  * What JavaScript callers can get wrong in asking for memory. Page size and directory are looked at where they are used.
@@ -18,8 +19,12 @@ export function checkRequest(request: unknown): void {
   const { bytes, pageBytes = 1 } = request as { bytes?: unknown; pageBytes?: unknown };
   if (typeof bytes !== "number" || !(bytes > 0 && bytes <= Number.MAX_SAFE_INTEGER))
     throw sizeError("the bytes of memory are a number above 0", bytes);
-  if (typeof pageBytes !== "number" || !isPowerOfTwo(pageBytes))
-    throw sizeError("the bytes of a page are a power of two", pageBytes);
+  checkPageBytes(pageBytes);
+}
+
+/** @throws VfioRangeError `ERR_VFIO_MEMORY_SIZE`. */
+export function checkPageBytes(pageBytes: unknown): void {
+  if (!isPowerOfTwo(pageBytes)) throw sizeError("the bytes of a page are a power of two", pageBytes);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */
@@ -54,7 +59,7 @@ export function checkAttached(file: HasFd, bytes: unknown, pageBytes: unknown): 
   if (actual !== pageBytes)
     throw new VfioRangeError(
       "ERR_VFIO_MEMORY_SIZE",
-      `this memory has pages of ${actual} bytes, not of ${shown(pageBytes)}`,
+      `this memory has pages of ${actual} bytes, not of ${shownValue(pageBytes)}`,
     );
   if (typeof bytes !== "number" || bytes % actual !== 0)
     throw sizeError(`the bytes of memory to attach are a multiple of the page size, ${actual}`, bytes);
@@ -72,5 +77,5 @@ function notSealedError({ fd }: HasFd): VfioError {
 }
 
 function sizeError(rule: string, value: unknown): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_MEMORY_SIZE", `${rule}; not ${shown(value)}`);
+  return new VfioRangeError("ERR_VFIO_MEMORY_SIZE", `${rule}; not ${shownValue(value)}`);
 }

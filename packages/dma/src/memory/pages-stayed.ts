@@ -1,5 +1,5 @@
 import { systemPageBytes, VfioError } from "@vfio/ioctl-native";
-import type { MappableMemory } from "../mapping/dma-mapping.js";
+import type { MappableMemory } from "../mapping/mappable-memory.js";
 import type { DmaSegment } from "../iova/iova-table.js";
 import { planStretches } from "../mapping/plan-segments.js";
 

@@ -6,7 +6,7 @@ import {
   type Mapping,
   printAs,
 } from "@vfio/ioctl-native";
-import { checkMapping } from "./memory-checks.js";
+import { checkMapping, checkPageBytes } from "./memory-checks.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
 /**
@@ -35,13 +35,14 @@ export class UserMemory {
    * @param pageBytes the size of its pages in bytes. Default: ordinary ones.
    * @throws VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory left than the mapping's
    * ordinary pages would take that nobody has touched: mapping for DMA takes all of them. VfioRangeError
-   * `ERR_VFIO_DMA_ARGUMENT` for what is no Mapping.
+   * `ERR_VFIO_DMA_ARGUMENT` for what is no Mapping, `ERR_VFIO_MEMORY_SIZE` for what is no page's size.
    */
   constructor(
     mapping: Mapping,
     readonly pageBytes: number = systemPageBytes(),
   ) {
     checkMapping(mapping);
+    checkPageBytes(pageBytes);
     const shortage = pageBytes > systemPageBytes() ? undefined : memoryShortage(mapping);
     if (shortage !== undefined) throw shortage;
     this.#mapping = mapping;

@@ -1,6 +1,6 @@
 import type { PipelineEvent } from "../pipeline/events.js";
 import { failureFacts } from "../pipeline/reporter.js";
-import type { Outcome, Watch } from "../where/watch.js";
+import type { Outcome, Watch } from "../run-on/watch.js";
 import type { Phase, ReportDocument } from "./document.js";
 import { Ending } from "./ending.js";
 import { terminalOf } from "./terminal.js";

@@ -1,6 +1,4 @@
 // AF_UNIX SOCK_DGRAM sockets: no connection of two ends, but a datagram from one address to another. Non-blocking.
-#include <cstring>
-
 #include "packets.h"
 
 namespace {
@@ -12,17 +10,14 @@ napi_value Send(const Call& call) {
   return SendPacket(call, 2, &address);
 }
 
-// datagramReceive(fd, maxBytes, maxFds) → { bytes, fds, truncated, from } or -errno. `from` is empty for a sender
-// without an address, to which nothing can be answered.
-napi_value Receive(const Call& call) {
-  sockaddr_un from{};
-  return ReceivePacket(call, &from);
-}
+// datagramReceive(fd, room, maxBytes, maxFds) → bytes or -errno. The address is empty for a sender without one, to which
+// nothing can be answered.
+napi_value Receive(const Call& call) { return ReceivePacket(call, true); }
 
 }  // namespace
 
 bool AddDatagrams(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
                       {{"datagramSend", Native<Send, 4>},
-                       {"datagramReceive", Native<Receive, 3>}});
+                       {"datagramReceive", Native<Receive, 4>}});
 }

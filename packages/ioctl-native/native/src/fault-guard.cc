@@ -27,8 +27,19 @@ struct Chunk {
 std::atomic<Chunk*> chunks{nullptr};
 std::mutex& mutex = *new std::mutex;  // of all that is not for the handler
 GuardedRange* free_ranges = nullptr;
-bool is_set = false;
-struct sigaction former;
+
+// Whoever else had the signal. Never freed, since the handler may be looking at it; there are as many as the process
+// has handlers, for one who comes again is known.
+struct Other {
+  struct sigaction action;
+  Other* next;
+};
+
+Other standard{};
+Other* others = &standard;
+// Who had it before the guard, and who had it last.
+std::atomic<Other*> first{nullptr};
+std::atomic<Other*> latest{nullptr};
 
 void AddChunk() {
   auto* chunk = new Chunk;
@@ -111,20 +122,53 @@ void SetDefault(int signal) {
 }
 
 // What the signal does without a handler. A fault is met again when the handler returns; a sent signal comes once.
-void ActAsDefault(int signal, const siginfo_t& info) {
+void ActAsDefault(int signal, const siginfo_t& info, bool is_ignored) {
   bool is_fault = info.si_code > 0 && info.si_code != BUS_MCEERR_AO;
-  if (!is_fault && former.sa_handler == SIG_IGN) return;
+  if (!is_fault && is_ignored) return;
   SetDefault(signal);
   if (!is_fault) raise(signal);
 }
 
-void PassOn(int signal, siginfo_t* info, void* context) {
-  if (former.sa_handler == SIG_DFL || former.sa_handler == SIG_IGN) return ActAsDefault(signal, *info);
-  struct sigaction action = former;
+void PassOnTo(std::atomic<Other*>& place, int signal, siginfo_t* info, void* context) {
+  Other* other = place.load();
+  const struct sigaction& action = other->action;
+  bool is_ignored = action.sa_handler == SIG_IGN;
+  if (is_ignored || action.sa_handler == SIG_DFL) return ActAsDefault(signal, *info, is_ignored);
   // Only that one's wish to be called once ends here: what is ours is still guarded.
-  if ((action.sa_flags & SA_RESETHAND) != 0) former = {};
+  if ((action.sa_flags & SA_RESETHAND) != 0) place.compare_exchange_strong(other, &standard);
   if ((action.sa_flags & SA_SIGINFO) != 0) return action.sa_sigaction(signal, info, context);
   action.sa_handler(signal);
+}
+
+// That this copy of the addon has passed a signal on. It stands where the kernel's report has room that it does not use;
+// before Linux 4.20 the room holds what was there before, hence the check.
+struct Mark {
+  uintptr_t owner;
+  uintptr_t check;
+};
+constexpr size_t kMarks = 4;
+static_assert(sizeof(siginfo_t) == 128);
+
+Mark* MarksIn(siginfo_t* info) { return reinterpret_cast<Mark*>(info + 1) - kMarks; }
+
+// Where this copy's mark is to be; nullptr if it is there, or other copies have taken all places.
+Mark* PlaceForMark(siginfo_t* info) {
+  for (Mark* mark = MarksIn(info); mark < MarksIn(info) + kMarks; mark++) {
+    if (mark->check != ~mark->owner) return mark;
+    if (mark->owner == reinterpret_cast<uintptr_t>(&latest)) return nullptr;
+  }
+  return nullptr;
+}
+
+// Whoever took the signal after the guard, and from whom the guard took it back, may pass on to the guard what is not
+// his: that goes to the one before the guard, and not round in a circle.
+void PassOn(int signal, siginfo_t* info, void* context) {
+  Mark* mark = PlaceForMark(info);
+  if (mark == nullptr) return PassOnTo(first, signal, info, context);
+  auto owner = reinterpret_cast<uintptr_t>(&latest);
+  *mark = {owner, ~owner};
+  PassOnTo(latest, signal, info, context);
+  *mark = {};
 }
 
 void OnBusError(int signal, siginfo_t* info, void* context) {
@@ -133,21 +177,41 @@ void OnBusError(int signal, siginfo_t* info, void* context) {
   errno = error;
 }
 
-// Another copy of this addon, or whoever else had the signal, gets what is not ours, as it would have got it.
+bool IsOurs(const struct sigaction& action) { return action.sa_sigaction == OnBusError; }
+
+Other* Known(const struct sigaction& action) {
+  for (Other* other = others; other != nullptr; other = other->next) {
+    bool is_it = other->action.sa_sigaction == action.sa_sigaction && other->action.sa_flags == action.sa_flags;
+    if (is_it) return other;
+  }
+  return others = new Other{action, others};
+}
+
+void Note(const struct sigaction& action) {
+  Other* other = Known(action);
+  if (first.load() == nullptr) first.store(other);
+  latest.store(other);
+}
+
+// Another copy of this addon, or whoever else has the signal, gets what is not ours, as it would have got it. Also if he
+// took it after the guard: libuv's handler, of process.on("SIGBUS"), passes nothing on, and a fault would come again for
+// ever.
 void SetHandler() {
-  sigaction(SIGBUS, nullptr, &former);
-  struct sigaction action = former;
+  struct sigaction current {};
+  if (sigaction(SIGBUS, nullptr, &current) < 0 || IsOurs(current)) return;
+  Note(current);
+  struct sigaction action = current;
   action.sa_sigaction = OnBusError;
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | (former.sa_flags & SA_NODEFER);
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART | (current.sa_flags & SA_NODEFER);
   // Once more: another copy may have set its own in between.
-  is_set = sigaction(SIGBUS, &action, &former) == 0;
+  if (sigaction(SIGBUS, &action, &current) == 0) Note(current);
 }
 
 }  // namespace
 
 GuardedRange* Guard(const void* start, size_t length, size_t page) {
   std::lock_guard<std::mutex> lock(mutex);
-  if (!is_set) SetHandler();
+  SetHandler();
   if (free_ranges == nullptr) AddChunk();
   GuardedRange* range = free_ranges;
   free_ranges = range->next_free;
@@ -161,4 +225,9 @@ void Unguard(GuardedRange* range) {
   Change(range, 0, 0, 0);
   range->next_free = free_ranges;
   free_ranges = range;
+}
+
+void KeepGuarding() {
+  std::lock_guard<std::mutex> lock(mutex);
+  if (latest.load() != nullptr) SetHandler();
 }

@@ -18,8 +18,11 @@ struct GuardedRange {
   GuardedRange* next_free = nullptr;
 };
 
-// Guards a range from now on; whole pages only. The first one sets the signal's handler, for good.
+// Guards a range from now on; whole pages only. Sets the signal's handler, for good, and anew if somebody replaced it.
 GuardedRange* Guard(const void* start, size_t length, size_t page);
 
 // Ends it. Before the addresses are given back: later they are somebody else's.
 void Unguard(GuardedRange* range);
+
+// Sets the handler anew if there was a guarded range, and somebody replaced it.
+void KeepGuarding();

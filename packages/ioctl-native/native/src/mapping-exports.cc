@@ -120,22 +120,28 @@ napi_value Detach(const Call& call) {
   return nullptr;
 }
 
-napi_value Join(const Call& call) { return Outcome(call, JoinMapping(HandleArg(call, 0), call.env())); }
+napi_value Join(const Call& call) { return Outcome(call, JoinMapping(IdArg(call, 0), call.env())); }
 
-napi_value Leave(const Call& call) { return Outcome(call, LeaveMapping(HandleArg(call, 0), call.env())); }
+napi_value Leave(const Call& call) { return Outcome(call, LeaveMapping(IdArg(call, 0), call.env())); }
 
-napi_value Unmap(const Call& call) { return Outcome(call, CloseMapping(HandleArg(call, 0))); }
+napi_value Unmap(const Call& call) { return Outcome(call, CloseMapping(IdArg(call, 0))); }
 
 // holdMapping(handle, reason, fd | -1) → the hold's number, or -errno.
 napi_value HoldIt(const Call& call) {
   auto reason = call.Text(1);
   if (!reason) return Failed(call, EINVAL);
-  uint32_t hold = HoldMapping(HandleArg(call, 0), call.env(), call.Fd(2), std::move(*reason));
+  Id hold = HoldMapping(IdArg(call, 0), call.env(), call.Fd(2), std::move(*reason));
   return hold == 0 ? Failed(call, EBADF) : Number(call.env(), hold);
 }
 
 napi_value Release(const Call& call) {
-  ReleaseHold(HandleArg(call, 0));
+  ReleaseHold(IdArg(call, 0));
+  return nullptr;
+}
+
+// keepGuarding(): somebody may have replaced the handler of SIGBUS.
+napi_value Keep(const Call&) {
+  KeepGuarding();
   return nullptr;
 }
 
@@ -145,7 +151,7 @@ napi_value Holders(const Call& call) {
   napi_value list;
   if (napi_create_array(env, &list) != napi_ok) return nullptr;
   uint32_t index = 0;
-  for (const auto& reason : HoldersOf(HandleArg(call, 0))) {
+  for (const auto& reason : HoldersOf(IdArg(call, 0))) {
     napi_value text = Text(env, reason.data(), reason.size());
     if (text == nullptr || napi_set_element(env, list, index++, text) != napi_ok) return nullptr;
   }
@@ -169,5 +175,6 @@ bool AddMappings(napi_env env, napi_value exports) {
                        {"unmap", Native<Unmap, 1>},
                        {"holdMapping", Native<HoldIt, 3>},
                        {"releaseHold", Native<Release, 1>},
+                       {"keepGuarding", Native<Keep, 0>},
                        {"mappingHolders", Native<Holders, 1>}});
 }

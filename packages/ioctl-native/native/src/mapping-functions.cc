@@ -4,11 +4,7 @@
 
 static void Release(napi_env, void* data, void*) { delete static_cast<MappingPart*>(data); }
 
-uint32_t HandleArg(const Call& call, size_t index) {
-  return static_cast<uint32_t>(call.Whole(index, 1, std::numeric_limits<uint32_t>::max()).value_or(0));
-}
-
-MappingRef MappingArg(const Call& call, size_t index) { return FindMapping(HandleArg(call, index)); }
+MappingRef MappingArg(const Call& call, size_t index) { return FindMapping(IdArg(call, index)); }
 
 std::optional<MappingPart> MappingPartArg(const Call& call) {
   MappingRef mapping = MappingArg(call, 0);

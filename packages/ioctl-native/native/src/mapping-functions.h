@@ -7,9 +7,6 @@
 #include "mapping-table.h"
 #include "values.h"
 
-// A handle that is an argument; 0, which no mapping has, for anything else.
-uint32_t HandleArg(const Call& call, size_t index);
-
 // The mapping whose number is an argument; nullptr if there is none.
 MappingRef MappingArg(const Call& call, size_t index);
 

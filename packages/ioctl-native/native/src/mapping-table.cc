@@ -18,7 +18,7 @@ struct Entry {
 };
 
 struct Hold {
-  uint32_t handle;
+  Id handle;
   napi_env holder;  // nullptr: it has ended, and what relies on the memory has not
   int file;
   std::string reason;
@@ -26,10 +26,8 @@ struct Hold {
 
 // Never destroyed: at exit other threads may still be using the memory.
 std::mutex& mutex = *new std::mutex;
-auto& entries = *new std::unordered_map<uint32_t, Entry>;
-auto& holds = *new std::unordered_map<uint32_t, Hold>;
-uint32_t next_handle = 1;
-uint32_t next_hold = 1;
+auto& entries = *new std::unordered_map<Id, Entry>;
+auto& holds = *new std::unordered_map<Id, Hold>;
 size_t left_holds = 0;
 
 // Closing takes long, so it comes when the lock is free: a mapping that is nobody's any more goes in here.
@@ -40,7 +38,7 @@ void CloseAll(const Closing& closing) {
 }
 
 // Takes the mapping out of the table if nobody uses or holds it.
-void Sweep(uint32_t handle, Closing* closing) {
+void Sweep(Id handle, Closing* closing) {
   auto found = entries.find(handle);
   if (found == entries.end() || !found->second.users.empty() || found->second.holds > 0) return;
   closing->push_back(std::move(found->second.mapping));
@@ -67,7 +65,7 @@ void DropHolds(Test test, Closing* closing) {
   }
 }
 
-bool HasHold(uint32_t handle, napi_env holder) {
+bool HasHold(Id handle, napi_env holder) {
   return std::any_of(holds.begin(), holds.end(), [&](const auto& hold) {
     return hold.second.handle == handle && hold.second.holder == holder;
   });
@@ -90,20 +88,20 @@ void LeaveHolds(napi_env environment, Closing* closing) {
 
 }  // namespace
 
-uint32_t AddMapping(MappingRef mapping, napi_env user) {
+Id AddMapping(MappingRef mapping, napi_env user) {
   std::lock_guard<std::mutex> lock(mutex);
-  uint32_t handle = next_handle++;
+  Id handle = NextId();
   entries[handle] = {std::move(mapping), {user}};
   return handle;
 }
 
-MappingRef FindMapping(uint32_t handle) {
+MappingRef FindMapping(Id handle) {
   std::lock_guard<std::mutex> lock(mutex);
   auto found = entries.find(handle);
   return found == entries.end() ? nullptr : found->second.mapping;
 }
 
-int JoinMapping(uint32_t handle, napi_env user) {
+int JoinMapping(Id handle, napi_env user) {
   std::lock_guard<std::mutex> lock(mutex);
   auto found = entries.find(handle);
   if (found == entries.end()) return EBADF;
@@ -111,7 +109,7 @@ int JoinMapping(uint32_t handle, napi_env user) {
   return 0;
 }
 
-int LeaveMapping(uint32_t handle, napi_env user) {
+int LeaveMapping(Id handle, napi_env user) {
   Closing closing;
   {
     std::lock_guard<std::mutex> lock(mutex);
@@ -127,7 +125,7 @@ int LeaveMapping(uint32_t handle, napi_env user) {
   return 0;
 }
 
-int CloseMapping(uint32_t handle) {
+int CloseMapping(Id handle) {
   MappingRef mapping;
   {
     std::lock_guard<std::mutex> lock(mutex);
@@ -140,16 +138,17 @@ int CloseMapping(uint32_t handle) {
   return mapping->Close() < 0 ? errno : 0;
 }
 
-uint32_t HoldMapping(uint32_t handle, napi_env holder, int file, std::string reason) {
+Id HoldMapping(Id handle, napi_env holder, int file, std::string reason) {
   std::lock_guard<std::mutex> lock(mutex);
   auto found = entries.find(handle);
   if (found == entries.end()) return 0;
   found->second.holds++;
-  holds[next_hold] = {handle, holder, file, std::move(reason)};
-  return next_hold++;
+  Id hold = NextId();
+  holds[hold] = {handle, holder, file, std::move(reason)};
+  return hold;
 }
 
-void ReleaseHold(uint32_t number) {
+void ReleaseHold(Id number) {
   Closing closing;
   {
     std::lock_guard<std::mutex> lock(mutex);
@@ -162,9 +161,9 @@ void ReleaseHold(uint32_t number) {
   CloseAll(closing);
 }
 
-std::vector<std::string> HoldersOf(uint32_t handle) {
+std::vector<std::string> HoldersOf(Id handle) {
   std::lock_guard<std::mutex> lock(mutex);
-  std::vector<std::pair<uint32_t, std::string>> found;
+  std::vector<std::pair<Id, std::string>> found;
   for (const auto& [number, hold] : holds) {
     if (hold.handle == handle) found.emplace_back(number, hold.reason);
   }
@@ -181,13 +180,13 @@ void LeaveMappingsOf(napi_env environment) {
   {
     std::lock_guard<std::mutex> lock(mutex);
     LeaveHolds(environment, &closing);
-    std::vector<uint32_t> left;
+    std::vector<Id> left;
     for (auto& [handle, entry] : entries) {
       auto& users = entry.users;
       users.erase(std::remove(users.begin(), users.end(), environment), users.end());
       left.push_back(handle);
     }
-    for (uint32_t handle : left) Sweep(handle, &closing);
+    for (Id handle : left) Sweep(handle, &closing);
   }
   CloseAll(closing);
 }

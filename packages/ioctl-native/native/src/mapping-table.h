@@ -11,27 +11,28 @@
 #include <vector>
 
 #include "mapping.h"
+#include "numbers.h"
 
 // The new mapping's number.
-uint32_t AddMapping(MappingRef mapping, napi_env user);
+Id AddMapping(MappingRef mapping, napi_env user);
 
 // The mapping with this number, or nullptr after its close.
-MappingRef FindMapping(uint32_t handle);
+MappingRef FindMapping(Id handle);
 
 // One more use by an environment, and one less. 0 or an errno; EBUSY: what that environment itself holds, it still needs.
-int JoinMapping(uint32_t handle, napi_env user);
-int LeaveMapping(uint32_t handle, napi_env user);
+int JoinMapping(Id handle, napi_env user);
+int LeaveMapping(Id handle, napi_env user);
 
 // Ends it for all. 0 or an errno; EBUSY: somebody holds it.
-int CloseMapping(uint32_t handle);
+int CloseMapping(Id handle);
 
 // Forbids closing. `file` is the fd of what relies on it, a container that the memory is mapped for DMA in; or -1.
 // Returns the hold's number; 0 if there is no such mapping.
-uint32_t HoldMapping(uint32_t handle, napi_env holder, int file, std::string reason);
-void ReleaseHold(uint32_t hold);
+Id HoldMapping(Id handle, napi_env holder, int file, std::string reason);
+void ReleaseHold(Id hold);
 
 // Who holds it and why, each reason once.
-std::vector<std::string> HoldersOf(uint32_t handle);
+std::vector<std::string> HoldersOf(Id handle);
 
 // An environment has ended, and with it what it used and held. Memory may still be mapped for DMA by a container that
 // is open in another thread: such a hold stays until that container's fd is closed, and keeps the memory.

@@ -6,6 +6,7 @@
 
 #include <mutex>
 #include <unordered_map>
+#include <utility>
 
 namespace {
 
@@ -14,6 +15,9 @@ struct Owned {
   napi_env owner;
   dev_t device;
   ino_t inode;
+  // Opened here, and claimed by nobody yet: its first claim need not look at it again. Should the number be another
+  // file's by then, it is left alone in the end, as every such number is.
+  bool is_fresh = false;
 };
 
 // Never destroyed: other threads may still be using it at exit.
@@ -32,15 +36,24 @@ bool IsSameFile(const Owned& owned, int fd) {
   return now.device == owned.device && now.inode == owned.inode;
 }
 
+bool IsClaimedFresh(napi_env environment, int fd) {
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = table.find(fd);
+  if (found == table.end() || found->second.owner != environment) return false;
+  return std::exchange(found->second.is_fresh, false);
+}
+
 }  // namespace
 
 void OwnFd(napi_env environment, int fd) {
   Owned owned = Look(environment, fd);
+  owned.is_fresh = true;
   std::lock_guard<std::mutex> lock(mutex);
   table[fd] = owned;
 }
 
 void ClaimFd(napi_env environment, int fd) {
+  if (IsClaimedFresh(environment, fd)) return;
   Owned owned = Look(environment, fd);
   std::lock_guard<std::mutex> lock(mutex);
   auto found = table.find(fd);

@@ -12,5 +12,6 @@ int FillAddress(const std::optional<std::string>& path, sockaddr_un* address);
 // sendmsg(fd = argument 0, bytes = argument `first`, fds = the one after it), to an address if there is one.
 napi_value SendPacket(const Call& call, size_t first, sockaddr_un* to);
 
-// recvmsg(fd, maxBytes, maxFds) → { bytes, fds, truncated }; with `from`, where it came from is there too.
-napi_value ReceivePacket(const Call& call, sockaddr_un* from);
+// recvmsg(fd, room, maxBytes, maxFds) → how many bytes came. The packet is written into the room, a Uint8Array: objects
+// made here would cost more than the call. packet-room.ts knows what lies where.
+napi_value ReceivePacket(const Call& call, bool with_address);

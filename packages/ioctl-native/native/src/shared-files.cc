@@ -10,6 +10,7 @@
 #include <mutex>
 #include <unordered_map>
 
+#include "numbers.h"
 #include "values.h"
 
 namespace {
@@ -31,16 +32,11 @@ struct Shared {
 
 // Never destroyed: other threads may still be using it at exit.
 std::mutex& mutex = *new std::mutex;
-auto& table = *new std::unordered_map<uint32_t, Shared>;
-uint32_t next_handle = 1;
-
-uint32_t HandleArg(const Call& call) {
-  return static_cast<uint32_t>(call.Whole(0, 1, std::numeric_limits<uint32_t>::max()).value_or(0));
-}
+auto& table = *new std::unordered_map<Id, Shared>;
 
 std::shared_ptr<File> FileArg(const Call& call) {
   std::lock_guard<std::mutex> lock(mutex);
-  auto found = table.find(HandleArg(call));
+  auto found = table.find(IdArg(call, 0));
   return found == table.end() ? nullptr : found->second.file;
 }
 
@@ -49,8 +45,9 @@ napi_value Share(const Call& call) {
   int fd = fcntl(call.Fd(0), F_DUPFD_CLOEXEC, 0);
   if (fd < 0) return Result(call, -1);
   std::lock_guard<std::mutex> lock(mutex);
-  table[next_handle] = {std::make_shared<File>(fd), call.env()};
-  return Number(call.env(), next_handle++);
+  Id handle = NextId();
+  table[handle] = {std::make_shared<File>(fd), call.env()};
+  return Number(call.env(), handle);
 }
 
 // sharedFileIsOpen(handle) → whether it is.
@@ -79,7 +76,7 @@ napi_value Pwrite(const Call& call) {
 napi_value Unshare(const Call& call) {
   std::shared_ptr<File> last;  // destroyed after the lock is free
   std::lock_guard<std::mutex> lock(mutex);
-  auto found = table.find(HandleArg(call));
+  auto found = table.find(IdArg(call, 0));
   if (found == table.end()) return Failed(call, EBADF);
   last = std::move(found->second.file);
   table.erase(found);
@@ -89,7 +86,7 @@ napi_value Unshare(const Call& call) {
 }  // namespace
 
 void UnshareFilesOf(napi_env environment) {
-  std::unordered_map<uint32_t, Shared> ended;
+  std::unordered_map<Id, Shared> ended;
   std::lock_guard<std::mutex> lock(mutex);
   for (auto entry = table.begin(); entry != table.end();) {
     bool is_its = entry->second.owner == environment;

@@ -4,6 +4,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include <cstring>
+
 #include "owned-fds.h"
 #include "packets.h"
 
@@ -44,18 +46,19 @@ napi_value Accept(const Call& call) {
 // socketSend(fd, bytes, fds) → bytes sent or -errno. No SIGPIPE: a peer that left is EPIPE.
 napi_value Send(const Call& call) { return SendPacket(call, 1, nullptr); }
 
-// socketReceive(fd, maxBytes, maxFds) → { bytes, fds, truncated } or -errno. No bytes and no fds: the peer left.
-napi_value Receive(const Call& call) { return ReceivePacket(call, nullptr); }
+// socketReceive(fd, room, maxBytes, maxFds) → bytes or -errno. No bytes and no fds: the peer left.
+napi_value Receive(const Call& call) { return ReceivePacket(call, false); }
 
-// socketPeer(fd) → { pid, uid, gid } of the process at the other end, as the kernel saw it at connect().
+// socketPeer(fd, room) → 0, with pid, uid and gid of the process at the other end in the room, as the kernel saw it at
+// connect().
 napi_value Peer(const Call& call) {
   ucred credentials{};
   socklen_t length = sizeof credentials;
-  if (getsockopt(call.Fd(0), SOL_SOCKET, SO_PEERCRED, &credentials, &length) < 0) return Result(call, -1);
-  napi_env env = call.env();
-  return NewObject(env, {{"pid", Number(env, credentials.pid)},
-                         {"uid", Number(env, credentials.uid)},
-                         {"gid", Number(env, credentials.gid)}});
+  auto room = call.Bytes(1);
+  if (!room || room->length < sizeof credentials) return Failed(call, EINVAL);
+  int result = getsockopt(call.Fd(0), SOL_SOCKET, SO_PEERCRED, &credentials, &length);
+  if (result == 0) std::memcpy(room->data, &credentials, sizeof credentials);
+  return Result(call, result);
 }
 
 }  // namespace
@@ -71,6 +74,6 @@ bool AddSockets(napi_env env, napi_value exports) {
                        {"socketListen", Native<Listen, 2>},
                        {"socketAccept", Native<Accept, 1>},
                        {"socketSend", Native<Send, 3>},
-                       {"socketReceive", Native<Receive, 3>},
-                       {"socketPeer", Native<Peer, 1>}});
+                       {"socketReceive", Native<Receive, 4>},
+                       {"socketPeer", Native<Peer, 2>}});
 }

@@ -3,15 +3,15 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include <atomic>
 #include <cstdlib>
 
+#include "numbers.h"
 #include "values.h"
 
 namespace {
 
 struct Watcher {
-  uint32_t id;
+  Id id;
   // Allocated by libuv's own measure, for its structs may grow from one Node.js to the next.
   uv_poll_t* poll;
   // A copy of the watched fd: libuv ends the process when an fd that it polls is closed under it.
@@ -24,14 +24,12 @@ struct Watcher {
   Watcher* next;
 };
 
-// JavaScript gets numbers and no pointers, so that a stale or invented one does nothing. Each thread has its own
-// list, for a watcher belongs to its thread's loop; the numbers are the process's. A list and no container of the
-// standard library: destroying one when a thread ends takes a function that musl does not have.
-std::atomic<uint32_t> next_id{1};
+// Each thread has its own list, for a watcher belongs to its thread's loop. A list and no container of the standard
+// library: destroying one when a thread ends takes a function that musl does not have.
 thread_local Watcher* first = nullptr;
 
 // The link that leads to the watcher, or the null link at the list's end.
-Watcher** LinkTo(uint32_t id) {
+Watcher** LinkTo(Id id) {
   Watcher** link = &first;
   while (*link != nullptr && (*link)->id != id) link = &(*link)->next;
   return link;
@@ -123,10 +121,7 @@ bool Attach(Watcher* watcher, napi_env env, napi_value callback) {
          napi_add_async_cleanup_hook(env, OnEnvironmentEnds, watcher, &watcher->cleanup) == napi_ok;
 }
 
-Watcher* WatcherArg(const Call& call) {
-  auto id = call.Whole(0, 1, std::numeric_limits<uint32_t>::max());
-  return *LinkTo(static_cast<uint32_t>(id.value_or(0)));
-}
+Watcher* WatcherArg(const Call& call) { return *LinkTo(IdArg(call, 0)); }
 
 // watch(fd, forWriting, callback) → a number to pass to unwatch, watchRef and watchUnref; or -errno.
 napi_value Watch(const Call& call) {
@@ -137,7 +132,7 @@ napi_value Watch(const Call& call) {
   int error = 0;
   Watcher* watcher = Open(loop, call.Fd(0), &error);
   if (watcher == nullptr) return Failed(call, -error);
-  watcher->id = next_id++;
+  watcher->id = NextId();
   watcher->events = call.Flag(1) ? UV_WRITABLE : UV_READABLE | UV_DISCONNECT;
   watcher->next = first;
   first = watcher;

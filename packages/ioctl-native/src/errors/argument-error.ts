@@ -1,11 +1,11 @@
 import { inspect } from "node:util";
 import { VfioRangeError } from "./errors.js";
-import type { HasFd } from "../files/fd.js";
 
 /**
  * The error of an argument of the wrong type, or that is none of what is expected.
  * @param what the argument, as its caller calls it: "the driver of bindDriver()".
  * @param expected what it must be: "a driver's name".
+ * @param code of a package that has one of its own for this.
  * @example
  * ```ts
  * import { argumentError } from "@vfio/ioctl-native";
@@ -13,8 +13,13 @@ import type { HasFd } from "../files/fd.js";
  * console.log(argumentError("the group", "an open group", 7).message); // the group must be an open group, not 7
  * ```
  */
-export function argumentError(what: string, expected: string, value: unknown): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_ARGUMENT", `${what} must be ${expected}, not ${shownValue(value)}`);
+export function argumentError(
+  what: string,
+  expected: string,
+  value: unknown,
+  code = "ERR_VFIO_ARGUMENT",
+): VfioRangeError {
+  return new VfioRangeError(code, `${what} must be ${expected}, not ${shownValue(value)}`);
 }
 
 /** A value as messages show it, whatever it is: `7`, `'7'`, `7n`. No getter and no inspect function of it is called. */
@@ -32,9 +37,9 @@ export function checkHasFd(what: string, expected: string, value: unknown): void
  * The descriptor of what must have one.
  * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else; what a closed object's `fd` throws.
  */
-export function fdOf(file: HasFd): number {
+export function fdOf(file: { readonly fd: number }): number {
   // JavaScript callers may pass anything.
-  const fd: unknown = (file as HasFd | null | undefined)?.fd;
+  const fd: unknown = (file as { readonly fd?: unknown } | null | undefined)?.fd;
   if (typeof fd === "number") return fd;
   throw argumentError("the file", "an object with an open file descriptor as its fd", file);
 }
@@ -57,6 +62,16 @@ export function checkText(what: string, value: unknown): void {
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no function. */
 export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== "function") throw argumentError(what, "a function", value);
+}
+
+/** Whether a value is an AbortSignal, by its shape: one of another realm or of a polyfill is as good. */
+export function isAbortSignal(value: unknown): value is AbortSignal {
+  return (
+    isObject(value) &&
+    "aborted" in value &&
+    "addEventListener" in value &&
+    typeof value.addEventListener === "function"
+  );
 }
 
 function isObject(value: unknown): value is object {

@@ -1,7 +1,21 @@
 import { clearInterval, setInterval } from "node:timers";
-import type { Kernel } from "../kernel/kernel.js";
 
 const INTERVAL_MS = 1;
+
+/** The calls of a `Kernel` that the watches are made of. */
+interface FdCalls {
+  readonly ready: (fd: number, forWriting: boolean) => number;
+  readonly dup: (fd: number) => number;
+  readonly close: (fd: number) => number;
+}
+
+/** The calls of a `Kernel` that they stand in for. */
+interface FdWatches {
+  watch(fd: number, forWriting: boolean, callback: () => void): unknown;
+  unwatch(watcher: unknown): void;
+  watchRef(watcher: unknown): void;
+  watchUnref(watcher: unknown): void;
+}
 
 interface PolledWatch {
   readonly copy: number;
@@ -13,11 +27,7 @@ interface PolledWatch {
  * second. They keep what the real ones promise: the watched fd may be closed under them, and a callback that throws
  * is called again.
  */
-export function polledWatches({
-  ready,
-  dup,
-  close,
-}: Pick<Kernel, "ready" | "dup" | "close">): Pick<Kernel, "watch" | "unwatch" | "watchRef" | "watchUnref"> {
+export function polledWatches({ ready, dup, close }: FdCalls): FdWatches {
   const running = new Set<unknown>();
   const isRunning = (watch: unknown): watch is PolledWatch => running.has(watch);
   return {

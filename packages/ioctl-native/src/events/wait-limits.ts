@@ -1,4 +1,4 @@
-import { checkOptions, shownValue } from "../errors/argument-error.js";
+import { checkOptions, isAbortSignal, shownValue } from "../errors/argument-error.js";
 import { isError, messageOf, VfioError, VfioRangeError } from "../errors/errors.js";
 
 /** How long and until when to wait. */
@@ -27,17 +27,6 @@ export function checkWaitLimits(limits: WaitLimits = {}): void {
   if (!isAbortSignal(signal))
     throw new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", "the signal must be an AbortSignal");
   if (signal.aborted) throw reasonOf(signal);
-}
-
-/** By its shape: another realm's is as good. */
-function isAbortSignal(value: unknown): value is AbortSignal {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "aborted" in value &&
-    "addEventListener" in value &&
-    typeof value.addEventListener === "function"
-  );
 }
 
 /**

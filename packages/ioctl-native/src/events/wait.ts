@@ -2,7 +2,7 @@ import { checkOptions, fdOf } from "../errors/argument-error.js";
 import { VfioRangeError, VfioSystemError } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
 import { kernel } from "../kernel/kernel.js";
-import { undo } from "../lifecycle/run-all.js";
+import { orUndo } from "../lifecycle/run-all.js";
 import { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
 
 /** A running watch on an fd; it keeps the process alive unless unref'd. */
@@ -84,11 +84,9 @@ export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise
       settle();
     };
     const watcher = watchFd(file, () => finish(resolve), forWriting);
-    let limit: Disposable | undefined;
-    try {
-      limit = limitWait(options, what, (error) => finish(() => reject(error)));
-    } catch (error) {
-      undo(error, [() => watcher.stop()]);
-    }
+    const limit = orUndo(
+      () => limitWait(options, what, (error) => finish(() => reject(error))),
+      () => watcher.stop(),
+    );
   });
 }

@@ -1,5 +1,5 @@
 import { constants } from "node:fs";
-import { shownValue } from "../errors/argument-error.js";
+import { checkOptions, checkText, shownValue } from "../errors/argument-error.js";
 import { check, VfioError, VfioRangeError, type Hint, type SystemCallContext } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 import { printAs } from "../errors/printed.js";
@@ -43,6 +43,7 @@ export class Fd implements HasFd, Disposable {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
       throw new VfioRangeError("ERR_VFIO_FD", `${shownValue(fd)} cannot be the file descriptor of ${name}`);
     }
+    checkText("the name of an fd", name);
     this.#fd = fd;
     this.#name = name;
     kernel().ownFd?.(fd);
@@ -121,6 +122,8 @@ export interface OpenOptions {
  * @throws VfioSystemError with `path`, and the hint that `options.hint` gives.
  */
 export function openFile(path: string, options: OpenOptions = {}): Fd {
+  checkText("the path of a file", path);
+  checkOptions("the options of openFile()", options);
   const name = options.name ?? path;
   const result = kernel().open(path, options.flags ?? constants.O_RDWR, options.mode ?? 0o600);
   const fd = check(result, () => openContext(path, name, () => options.hint?.(result)));

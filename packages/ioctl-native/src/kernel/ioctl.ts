@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { argumentError as wrongArgument, fdOf } from "../errors/argument-error.js";
+import { argumentError as wrongArgument, checkObject, fdOf } from "../errors/argument-error.js";
 import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
 import { kernel } from "./kernel.js";
@@ -153,10 +153,12 @@ function checkIoctl(
  * @returns what the kernel returned, or `-errno`.
  */
 export function unsafeIoctl(file: HasFd, request: number, argument: number | Uint8Array): number {
+  checkObject("the file", file);
   return kernel().ioctl(file.fd, request, argument);
 }
 
-function checkRequest(request: Ioctl): void {
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what defineIoctl() did not make. */
+export function checkRequest(request: Ioctl): void {
   // JavaScript callers may pass anything.
   const { number, argument } = (request as Partial<Ioctl> | null | undefined) ?? {};
   if (typeof number === "number" && argument !== undefined) return;

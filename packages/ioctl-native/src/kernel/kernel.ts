@@ -16,6 +16,7 @@ import { open } from "node:fs/promises";
 import { errnoOfError } from "../errors/errors.js";
 import { loadAddon } from "./load-addon.js";
 import { polledWatches } from "../events/polled-watches.js";
+import { throughRoom, type RoomFunctions } from "../sockets/packet-room.js";
 import { hasFdWatches } from "./runtime.js";
 
 /** One register accessor each, on one mapping; a read-only mapping has no `write…` functions. */
@@ -314,7 +315,7 @@ type PlainFiles =
   | "lchown"
   | "stat"
   | "filesystem";
-type Addon = Omit<Kernel, PlainFiles>;
+type Addon = Omit<Kernel, PlainFiles | keyof RoomFunctions> & RoomFunctions;
 
 let current: Kernel | undefined;
 
@@ -342,6 +343,7 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ...throughRoom(addon),
     ...(hasFdWatches() ? {} : polledWatches(addon)),
     readText: (path) => orErrno(() => readFileSync(path, "utf8")),
     writeText: (path, text) => orErrno(() => writeExisting(path, text)),

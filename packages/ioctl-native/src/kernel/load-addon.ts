@@ -1,6 +1,7 @@
 import path from "node:path";
 import { isVfioError, messageOf, VfioError, type Hint } from "../errors/errors.js";
 import { findAddon, platformName, type AddonSearch } from "./find-addon.js";
+import { keepGuarding, type Guard } from "./keep-guarding.js";
 import { runtimeName } from "./runtime.js";
 
 const VARIABLE = "VFIO_IOCTL_NATIVE_ADDON";
@@ -26,9 +27,10 @@ const loaded = new Map<string, unknown>();
 
 /** Not by `require()`, which would run what has another name as JavaScript. */
 function load(binary: string): unknown {
-  const addon = { exports: {} as unknown };
+  const addon = { exports: {} as Guard };
   process.dlopen(addon, binary);
   loaded.set(binary, addon.exports);
+  keepGuarding(addon.exports);
   return addon.exports;
 }
 

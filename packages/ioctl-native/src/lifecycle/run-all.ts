@@ -11,23 +11,38 @@ export function runAll(actions: readonly (() => void)[], problem = "things could
   if (errors.length > 1) throw new VfioAggregateError(errors, `${errors.length} ${problem}`);
 }
 
+/** The closing of each of these, for {@link runAll} and {@link undo}. */
+export function closings(things: Iterable<{ close(): void }>): (() => void)[] {
+  return Array.from(things, (thing) => () => thing.close());
+}
+
 /**
- * Gives back, after a failure, what was done before it, and throws the failure: always that, for it is what went wrong
- * first. What resists meanwhile is told in its message and its `suppressed`.
+ * Does something, and gives back what was done before it if it fails, as {@link undo} does.
  * @example
  * ```ts
- * import { Mapping, openFile, undo } from "@vfio/ioctl-native";
+ * import { Mapping, openFile, orUndo } from "@vfio/ioctl-native";
  *
  * function mapZero(): Mapping {
  *   const file = openFile("/dev/zero");
- *   try {
- *     return Mapping.map({ file, bytes: 4096, name: "zeroes" });
- *   } catch (error) {
- *     undo(error, [() => file.close()]);
- *   }
+ *   return orUndo(
+ *     () => Mapping.map({ file, bytes: 4096, name: "zeroes" }),
+ *     () => file.close(),
+ *   );
  * }
  * console.log(typeof mapZero); // function
  * ```
+ */
+export function orUndo<T>(work: () => T, ...actions: readonly (() => void)[]): T {
+  try {
+    return work();
+  } catch (error) {
+    undo(error, actions);
+  }
+}
+
+/**
+ * Gives back, after a failure, what was done before it, and throws the failure: always that, for it is what went wrong
+ * first. What resists meanwhile is told in its message and its `suppressed`.
  */
 export function undo(failure: unknown, actions: readonly (() => void)[]): never {
   const resisting = failuresOf(actions);

@@ -1,4 +1,5 @@
 import path from "node:path";
+import { checkText } from "../errors/argument-error.js";
 import { errnoOf, VfioSystemError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 
@@ -8,21 +9,26 @@ import { kernel } from "../kernel/kernel.js";
  * @throws VfioSystemError for any other failure.
  */
 export function readSysfs(file: string): string | undefined {
-  const text = kernel().readText(file);
+  const text = kernel().readText(checkedPath(file));
   if (typeof text === "string") return text.trimEnd();
   return undefinedIfAbsent(text, "read", file);
 }
 
+/** A symbolic link's target. `undefined` if there is no such link. */
+export function readLink(link: string): string | undefined {
+  const target = kernel().readLink(checkedPath(link));
+  return typeof target === "string" ? target : undefinedIfAbsent(target, "readlink", link);
+}
+
 /** The last part of a symbolic link's target: the driver's or group's name. `undefined` if there is no such link. */
 export function readLinkName(link: string): string | undefined {
-  const target = kernel().readLink(link);
-  if (typeof target === "string") return path.basename(target);
-  return undefinedIfAbsent(target, "readlink", link);
+  const target = readLink(link);
+  return target === undefined ? undefined : path.basename(target);
 }
 
 /** The names in a folder, sorted; empty if there is no such folder. */
 export function listFolder(folder: string): string[] {
-  const names = kernel().list(folder);
+  const names = kernel().list(checkedPath(folder));
   if (typeof names !== "number") return names.sort();
   undefinedIfAbsent(names, "scandir", folder);
   return [];
@@ -33,7 +39,8 @@ export function listFolder(folder: string): string[] {
  * @throws VfioSystemError with what was to be written.
  */
 export function writeSysfs(file: string, text: string): void {
-  const result = kernel().writeText(file, text);
+  checkText("what is to be written", text);
+  const result = kernel().writeText(checkedPath(file), text);
   if (result >= 0) return;
   throw new VfioSystemError(result, {
     syscall: "write",
@@ -47,10 +54,15 @@ export function writeSysfs(file: string, text: string): void {
  * @throws VfioSystemError if that can't be told (EACCES).
  */
 export function exists(file: string): boolean {
-  const found = kernel().stat(file);
+  const found = kernel().stat(checkedPath(file));
   if (typeof found !== "number") return true;
   undefinedIfAbsent(found, "stat", file);
   return false;
+}
+
+function checkedPath(file: string): string {
+  checkText("a path in sysfs", file);
+  return file;
 }
 
 /** ENODEV is how sysfs answers for a file that was there when it was opened, and whose device has gone since. */

@@ -126,6 +126,7 @@ export class BulkRegisters {
     wanted: number | bigint,
     microseconds: number,
   ): number | bigint {
+    if (typeof width !== "number") throw bulkArgumentError(this.#mapping.name);
     const last = isLong(microseconds)
       ? this.#pollOn(offset, width, mask, wanted, microseconds)
       : this.#native.poll(offset, width / 8, mask, wanted, microseconds);

@@ -11,7 +11,7 @@ import {
 import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "../files/fd.js";
 import { kernel, type RegisterFunctions } from "../kernel/kernel.js";
-import type { MemoryFailure } from "./memory-file.js";
+import type { MapOptions } from "./map-options.js";
 import { systemPageBytes } from "./system-page.js";
 import { checkNode, checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
 import { printAs } from "../errors/printed.js";
@@ -24,28 +24,6 @@ const BUSY = errnoOf("EBUSY");
 /** What {@link Kernel.mappingGone} says of memory that went away. */
 const DEVICE_GONE = 1;
 const MEMORY_GONE = 2;
-
-/** Options of {@link Mapping.map}. */
-export interface MapOptions {
-  /** What to map: a memory file, or a device for one of its regions. It may be closed afterwards. */
-  readonly file: HasFd;
-  /** Length in bytes, at least 1. */
-  readonly bytes: number;
-  /** Where in the file, in bytes; a multiple of the page size. Default 0. */
-  readonly offset?: number;
-  /** Default true. */
-  readonly writable?: boolean;
-  /** Take all pages now, so that a missing one is an error here and not memory of ones later. Default false. */
-  readonly populate?: boolean;
-  /** Map exactly there or fail with EEXIST if something is there already. Default: anywhere. */
-  readonly address?: bigint;
-  /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
-  readonly numaNode?: number;
-  /** What it is, for error messages. Default: its fd. */
-  readonly name?: string;
-  /** The remedy to name when the kernel refuses, by the call and its errno. */
-  readonly hint?: (failure: MemoryFailure) => string | undefined;
-}
 
 /**
  * One shared `mmap` of a file, behind ArrayBuffer views (for memory) and exact-width register accessors (for BARs).

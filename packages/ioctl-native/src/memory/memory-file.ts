@@ -5,6 +5,7 @@ import { fdOf } from "../errors/argument-error.js";
 import { check, errnoOf, VfioError, VfioRangeError, VfioSystemError } from "../errors/errors.js";
 import { Fd, openFile, type HasFd } from "../files/fd.js";
 import { kernel } from "../kernel/kernel.js";
+import { orUndo } from "../lifecycle/run-all.js";
 import { systemPageBytes } from "./system-page.js";
 
 const MFD_HUGETLB = 4;
@@ -58,14 +59,12 @@ export function createMemoryFile(options: MemoryFileOptions): Fd {
   checkOptions(options);
   const { directory } = options;
   const file = directory === undefined ? anonymousFile(options) : hugetlbfsFile(directory, options);
-  try {
+  const giveSize = (): void => {
     checkCall("ftruncate", kernel().truncate(file.fd, options.bytes), options);
     if (directory === undefined) checkCall("fcntl", kernel().sealSize(file.fd), options);
-    return file;
-  } catch (error) {
-    file.close();
-    throw error;
-  }
+  };
+  orUndo(giveSize, () => file.close());
+  return file;
 }
 
 function anonymousFile(options: MemoryFileOptions): Fd {

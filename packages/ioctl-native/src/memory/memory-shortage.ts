@@ -1,3 +1,4 @@
+import { checkObject } from "../errors/argument-error.js";
 import path from "node:path";
 import { cgroupLimits, type CgroupLimit } from "./cgroups.js";
 import { VfioError } from "../errors/errors.js";
@@ -39,6 +40,7 @@ let credit: { kernel: Kernel; bytes: number } | undefined;
  * @returns a VfioError `ERR_VFIO_MEMORY_EXHAUSTED` with both numbers, or `undefined` if there is enough.
  */
 export function memoryShortage(memory: MemoryToTake): VfioError | undefined {
+  checkObject("the memory to take", memory);
   if (isOnCredit(memory.bytes)) return undefined;
   const machine = machineMemory();
   const cgroup = tightestCgroup();

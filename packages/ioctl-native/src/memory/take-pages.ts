@@ -1,7 +1,7 @@
 import { argumentError, checkText, fdOf } from "../errors/argument-error.js";
 import { errnoOf, VfioSystemError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
-import type { MapOptions, Mapping } from "./mapping.js";
+import type { MapOptions } from "./map-options.js";
 import { isOrdinaryMemory, type MemoryFailure } from "./memory-file.js";
 import { memoryShortage } from "./memory-shortage.js";
 import { readSysfs } from "../machine/sysfs.js";
@@ -9,8 +9,16 @@ import { readSysfs } from "../machine/sysfs.js";
 /** The kernel's default is 65530. */
 const MAPPING_LIMIT = "/proc/sys/vm/max_map_count";
 
+/** What is done with a `Mapping` here. */
+interface ClosableMapping {
+  readonly handle: number;
+  readonly bytes: number;
+  readonly name: string;
+  close(): void;
+}
+
 /** Says where a mapping's pages shall come from, and whether there are as many. What fails closes the mapping. */
-export function preparePages(mapping: Mapping, options: MapOptions): void {
+export function preparePages(mapping: ClosableMapping, options: MapOptions): void {
   const { file, populate = false, numaNode } = options;
   const bound = numaNode === undefined ? 0 : kernel().bindMapping(mapping.handle, numaNode);
   checkStep(mapping, { syscall: "mbind", errno: bound }, options);
@@ -21,7 +29,7 @@ export function preparePages(mapping: Mapping, options: MapOptions): void {
 }
 
 /** After a failure nothing of the mapping is left: what a hint then counts is all that there is. */
-export function checkStep(mapping: Mapping, step: MemoryFailure, options: MapOptions): void {
+export function checkStep(mapping: ClosableMapping, step: MemoryFailure, options: MapOptions): void {
   if (step.errno >= 0) return;
   mapping.close();
   throw mapError(step, options);

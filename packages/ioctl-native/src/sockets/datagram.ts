@@ -1,3 +1,4 @@
+import { checkText } from "../errors/argument-error.js";
 import { check, errnoOf, VfioSystemError } from "../errors/errors.js";
 import type { Fd } from "../files/fd.js";
 import { type HasFd, fdState } from "../files/fd.js";
@@ -30,6 +31,7 @@ export class DatagramSocket implements HasFd, Disposable {
    * @throws VfioSystemError EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder).
    */
   static bind(path: string, hint?: HintOfErrno): DatagramSocket {
+    checkText("the path of a socket", path);
     const purpose = { path, what: `cannot bind a socket to ${path}`, name: `socket ${path}`, hint } as const;
     return new DatagramSocket(boundSocket({ kind: "datagram", ...purpose }), path);
   }
@@ -50,6 +52,7 @@ export class DatagramSocket implements HasFd, Disposable {
    * socket of another type), EPERM (it is bound to another peer itself).
    */
   connect(path: string, hint?: HintOfErrno): void {
+    checkText("the path of a socket", path);
     checkCall(kernel().socketConnect(this.fd, path), "connect", `cannot connect to ${path}`, path, hint);
   }
 
@@ -60,6 +63,7 @@ export class DatagramSocket implements HasFd, Disposable {
    * `ERR_VFIO_PACKET_ARGUMENT`.
    */
   send(path: string, bytes: Uint8Array, fds: readonly number[] = [], hint?: HintOfErrno): void {
+    checkText("the path of a socket", path);
     checkPacket(bytes, fds);
     const result = kernel().datagramSend(this.fd, path, bytes, fds);
     checkCall(result, "sendmsg", `cannot send a datagram to ${path}`, path, hint);

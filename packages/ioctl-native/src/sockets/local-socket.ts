@@ -1,7 +1,7 @@
 import { check, errnoOf, type SystemCallContext } from "../errors/errors.js";
 import { Fd } from "../files/fd.js";
 import { kernel, type SocketKind } from "../kernel/kernel.js";
-import { undo } from "../lifecycle/run-all.js";
+import { orUndo } from "../lifecycle/run-all.js";
 
 /** The remedy to name for an errno, if there is one. */
 export type HintOfErrno = (errno: number) => string | undefined;
@@ -30,12 +30,11 @@ export function socketAfter(
     hint: () => fdLimitHint(errno),
   }));
   const socket = new Fd(fd, name);
-  try {
-    check(call(fd), (errno) => contextOf(syscall, what, path, () => hint?.(errno)));
-    return socket;
-  } catch (error) {
-    undo(error, [() => socket.close()]);
-  }
+  orUndo(
+    () => check(call(fd), (errno) => contextOf(syscall, what, path, () => hint?.(errno))),
+    () => socket.close(),
+  );
+  return socket;
 }
 
 /**

@@ -1,10 +1,10 @@
-import { checkHasFd } from "../errors/argument-error.js";
+import { checkHasFd, checkText } from "../errors/argument-error.js";
 import { check, errnoOf, VfioSystemError } from "../errors/errors.js";
 import { Fd, type HasFd, fdState } from "../files/fd.js";
 import { kernel, type PeerCredentials, type ReceivedPacket } from "../kernel/kernel.js";
 import { boundSocket, fdLimitHint, socketAfter, type HintOfErrno } from "./local-socket.js";
 import { checkCount, checkPacket, checkRoom } from "./packet-arguments.js";
-import { undo } from "../lifecycle/run-all.js";
+import { orUndo } from "../lifecycle/run-all.js";
 import { printAs } from "../errors/printed.js";
 
 /**
@@ -29,6 +29,7 @@ export class SeqpacketSocket implements HasFd, Disposable {
    * @throws VfioSystemError ENOENT (no such file), ECONNREFUSED (nobody listens: stale), EACCES, EAGAIN (its queue is full).
    */
   static connect(path: string, hint?: HintOfErrno): SeqpacketSocket {
+    checkText("the path of a socket", path);
     const purpose = { path, what: `cannot connect to ${path}`, name: `connection to ${path}`, hint } as const;
     const connect = (fd: number): number => kernel().socketConnect(fd, path);
     return new SeqpacketSocket(socketAfter({ kind: "seqpacket", ...purpose }, "connect", connect));
@@ -122,15 +123,16 @@ export class SeqpacketListener implements HasFd, Disposable {
    * `bind` EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder); of `socket` EMFILE.
    */
   static listen(path: string, backlog: number, hint?: HintOfErrno): SeqpacketListener {
+    checkText("the path of a socket", path);
     checkCount("backlog", backlog, 2 ** 31 - 1);
     const what = `cannot listen on ${path}`;
     const socket = boundSocket({ kind: "seqpacket", path, what, name: `socket ${path}`, hint });
-    try {
-      check(kernel().socketListen(socket.fd, backlog), () => ({ syscall: "listen", what, path }));
-      return new SeqpacketListener(socket);
-    } catch (error) {
-      undo(error, [() => kernel().unlink(path), () => socket.close()]);
-    }
+    orUndo(
+      () => check(kernel().socketListen(socket.fd, backlog), () => ({ syscall: "listen", what, path })),
+      () => kernel().unlink(path),
+      () => socket.close(),
+    );
+    return new SeqpacketListener(socket);
   }
 
   /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */

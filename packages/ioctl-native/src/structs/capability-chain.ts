@@ -1,3 +1,4 @@
+import { shownValue } from "../errors/argument-error.js";
 import { VfioError } from "../errors/errors.js";
 import { vfio_info_cap_header } from "../vfio/structs.js";
 
@@ -20,8 +21,8 @@ export function walkCapabilities(answer: Uint8Array, first: number): InfoCapabil
   const found: InfoCapability[] = [];
   const seen = new Set<number>();
   for (let offset = first; offset !== 0;) {
-    if (!(offset >= 0 && offset + vfio_info_cap_header.bytes <= answer.length))
-      throw badChain(`leaves the answer at offset ${offset}`);
+    if (!(Number.isInteger(offset) && offset >= 0 && offset + vfio_info_cap_header.bytes <= answer.length))
+      throw badChain(`leaves the answer at offset ${shownValue(offset)}`);
     if (seen.has(offset)) throw badChain(`comes back to offset ${offset}`);
     seen.add(offset);
     const { id, version, next } = vfio_info_cap_header.decode(answer, offset);

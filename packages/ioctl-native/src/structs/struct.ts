@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { argumentError, shownValue } from "../errors/argument-error.js";
+import { argumentError, checkObject, shownValue } from "../errors/argument-error.js";
 import { VfioRangeError } from "../errors/errors.js";
 
 /** A field's type in the kernel's headers. */
@@ -43,9 +43,10 @@ export class Struct<F extends Record<string, Field>> {
     readonly name: string,
     readonly bytes: number,
     readonly fields: F,
-    lengthField: (keyof F & string) | undefined = "argsz" in fields ? "argsz" : undefined,
+    lengthField?: keyof F & string,
   ) {
-    this.lengthField = lengthField;
+    checkObject(`the fields of the struct ${shownValue(name)}`, fields);
+    this.lengthField = lengthField ?? ("argsz" in fields ? "argsz" : undefined);
   }
 
   /**
@@ -67,6 +68,7 @@ export class Struct<F extends Record<string, Field>> {
    */
   write(buffer: Uint8Array, values: Partial<ValuesOf<F>>, at = 0): void {
     const view = viewOf(this, buffer, at);
+    checkObject(`the values of a ${this.name}`, values);
     for (const [name, value] of Object.entries(values)) {
       if (value === undefined) continue;
       const [offset, type] = this.#field(name);

@@ -1,3 +1,4 @@
+import { fdOf } from "../errors/argument-error.js";
 import type { HasFd } from "../files/fd.js";
 import { ioctl } from "../kernel/ioctl.js";
 import { ask, type ContextOfErrno } from "./ask.js";
@@ -28,7 +29,7 @@ export function getGroupStatus(group: HasFd, context?: ContextOfErrno): GroupSta
 
 /** Puts a group into a container (`VFIO_GROUP_SET_CONTAINER`). */
 export function setGroupContainer(group: HasFd, container: HasFd, context?: ContextOfErrno): void {
-  ioctl(group, VFIO_GROUP_SET_CONTAINER, container.fd, context);
+  ioctl(group, VFIO_GROUP_SET_CONTAINER, fdOf(container), context);
 }
 
 /** Takes a group out of its container (`VFIO_GROUP_UNSET_CONTAINER`); no device of it may be open. */

@@ -1,3 +1,4 @@
+import { checkObject } from "../errors/argument-error.js";
 import { check, errnoOf } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
 import { ioctl, ioctlAsync, tryIoctl } from "../kernel/ioctl.js";
@@ -70,6 +71,7 @@ export async function hotResetDeviceAsync(
 }
 
 function encode(groups: readonly number[]): Uint8Array {
+  checkObject("the groups of a reset", groups);
   const buffer = RESET.encode({ count: groups.length }, RESET.bytes + groups.length * 4);
   buffer.set(new Uint8Array(new Int32Array(groups).buffer), RESET.bytes);
   return buffer;

@@ -1,3 +1,4 @@
+import { checkObject } from "../errors/argument-error.js";
 import type { HasFd } from "../files/fd.js";
 import { ioctl, unsafeIoctl } from "../kernel/ioctl.js";
 import { ask, type ContextOfErrno } from "./ask.js";
@@ -54,7 +55,9 @@ export interface IrqSet {
  * Wires, fires, masks or disables interrupts (`VFIO_DEVICE_SET_IRQS`).
  * @returns 0; or how many vectors there were, if they are fewer than asked for.
  */
-export function setIrqs(device: HasFd, { data, ...set }: IrqSet, context?: ContextOfErrno): number {
+export function setIrqs(device: HasFd, irqs: IrqSet, context?: ContextOfErrno): number {
+  checkObject("the set of interrupts", irqs);
+  const { data, ...set } = irqs;
   const buffer = vfio_irq_set.encode(set, vfio_irq_set.bytes + (data?.length ?? 0));
   if (data !== undefined) buffer.set(data, vfio_irq_set.bytes);
   return ioctl(device, VFIO_DEVICE_SET_IRQS, buffer, context);

@@ -1,5 +1,5 @@
 import { VfioError } from "../errors/errors.js";
-import { ioctl, type Ioctl } from "../kernel/ioctl.js";
+import { checkRequest, ioctl, type Ioctl } from "../kernel/ioctl.js";
 import type { Field, Struct, ValuesOf } from "../structs/struct.js";
 import type { ContextOfErrno } from "./ask.js";
 
@@ -9,7 +9,7 @@ const LONGEST_ANSWER = 16 * 2 ** 20;
  * Asks an info ioctl whose answer may carry a capability chain behind the struct. The kernel writes the size it
  * would have needed into `argsz`; then it is asked again with a buffer of that size.
  * @returns the whole answer's bytes; decode them with the ioctl's struct.
- * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing.
+ * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing; VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
 export function queryInfo<F extends Record<string, Field> & Record<"argsz", Field>>(
   file: { readonly fd: number },
@@ -17,6 +17,7 @@ export function queryInfo<F extends Record<string, Field> & Record<"argsz", Fiel
   fields: Partial<ValuesOf<F>>,
   context: ContextOfErrno,
 ): Uint8Array {
+  checkRequest(request);
   const struct = request.argument;
   const ask = (bytes: number): Uint8Array => {
     const buffer = struct.encode(fields, bytes);

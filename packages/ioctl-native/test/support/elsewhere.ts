@@ -9,15 +9,24 @@ const root = path.join(import.meta.dirname, "../..");
 export const BUILT = pathToFileURL(path.join(root, "dist/index.js")).href;
 
 /** Runs ES module code in a process of its own; `vfio` is the built package. */
-export function runInChild(code: string, nodeOptions: string[] = []): SpawnSyncReturns<string> {
+export function runInChild(
+  code: string,
+  nodeOptions: string[] = [],
+  variables: NodeJS.ProcessEnv = {},
+): SpawnSyncReturns<string> {
   const program = `const vfio = await import(${JSON.stringify(BUILT)});\n${code}`;
   const options = [...nodeOptions, "--input-type=module", "--eval", program];
-  return spawnSync(process.execPath, options, { cwd: root, encoding: "utf8", timeout: 60_000 });
+  const env = { ...process.env, ...variables };
+  return spawnSync(process.execPath, options, { cwd: root, env, encoding: "utf8", timeout: 60_000 });
 }
 
 /** What a child printed as JSON; its death is the error. */
-export function resultOfChild(code: string, nodeOptions: string[] = []): unknown {
-  const { status, signal, stdout, stderr } = runInChild(code, nodeOptions);
+export function resultOfChild(
+  code: string,
+  nodeOptions: string[] = [],
+  variables: NodeJS.ProcessEnv = {},
+): unknown {
+  const { status, signal, stdout, stderr } = runInChild(code, nodeOptions, variables);
   if (status !== 0) throw new Error(`the child ended with ${status ?? signal}:\n${stderr}`);
   return JSON.parse(stdout);
 }

@@ -1,3 +1,4 @@
+import { fakeSysfs } from "@vfio/test-support";
 import { afterEach, beforeEach } from "vitest";
 import { realKernel, useKernel, type Kernel } from "../../src/index.js";
 
@@ -8,4 +9,11 @@ export function withKernel(replaced: Partial<Kernel>): void {
     undo = useKernel({ ...realKernel(), ...replaced });
   });
   afterEach(() => undo[Symbol.dispose]());
+}
+
+export { pciDevice } from "@vfio/test-support";
+
+/** A kernel of which only sysfs is there: files and links from a table. Every other call fails the test. */
+export function sysfsOnly(...tables: Parameters<typeof fakeSysfs>): Kernel {
+  return fakeSysfs(...tables) as Partial<Kernel> as Kernel;
 }

@@ -74,6 +74,57 @@ static void Elsewhere() {
   fflush(stdout);
 }
 
+// Who takes the signal without a word, as libuv does.
+static void Replaced() {
+  uint8_t* memory = Hole(2 * kPage);
+  Guard(memory, kPage, kPage);
+  SetFormer(SA_SIGINFO);
+  Guard(memory + kPage, kPage, kPage);
+  uint32_t read = Read(memory);
+  read &= Read(memory + kPage);
+  elsewhere = Hole(kPage);
+  uint32_t other = Read(elsewhere);
+  printf("%x %x %d\n", read, other, had_info);
+  fflush(stdout);
+}
+
+static struct sigaction passed_to {};
+static volatile int calls = 0;
+
+static void Passing(int signal, siginfo_t* info, void* context) {
+  if ((calls = calls + 1) > 3) _exit(9);
+  if ((passed_to.sa_flags & SA_SIGINFO) != 0) return passed_to.sa_sigaction(signal, info, context);
+  passed_to.sa_handler(signal);
+}
+
+// Who took it after the guard and passes on, as another copy of the addon does; then the guard takes it back.
+static void Circle() {
+  Guard(Hole(kPage), kPage, kPage);
+  struct sigaction action {};
+  action.sa_flags = SA_SIGINFO;
+  action.sa_sigaction = Passing;
+  sigaction(SIGBUS, &action, &passed_to);
+  Guard(Hole(kPage), kPage, kPage);
+  for (int i = 0; i < 2; i++) {
+    elsewhere = Hole(kPage);
+    uint32_t read = Read(elsewhere);
+    printf("%x %d %d\n", read, had_info, calls);
+    fflush(stdout);
+  }
+}
+
+static void Reset() {
+  uint8_t* memory = Hole(kPage);
+  KeepGuarding();
+  struct sigaction action {};
+  sigaction(SIGBUS, nullptr, &action);
+  bool is_set = action.sa_handler != SIG_DFL;
+  Guard(memory, kPage, kPage);
+  signal(SIGBUS, SIG_DFL);
+  KeepGuarding();
+  printf("%d %x\n", is_set, Read(memory));
+}
+
 static void Sent() {
   Guard(Hole(kPage), kPage, kPage);
   raise(SIGBUS);
@@ -148,6 +199,10 @@ int main(int, char** arguments) {
     Own();
   }
   if (is("elsewhere, ignored")) signal(SIGBUS, SIG_IGN), Elsewhere();
+  if (is("replaced")) Replaced();
+  if (is("circle")) Circle();
+  if (is("circle, with one before")) SetFormer(SA_SIGINFO), Circle();
+  if (is("reset")) Reset();
   if (is("sent")) Sent();
   if (is("sent, ignored")) signal(SIGBUS, SIG_IGN), Sent();
   return 0;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import {
+  closings,
   errnoOf,
   Fd,
   isVfioError,
@@ -105,18 +106,17 @@ async function receiveAnswer(
 ): Promise<DpdkAnswer | "not ready"> {
   const datagram = await receive(socket, dialect.layout.struct.bytes, signal);
   const files = datagram.fds.map((fd) => new Fd(fd, `${question.what} of the DPDK primary`));
-  const closings = files.map((file) => () => file.close());
   try {
     const value = readReply(dialect.layout, question, { ...datagram, fds: files.length });
     if (value === "not ready") {
-      runAll(closings);
+      runAll(closings(files));
       return value;
     }
     const [file] = files;
     if (file !== undefined) verify(file);
     return { value, file };
   } catch (error) {
-    undo(error, closings);
+    undo(error, closings(files));
   }
 }
 

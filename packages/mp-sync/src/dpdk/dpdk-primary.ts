@@ -2,7 +2,7 @@ import { printAs } from "@vfio/ioctl-native";
 import { setMaxListeners } from "node:events";
 import path from "node:path";
 import type { VfioError } from "@vfio/ioctl-native";
-import { closedError, runAll, type Fd } from "@vfio/ioctl-native";
+import { closedError, closings, runAll, type Fd } from "@vfio/ioctl-native";
 import { checkRequest } from "../argument-checks.js";
 import { SharedGroup, type RequestOptions } from "../secondary/client.js";
 import { checkTimeout } from "../socket/limits.js";
@@ -153,10 +153,7 @@ export class DpdkPrimary implements Disposable {
     if (this.closed) return;
     this.#closing.abort(this.#closedError());
     this.#watch[Symbol.dispose]();
-    runAll([
-      ...[...this.#files].map((file) => () => file.close()),
-      () => this.#joined.config[Symbol.dispose](),
-    ]);
+    runAll([...closings(this.#files), () => this.#joined.config[Symbol.dispose]()]);
   }
 
   /** As {@link close}. */

@@ -1,23 +1,12 @@
-import { kernel, VfioError } from "@vfio/ioctl-native";
-
-/** A group's node; a file of another mount namespace shows without its `/dev`. */
-const GROUP_NODE = /\/vfio\/(?:noiommu-)?(\d+)(?: \(deleted\))?$/;
+import { filesOpenIn, groupOfLink, VfioError } from "@vfio/ioctl-native";
 
 /**
  * The numbers of the groups that a process has open, lowest first; `undefined` if its open files can't be seen.
  * @param pid `undefined` for a process of another PID namespace.
  */
 export function groupsOpenIn(pid: number | undefined): number[] | undefined {
-  if (pid === undefined) return undefined;
-  const folder = `/proc/${pid}/fd`;
-  const names = kernel().list(folder);
-  if (typeof names === "number") return undefined;
-  const numbers = names.flatMap((name) => {
-    const target = kernel().readLink(`${folder}/${name}`);
-    const number = typeof target === "string" ? GROUP_NODE.exec(target)?.[1] : undefined;
-    return number === undefined ? [] : [Number(number)];
-  });
-  return [...new Set(numbers)].sort((a, b) => a - b);
+  const numbers = pid === undefined ? undefined : filesOpenIn(pid)?.map(groupOfLink);
+  return numbers && [...new Set(numbers)].filter((number) => number !== undefined).sort((a, b) => a - b);
 }
 
 /**

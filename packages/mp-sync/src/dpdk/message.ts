@@ -23,7 +23,7 @@ export interface RteMpLayout {
 }
 
 /** The numbers of a message. */
-export type RteMpFields = Readonly<
+type RteMpFields = Readonly<
   Record<
     "type" | "len_param" | "num_fds" | "req" | "result" | "value",
     readonly [offset: number, type: "s32"]

@@ -8,8 +8,8 @@ import {
   listFolder,
   lockHolder,
   openFile,
+  orUndo,
   readAt,
-  undo,
   VfioError,
   VfioSystemError,
   type Fd,
@@ -45,11 +45,10 @@ export class PrimaryConfig implements Disposable {
   static open(directory: string): PrimaryConfig {
     const configPath = path.join(directory, "config");
     const file = openConfig(configPath, directory);
-    try {
-      return new PrimaryConfig(file, configPath, ownerOf(configPath));
-    } catch (error) {
-      undo(error, [() => file.close()]);
-    }
+    return orUndo(
+      () => new PrimaryConfig(file, configPath, ownerOf(configPath)),
+      () => file.close(),
+    );
   }
 
   /** Who has the lock. */

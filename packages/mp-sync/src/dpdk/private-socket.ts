@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { check, DatagramSocket, hasErrno, kernel, undo, type FileStatus } from "@vfio/ioctl-native";
+import { check, DatagramSocket, hasErrno, kernel, orUndo, type FileStatus } from "@vfio/ioctl-native";
 import { onProcessEnd } from "../primary/process-end.js";
 import { checkLength } from "../socket/socket-path.js";
 import { socketFileHint } from "../socket/system-hints.js";
@@ -31,13 +31,12 @@ export class PrivateSocket implements Disposable {
     const file = path.join(directory, `${PREFIX}${randomBytes(8).toString("hex")}`);
     checkLength(file);
     const socket = new PrivateSocket(DatagramSocket.bind(file, socketFileHint));
-    try {
+    const prepare = (): void => {
       socket.#giveTo(owner);
       removeStaleSockets(directory, socket.socket);
-      return socket;
-    } catch (error) {
-      undo(error, [() => socket[Symbol.dispose]()]);
-    }
+    };
+    orUndo(prepare, () => socket[Symbol.dispose]());
+    return socket;
   }
 
   /** Closes the socket and removes its file. */

@@ -4,6 +4,6 @@ import type { PeerCredentials } from "@vfio/ioctl-native";
 export type AccessPolicy = (peer: PeerCredentials) => boolean;
 
 /** The policy when none is given: the user this process runs as, or root. */
-export function sameUserOrRoot(peer: PeerCredentials, uid = process.getuid?.()): boolean {
-  return peer.uid === uid || peer.uid === 0;
+export function sameUserOrRoot(peer: PeerCredentials, uid?: number): boolean {
+  return peer.uid === 0 || peer.uid === (uid ?? process.getuid?.());
 }

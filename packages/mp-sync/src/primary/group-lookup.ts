@@ -1,5 +1,3 @@
-import { exists } from "@vfio/ioctl-native";
-
 /**
  * What a primary can say about a group: it shares it; it exists but is not shared; there is no such group.
  */
@@ -7,9 +5,6 @@ export type GroupState = "shared" | "not-shared" | "unknown";
 
 /** Tells whether the machine has an IOMMU group of that number, right now. */
 export type GroupExists = (group: number) => boolean;
-
-/** Asks sysfs, where the kernel lists every IOMMU group whatever its devices are bound to. */
-export const groupExistsInSysfs: GroupExists = (group) => exists(`/sys/kernel/iommu_groups/${group}`);
 
 /**
  * Decides what to answer about a group. A missing `/dev/vfio/N` alone cannot tell "not bound to VFIO" from

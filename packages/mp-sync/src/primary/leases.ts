@@ -7,8 +7,9 @@ import {
   VfioRangeError,
   type HasFd,
   type IovaRange,
+  shownValue,
 } from "@vfio/ioctl-native";
-import { checkObject, describe } from "../argument-checks.js";
+import { checkObject } from "../argument-checks.js";
 import { lastOf, overlaps, rangeText } from "../wire/iova-range.js";
 import type { LeaseTerms, LeaseVerdict } from "../wire/lease-messages.js";
 import { LeasedMemory } from "./leased-memory.js";
@@ -191,17 +192,17 @@ function checkLimit(name: string, value: number): void {
   if (Number.isSafeInteger(value) && value > 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_LEASES",
-    `${name} of leases is ${describe(value)}: it must be a whole number from 1`,
+    `${name} of leases is ${shownValue(value)}: it must be a whole number from 1`,
   );
 }
 
 function checkWindow(window: IovaRange): void {
-  checkObject(window, "the window of leases is an object with start and end");
+  checkObject(window, "the window of leases", "an object with start and end");
   const { start, end } = window;
   if (typeof start === "bigint" && typeof end === "bigint" && start >= 0n && start <= end && end < 2n ** 64n)
     return;
   throw new VfioRangeError(
     "ERR_VFIO_LEASES",
-    `a window of IOVAs from ${describe(start)} to ${describe(end)}: both must be bigints of 64 bits, the end not before the start`,
+    `a window of IOVAs from ${shownValue(start)} to ${shownValue(end)}: both must be bigints of 64 bits, the end not before the start`,
   );
 }

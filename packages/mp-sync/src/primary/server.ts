@@ -1,9 +1,15 @@
-import { closedError, runAll, undo, type SeqpacketSocket, printAs } from "@vfio/ioctl-native";
+import {
+  closedError,
+  groupExistsInSysfs,
+  orUndo,
+  printAs,
+  runAll,
+  type SeqpacketSocket,
+} from "@vfio/ioctl-native";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
 import { checkFunctions, checkList, checkObject } from "../argument-checks.js";
-import { groupExistsInSysfs } from "./group-lookup.js";
 import { LeaseWatch } from "./lease-watch.js";
 import { Leases, type Lease } from "./leases.js";
 import { checkMaxClients, checkTimeout } from "../socket/limits.js";
@@ -98,12 +104,11 @@ export class FdServer implements AsyncDisposable, Disposable {
     for (const memory of options.memories ?? []) shared.addMemory(memory);
     for (const device of options.devices ?? []) shared.addDevice(device);
     const server = new FdServer(shared, book, await SocketFile.claim(path), options);
-    try {
-      server.#reception.open();
-      return server;
-    } catch (error) {
-      undo(error, [() => server.close()]);
-    }
+    orUndo(
+      () => server.#reception.open(),
+      () => server.close(),
+    );
+    return server;
   }
 
   /** The socket file's absolute path. */
@@ -277,14 +282,14 @@ export class FdServer implements AsyncDisposable, Disposable {
 
 /** The path of the socket, of options that are what they must be. */
 function checkedPath(options: FdServerOptions): string {
-  checkObject(options, "FdServer.listen() takes its options as an object");
+  checkObject(options, "the options of FdServer.listen()");
   const { timeoutMs, maxClients, groups, memories, devices, leases, allow, onEvent, groupExists } = options;
   if (timeoutMs !== undefined) checkTimeout(timeoutMs);
   if (maxClients !== undefined) checkMaxClients(maxClients);
   checkList(groups, "groups");
   if (memories !== undefined) checkList(memories, "memories");
   if (devices !== undefined) checkList(devices, "devices");
-  if (leases !== undefined && leases !== false) checkObject(leases, "leases must be an object or false");
+  if (leases !== undefined && leases !== false) checkObject(leases, "leases", "an object or false");
   checkFunctions({ allow, onEvent, groupExists });
   return socketPath(options);
 }

@@ -1,6 +1,6 @@
 import { types } from "node:util";
-import { IOMMU_TYPES, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
-import { checkFd, checkObject, describe } from "../argument-checks.js";
+import { IOMMU_TYPES, VfioError, VfioRangeError, type HasFd, shownValue } from "@vfio/ioctl-native";
+import { checkFd, checkObject } from "../argument-checks.js";
 import { isDeviceName, type DeviceEntry } from "../wire/device-entry.js";
 import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
 import { lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
@@ -59,7 +59,7 @@ export class Shared implements ExchangeOffer {
   }
 
   addGroup(group: NumberedGroup): void {
-    checkObject(group, "a group to share is an object with its fd and number");
+    checkObject(group, "a group to share", "an object with its fd and number");
     const { number } = group;
     checkGroupNumber(number);
     checkFd(group, `group ${number}`);
@@ -76,14 +76,14 @@ export class Shared implements ExchangeOffer {
   }
 
   addMemory(memory: DescribedMemory): void {
-    checkObject(memory, "a memory to share is an object with its file and description");
+    checkObject(memory, "a memory to share", "an object with its file and description");
     const { file, description } = memory;
     if (this.#memories.has(memory)) throw memoryError("this memory is shared already");
     if (this.#memories.size === MAX_MEMORIES)
       throw memoryError(`${MAX_MEMORIES} memories are shared already: that is the limit`);
     checkFd(file, "a shared memory");
     if (!types.isUint8Array(description))
-      throw memoryError(`a memory's description is a Uint8Array, not ${describe(description)}`);
+      throw memoryError(`a memory's description is a Uint8Array, not ${shownValue(description)}`);
     if (description.length > MAX_DESCRIPTION_BYTES) {
       throw memoryError(
         `a memory's description has ${description.length} bytes: the limit is ${MAX_DESCRIPTION_BYTES}`,
@@ -102,10 +102,10 @@ export class Shared implements ExchangeOffer {
   }
 
   addDevice(device: DeviceEntry): void {
-    checkObject(device, "a device to tell of is an object with its bdf and group");
+    checkObject(device, "a device to tell of", "an object with its bdf and group");
     const { bdf, group } = device;
     checkGroupNumber(group);
-    if (!isDeviceName(bdf)) throw deviceError(`${describe(bdf)} cannot be a device's address`);
+    if (!isDeviceName(bdf)) throw deviceError(`${shownValue(bdf)} cannot be a device's address`);
     if (this.#devices.has(bdf)) throw deviceError(`device ${bdf} is in the list already`);
     if (this.#devices.size === MAX_DEVICES)
       throw deviceError(`${MAX_DEVICES} devices are in the list already: that is the limit`);

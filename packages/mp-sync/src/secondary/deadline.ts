@@ -1,18 +1,21 @@
 /**
  * The end of a piece of work that waits: a time limit, a caller's signal, or {@link Deadline.end}, whichever comes
- * first. Dispose it when the work is done. It makes no AbortController and no error before it needs one: there is one
- * for each request.
+ * first. Dispose it when the work is done. It makes no AbortController, timer and error before it needs one: there is a
+ * deadline for each request, and few requests wait.
  */
 export class Deadline implements Disposable {
-  readonly #timer: NodeJS.Timeout;
+  readonly #endsAt: number;
+  readonly #timeoutError: () => Error;
   readonly #signal: AbortSignal | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #over: { readonly reason: unknown } | undefined;
   #listener: (() => void) | undefined;
 
   /** @param timeoutError makes the reason when the time is up. */
   constructor(timeoutMs: number, timeoutError: () => Error, signal: AbortSignal | undefined) {
+    this.#endsAt = performance.now() + timeoutMs;
+    this.#timeoutError = timeoutError;
     this.#signal = signal;
-    this.#timer = setTimeout(() => this.end(timeoutError()), timeoutMs);
     if (signal?.aborted === true) this.#onAbort();
     signal?.addEventListener("abort", this.#onAbort, { once: true });
   }
@@ -39,6 +42,8 @@ export class Deadline implements Disposable {
    */
   onOver(listener: () => void): () => void {
     this.#listener = listener;
+    // A timer of 0 ms or less is one of 1 ms.
+    this.#timer ??= setTimeout(() => this.end(this.#timeoutError()), this.#endsAt - performance.now());
     return () => (this.#listener = undefined);
   }
 

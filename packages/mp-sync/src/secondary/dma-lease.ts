@@ -11,8 +11,9 @@ import {
   type HasFd,
   type SeqpacketSocket,
   printAs,
+  shownValue,
 } from "@vfio/ioctl-native";
-import { checkFd, checkObject, describe } from "../argument-checks.js";
+import { checkFd, checkObject } from "../argument-checks.js";
 import { Conversation, type Inquiry } from "./conversation.js";
 import {
   decodeVerdict,
@@ -163,7 +164,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
 }
 
 function termsOf(request: DmaRequest): LeaseTerms {
-  checkObject(request, "what is to be mapped is told by an object with file, iova and bytes");
+  checkObject(request, "what is to be mapped", "told by an object with file, iova and bytes");
   checkFd(request.file, "the memory to be mapped");
   const { iova, bytes, offset = 0, access = "read-write" } = request;
   checkAccess(access);
@@ -173,7 +174,7 @@ function termsOf(request: DmaRequest): LeaseTerms {
   }
   throw new VfioRangeError(
     "ERR_VFIO_LEASE_RANGE",
-    `cannot lease ${describe(bytes)} bytes at offset ${describe(offset)} under IOVA ${describe(iova)}`,
+    `cannot lease ${shownValue(bytes)} bytes at offset ${shownValue(offset)} under IOVA ${shownValue(iova)}`,
     {
       hint: "The IOVA is a bigint from 0n; bytes and offset are multiples of the page size; the end has 64 bits",
     },
@@ -184,7 +185,7 @@ function checkAccess(access: LeaseTerms["access"]): void {
   if (isLeaseAccess(access)) return;
   throw new VfioRangeError(
     "ERR_VFIO_LEASE_RANGE",
-    `cannot lease memory for devices to be ${describe(access)}: it must be read-write, read-only or write-only`,
+    `cannot lease memory for devices to be ${shownValue(access)}: it must be read-write, read-only or write-only`,
   );
 }
 

@@ -1,6 +1,9 @@
 import {
+  contextOr,
   errnoOf,
-  kernel,
+  fileOf,
+  groupOfLink,
+  isContainerLink,
   tryIoctl,
   VfioError,
   vfioIoctls,
@@ -31,13 +34,13 @@ export type FdVerifier = (file: HasFd, expected: ExpectedFd) => void;
  * @throws VfioError `ERR_VFIO_WRONG_FD`; VfioSystemError (EIO, ENODEV, …) if it cannot be told.
  */
 export const verifyVfioFd: FdVerifier = (file, expected) => {
-  const target = kernel().readLink(`/proc/self/fd/${file.fd}`);
-  if (typeof target === "string" && !pattern(expected).test(target)) throw wrongFd(target, expected);
+  const link = contextOr(undefined, () => fileOf(file.fd));
+  if (link !== undefined && !isLinkOf(expected, link)) throw wrongFd(link, expected);
   // Any folder may hold a file named vfio/7. VFIO's answers are 0 here; other files' ioctls fail.
   const answer = answerOf(file, expected);
   if (answer === 0) return;
   if (answer < 0 && !NOT_VFIO.has(answer)) throw unverifiedError(answer, expected);
-  throw wrongFd(`${typeof target === "string" ? target : "a file"}, which is no part of VFIO,`, expected);
+  throw wrongFd(`${link ?? "a file"}, which is no part of VFIO,`, expected);
 };
 
 /** What files answer that know no such request: others, and those that are open for their path alone (O_PATH). */
@@ -68,9 +71,6 @@ export function nameOf(expected: ExpectedFd): string {
   return expected.kind === "container" ? "its container" : `group ${expected.number}`;
 }
 
-// Only the end of the path counts: a file of another mount namespace shows without its `/dev`. Where
-// iommufd stands in for VFIO's container, `/dev/vfio/vfio` may be a link to `/dev/iommu`.
-function pattern(expected: ExpectedFd): RegExp {
-  const end = expected.kind === "container" ? "(vfio/vfio|iommu)" : `vfio/(noiommu-)?${expected.number}`;
-  return new RegExp(`/${end}( \\(deleted\\))?$`);
+function isLinkOf(expected: ExpectedFd, link: string): boolean {
+  return expected.kind === "container" ? isContainerLink(link) : groupOfLink(link) === expected.number;
 }

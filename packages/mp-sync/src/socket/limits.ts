@@ -1,5 +1,4 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
-import { describe } from "../argument-checks.js";
+import { VfioRangeError, shownValue } from "@vfio/ioctl-native";
 
 /**
  * Refuses a timeout that a timer cannot keep.
@@ -10,7 +9,7 @@ export function checkTimeout(timeoutMs: number): number {
   if (typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs < 2 ** 31) return timeoutMs;
   throw new VfioRangeError(
     "ERR_VFIO_TIMEOUT_RANGE",
-    `a timeout of ${describe(timeoutMs)} ms: it must be above 0 and below 2^31`,
+    `a timeout of ${shownValue(timeoutMs)} ms: it must be above 0 and below 2^31`,
   );
 }
 
@@ -22,6 +21,6 @@ export function checkMaxClients(maxClients: number): number {
   if (Number.isSafeInteger(maxClients) && maxClients > 0) return maxClients;
   throw new VfioRangeError(
     "ERR_VFIO_MAX_CLIENTS",
-    `maxClients is ${describe(maxClients)}: it must be a whole number from 1`,
+    `maxClients is ${shownValue(maxClients)}: it must be a whole number from 1`,
   );
 }

@@ -1,12 +1,12 @@
 import path from "node:path";
-import { VfioRangeError } from "@vfio/ioctl-native";
-import { checkObject, describe } from "../argument-checks.js";
+import { VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import { checkObject } from "../argument-checks.js";
 
 /** The file prefix when none is given. DPDK's own is `rte`. */
 export const DEFAULT_PREFIX = "vfio";
 
 /** `sockaddr_un.sun_path` has room for this many bytes before its NUL. */
-export const MAX_PATH_BYTES = 107;
+const MAX_PATH_BYTES = 107;
 
 /** Where primary and secondary meet. */
 export interface SocketPathOptions {
@@ -35,9 +35,9 @@ export interface SocketPathUser {
  * console.log(socketPath({ path: "/run/my.sock" })); // /run/my.sock
  * ```
  */
-export function socketPath(options: SocketPathOptions = {}, user: SocketPathUser = currentUser()): string {
-  checkObject(options, "where primary and secondary meet is told by an object of options");
-  const file = options.path ?? pathOfPrefix(options.prefix ?? DEFAULT_PREFIX, user);
+export function socketPath(options: SocketPathOptions = {}, user?: SocketPathUser): string {
+  checkObject(options, "where primary and secondary meet", "told by an object of options");
+  const file = options.path ?? pathOfPrefix(options.prefix ?? DEFAULT_PREFIX, user ?? currentUser());
   return checkPath(file);
 }
 
@@ -55,7 +55,7 @@ export function checkPrefix(prefix: string): void {
   if (isName(prefix) && !prefix.includes("/")) return;
   throw new VfioRangeError(
     "ERR_VFIO_SOCKET_PREFIX",
-    `${describe(prefix)} cannot be a prefix: it becomes part of a file name, so it must not be empty or contain a slash or NUL`,
+    `${shownValue(prefix)} cannot be a prefix: it becomes part of a file name, so it must not be empty or contain a slash or NUL`,
   );
 }
 
@@ -73,7 +73,7 @@ function checkPath(file: string): string {
  */
 export function checkName(file: string, what: string): void {
   if (isName(file)) return;
-  throw new VfioRangeError("ERR_VFIO_SOCKET_PATH", `${describe(file)} cannot be ${what}`);
+  throw new VfioRangeError("ERR_VFIO_SOCKET_PATH", `${shownValue(file)} cannot be ${what}`);
 }
 
 function isName(text: unknown): text is string {

@@ -3,11 +3,11 @@ import {
   errnoOf,
   hasErrno,
   kernel,
+  processName,
   SeqpacketSocket,
   VfioError,
   VfioSystemError,
   waitForFd,
-  type PeerCredentials,
 } from "@vfio/ioctl-native";
 import { encodeInt, INT_BYTES } from "../wire/protocol.js";
 import { fdHint } from "./system-hints.js";
@@ -60,15 +60,10 @@ export async function refuseLivePrimary(file: string, { live }: Exclude<Occupant
 function ownerOf(live: SeqpacketSocket): string {
   try {
     const { pid, uid } = live.peer;
-    return `process ${pid} (${processName(pid)}), uid ${uid}`;
+    return `process ${pid} (${processName(pid) ?? "name unknown"}), uid ${uid}`;
   } catch {
     return "it left just now";
   }
-}
-
-function processName(pid: PeerCredentials["pid"]): string {
-  const name = kernel().readText(`/proc/${pid}/comm`);
-  return typeof name === "string" ? name.trimEnd() : "name unknown";
 }
 
 // A 2014 primary answers even a connection that is closed at once, and dies of SIGPIPE doing so. So ask it

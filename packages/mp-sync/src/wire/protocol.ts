@@ -1,5 +1,4 @@
-import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
-import { describe } from "../argument-checks.js";
+import { VfioError, VfioRangeError, shownValue } from "@vfio/ioctl-native";
 
 /** Asks for the container. The reply is one packet: {@link OK} with the fd attached. */
 export const REQ_CONTAINER = 0x100;
@@ -87,10 +86,11 @@ export function encodeInt(value: number): Uint8Array {
   if (!Number.isInteger(value) || (value | 0) !== value) {
     throw new VfioRangeError(
       "ERR_VFIO_PROTOCOL_INT",
-      `${describe(value)} does not fit in a packet of one 32-bit int`,
+      `${shownValue(value)} does not fit in a packet of one 32-bit int`,
     );
   }
-  return new Uint8Array(Int32Array.of(value).buffer);
+  word.int[0] = value;
+  return word.bytes.slice();
 }
 
 /**
@@ -134,7 +134,7 @@ export function checkGroupNumber(value: number): void {
   if (isGroupNumber(value)) return;
   throw new VfioRangeError(
     "ERR_VFIO_GROUP_NUMBER",
-    `${describe(value)} is not the number of an IOMMU group: those are whole numbers from 0 to ${2 ** 31 - 1}`,
+    `${shownValue(value)} is not the number of an IOMMU group: those are whole numbers from 0 to ${2 ** 31 - 1}`,
   );
 }
 
@@ -143,7 +143,7 @@ export function protocolError(detail: string, hint?: string): VfioError {
   return new VfioError("ERR_VFIO_PROTOCOL", `broken protocol: ${detail}`, hint === undefined ? {} : { hint });
 }
 
-/** One for all: a DataView costs more than the exchange of a packet. */
+/** One for all: a DataView, or a buffer of its own for each int, costs more than the exchange of a packet. */
 const word = wordOfBytes();
 
 function wordOfBytes(): { readonly bytes: Uint8Array; readonly int: Int32Array } {

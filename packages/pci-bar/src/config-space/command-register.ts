@@ -1,18 +1,18 @@
 import { COMMAND_OFFSET, isCommandSet, setCommand } from "./command.js";
 import { decodeFlags, type BitFlags } from "../config/bits.js";
 import { COMMAND, type CommandFlag } from "../config/command-status.js";
-import type { ConfigSpace } from "./config-space.js";
+import type { ConfigAccess } from "./config-access.js";
 
 /** The command bits that can be switched here: `pci.memorySpace` looks after mapped BARs, too. */
 export type SwitchableCommandFlag = Exclude<CommandFlag, "memorySpace">;
 
 /** A device's command register (PCI Local Bus 3.0, section 6.2.2): what the device may do. */
 export class CommandRegister {
-  readonly #config: ConfigSpace;
+  readonly #config: ConfigAccess;
   readonly #device: string;
 
   /** Programs use `pci.config.command`. */
-  constructor(config: ConfigSpace, device: string) {
+  constructor(config: ConfigAccess, device: string) {
     this.#config = config;
     this.#device = device;
   }

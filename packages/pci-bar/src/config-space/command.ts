@@ -1,6 +1,6 @@
 import { argumentError, VfioError } from "@vfio/ioctl-native";
 import { COMMAND, type CommandFlag } from "../config/command-status.js";
-import type { ConfigSpace } from "./config-space.js";
+import type { ConfigAccess } from "./config-access.js";
 import { checkPresent } from "../device/presence.js";
 
 /** Where the command register lies in the config space. */
@@ -14,7 +14,7 @@ export function commandMask(flag: CommandFlag): number {
 }
 
 /** True if a bit of the command register is set. */
-export function isCommandSet(config: ConfigSpace, flag: CommandFlag): boolean {
+export function isCommandSet(config: ConfigAccess, flag: CommandFlag): boolean {
   return (config.read16(COMMAND_OFFSET) & commandMask(flag)) !== 0;
 }
 
@@ -23,7 +23,7 @@ export function isCommandSet(config: ConfigSpace, flag: CommandFlag): boolean {
  * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`: of a device that
  * does not answer every bit reads as set; VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
-export function setCommand(config: ConfigSpace, flag: CommandFlag, on: boolean, device: string): void {
+export function setCommand(config: ConfigAccess, flag: CommandFlag, on: boolean, device: string): void {
   const mask = commandMask(flag);
   if (typeof on !== "boolean") throw argumentError(flag, "true or false", on);
   checkPresent(config, device);

@@ -1,17 +1,17 @@
 import { argumentError, VfioError } from "@vfio/ioctl-native";
 import { decodeFlags, type BitFlags } from "../config/bits.js";
 import { STATUS, type ClearableStatusFlag, type StatusFlag } from "../config/command-status.js";
-import type { ConfigSpace } from "./config-space.js";
+import type { ConfigAccess } from "./config-access.js";
 
 const OFFSET = 0x06;
 
 /** A device's status register (PCI Local Bus 3.0, section 6.2.3): what it has and what went wrong. */
 export class StatusRegister {
-  readonly #config: ConfigSpace;
+  readonly #config: ConfigAccess;
   readonly #device: string;
 
   /** Programs use `pci.config.status`. */
-  constructor(config: ConfigSpace, device: string) {
+  constructor(config: ConfigAccess, device: string) {
     this.#config = config;
     this.#device = device;
   }

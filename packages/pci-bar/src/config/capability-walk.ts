@@ -1,5 +1,5 @@
 import { bitsOf } from "./bits.js";
-import type { ConfigReader, SizedConfig } from "./config-reader.js";
+import { checkConfigReader, type ConfigReader, type SizedConfig } from "./config-reader.js";
 
 const STATUS = 0x06;
 const STATUS_CAPABILITIES_LIST = 1 << 4;
@@ -38,8 +38,10 @@ export interface CapabilityWalk {
  * Walks the standard capability list (PCI Local Bus 3.0, section 6.7). It never throws for what a device says: a list
  * that leaves its area, comes back to itself or reads all ones ends there, and `problem` says so.
  * @param end where the readable part ends, at most 256.
+ * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is no config space.
  */
 export function walkStandardCapabilities(config: ConfigReader, end = STANDARD_BYTES): CapabilityWalk {
+  checkConfigReader(config);
   if ((config.read16(STATUS) & STATUS_CAPABILITIES_LIST) === 0) return { found: [], problem: undefined };
   const cardbus = (config.read8(HEADER_TYPE) & 0x7f) === CARDBUS;
   const first = cardbus ? CARDBUS_HEADER_BYTES : HEADER_BYTES;
@@ -63,6 +65,7 @@ export function walkStandardCapabilities(config: ConfigReader, end = STANDARD_BY
  * {@link walkStandardCapabilities}. A config space of 256 bytes has none.
  */
 export function walkExtendedCapabilities(config: SizedConfig): CapabilityWalk {
+  checkConfigReader(config);
   const area = { first: STANDARD_BYTES, end: Math.min(config.bytes, EXTENDED_BYTES) };
   if (area.end <= STANDARD_BYTES) return { found: [], problem: undefined };
   return walk(STANDARD_BYTES, area, (offset) => {

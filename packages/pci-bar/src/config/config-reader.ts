@@ -1,5 +1,5 @@
 import { types } from "node:util";
-import { argumentError, VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, shownValue, VfioRangeError } from "@vfio/ioctl-native";
 
 /** What the capability walkers and decoders need: any config space, or a picture of one. */
 export interface ConfigReader {
@@ -61,7 +61,7 @@ export class ConfigPicture implements SizedConfig {
     if (aligned && offset >= 0 && offset + width <= this.bytes) return;
     throw new VfioRangeError(
       "ERR_VFIO_CONFIG_OFFSET",
-      `${width} bytes at offset ${offset} are not in this picture of a config space (${this.bytes} bytes), or not aligned`,
+      `${width} bytes at offset ${shownValue(offset)} are not in this picture of a config space (${this.bytes} bytes), or not aligned`,
     );
   }
 }

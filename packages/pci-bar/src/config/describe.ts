@@ -2,11 +2,11 @@ import { hex } from "./bits.js";
 import type { Capability } from "./capability.js";
 import { describeDecoded } from "./capability.js";
 import { capabilityName } from "./capability-names.js";
+import type { ConfigContents } from "./config-contents.js";
 import { describeHeader } from "./describe-header.js";
 import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
 import type { DescribeContext } from "./express/pci-express.js";
 import type { PciHeader } from "./header.js";
-import type { PciConfig } from "./pci-config.js";
 
 /** What the text shows that is not in the config space. */
 export interface DescribeOptions {
@@ -20,7 +20,7 @@ const FIRST_FUNCTION = /(^|:)00\.0$/;
 const BYTES_IN_LINE = 16;
 
 /** The text that `lspci -vv -nn` writes about a decoded config space, without names. */
-export function describeConfig(config: PciConfig, { name, regionBytes = [] }: DescribeOptions): string {
+export function describeConfig(config: ConfigContents, { name, regionBytes = [] }: DescribeOptions): string {
   const context = {
     hasMemoryBar: hasMemoryBar(config.header),
     isFirst: name === undefined || FIRST_FUNCTION.test(name),
@@ -33,8 +33,9 @@ export function describeConfig(config: PciConfig, { name, regionBytes = [] }: De
   return lines.join("\n") + "\n";
 }
 
-function subsystemOf(config: PciConfig): SubsystemIds | undefined {
-  return config.header.kind === "device" ? config.header.subsystem : config.capability("subsystem-ids");
+function subsystemOf({ header, capabilities }: ConfigContents): SubsystemIds | undefined {
+  if (header.kind === "device") return header.subsystem;
+  return capabilities.find((each) => each.kind === "subsystem-ids")?.fields;
 }
 
 function hasMemoryBar(header: PciHeader): boolean {

@@ -19,7 +19,7 @@ import {
   type SecondaryStatusFlag,
   type StatusFlag,
 } from "./command-status.js";
-import type { ConfigReader } from "./config-reader.js";
+import { checkConfigReader, type ConfigReader } from "./config-reader.js";
 
 /** What a function is for (PCI Local Bus 3.0, appendix D). */
 export interface ClassCode {
@@ -140,9 +140,10 @@ export type PciHeader = DeviceHeader | BridgeHeader | CardbusHeader | UnknownHea
 
 /**
  * Decodes the first 64 bytes of a config space. Pure: it needs no device, and takes whatever the bytes say.
- * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` if there are fewer than 64 bytes.
+ * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` if there are fewer than 64 bytes; `ERR_VFIO_ARGUMENT`.
  */
 export function decodeHeader(config: ConfigReader): PciHeader {
+  checkConfigReader(config);
   const base = decodeBase(config);
   if (base.headerType === 0) return deviceHeader(base, config);
   if (base.headerType === 1) return bridgeHeader(base, config);

@@ -1,9 +1,11 @@
 import {
   argumentError,
   checkHasFd,
+  driverOf,
   errnoOf,
+  fileOf,
+  groupOfLink,
   hasErrno,
-  readLinkName,
   VfioError,
   type DeviceCalls,
   type HasFd,
@@ -70,21 +72,19 @@ export function planHotReset(device: DeviceCalls, groups: readonly HasFd[]): Res
 
 /** The kernel is asked with fds, and only their links know the numbers: /dev/vfio/12. */
 function groupNumberOf({ fd }: HasFd): number {
-  const name = readLinkName(`/proc/self/fd/${fd}`);
-  // Without an IOMMU (vfio's enable_unsafe_noiommu_mode): /dev/vfio/noiommu-12.
-  const [, number] = /^(?:noiommu-)?(\d+)$/.exec(name ?? "") ?? [];
-  if (number !== undefined) return Number(number);
+  const number = groupOfLink(fileOf(fd) ?? "");
+  if (number !== undefined) return number;
   throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is no VFIO group`, {
     hint: "Pass the open groups, not devices or containers",
   });
 }
 
 function boundHint(reached: readonly HotResetDevice[]): string {
-  return `Every device that it reaches must be bound to vfio-pci: ${reached.map(driverOf).join(", ")}`;
+  return `Every device that it reaches must be bound to vfio-pci: ${reached.map(shownDriver).join(", ")}`;
 }
 
-function driverOf({ bdf }: HotResetDevice): string {
-  return `${bdf} (${readLinkName(`/sys/bus/pci/devices/${bdf}/driver`) ?? "no driver"})`;
+function shownDriver({ bdf }: HotResetDevice): string {
+  return `${bdf} (${driverOf(bdf) ?? "no driver"})`;
 }
 
 function missingGroupsError(device: DeviceCalls, missing: readonly HotResetDevice[]): VfioError {

@@ -2,6 +2,7 @@ import {
   checkFunction,
   checkOptions,
   closedError,
+  closings,
   deviceCallsOf,
   hasErrno,
   runAll,
@@ -170,10 +171,7 @@ export class PciDevice implements Disposable {
       }
       return mapped;
     } catch (error) {
-      undo(
-        error,
-        mapped.map((bar) => () => bar.close()),
-      );
+      undo(error, closings(mapped));
     }
   }
 
@@ -346,11 +344,7 @@ export class PciDevice implements Disposable {
     if (this.#closed) return;
     const isRegion = (resource: DeviceResource): boolean => resource instanceof OpenRegion;
     const owned = [...this.#owned].sort((a, b) => Number(isRegion(a)) - Number(isRegion(b)));
-    runAll([
-      () => this.#stopDma(),
-      () => (this.#closed = true),
-      ...owned.map((resource) => () => resource.close()),
-    ]);
+    runAll([() => this.#stopDma(), () => (this.#closed = true), ...closings(owned)]);
   }
 
   /** As {@link close}. */

@@ -1,5 +1,5 @@
 import { VfioError } from "@vfio/ioctl-native";
-import type { ConfigSpace } from "../config-space/config-space.js";
+import type { ConfigAccess } from "../config-space/config-access.js";
 
 const CLASS_AND_REVISION = 0x08;
 
@@ -7,12 +7,12 @@ const CLASS_AND_REVISION = 0x08;
  * False if the device does not answer: pulled out, or without power. What is behind a bridge then reads as all ones.
  * Not the vendor id: vfio-pci answers that one from memory.
  */
-export function isPresent(config: ConfigSpace): boolean {
+export function isPresent(config: ConfigAccess): boolean {
   return config.read32(CLASS_AND_REVISION) !== 0xffff_ffff;
 }
 
 /** @throws VfioError `ERR_VFIO_DEVICE_GONE` if the device does not answer. */
-export function checkPresent(config: ConfigSpace, name: string): void {
+export function checkPresent(config: ConfigAccess, name: string): void {
   if (isPresent(config)) return;
   throw new VfioError("ERR_VFIO_DEVICE_GONE", `${name} does not answer: its config space reads as all ones`, {
     hint: "It was pulled out or lost its power: close what you have of it",

@@ -2,8 +2,11 @@ import {
   checkFunction,
   checkOptions,
   closedError,
+  closings,
   deviceCallsOf,
+  orUndo,
   runAll,
+  undo,
   VfioError,
   VfioRangeError,
   printAs,
@@ -77,12 +80,10 @@ export class Interrupts implements Disposable {
     this.#name = `the ${info.type} interrupts of ${device.name}`;
     this.#control = new IrqControl(device, INTERRUPT_INDEX[info.type], this.#name);
     this.#hold = device.hold?.(`its ${info.type} interrupts`);
-    try {
-      this.#vectors = createVectors(device, info, start, vectors);
-    } catch (error) {
-      this.#hold?.[Symbol.dispose]();
-      throw error;
-    }
+    this.#vectors = orUndo(
+      () => createVectors(device, info, start, vectors),
+      () => this.#hold?.[Symbol.dispose](),
+    );
   }
 
   /** Chooses the type and creates the eventfds. Nothing is enabled. Programs call `pci.setUpInterrupts()`. */
@@ -134,12 +135,7 @@ export class Interrupts implements Disposable {
     checkVectors(this.#device, this.info, this.#end, count);
     if (this.#enabled && !this.info.resizable) throw notResizableError(this.#name);
     const added = createVectors(this.#device, this.info, this.#end, count);
-    try {
-      if (this.#enabled) this.#control.enable(this.#end, added);
-    } catch (error) {
-      for (const vector of added) vector.close();
-      throw error;
-    }
+    if (this.#enabled) orUndo(() => this.#control.enable(this.#end, added), ...closings(added));
     this.#vectors.push(...added);
     return added;
   }
@@ -208,7 +204,7 @@ export class Interrupts implements Disposable {
     runAll([
       () => this.disable(),
       () => (this.#enabled = false),
-      ...this.#vectors.map((vector) => () => vector.close()),
+      ...closings(this.#vectors),
       () => this.#hold?.[Symbol.dispose](),
       ...this.#closeListeners.splice(0),
     ]);
@@ -289,7 +285,6 @@ function createVectors(
       vectors.push(new InterruptVector(number, `${type} interrupt of ${device.name}, vector ${number}`));
     return vectors;
   } catch (error) {
-    for (const vector of vectors) vector.close();
-    throw error;
+    undo(error, closings(vectors));
   }
 }

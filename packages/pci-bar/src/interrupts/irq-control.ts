@@ -1,6 +1,6 @@
 import {
   hasErrno,
-  undo,
+  orUndo,
   vfioConstants,
   VfioRangeError,
   type DeviceCalls,
@@ -60,12 +60,11 @@ export class IrqControl {
    */
   enableMasked(eventFd: HasFd): void {
     this.enable(0, [NO_EVENTFD]);
-    try {
+    const arm = (): void => {
       this.mask();
       this.enable(0, [eventFd]);
-    } catch (error) {
-      undo(error, [() => this.disable()]);
-    }
+    };
+    orUndo(arm, () => this.disable());
   }
 
   /** Takes all triggers away. DATA_NONE with a count above 0 would fire the vectors instead. */

@@ -1,4 +1,12 @@
-import { hasErrno, printAs, runAll, vfioConstants, VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import {
+  hasErrno,
+  orUndo,
+  printAs,
+  runAll,
+  vfioConstants,
+  VfioError,
+  type DeviceCalls,
+} from "@vfio/ioctl-native";
 import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
 
@@ -34,12 +42,10 @@ export class KernelInterrupt implements Disposable {
     const name = `the ${kind} interrupt of ${device.name}`;
     this.#control = new IrqControl(device, IRQ_INDEX[kind], name);
     this.#hold = device.hold?.(`its ${kind} interrupt`);
-    try {
-      this.#vector = enabledVector(this.#control, name);
-    } catch (error) {
-      this.#hold?.[Symbol.dispose]();
-      throw error;
-    }
+    this.#vector = orUndo(
+      () => enabledVector(this.#control, name),
+      () => this.#hold?.[Symbol.dispose](),
+    );
   }
 
   /** Calls back with each one, until disposed of. */
@@ -89,13 +95,11 @@ export function checkNobodyListens(
 
 function enabledVector(control: IrqControl, name: string): InterruptVector {
   const vector = new InterruptVector(0, name);
-  try {
-    control.enable(0, [vector]);
-    return vector;
-  } catch (error) {
-    vector.close();
-    throw error;
-  }
+  orUndo(
+    () => control.enable(0, [vector]),
+    () => vector.close(),
+  );
+  return vector;
 }
 
 const HINT: Record<KernelInterruptKind, string> = {

@@ -12,7 +12,7 @@ const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
 
 /** Which of a device's two switches an open region needs. The config space and VGA's legacy addresses need none. */
-export function spaceOf(index: number, config: ConfigSpace): "memory" | "io" | undefined {
+function spaceOf(index: number, config: ConfigSpace): "memory" | "io" | undefined {
   if (index === ROM) return "memory";
   if (index > LAST_BAR) return undefined;
   // PCI 3.0, section 6.2.5.1: bit 0 of the base address register.

@@ -2,6 +2,7 @@ import {
   checkFunction,
   checkOptions,
   closedError,
+  closings,
   Mapping,
   runAll,
   VfioError,
@@ -358,7 +359,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     if (this.#closed) return;
     this.#closed = true;
     runAll([
-      ...this.#windows.map((window) => () => window.close()),
+      ...closings(this.#windows),
       () => this.#shared?.close(),
       () => this.#parts.hold?.[Symbol.dispose](),
       ...this.#closeListeners,

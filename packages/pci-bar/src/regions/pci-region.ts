@@ -1,15 +1,18 @@
 import {
   argumentError,
   checkOptions,
+  closings,
+  deviceCallsOf,
+  printAs,
   regionName,
   undo,
   vfioConstants,
   VfioError,
-  printAs,
   type DeviceCalls,
   type MappableArea,
   type RegionInfo,
   type RegionWindow,
+  type VfioDevice,
 } from "@vfio/ioctl-native";
 import type { MsixTable } from "../config-space/capabilities.js";
 import { mappableWindows } from "./mappable-windows.js";
@@ -21,7 +24,7 @@ const MSIX_ENTRY_BYTES = 16;
 /** What a region has to know of its device. */
 export interface RegionContext {
   /** The device it belongs to. */
-  readonly device: DeviceCalls;
+  readonly device: DeviceCalls | VfioDevice;
   /** Where the MSI-X table is, if the device has one. */
   readonly msixTable: MsixTable | undefined;
   /** Throws `ERR_VFIO_CLOSED` once nothing may be opened any more. */
@@ -74,12 +77,16 @@ export class PciRegion {
   /** What messages call it: "BAR0 of 0000:00:10.0". */
   readonly name: string;
   readonly #context: RegionContext;
+  readonly #device: DeviceCalls;
 
   /** Programs call `pci.bar(index)`, `pci.rom` or `pci.region(index)`. */
   constructor(info: RegionInfo, context: RegionContext) {
+    checkInfo(info);
+    // JavaScript callers may pass anything.
+    this.#device = deviceCallsOf((context as Partial<RegionContext> | null)?.device as VfioDevice);
     this.index = info.index;
     this.info = info;
-    this.name = regionName(info.index, context.device.name);
+    this.name = regionName(info.index, this.#device.name);
     this.#context = context;
   }
 
@@ -132,7 +139,7 @@ export class PciRegion {
     this.#context.checkOpen();
     if (this.bytes === 0) throw absentError(this.name);
     this.#context.checkAnswers(this);
-    return this.#open(this.#windows("around"), deviceAccess(this.#context.device, this.info, this.name));
+    return this.#open(this.#windows("around"), deviceAccess(this.#device, this.info, this.name));
   }
 
   get #table(): MappableArea | undefined {
@@ -150,7 +157,7 @@ export class PciRegion {
     const { index, name, bytes } = this;
     // pci.config writes it, and knows which writes would take mapped memory away.
     const writable = this.info.writable && index !== vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
-    const { device } = this.#context;
+    const device = this.#device;
     const hold = device.hold?.(areas.length === 0 ? `the use of ${name}` : `the mapping of ${name}`);
     const windows: RegionWindow[] = [];
     try {
@@ -159,7 +166,7 @@ export class PciRegion {
       this.#context.own(region);
       return region;
     } catch (error) {
-      undo(error, [...windows.map((window) => () => window.close()), () => hold?.[Symbol.dispose]()]);
+      undo(error, [...closings(windows), () => hold?.[Symbol.dispose]()]);
     }
   }
 }
@@ -179,4 +186,10 @@ function absentError(name: string): VfioError {
   return new VfioError("ERR_VFIO_REGION_ABSENT", `cannot open ${name}: the device does not have it`, {
     hint: "pci.bars, pci.rom and pci.vga show which regions there are",
   });
+}
+
+/** JavaScript callers may pass anything. */
+function checkInfo(info: Partial<RegionInfo> | null | undefined): void {
+  if (typeof info?.index === "number") return;
+  throw argumentError("a region's info", "what readRegionInfo() returns", info);
 }

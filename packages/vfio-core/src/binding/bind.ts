@@ -2,15 +2,17 @@ import {
   argumentError,
   checkOptions,
   checkWaitLimits,
+  describePciDevice,
   exists,
+  isVfioDriver,
   printAs,
   VfioError,
+  type PciDeviceInfo,
   type WaitLimits,
 } from "@vfio/ioctl-native";
 import { changeDriver } from "./driver-change.js";
 import { claimGroup, claimGroupAsync } from "./group-claim.js";
 import { runSteps, runStepsAsync } from "./sysfs-steps.js";
-import { describePciDevice, isVfioDriver, type PciDeviceInfo } from "../machine/topology.js";
 import { leavesDmaToUser } from "../group/viability.js";
 
 /** A device at another driver, to be given back. Dispose of it when the device and its group are closed. */

@@ -1,6 +1,5 @@
-import { addSuppressed, readLinkName, readSysfs, VfioError } from "@vfio/ioctl-native";
+import { addSuppressed, driverOf, PCI_DEVICES, readSysfs, VfioError } from "@vfio/ioctl-native";
 import type { SysfsSteps } from "./sysfs-steps.js";
-import { PCI_DEVICES } from "../machine/topology.js";
 
 /**
  * Takes a device from its driver and gives it to another, or to none. After a failure its driver is again what it was.
@@ -77,10 +76,6 @@ function* undoing(steps: SysfsSteps, undo: () => SysfsSteps): SysfsSteps {
     }
     throw failure;
   }
-}
-
-function driverOf(bdf: string): string | undefined {
-  return readLinkName(`${PCI_DEVICES}/${bdf}/driver`);
 }
 
 function bindError(bdf: string, wanted: string | undefined, got: string | undefined): VfioError {

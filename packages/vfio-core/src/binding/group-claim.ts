@@ -3,21 +3,25 @@ import {
   checkWaitLimits,
   errnoOf,
   Fd,
+  groupNodes,
+  groupOfLink,
+  holdersBy,
+  holdersOf,
   kernel,
   limitWait,
   listFolder,
+  PCI_DEVICES,
   VfioError,
   VfioSystemError,
+  type Holders,
+  type PciDeviceInfo,
   type WaitLimits,
 } from "@vfio/ioctl-native";
-import { holdersBy, holdersOf, type Holders } from "../machine/holders.js";
-import { PCI_DEVICES, type PciDeviceInfo } from "../machine/topology.js";
 
 /** How often a group is asked for again while another process has it. */
 const RETRY_MS = 50;
 /** What `/proc/<pid>/fd` says of an open device: not which one it is. */
 const ANY_DEVICE = "anon_inode:[vfio-device]";
-const ANY_GROUP = /^\/dev\/vfio\/(?:noiommu-)?\d+$/;
 
 /**
  * Opens a device's group, so that nobody else can, and with it none of its devices: while one is open, taking it from
@@ -52,7 +56,7 @@ export async function claimGroupAsync(device: PciDeviceInfo, limits: WaitLimits)
 
 /** `undefined` if somebody has it. */
 function tryClaim(device: PciDeviceInfo): Disposable | undefined {
-  for (const node of groupNodes(device)) {
+  for (const node of groupNodesOf(device)) {
     const fd = kernel().open(node, constants.O_RDWR, 0);
     if (fd >= 0) return new Fd(fd, node);
     if (fd === errnoOf("EBUSY")) return undefined;
@@ -69,21 +73,20 @@ function whoHas(device: PciDeviceInfo): Holders {
 }
 
 function hasDeviceWithoutGroup(links: readonly string[]): boolean {
-  return links.includes(ANY_DEVICE) && !links.some((link) => ANY_GROUP.test(link));
+  return links.includes(ANY_DEVICE) && links.every((link) => groupOfLink(link) === undefined);
 }
 
 function hasHolders({ own, others }: Holders): boolean {
   return own || others.length > 0;
 }
 
-/** The second name is for machines without an IOMMU (`enable_unsafe_noiommu_mode`). */
-function groupNodes({ iommuGroup }: PciDeviceInfo): string[] {
-  return iommuGroup === undefined ? [] : [`/dev/vfio/${iommuGroup}`, `/dev/vfio/noiommu-${iommuGroup}`];
+function groupNodesOf({ iommuGroup }: PciDeviceInfo): readonly string[] {
+  return iommuGroup === undefined ? [] : groupNodes(iommuGroup);
 }
 
 function nodesOf(device: PciDeviceInfo): string[] {
   const own = listFolder(`${PCI_DEVICES}/${device.bdf}/vfio-dev`).map((name) => `/dev/vfio/devices/${name}`);
-  return [...groupNodes(device), ...own];
+  return [...groupNodesOf(device), ...own];
 }
 
 function inUseError({ bdf, iommuGroup }: PciDeviceInfo, { own, others }: Holders): VfioError {

@@ -1,7 +1,7 @@
 import { check, kernel, writeSysfs } from "@vfio/ioctl-native";
 
 /** One write to a sysfs attribute. */
-export interface SysfsWrite {
+interface SysfsWrite {
   readonly file: string;
   readonly text: string;
 }

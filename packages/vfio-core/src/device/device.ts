@@ -7,7 +7,7 @@ import {
   getDeviceInfo,
   getGroupDeviceFd,
   Holds,
-  undo,
+  orUndo,
   VfioError,
   type DeviceInfo,
   type HasFd,
@@ -50,7 +50,7 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
   static open(
     group: HasFd & { readonly number: number },
     bdf: string,
-    options: OpenDeviceOptions,
+    options: OpenDeviceOptions = {},
     onClose: (device: Device) => void,
   ): Device {
     checkOptions("the options of openDevice()", options);
@@ -62,11 +62,10 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
       hint: () => vfTokenHint(errno, bdf, vfToken) ?? openHint(errno, bdf, group),
     }));
     const owner = new Fd(fd, `PCI device ${bdf}`);
-    try {
-      return new Device(owner, bdf, onClose);
-    } catch (error) {
-      undo(error, [() => owner.close()]);
-    }
+    return orUndo(
+      () => new Device(owner, bdf, onClose),
+      () => owner.close(),
+    );
   }
 
   /** The device's descriptor. Throws `ERR_VFIO_CLOSED` after close. */

@@ -13,11 +13,11 @@ import {
   hasErrno,
   IOMMU_TYPES,
   openFile,
+  orUndo,
   readIommuInfo,
   setGroupContainer,
   setIommu,
   tryIommu,
-  undo,
   unsetGroupContainer,
   VfioError,
   vfioConstants,
@@ -26,9 +26,11 @@ import {
   type IommuType,
   type WaitLimits,
 } from "@vfio/ioctl-native";
+import { duplicate } from "./duplicate.js";
 import { Group } from "./group.js";
 
 const CONTAINER_PATH = "/dev/vfio/vfio";
+const NAME = "the VFIO container";
 
 /** Options of {@link Container.open}. */
 export interface ContainerOptions {
@@ -80,12 +82,27 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
   static open(options: ContainerOptions = {}): Container {
     checkOptions("the options of a container", options);
     checkIommuType(options.iommuType);
-    const fd = openFile(CONTAINER_PATH, { name: "the VFIO container", hint: openHint });
-    try {
-      return new Container(fd, options.iommuType);
-    } catch (error) {
-      undo(error, [() => fd.close()]);
-    }
+    return Container.#around(openFile(CONTAINER_PATH, { name: NAME, hint: openHint }), options);
+  }
+
+  /**
+   * A container that is open elsewhere, such as in a primary process that handed over its fd. The fd is duplicated: both
+   * sides close their own. Groups that others have put there are not listed in {@link groups}; the IOMMU type they have
+   * set stays.
+   * @throws VfioSystemError if it is no container (`ENOTTY`), or cannot be duplicated; and what {@link open} throws.
+   */
+  static from(source: HasFd, options: ContainerOptions = {}): Container {
+    checkHasFd("the container", "an object with a container's fd", source);
+    checkOptions("the options of a container", options);
+    checkIommuType(options.iommuType);
+    return Container.#around(duplicate(source, NAME), options);
+  }
+
+  static #around(fd: Fd, { iommuType }: ContainerOptions): Container {
+    return orUndo(
+      () => new Container(fd, iommuType),
+      () => fd.close(),
+    );
   }
 
   /** The container's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
@@ -122,13 +139,12 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    */
   addGroup(number: number): Group {
     const group = Group.open(number);
-    try {
+    const add = (): void => {
       group.checkViable();
       this.attach(group);
-      return group;
-    } catch (error) {
-      undo(error, [() => group.close()]);
-    }
+    };
+    orUndo(add, () => group.close());
+    return group;
   }
 
   /**
@@ -143,11 +159,10 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
       what: `cannot add IOMMU group ${group.number} to the container`,
       hint: () => joinHint(errno, group),
     }));
-    try {
-      this.#setIommuType(group.number);
-    } catch (error) {
-      undo(error, [() => leave(group)]);
-    }
+    orUndo(
+      () => this.#setIommuType(group.number),
+      () => leave(group),
+    );
     this.#groups.add(group);
     group.onClose(() => this.#groups.delete(group));
     this.#tellOfGroup();

@@ -1,35 +1,32 @@
 import {
-  check,
   checkFunction,
+  checkGroupNumber,
   checkHasFd,
   checkOptions,
   checkWaitLimits,
   contextOr,
+  describePciDevice,
+  devicesOfGroup,
   errnoOf,
-  Fd,
+  type Fd,
   hasErrno,
-  kernel,
+  holdersOf,
+  iommuGroupExists,
+  isVfioDriver,
+  normalizeBdf,
   openFile,
   runAll,
   VfioError,
   type GroupStatus,
   type HasFd,
+  type PciDeviceInfo,
   type WaitLimits,
   printAs,
   fdState,
 } from "@vfio/ioctl-native";
-import { normalizeBdf } from "../machine/bdf.js";
 import { Device, type OpenDeviceOptions } from "../device/device.js";
+import { duplicate } from "./duplicate.js";
 import { readGroupStatus } from "./group-status.js";
-import { holdersOf } from "../machine/holders.js";
-import {
-  checkGroupNumber,
-  describePciDevice,
-  devicesOfGroup,
-  iommuGroupExists,
-  isVfioDriver,
-  type PciDeviceInfo,
-} from "../machine/topology.js";
 import { notViableError } from "./viability.js";
 
 /**
@@ -95,12 +92,7 @@ export class Group implements HasFd, Disposable, AsyncDisposable {
   static from(source: HasFd & { readonly number: number }): Group {
     checkHasFd("the group", "an object with a group's fd and number", source);
     checkGroupNumber(source.number);
-    const name = `IOMMU group ${source.number}`;
-    const fd = check(kernel().dup(source.fd), () => ({
-      syscall: "fcntl",
-      what: `cannot duplicate the fd of ${name}`,
-    }));
-    return new Group(new Fd(fd, name), source.number);
+    return new Group(duplicate(source, `IOMMU group ${source.number}`), source.number);
   }
 
   /** The group's descriptor. Throws `ERR_VFIO_CLOSED` after close. */

@@ -1,5 +1,13 @@
-import { argumentError, errnoOf, exists, readLinkName, VfioRangeError } from "@vfio/ioctl-native";
-import { describePciDevice, isVfioDriver, PCI_DEVICES } from "../machine/topology.js";
+import {
+  argumentError,
+  describePciDevice,
+  errnoOf,
+  exists,
+  isVfioDriver,
+  PCI_DEVICES,
+  readLinkName,
+  VfioRangeError,
+} from "@vfio/ioctl-native";
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

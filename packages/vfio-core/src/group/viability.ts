@@ -1,5 +1,4 @@
-import { contextOr, VfioError } from "@vfio/ioctl-native";
-import { devicesOfGroup, isVfioDriver, type PciDeviceInfo } from "../machine/topology.js";
+import { contextOr, devicesOfGroup, isVfioDriver, VfioError, type PciDeviceInfo } from "@vfio/ioctl-native";
 
 /**
  * Drivers that leave the DMA of their device to userspace, so that the kernel lets VFIO have the group (they set

@@ -21,7 +21,7 @@ export interface Job {
 }
 
 /** Where the output folder appears in the guest. */
-export const GUEST_OUTPUT = "/run/vfio-lab/output";
+const GUEST_OUTPUT = "/run/vfio-lab/output";
 
 /** In the guest these start empty, whatever the host has in them. */
 const FRESH_FOLDERS = ["/tmp", "/run", "/dev/shm"];

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { aptGet, type AptOptions } from "./apt.js";
+import { aptGet, type AptOptions } from "@vfio/set-up/apt.js";
 import { diskFull } from "./cache.js";
 import { isStaticElf } from "../kernel/elf.js";
 import type { Host } from "./host.js";
@@ -56,7 +56,7 @@ export async function ensurePackages(
 }
 
 /** The packages whose program is not there. */
-export function missingPackages(
+function missingPackages(
   host: Host,
   wanted: readonly RequiredProgram[] = REQUIRED_PROGRAMS,
   isUsable = isUsableProgram,

@@ -1,5 +1,5 @@
 import { diskFull } from "../host/cache.js";
-import { aptGet, type AptOptions } from "../host/apt.js";
+import { aptGet, type AptOptions } from "@vfio/set-up/apt.js";
 import type { Host } from "../host/host.js";
 import { LabError } from "../run/lab-error.js";
 import { lastLines, saysDiskFull } from "../host/packages.js";

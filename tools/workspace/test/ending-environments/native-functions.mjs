@@ -33,6 +33,7 @@ process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 
 const bytes = new Uint8Array(64);
 const words = new Uint32Array(16);
+const room = new Uint8Array(2048);
 const WORKING = {
   open: ["/dev/null", 0, 0],
   close: [2 ** 30],
@@ -89,10 +90,10 @@ const WORKING = {
   socketConnect: [2 ** 30, address],
   socketAccept: [listener],
   socketSend: [client, bytes, [file]],
-  socketReceive: [server, 64, 4],
-  socketPeer: [server],
+  socketReceive: [server, room, 64, 4],
+  socketPeer: [server, room],
   datagramSend: [sender, path.join(folder, "receiver"), bytes, [file]],
-  datagramReceive: [receiver, 64, 4],
+  datagramReceive: [receiver, room, 64, 4],
   watch: [event, false, () => undefined],
   unwatch: [2 ** 31],
   watchRef: [2 ** 31],

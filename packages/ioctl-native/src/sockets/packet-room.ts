@@ -1,0 +1,81 @@
+import { Buffer } from "node:buffer";
+import { errnoOf } from "../errors/errors.js";
+import type { Kernel, ReceivedPacket } from "../kernel/kernel.js";
+
+/** What the addon has of sockets that brings more than a number: it writes into a room. `packets.cc` knows what lies where. */
+export interface RoomFunctions {
+  socketReceive(fd: number, room: Uint8Array, maxBytes: number, maxFds: number): number;
+  datagramReceive(fd: number, room: Uint8Array, maxBytes: number, maxFds: number): number;
+  socketPeer(fd: number, room: Uint8Array): number;
+}
+
+// In words of 32 bits:
+const TRUNCATED = 0;
+const FD_COUNT = 1;
+const FIRST_FD = 2;
+const ADDRESS_LENGTH = 255;
+// In bytes:
+const ADDRESS = 1024;
+const DATA = ADDRESS + 108;
+
+interface Room {
+  readonly bytes: Buffer;
+  readonly words: Int32Array;
+}
+
+/** Packets up to this size share one room, which is emptied before the next call. */
+const SHARED_BYTES = 65_536;
+let shared: Room | undefined;
+
+/** As the kernel's, through a room: making an object natively costs more than receiving a packet. */
+export function throughRoom(addon: RoomFunctions): Pick<Kernel, keyof RoomFunctions> {
+  return {
+    socketReceive: (fd, maxBytes, maxFds) => {
+      const room = roomFor(maxBytes);
+      if (room === undefined) return errnoOf("ENOMEM");
+      const got = addon.socketReceive(fd, room.bytes, maxBytes, maxFds);
+      return got < 0 ? got : packetIn(room, got);
+    },
+    datagramReceive: (fd, maxBytes, maxFds) => {
+      const room = roomFor(maxBytes);
+      if (room === undefined) return errnoOf("ENOMEM");
+      const got = addon.datagramReceive(fd, room.bytes, maxBytes, maxFds);
+      return got < 0 ? got : { ...packetIn(room, got), from: addressIn(room) };
+    },
+    socketPeer: (fd) => {
+      const { bytes, words } = (shared ??= newRoom(SHARED_BYTES));
+      const result = addon.socketPeer(fd, bytes);
+      const [pid = -1, uid = -1, gid = -1] = words;
+      return result < 0 ? result : { pid, uid: uid >>> 0, gid: gid >>> 0 };
+    },
+  };
+}
+
+function packetIn({ bytes, words }: Room, length: number): ReceivedPacket {
+  const count = words[FD_COUNT] ?? 0;
+  const fds: number[] = [];
+  for (let index = 0; index < count; index++) fds.push(words[FIRST_FD + index] ?? -1);
+  const packet = Buffer.alloc(length);
+  // Of a number's length, as nearly all are: calling a function for it takes longer.
+  if (length <= 4) for (let index = 0; index < length; index++) packet[index] = bytes[DATA + index] ?? 0;
+  else bytes.copy(packet, 0, DATA, DATA + length);
+  return { bytes: packet, fds, truncated: words[TRUNCATED] === 1 };
+}
+
+function addressIn({ bytes, words }: Room): string {
+  return bytes.toString("utf8", ADDRESS, ADDRESS + (words[ADDRESS_LENGTH] ?? 0));
+}
+
+function roomFor(maxBytes: number): Room | undefined {
+  if (maxBytes <= SHARED_BYTES) return (shared ??= newRoom(SHARED_BYTES));
+  try {
+    return newRoom(maxBytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function newRoom(maxBytes: number): Room {
+  const buffer = new ArrayBuffer(DATA + maxBytes);
+  return { bytes: Buffer.from(buffer), words: new Int32Array(buffer, 0, ADDRESS / 4) };
+}

@@ -1,0 +1,39 @@
+/** apt-get. Nothing here may import an npm package: set-up runs before any is installed. */
+import { setTimeout as sleep } from "node:timers/promises";
+
+/** How long another apt may take until we give up, after how much of that we say so, and how often we look. */
+const PATIENCE = { forMs: 300_000, silentMs: 3000, pauseMs: 1000 };
+
+/**
+ * @typedef {{ code: number, stdout: string, stderr: string }} ProgramResult
+ * @typedef {{ cwd?: string, env?: Readonly<Record<string, string>>, signal?: AbortSignal | undefined }} RunOptions
+ * @typedef {{ run(program: string, args: readonly string[], options?: RunOptions): Promise<ProgramResult> }} Runner the
+ *   machine; a program's exit code is a result, not an error.
+ * @typedef {RunOptions & { report: (message: string) => void }} AptOptions `report` is told what is waited for, if that
+ *   takes long.
+ */
+
+/**
+ * Runs apt-get without questions, and waits for another apt to finish: one that the system started after it booted, or
+ * that of a second set-up. apt itself can wait for dpkg's lock, but does not say so, and never waits for that of the
+ * package lists. What cannot be downloaded at once it tries again itself.
+ * @param {Runner} host
+ * @param {readonly string[]} args
+ * @param {AptOptions} options
+ * @returns {Promise<ProgramResult>}
+ */
+export async function aptGet(host, args, { report, ...options }, { forMs, silentMs, pauseMs } = PATIENCE) {
+  const env = { ...options.env, DEBIAN_FRONTEND: "noninteractive" };
+  for (let waited = 0; ; waited += pauseMs) {
+    const result = await host.run("apt-get", args, { ...options, env });
+    const lock = lockInTheWay(result);
+    if (lock === undefined || waited >= forMs) return result;
+    if (waited === silentMs) report(`Waiting for another apt to end: ${lock}`);
+    await sleep(pauseMs, undefined, { signal: options.signal });
+  }
+}
+
+/** What apt-get says of a lock that another one has. @param {ProgramResult} result */
+function lockInTheWay({ code, stderr }) {
+  return code === 0 ? undefined : /Could not get lock .*/.exec(stderr)?.[0];
+}
