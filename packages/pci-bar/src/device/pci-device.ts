@@ -16,7 +16,7 @@ import {
   printAs,
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
-import { findMsixTable, type MsixTable } from "../config-space/capabilities.js";
+import { findMsixTable, type MsixTable } from "../config/capability-list.js";
 import { COMMAND_OFFSET, commandMask, isCommandSet, setCommand } from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";

@@ -14,7 +14,7 @@ import {
   type RegionWindow,
   type VfioDevice,
 } from "@vfio/ioctl-native";
-import type { MsixTable } from "../config-space/capabilities.js";
+import type { MsixTable } from "../config/capability-list.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
 import { deviceAccess, type RegionAccess } from "./region-access.js";

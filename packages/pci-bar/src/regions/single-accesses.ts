@@ -1,7 +1,6 @@
 import {
   bulkArgumentError,
   hasBits,
-  VfioRangeError,
   type BulkAccess,
   type RegisterAccess,
   type RegisterArray,
@@ -9,7 +8,7 @@ import {
   type RegisterWidth,
 } from "@vfio/ioctl-native";
 import { types } from "node:util";
-import { checkValue, checkWideValue } from "../registers/register-value.js";
+import { checkValue, checkWideValue, registerWidthError } from "../registers/register-value.js";
 import { readOnlyError } from "./read-only.js";
 import type { RegionAccess } from "./region-access.js";
 import type { RegionShape } from "./region-shape.js";
@@ -166,13 +165,4 @@ export class SingleAccesses implements RegisterAccess, BulkAccess {
     this.#checkOpen();
     if (this.#access.wide !== true) throw registerWidthError(this.#shape.name);
   }
-}
-
-/** What is reached by `pread` and `pwrite` has no access of 64 bits. */
-export function registerWidthError(name: string): VfioRangeError {
-  return new VfioRangeError(
-    "ERR_VFIO_REGISTER_WIDTH",
-    `${name} has no 64-bit access here: it is reached by pread and pwrite, of which the kernel may make two`,
-    { hint: "Use two 32-bit accesses, in the order that the device wants" },
-  );
 }

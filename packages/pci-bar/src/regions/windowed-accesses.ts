@@ -10,7 +10,7 @@ import {
 } from "@vfio/ioctl-native";
 import type { RegionShape } from "./region-shape.js";
 import { checkBlock, checkSpan } from "./register-array.js";
-import { registerWidthError } from "./single-accesses.js";
+import { registerWidthError } from "../registers/register-value.js";
 
 /** A part of a region, and how it is reached. */
 type Window = Pick<RegionWindow, "offset" | "bytes" | keyof RegisterAccess>;

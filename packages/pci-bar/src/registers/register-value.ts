@@ -30,3 +30,12 @@ function shown(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
+
+/** What is reached by `pread` and `pwrite` has no access of 64 bits. */
+export function registerWidthError(name: string): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_REGISTER_WIDTH",
+    `${name} has no 64-bit access here: it is reached by pread and pwrite, of which the kernel may make two`,
+    { hint: "Use two 32-bit accesses, in the order that the device wants" },
+  );
+}
