@@ -18,7 +18,7 @@ changes are made in a copy; nothing in this folder changes.
   --package <name>    ${PACKAGES.join(", ")}; repeatable. Default: all
   --count <n>         how many changes in all, the same number in each package. Default: 100
   --seed <n>          which ones: the same seed chooses the same changes of the same sources. Default: 1
-  --at <file[:line]>  all changes at this place instead; repeatable. For example packages/dma/src/memory/runs.ts:20
+  --at <file[:line]>  all changes at this place instead; repeatable. For example packages/dma/src/memory/hugepages.ts:20
   --json              the outcome as JSON on standard output, instead of a table
   --help              this text
 

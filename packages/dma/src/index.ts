@@ -18,7 +18,7 @@ export {
 } from "./memory/hugepages.js";
 export { loadAcquire } from "./buffers/load-acquire.js";
 export { readPhysicalAddresses } from "./memory/physical-addresses.js";
-export { contiguousRuns, type Run } from "./memory/runs.js";
+export { contiguousExtents } from "./memory/contiguous-extents.js";
 export { DmaMapper, type DmaMapperOptions } from "./mapping/dma-mapper.js";
 export type { IovaMode } from "./iova/iova-mode.js";
 export type { MapAsyncOptions, MapMemoryOptions } from "./mapping/map-memory-options.js";
@@ -28,12 +28,12 @@ export type { MappingPlan } from "./mapping/mapping-plan.js";
 export { DmaBuffer, type BufferMemory, type BufferPlace } from "./buffers/dma-buffer.js";
 export type { BufferRequest, PoolRequest } from "./buffers/dma-arena.js";
 export { DmaPool } from "./buffers/dma-pool.js";
-export type { FreeStretch } from "./iova/range-allocator.js";
-export { IovaAllocator, type IovaAllocatorOptions } from "./iova/iova-allocator.js";
-export { IovaTable, type DmaSegment } from "./iova/iova-table.js";
+export { IovaAllocator, type FreeRange, type IovaAllocatorOptions } from "./iova/iova-allocator.js";
+export { IovaTable } from "./iova/iova-table.js";
+export * from "./old-names.js";
 export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova/iova-picture.js";
 export { DMA_ACCESSES, type DmaAccess, type Iommu } from "./spaces/iommu.js";
-export type { MemoryPart } from "./mapping/memory-part.js";
+export type { Extent } from "@vfio/ioctl-native";
 export { Type1Iommu } from "./spaces/type1-iommu.js";
 export {
   decodeMemoryDescription,

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import type { DmaSegment } from "../src/index.js";
+import type { Extent } from "../src/index.js";
 
 export const PAGE = 4096;
 const SLOT = 1n << 20n;
@@ -26,10 +26,10 @@ const shape = fc.record({
  * Segments as an IOMMU could map them: in the memory's order, none in another's place. Many follow each other for the
  * device, many cross 4 GiB, and some memories are too large for a table of their pages.
  */
-export const anySegments: fc.Arbitrary<DmaSegment[]> = fc
+export const anySegments: fc.Arbitrary<Extent[]> = fc
   .uniqueArray(shape, { minLength: 1, maxLength: 8, selector: (each) => each.slot })
   .map((shapes) => {
-    const segments: DmaSegment[] = [];
+    const segments: Extent[] = [];
     for (const { slot: number, holeBefore: hole, follows, pages } of shapes) {
       const former = segments.at(-1);
       const end = former === undefined ? 0 : former.offset + former.bytes;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ArenaSpace, type Chunk } from "../src/buffers/arena-space.js";
+import { ArenaSpace, type ArenaMemory } from "../src/buffers/arena-space.js";
 import { IovaTable } from "../src/index.js";
 
 const PAGE = 4096;
@@ -7,13 +7,13 @@ const PAGE = 4096;
 const MANY = 60_000;
 
 /** A mapped memory of one page at this device address. */
-function onePage(number: number): Chunk {
+function onePage(number: number): ArenaMemory {
   const table = new IovaTable([{ offset: 0, iova: BigInt(number * PAGE), bytes: PAGE }]);
   return {
     memory: { bytes: PAGE },
     mapping: { mapped: true, table },
-    stretches: table.stretches,
-  } as unknown as Chunk;
+    extents: table.extents,
+  } as unknown as ArenaMemory;
 }
 
 describe("given tens of thousands of memories", () => {

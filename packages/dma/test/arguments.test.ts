@@ -2,7 +2,7 @@ import { isVfioError } from "@vfio/ioctl-native";
 import { errorOf, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
-  contiguousRuns,
+  contiguousExtents,
   countHugepages,
   decodeMemoryDescription,
   DmaMapper,
@@ -80,22 +80,22 @@ const calls: [string, (odd: never) => unknown, RegExp][] = [
     (odd) => (allocator().useRanges(odd), allocator().useRanges([odd])),
     /ranges of IOVAs/,
   ],
-  ["new IovaTable(odd)", (odd) => new IovaTable([odd] as never), /segments/],
+  ["new IovaTable(odd)", (odd) => new IovaTable([odd] as never), /extents/],
   ["table.offsetOf(odd)", (odd) => table().offsetOf(odd), /bigint|mapped at/],
   ["table.offsetOf(iova, odd)", (odd) => table().offsetOf(0x1000n, odd), /a number, not a bigint|mapped at/],
   ["table.offsetOfHalves(odd)", (odd) => table().offsetOfHalves(odd, 0), /a number, not a bigint|mapped at/],
-  ["table.iovaOf(odd)", (odd) => table().iovaOf(odd), /a number, not a bigint|segment holds/],
-  ["table.iovaLow(odd)", (odd) => table().iovaLow(odd), /a number, not a bigint|segment holds/],
-  ["table.iovaHigh(0, odd)", (odd) => table().iovaHigh(0, odd), /a number, not a bigint|segment holds/],
+  ["table.iovaOf(odd)", (odd) => table().iovaOf(odd), /a number, not a bigint|extent holds/],
+  ["table.iovaLow(odd)", (odd) => table().iovaLow(odd), /a number, not a bigint|extent holds/],
+  ["table.iovaHigh(0, odd)", (odd) => table().iovaHigh(0, odd), /a number, not a bigint|extent holds/],
   [
     "table.iovaInto(words, odd)",
     (odd) => (table().iovaInto(new Uint32Array(2), 0, odd), table().iovaInto(new Uint32Array(2), odd, 0)),
-    /a number, not a bigint|segment holds|does not fit/,
+    /a number, not a bigint|extent holds|does not fit/,
   ],
   ["countHugepages(odd)", (odd) => countHugepages(odd), /bytes of a page, a number/],
   [
-    "contiguousRuns(odd)",
-    (odd) => (contiguousRuns(odd, 4096), contiguousRuns([odd, odd], 4096), contiguousRuns([], odd)),
+    "contiguousExtents(odd)",
+    (odd) => (contiguousExtents(odd, 4096), contiguousExtents([odd, odd], 4096), contiguousExtents([], odd)),
     /list of addresses|page size/,
   ],
   ["encodeMemoryDescription(odd)", (odd) => encodeMemoryDescription(odd), /description of memory|IovaTable/],

@@ -201,7 +201,7 @@ describe("given a mapping that is unmapped off the event loop", () => {
     const rejection = rejectionOf(mapping.unmapAsync());
     await iommu.finish(2);
     expect(await rejection).toMatchObject({ code: "EIO" });
-    expect(mapping.segments).toEqual([{ offset: 4096, iova: 0x5000n, bytes: 4096 }]);
+    expect(mapping.pieces).toEqual([{ offset: 4096, iova: 0x5000n, bytes: 4096 }]);
     iommu.unmapFailsAt = undefined;
 
     mapping.unmap();

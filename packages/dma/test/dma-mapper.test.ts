@@ -100,7 +100,7 @@ describe("given the IOVA mode allocate", () => {
     const first = mapper.map(memoryAt(SCATTERED));
     const second = mapper.map(memoryAt(SCATTERED));
 
-    expect([first.segments, second.segments]).toEqual([
+    expect([first.pieces, second.pieces]).toEqual([
       [{ offset: 0, iova: 0x1000n, bytes: 12288 }],
       [{ offset: 0, iova: 0x4000n, bytes: 12288 }],
     ]);
@@ -203,13 +203,13 @@ describe("given memory mapped in pieces", () => {
     const mapping = mapper.map(memoryAt([0n, 0n, 0n, 0n, 0n, 0n, 0n]), { pieceBytes: 8192 });
 
     expect(iommu.asked).toEqual(["1000 28672"]);
-    expect(mapping.segments.map(({ offset, iova, bytes }) => [offset, iova, bytes])).toEqual([
+    expect(mapping.pieces.map(({ offset, iova, bytes }) => [offset, iova, bytes])).toEqual([
       [0, 0x1000n, 8192],
       [8192, 0x3000n, 8192],
       [16384, 0x5000n, 8192],
       [24576, 0x7000n, 4096],
     ]);
-    expect([...iommu.mapped]).toEqual(mapping.segments.map(({ iova, bytes }) => [iova, bytes]));
+    expect([...iommu.mapped]).toEqual(mapping.pieces.map(({ iova, bytes }) => [iova, bytes]));
     mapping.unmap();
     expect(iommu.mapped.size).toBe(0);
   });
@@ -283,7 +283,7 @@ describe("given a container that has no group yet", () => {
     const mapper = new DmaMapper(iommu, { iova: "allocate" });
     const mapping = mapper.map(memoryAt([0n]));
 
-    expect([mapping.mapped, mapping.segments, mapper.replay()]).toEqual([false, [], 0]);
+    expect([mapping.mapped, mapping.pieces, mapper.replay()]).toEqual([false, [], 0]);
     expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
     iommu.groupJoins();
 

@@ -43,7 +43,7 @@ const members: [string, () => Called][] = [
     () => ({
       make: () => mapper().map(memory),
       right: { iovaOf: [0, 4], unmapPart: [0, 4096] },
-      except: ["withdraw", "place", "stretchesTouching"],
+      except: ["withdraw", "place", "extentsTouching"],
     }),
   ],
   [

@@ -66,8 +66,8 @@ describe("given the ranges of an IOMMU", () => {
 
     expect([low, high]).toEqual([0n, 0x3000n]);
     expect(allocator.free).toEqual([
-      { start: 0n, bytes: 0x2000n },
-      { start: 0x3000n, bytes: 0x2000n },
+      { start: 0n, end: 0x1fffn, bytes: 0x2000n },
+      { start: 0x3000n, end: 0x4fffn, bytes: 0x2000n },
     ]);
   });
 
@@ -86,9 +86,9 @@ describe("given the ranges of an IOMMU", () => {
     const before = allocator.allocate(0x8000);
     allocator.useRanges([{ start: 0x4000n, end: 0xbfffn }]);
 
-    expect(allocator.free).toEqual([{ start: 0x8000n, bytes: 0x4000n }]);
+    expect(allocator.free).toEqual([{ start: 0x8000n, end: 0xbfffn, bytes: 0x4000n }]);
     allocator.release(before);
-    expect(allocator.free).toEqual([{ start: 0x4000n, bytes: 0x8000n }]);
+    expect(allocator.free).toEqual([{ start: 0x4000n, end: 0xbfffn, bytes: 0x8000n }]);
   });
 
   it.each([

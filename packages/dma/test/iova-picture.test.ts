@@ -12,8 +12,8 @@ describe("given an IOVA space to draw", () => {
         { start: 0xfef00000n, end: 0x7f_ffff_ffffn },
       ],
       mappings: [
-        { segments: [{ offset: 0, iova: 0x400000n, bytes: 2 * MIB }], access: "read-only" },
-        { segments: [{ offset: 0, iova: 0x200000n, bytes: 2 * MIB }], access: "read-write" },
+        { pieces: [{ offset: 0, iova: 0x400000n, bytes: 2 * MIB }], access: "read-only" },
+        { pieces: [{ offset: 0, iova: 0x200000n, bytes: 2 * MIB }], access: "read-write" },
       ],
       reserved: [{ start: 0x1000000n, end: 0x1ffffffn }],
       addressBits: 32,
@@ -35,7 +35,7 @@ describe("given an IOVA space to draw", () => {
   });
 
   it("pieces of a mapping that follow each other are one line, with their number; a jump begins another", () => {
-    const segments = Array.from({ length: 8 }, (_, index) => ({
+    const pieces = Array.from({ length: 8 }, (_, index) => ({
       offset: index * MIB,
       iova: BigInt((index < 6 ? index : index + 2) * MIB),
       bytes: MIB,
@@ -43,7 +43,7 @@ describe("given an IOVA space to draw", () => {
 
     const picture = drawIovaSpace({
       ranges: [{ start: 0n, end: 0xffffffn }],
-      mappings: [{ segments, access: "write-only" }],
+      mappings: [{ pieces, access: "write-only" }],
       reserved: [],
       addressBits: 64,
     });
@@ -59,7 +59,7 @@ describe("given an IOVA space to draw", () => {
   });
 
   it("before there is a group, it says that nothing is known, and how many mappings wait", () => {
-    const waiting = { segments: [], access: "read-write" } as const;
+    const waiting = { pieces: [], access: "read-write" } as const;
     const draw = (count: number, ranges?: IovaRange[]) =>
       drawIovaSpace({ ranges, mappings: new Array(count).fill(waiting), reserved: [], addressBits: 64 });
 

@@ -1,8 +1,8 @@
+import { joinAdjacent } from "@vfio/ioctl-native";
 import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { IovaTable } from "../src/index.js";
-import { joined } from "../src/iova/joined.js";
 import { anySegments, PAGE } from "./any-segments.js";
 
 const GIB = 1 << 30;
@@ -36,6 +36,19 @@ describe("given memory that is mapped in two segments", () => {
     expect(error).toBeInstanceOf(RangeError);
     expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
     expect(error.message).toContain("0x800000");
+  });
+});
+
+describe("given addresses so high that doubles do not tell them apart", () => {
+  it("each leads back to its own offset, also across 4 GiB", () => {
+    const first = (1n << 63n) + 0xffff_ff80n;
+    const table = new IovaTable(
+      [0, 1, 2, 3].map((index) => ({ offset: index * 64, iova: first + BigInt(index * 128), bytes: 64 })),
+    );
+
+    for (const offset of [0, 63, 64, 127, 128, 191, 192, 255])
+      expect([offset, table.offsetOf(table.iovaOf(offset))]).toEqual([offset, offset]);
+    expect(errorOf(() => table.offsetOf(first + 64n))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
   });
 });
 
@@ -126,7 +139,7 @@ describe("given any segments", () => {
         const table = new IovaTable(segments);
         const refused = { code: "ERR_VFIO_NOT_MAPPED" };
 
-        for (const { offset, iova, bytes } of joined(segments)) {
+        for (const { offset, iova, bytes } of joinAdjacent(segments)) {
           const [place, address] = [offset + within, iova + BigInt(within)];
           expect(table.iovaOf(place, bytes - within)).toBe(address);
           expect(table.offsetOf(address, bytes - within)).toBe(place);
@@ -184,7 +197,7 @@ describe("given any segments", () => {
     const error = errorOf(() => TABLE.offsetOf(iova, bytes));
 
     expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
-    expect(error.message).toContain("segments are 0+8192 at 0x100000");
+    expect(error.message).toContain("extents are 0+8192 at 0x100000");
   });
 
   it.each([
@@ -204,6 +217,6 @@ describe("given any segments", () => {
     const none = new IovaTable([]);
 
     for (const look of [() => none.iovaOf(0), () => none.offsetOf(0n)])
-      expect(errorOf(look).message).toContain("the memory's segments are none");
+      expect(errorOf(look).message).toContain("the memory's extents are none");
   });
 });

@@ -1,7 +1,6 @@
 import type { IommuInfo } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, IovaAllocator, type Iommu, type MappableMemory } from "../src/index.js";
-import { SortedRanges } from "../src/iova/sorted-ranges.js";
 import { memoryAt } from "./fake-iommu.js";
 
 /**
@@ -94,7 +93,7 @@ describe("given a memory in tens of thousands of stretches", () => {
 
     for (const page of inNoOrder) if (page % 100 !== 0) mapping.unmapPart(page * PAGE, PAGE);
 
-    expect(mapping.segments).toHaveLength(MANY / 100);
+    expect(mapping.pieces).toHaveLength(MANY / 100);
     expect(mapping.iovaOf(500 * PAGE)).toBe(BigInt(500 * 2 * PAGE));
     expect(iommu.mapped.size).toBe(MANY / 100);
   });
@@ -121,32 +120,5 @@ describe("given an allocator with tens of thousands of holes", () => {
 
     expect(behind[0]).toBe(BigInt(MANY * PAGE));
     expect(allocator.free).toHaveLength(1);
-  });
-});
-
-describe("given ranges that are counted when they are looked at", () => {
-  it("what is done with one of 60,000 looks at hardly more than with one of 600", () => {
-    let looks = 0;
-    const range = (start: number) => ({
-      get start() {
-        return (looks++, start);
-      },
-      get end() {
-        return (looks++, start + 1);
-      },
-    });
-    const looksPerRange = (count: number): number => {
-      const ranges = new SortedRanges<number>();
-      const all = inNoOrder.filter((index) => index < count).map(range);
-      looks = 0;
-      for (const each of all) ranges.add(each);
-      for (const each of all) ranges.overlapping(each.start, each.end);
-      for (const each of all) ranges.replace(each);
-      expect(ranges.all).toEqual([]);
-      return looks / count;
-    };
-
-    // A bisection of a hundred times as many takes seven steps more.
-    expect(looksPerRange(MANY)).toBeLessThan(looksPerRange(600) * 2);
   });
 });

@@ -1,3 +1,4 @@
+import { joinAdjacent } from "@vfio/ioctl-native";
 import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -5,25 +6,24 @@ import {
   decodeMemoryDescription,
   encodeMemoryDescription,
   IovaTable,
-  type DmaSegment,
+  type Extent,
   type MemoryDescription,
 } from "../src/index.js";
-import { joined } from "../src/iova/joined.js";
 import { anySegments, PAGE } from "./any-segments.js";
 
 const HEADER = 24;
 const TWO_MIB = 2 << 20;
 
-function encoded(bytes: number, segments: readonly DmaSegment[], pageBytes = PAGE): Uint8Array {
+function encoded(bytes: number, segments: readonly Extent[], pageBytes = PAGE): Uint8Array {
   return encodeMemoryDescription({ bytes, pageBytes, table: new IovaTable(segments) });
 }
 
-function endOf(segments: readonly DmaSegment[]): number {
+function endOf(segments: readonly Extent[]): number {
   return Math.max(...segments.map(({ offset, bytes }) => offset + bytes));
 }
 
 /** What encodeMemoryDescription never writes: segments just as they are given. */
-function forged(bytes: number, segments: readonly DmaSegment[]): Uint8Array {
+function forged(bytes: number, segments: readonly Extent[]): Uint8Array {
   const words = segments.flatMap(({ offset, iova, bytes: length }) => [BigInt(offset), iova, BigInt(length)]);
   const version = 1n | (BigInt(segments.length) << 32n);
   return new Uint8Array(BigUint64Array.from([version, BigInt(bytes), BigInt(PAGE), ...words]).buffer);
@@ -32,7 +32,7 @@ function forged(bytes: number, segments: readonly DmaSegment[]): Uint8Array {
 /** Fails unless every segment lies in the memory, and is found by offset and by IOVA alike. */
 function expectConsistent({ bytes, pageBytes, table }: MemoryDescription): void {
   let end = 0;
-  for (const segment of table.segments) {
+  for (const segment of table.extents) {
     expect(segment.offset).toBeGreaterThanOrEqual(end);
     expect([segment.offset % pageBytes, segment.bytes % pageBytes, segment.iova % 4096n]).toEqual([0, 0, 0n]);
     end = segment.offset + segment.bytes;
@@ -52,7 +52,7 @@ describe("given a description that travels to another process", () => {
         const arrived = decodeMemoryDescription(encoded(bytes, segments));
 
         expect([arrived.bytes, arrived.pageBytes]).toEqual([bytes, PAGE]);
-        expect(arrived.table.segments).toEqual(joined(segments));
+        expect(arrived.table.extents).toEqual(joinAdjacent(segments));
         for (const { offset, iova, bytes: length } of segments)
           expect(arrived.table.iovaOf(offset, length)).toBe(iova);
       }),
@@ -162,7 +162,7 @@ describe("given what a peer sends instead of a description", () => {
   });
 
   const MIB_256 = 256 << 20;
-  it.each<[string, number, DmaSegment[], string]>([
+  it.each<[string, number, Extent[], string]>([
     [
       "outside the memory",
       PAGE,

@@ -121,7 +121,7 @@ describe("given an unmapping that fails half-way", () => {
     const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n, 0x5000n]));
     iommu.unmapFailsAt = 0x5000n;
     expect(errorOf(() => mapping.unmap())).toMatchObject({ code: "EIO" });
-    expect([mapping.mapped, mapping.segments.length]).toEqual([true, 1]);
+    expect([mapping.mapped, mapping.pieces.length]).toEqual([true, 1]);
     iommu.unmapFailsAt = undefined;
 
     mapping.unmap();

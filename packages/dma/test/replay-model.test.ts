@@ -12,8 +12,8 @@ const REFUSALS = /^(the IOMMU refuses|EIO|ERR_VFIO_DMA_OVERLAP|ERR_VFIO_PARTIAL_
 type Leads = (readonly [iova: bigint, address: bigint])[];
 const leads = (iova: bigint, address: bigint, bytes: number): Leads =>
   pages(bytes / PAGE).map((page) => [iova + page, address + page]);
-const told = ({ memory, segments }: DmaMapping): Leads =>
-  segments.flatMap(({ offset, iova, bytes }) => leads(iova, memory.address + BigInt(offset), bytes));
+const told = ({ memory, pieces }: DmaMapping): Leads =>
+  pieces.flatMap(({ offset, iova, bytes }) => leads(iova, memory.address + BigInt(offset), bytes));
 
 /** An IOMMU that knows where its pages lead. */
 class LeadingIommu extends FakeIommu {

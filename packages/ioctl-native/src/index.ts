@@ -97,6 +97,7 @@ export {
   type SizeGuarantee,
 } from "./memory/memory-file.js";
 export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
+export * from "./intervals/index.js";
 export { systemPageBytes } from "./memory/system-page.js";
 export { EventFd } from "./events/eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";

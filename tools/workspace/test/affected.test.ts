@@ -103,7 +103,7 @@ describe("given a change in one package of a fresh clone", () => {
     "of dma: vfio-core, pci-bar and mp-sync, which stand beside it, do not run",
     { timeout: 60_000 },
     async () => {
-      expect(await affectedBy("packages/dma/src/memory/runs.ts")).toEqual([
+      expect(await affectedBy("packages/dma/src/memory/hugepages.ts")).toEqual([
         "@vfio/dma",
         "@vfio/examples",
         "@vfio/workspace",

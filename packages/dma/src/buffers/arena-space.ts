@@ -1,124 +1,108 @@
+import { common, rangeOf, RangeList, RangeSet, type Extent, type IovaRange } from "@vfio/ioctl-native";
 import type { BufferPlace } from "./dma-buffer.js";
 import type { DmaMapping } from "../mapping/dma-mapping.js";
 import type { HugepageMemory } from "../memory/hugepage-memory.js";
-import type { DmaSegment } from "../iova/iova-table.js";
-import { RangeAllocator } from "../iova/range-allocator.js";
-import { SortedRanges, type PlacedRange } from "../iova/sorted-ranges.js";
 
 /** A hugepage memory, mapped. */
-export interface Chunk {
+export interface ArenaMemory {
   readonly memory: HugepageMemory;
   readonly mapping: DmaMapping;
   /** As it was mapped, and comes back if the mapping is made anew. */
-  readonly stretches: readonly DmaSegment[];
+  readonly extents: readonly Extent[];
 }
 
-/** A stretch of a chunk, with its place on the line. */
-interface PlacedStretch extends PlacedRange<bigint> {
-  readonly chunk: Chunk;
-  /** Where it starts in the chunk's memory. */
+/** An extent of a memory, with its place on the line. */
+interface Placed extends IovaRange {
+  readonly of: ArenaMemory;
+  /** Where it starts in the memory. */
   readonly offset: number;
 }
 
 /**
- * What is free of many memories. Their stretches lie on one line, with gaps, since between stretches the device's addresses
+ * What is free of many memories. Their extents lie on one line, with gaps, since between extents the device's addresses
  * jump: so a place is found without a look at each memory.
  */
 export class ArenaSpace {
   readonly #pageBytes: bigint;
-  readonly #free = new RangeAllocator();
-  readonly #stretches = new SortedRanges<bigint, PlacedStretch>();
-  /** The chunks of more than one stretch: only in them can something lie across stretches. */
-  readonly #scattered = new Set<readonly PlacedStretch[]>();
-  #end = 0n;
+  readonly #free = new RangeSet();
+  readonly #line = new RangeList<Placed>();
+  /** The memories of more than one extent: only in them can something lie across extents. */
+  readonly #scattered = new Set<readonly Placed[]>();
+  #next: bigint;
 
   constructor(pageBytes: number) {
-    this.#pageBytes = BigInt(pageBytes);
+    this.#pageBytes = this.#next = BigInt(pageBytes);
   }
 
-  /** Adds all of a chunk, as free. @returns what takes it out again, if nothing was cut out of it. */
-  add(chunk: Chunk): () => void {
-    const placed = chunk.stretches.map((stretch) => this.#append(chunk, stretch));
-    if (placed.length > 1) this.#scattered.add(placed);
+  /** Adds all of a memory, as free. @returns what takes it out again, if nothing was cut out of it. */
+  add(of: ArenaMemory): () => void {
+    const all = of.extents.map((extent) => this.#append(of, extent));
+    if (all.length > 1) this.#scattered.add(all);
     return () => {
-      this.#scattered.delete(placed);
-      for (const stretch of placed) this.#remove(stretch);
+      this.#scattered.delete(all);
+      for (const placed of all) {
+        this.#line.replace(placed);
+        this.#free.cut(placed);
+      }
     };
   }
 
   /**
-   * A place in one piece, or over several stretches from the start of a chunk on, if none of them ends within a unit.
+   * A place in one piece, or over several extents from the start of a memory on, if none of them ends within a unit.
    * @param unitBytes what must be one piece for the device, counted from the place's start.
    */
   cut(bytes: number, align: number, unitBytes: number): BufferPlace | undefined {
     return this.#cutWithin(BigInt(bytes), BigInt(align)) ?? this.#cutAcross(bytes, unitBytes);
   }
 
-  #append(chunk: Chunk, { offset, bytes }: DmaSegment): PlacedStretch {
-    const start = this.#end + this.#pageBytes;
-    const stretch = { start, end: start + BigInt(bytes), chunk, offset };
-    this.#end = stretch.end;
-    this.#stretches.add(stretch);
-    this.#free.give(start, BigInt(bytes));
-    return stretch;
-  }
-
-  #remove(stretch: PlacedStretch): void {
-    this.#stretches.replace(stretch);
-    this.#free.take(stretch.start, stretch.end - stretch.start);
+  #append(of: ArenaMemory, { offset, bytes }: Extent): Placed {
+    const range = rangeOf({ iova: this.#next, bytes });
+    const placed = { ...range, of, offset };
+    this.#next = range.end + 1n + this.#pageBytes;
+    this.#line.add(placed);
+    this.#free.add(range);
+    return placed;
   }
 
   #cutWithin(bytes: bigint, align: bigint): BufferPlace | undefined {
-    const start = this.#free.allocate(bytes, align, (at) => hasAddresses(this.#stretchAt(at)));
-    if (start === undefined) return undefined;
-    const stretch = this.#stretchAt(start);
-    return stretch && placeIn(stretch, start, bytes, () => this.#free.give(start, bytes));
+    const range = this.#free.take(bytes, align, (at) => hasAddresses(this.#line.at(at)));
+    const placed = range && this.#line.at(range.start);
+    return placed && placeIn(placed, range.start, Number(bytes), () => this.#free.join(range));
   }
 
   #cutAcross(bytes: number, unitBytes: number): BufferPlace | undefined {
     if (unitBytes === bytes) return undefined;
-    for (const stretches of this.#scattered) {
-      const [first] = stretches;
-      const parts = hasAddresses(first) ? partsAcross(stretches, bytes, unitBytes) : undefined;
-      if (first === undefined || !parts?.every(({ start, end }) => this.#free.has(start, end - start)))
-        continue;
-      for (const { start, end } of parts) this.#free.take(start, end - start);
-      const release = (): void => {
-        for (const { start, end } of parts) this.#free.give(start, end - start);
-      };
-      return placeIn(first, first.start, BigInt(bytes), release);
+    for (const all of this.#scattered) {
+      const [first] = all;
+      const ranges = hasAddresses(first) ? rangesAcross(all, bytes, unitBytes) : undefined;
+      if (first === undefined || !ranges?.every((range) => this.#free.has(range))) continue;
+      for (const range of ranges) this.#free.cut(range);
+      return placeIn(first, first.start, bytes, () => {
+        for (const range of ranges) this.#free.join(range);
+      });
     }
     return undefined;
   }
-
-  #stretchAt(at: bigint): PlacedStretch | undefined {
-    return this.#stretches.overlapping(at, at + 1n)[0];
-  }
 }
 
-/** False for a chunk that waits for a group, or could not be made anew. */
-function hasAddresses(stretch: PlacedStretch | undefined): boolean {
-  return stretch?.chunk.mapping.mapped === true;
+/** False for a memory that waits for a group, or could not be mapped anew. */
+function hasAddresses(placed: Placed | undefined): boolean {
+  return placed?.of.mapping.mapped === true;
 }
 
-/** What the first bytes of a chunk have of each of its stretches; `undefined` if one of these ends within a unit. */
-function partsAcross(
-  stretches: readonly PlacedStretch[],
-  bytes: number,
-  unitBytes: number,
-): PlacedRange<bigint>[] | undefined {
-  const last = stretches.at(-1);
-  if (last === undefined || last.chunk.memory.bytes < bytes) return undefined;
-  const used = stretches.filter(({ offset }) => offset < bytes);
+/** What the first bytes of a memory have of each of its extents; `undefined` if one of these ends within a unit. */
+function rangesAcross(all: readonly Placed[], bytes: number, unitBytes: number): IovaRange[] | undefined {
+  const last = all.at(-1);
+  if (last === undefined || last.of.memory.bytes < bytes) return undefined;
+  const used = all.filter(({ offset }) => offset < bytes);
   if (used.some(({ offset }) => offset % unitBytes !== 0)) return undefined;
-  return used.map(({ start, end, offset }) => {
-    const wanted = start + BigInt(bytes - offset);
-    return { start, end: wanted < end ? wanted : end };
-  });
+  return used.flatMap((placed) =>
+    common([placed], rangeOf({ iova: placed.start, bytes: bytes - placed.offset })),
+  );
 }
 
-function placeIn(stretch: PlacedStretch, start: bigint, bytes: bigint, release: () => void): BufferPlace {
-  const { memory, mapping } = stretch.chunk;
-  const offset = stretch.offset + Number(start - stretch.start);
-  return { memory, table: mapping.table, offset, bytes: Number(bytes), release };
+function placeIn(placed: Placed, start: bigint, bytes: number, release: () => void): BufferPlace {
+  const { memory, mapping } = placed.of;
+  const offset = placed.offset + Number(start - placed.start);
+  return { memory, table: mapping.table, offset, bytes, release };
 }

@@ -1,5 +1,5 @@
-import { runAll, undo, VfioRangeError, shownValue } from "@vfio/ioctl-native";
-import { ArenaSpace, type Chunk } from "./arena-space.js";
+import { runAll, shownValue, undo, VfioRangeError } from "@vfio/ioctl-native";
+import { ArenaSpace, type ArenaMemory } from "./arena-space.js";
 import { checkObject, isPowerOfTwo } from "../arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
@@ -32,7 +32,7 @@ export interface PoolRequest {
 export class DmaArena implements Disposable {
   readonly #source: PageSource & { readonly pageBytes: number };
   readonly #map: (memory: HugepageMemory) => DmaMapping;
-  readonly #chunks: Chunk[] = [];
+  readonly #memories: ArenaMemory[] = [];
   #space: ArenaSpace;
   /** What was cut out and not given back. */
   readonly #live = new Set<Disposable>();
@@ -69,7 +69,7 @@ export class DmaArena implements Disposable {
   close(): void {
     for (const each of [...this.#live]) each[Symbol.dispose]();
     this.#space = new ArenaSpace(this.#source.pageBytes);
-    runAll(this.#chunks.splice(0).flatMap(closingOf));
+    runAll(this.#memories.splice(0).flatMap(closingOf));
   }
 
   [Symbol.dispose](): void {
@@ -79,7 +79,7 @@ export class DmaArena implements Disposable {
   /** @param unitBytes what must be one piece for the device, counted from the place's start. Default: all of it. */
   #place({ bytes, align = CACHE_LINE }: BufferRequest, unitBytes = bytes): BufferPlace {
     checkRequest(bytes, align, this.#source.pageBytes);
-    return this.#space.cut(bytes, align, unitBytes) ?? this.#placeInNewChunk(bytes, align, unitBytes);
+    return this.#space.cut(bytes, align, unitBytes) ?? this.#placeInNewMemory(bytes, align, unitBytes);
   }
 
   /** What stands on a place, known until it gives the place back. If it cannot be made, the place is free again. */
@@ -98,29 +98,29 @@ export class DmaArena implements Disposable {
     return made;
   }
 
-  #placeInNewChunk(bytes: number, align: number, unitBytes: number): BufferPlace {
-    const chunk = this.#mapChunk(HugepageMemory.allocate({ ...this.#source, bytes }));
-    const forget = this.#space.add(chunk);
+  #placeInNewMemory(bytes: number, align: number, unitBytes: number): BufferPlace {
+    const added = this.#mapMemory(HugepageMemory.allocate({ ...this.#source, bytes }));
+    const forget = this.#space.add(added);
     const place = this.#space.cut(bytes, align, unitBytes);
     if (place === undefined)
-      undo(scatteredError(bytes, unitBytes, this.#source.pageBytes), [forget, ...closingOf(chunk)]);
-    this.#chunks.push(chunk);
+      undo(scatteredError(bytes, unitBytes, this.#source.pageBytes), [forget, ...closingOf(added)]);
+    this.#memories.push(added);
     return place;
   }
 
-  #mapChunk(memory: HugepageMemory): Chunk {
+  #mapMemory(memory: HugepageMemory): ArenaMemory {
     let mapping: DmaMapping | undefined;
     try {
       mapping = this.#map(memory);
       // Without a group there are no device addresses, and this says so.
-      return { memory, mapping, stretches: mapping.table.stretches };
+      return { memory, mapping, extents: mapping.table.extents };
     } catch (error) {
       undo(error, [() => mapping?.unmap(), () => memory.close()]);
     }
   }
 }
 
-function closingOf({ memory, mapping }: Chunk): (() => void)[] {
+function closingOf({ memory, mapping }: ArenaMemory): (() => void)[] {
   return [() => mapping.unmap(), () => memory.close()];
 }
 

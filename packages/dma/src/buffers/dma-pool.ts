@@ -1,6 +1,14 @@
-import { closedError, printAs, shownValue, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import {
+  clip,
+  closedError,
+  printAs,
+  shownValue,
+  VfioError,
+  VfioRangeError,
+  type Extent,
+} from "@vfio/ioctl-native";
 import { argumentError, numberError } from "../arguments.js";
-import { BlockIndex } from "./block-index.js";
+import { IovaIndex } from "../iova/iova-index.js";
 import { checkPlace, type BufferPlace } from "./dma-buffer.js";
 
 /**
@@ -43,7 +51,8 @@ export class DmaPool implements Disposable {
   /** The halves of each block's IOVA; empty after close. */
   #low: Uint32Array;
   #high: Uint32Array;
-  readonly #index: BlockIndex;
+  /** Of the pool alone: the way back from a device's address. */
+  readonly #index: IovaIndex;
   #depth: number;
   #closed = false;
 
@@ -65,7 +74,7 @@ export class DmaPool implements Disposable {
     const places = Float64Array.from({ length: count }, (_, index) => offset + index * blockBytes);
     this.#low = Uint32Array.from(places, (at) => table.iovaLow(at, blockBytes));
     this.#high = Uint32Array.from(places, (at) => table.iovaHigh(at, blockBytes));
-    this.#index = new BlockIndex(this.#low, this.#high, blockBytes);
+    this.#index = new IovaIndex(partOf(table.extents, place));
   }
 
   /** How many blocks are free. */
@@ -126,8 +135,8 @@ export class DmaPool implements Disposable {
    */
   blockAt(low: number, high: number): number {
     if (this.#closed) throw closedError("this DMA pool");
-    const index = this.#find(low, high);
-    if (index >= 0) return index;
+    const offset = this.#offsetAt(low, high) - this.#place.offset;
+    if (offset >= 0) return Math.floor(offset / this.blockBytes);
     const problem = `the IOVA with the lower half ${low} and the upper half ${high} is in no block of the DMA pool`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
@@ -158,9 +167,9 @@ export class DmaPool implements Disposable {
     this.close();
   }
 
-  #find(low: number, high: number): number {
+  #offsetAt(low: number, high: number): number {
     try {
-      return this.#index.find(low, high);
+      return this.#index.offsetOf(low, high, 1);
     } catch (error) {
       throw numberError([low, high], error);
     }
@@ -176,4 +185,11 @@ export class DmaPool implements Disposable {
       `the DMA pool has blocks 0 to ${this.count - 1}, not ${shownValue(index)}`,
     );
   }
+}
+
+/** What extents have of a place in the memory. */
+function partOf(extents: readonly Extent[], { offset, bytes }: BufferPlace): Extent[] {
+  const end = offset + bytes;
+  const inside = extents.filter((each) => each.offset < end && each.offset + each.bytes > offset);
+  return inside.map((each) => clip(each, offset, end));
 }

@@ -1,9 +1,20 @@
-import { VfioError, VfioRangeError, type IovaRange, printAs, shownValue } from "@vfio/ioctl-native";
-import { bigIntOf } from "./halves.js";
-import { formatAddress, formatRange } from "./format.js";
+import {
+  bigIntOf,
+  bytesOf,
+  common,
+  formatAddress,
+  formatRange,
+  printAs,
+  RangeList,
+  rangeOf,
+  RangeSet,
+  sameRanges,
+  shownValue,
+  VfioError,
+  VfioRangeError,
+  type IovaRange,
+} from "@vfio/ioctl-native";
 import { checkObject, isList, isPowerOfTwo } from "../arguments.js";
-import { RangeAllocator, type FreeStretch } from "./range-allocator.js";
-import { SortedRanges } from "./sorted-ranges.js";
 
 /** Options of {@link IovaAllocator}. */
 export interface IovaAllocatorOptions {
@@ -13,6 +24,12 @@ export interface IovaAllocatorOptions {
   readonly addressBits?: number;
   /** Windows to leave free, ends included: for another process's mappings, say. */
   readonly reserved?: readonly IovaRange[];
+}
+
+/** A range that is free. */
+export interface FreeRange extends IovaRange {
+  /** Its length. */
+  readonly bytes: bigint;
 }
 
 /**
@@ -41,7 +58,7 @@ export class IovaAllocator {
   readonly addressBits: number;
   /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
-  readonly #taken = new SortedRanges<bigint>();
+  readonly #taken = new RangeList();
   /** Where somebody else's mappings were seen, ends included. */
   #avoided: readonly IovaRange[] = [];
   /** What the owner wants; `undefined` for no wish. */
@@ -51,7 +68,7 @@ export class IovaAllocator {
   #ranges: readonly IovaRange[];
   /** The ranges, as far as the device reaches. */
   #usable: readonly IovaRange[];
-  #space: RangeAllocator;
+  #space: RangeSet;
 
   /** @throws VfioRangeError `ERR_VFIO_ADDRESS_BITS`, `ERR_VFIO_IOVA` for ranges that are none, `ERR_VFIO_DMA_ARGUMENT`. */
   constructor(options: IovaAllocatorOptions = {}) {
@@ -70,8 +87,8 @@ export class IovaAllocator {
   }
 
   /** What is free, in ascending order. */
-  get free(): readonly FreeStretch[] {
-    return this.#space.free;
+  get free(): readonly FreeRange[] {
+    return this.#space.all.map(({ start, end }) => ({ start, end, bytes: bytesOf({ start, end }) }));
   }
 
   /**
@@ -83,13 +100,13 @@ export class IovaAllocator {
     checkedRanges(ranges);
     if (this.#reported !== undefined && sameRanges(ranges, this.#reported)) return;
     this.#reported = ranges;
-    this.#ranges = this.#wanted === undefined ? ranges : commonRanges(this.#wanted, ranges);
+    this.#ranges = this.#wanted?.flatMap((each) => common(ranges, each)) ?? ranges;
     this.#usable = withinReach(this.#ranges, this.addressBits);
     this.#space = this.#freeSpace();
   }
 
   /**
-   * Takes a stretch of IOVAs.
+   * Takes a range of IOVAs.
    * @param bytes at least 1.
    * @param alignment a power of two: at least the IOMMU's page size; the memory's page size lets the IOMMU use
    * large pages too. Default 4096.
@@ -97,35 +114,35 @@ export class IovaAllocator {
    */
   allocate(bytes: number, alignment = 4096): bigint {
     checkRequest(bytes, alignment);
-    const iova = this.#space.allocate(bigIntOf(bytes), bigIntOf(alignment));
-    if (iova === undefined) throw this.#exhaustedError(bytes, alignment);
-    this.#taken.add({ start: iova, end: iova + bigIntOf(bytes) });
-    return iova;
+    const range = this.#space.take(bigIntOf(bytes), bigIntOf(alignment));
+    if (range === undefined) throw this.#exhaustedError(bytes, alignment);
+    this.#taken.add(range);
+    return range.start;
   }
 
   /**
-   * Takes a certain stretch, so that it is not given to anybody else. Whether it is usable is not looked at.
+   * Takes a certain range, so that it is not given to anybody else. Whether it is usable is not looked at.
    * @param bytes at least 1.
    * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` if a part of it is taken already; `ERR_VFIO_DMA_ALIGNMENT`.
    */
   claim(iova: bigint, bytes: number): void {
     checkRequest(bytes, 1);
     checkIova(iova);
-    const end = iova + bigIntOf(bytes);
-    const [other] = this.#taken.overlapping(iova, end);
-    if (other !== undefined) throw claimedError(iova, bytes, other);
-    this.#taken.add({ start: iova, end });
-    this.#space.take(iova, bigIntOf(bytes));
+    const range = rangeOf({ iova, bytes });
+    const other = this.#taken.firstIn(range);
+    if (other !== undefined) throw claimedError(range, other);
+    this.#taken.add(range);
+    this.#space.cut(range);
   }
 
   /**
-   * Gives a stretch back.
+   * Gives a range back.
    * @param iova what {@link allocate} returned, or {@link claim} took.
    * @throws VfioRangeError `ERR_VFIO_IOVA_NOT_ALLOCATED` for anything else, such as a second free.
    */
   release(iova: bigint): void {
     checkIova(iova);
-    const [taken] = this.#taken.overlapping(iova, iova + 1n);
+    const taken = this.#taken.at(iova);
     if (taken?.start !== iova) {
       throw new VfioRangeError(
         "ERR_VFIO_IOVA_NOT_ALLOCATED",
@@ -133,13 +150,14 @@ export class IovaAllocator {
       );
     }
     this.#taken.replace(taken);
-    this.#giveBack(taken.start, taken.end);
+    this.#giveBack(taken);
   }
 
   /** @internal For the mapper: somebody else has a mapping within these, so they are not given out for now. */
   avoid(start: bigint, bytes: bigint): void {
-    this.#avoided = [...this.#avoided, { start, end: start + bytes - 1n }];
-    this.#space.take(start, bytes);
+    const range = { start, end: start + bytes - 1n };
+    this.#avoided = [...this.#avoided, range];
+    this.#space.cut(range);
   }
 
   /** @internal For the mapper: what was avoided may be had again. @returns false if there was nothing. */
@@ -151,16 +169,15 @@ export class IovaAllocator {
   }
 
   /** Only what lies within ranges and reach becomes free again, and they may have changed meanwhile. */
-  #giveBack(start: bigint, end: bigint): void {
-    withinEach(this.#usable, start, end, (from, bytes) => this.#space.give(from, bytes));
-    withinEach(this.reserved, start, end, (from, bytes) => this.#space.take(from, bytes));
+  #giveBack(range: IovaRange): void {
+    for (const each of common(this.#usable, range)) this.#space.join(each);
+    for (const each of common(this.reserved, range)) this.#space.cut(each);
   }
 
-  #freeSpace(): RangeAllocator {
-    const space = new RangeAllocator();
-    for (const { start, end } of this.#usable) space.give(start, end - start + 1n);
-    for (const { start, end } of [...this.reserved, ...this.#avoided]) space.take(start, end - start + 1n);
-    for (const { start, end } of this.#taken.all) space.take(start, end - start);
+  #freeSpace(): RangeSet {
+    const space = new RangeSet();
+    for (const each of this.#usable) space.join(each);
+    for (const each of [...this.reserved, ...this.#avoided, ...this.#taken.all]) space.cut(each);
     return space;
   }
 
@@ -168,7 +185,7 @@ export class IovaAllocator {
     const largest = this.free.reduce((most, each) => (each.bytes > most ? each.bytes : most), 0n);
     return new VfioError(
       "ERR_VFIO_IOVA_EXHAUSTED",
-      `no IOVA for ${bytes} bytes aligned to ${alignment}: ${this.#space.available} bytes are free, ` +
+      `no IOVA for ${bytes} bytes aligned to ${alignment}: ${this.#space.bytes} bytes are free, ` +
         `${largest} of them in one piece, within ${this.addressBits} address bits`,
       {
         hint:
@@ -180,7 +197,7 @@ export class IovaAllocator {
 
   #avoidedHint(): string {
     if (this.#avoided.length === 0) return "";
-    const bytes = this.#avoided.reduce((sum, { start, end }) => sum + end - start + 1n, 0n);
+    const bytes = this.#avoided.reduce((sum, range) => sum + bytesOf(range), 0n);
     return (
       `. ${bytes} bytes are left out, since something else has mappings of this container there: ` +
       "mappers on one container share an IovaAllocator"
@@ -208,31 +225,6 @@ function isAddress(value: unknown): value is bigint {
   return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
 }
 
-/** Does something with what of each range lies from `start` up to `end`. */
-function withinEach(
-  ranges: readonly IovaRange[],
-  start: bigint,
-  end: bigint,
-  use: (start: bigint, bytes: bigint) => void,
-): void {
-  for (const range of ranges) {
-    const from = range.start > start ? range.start : start;
-    const to = range.end < end ? range.end + 1n : end;
-    if (from < to) use(from, to - from);
-  }
-}
-
-/** What lies in both of two lists of ranges. */
-function commonRanges(one: readonly IovaRange[], other: readonly IovaRange[]): IovaRange[] {
-  const common = one.flatMap((a) =>
-    other.map((b) => ({
-      start: a.start > b.start ? a.start : b.start,
-      end: a.end < b.end ? a.end : b.end,
-    })),
-  );
-  return common.filter(({ start, end }) => start <= end);
-}
-
 /** @throws VfioRangeError `ERR_VFIO_ADDRESS_BITS`. */
 export function checkedBits(bits: number): number {
   if (Number.isInteger(bits) && bits >= 12 && bits <= 64) return bits;
@@ -243,10 +235,7 @@ export function checkedBits(bits: number): number {
 }
 
 function withinReach(ranges: readonly IovaRange[], addressBits: number): IovaRange[] {
-  const last = (1n << BigInt(addressBits)) - 1n;
-  return ranges
-    .filter(({ start }) => start <= last)
-    .map(({ start, end }) => ({ start, end: end < last ? end : last }));
+  return common(ranges, { start: 0n, end: (1n << BigInt(addressBits)) - 1n });
 }
 
 function checkRequest(bytes: number, alignment: number): void {
@@ -257,15 +246,10 @@ function checkRequest(bytes: number, alignment: number): void {
   );
 }
 
-function claimedError(
-  iova: bigint,
-  bytes: number,
-  { start, end }: { readonly start: bigint; readonly end: bigint },
-): VfioRangeError {
-  const taken = formatRange(start, Number(end - start));
+function claimedError(range: IovaRange, other: IovaRange): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${formatRange(iova, bytes)} overlaps ${taken}, which is taken`,
+    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, which is taken`,
   );
 }
 
@@ -275,14 +259,5 @@ function checkIova(iova: bigint): void {
   throw new VfioRangeError(
     "ERR_VFIO_IOVA",
     `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shownValue(iova)}`,
-  );
-}
-
-/** True if two lists hold the same ranges in the same order. */
-export function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
-  if (one === other) return true;
-  return (
-    one.length === other.length &&
-    one.every(({ start, end }, at) => other[at]?.start === start && other[at].end === end)
   );
 }

@@ -1,33 +1,50 @@
-import { lastUpTo } from "./halves.js";
-import type { IovaPiece } from "./iova-pieces.js";
+import { firstFrom, type Extent } from "@vfio/ioctl-native";
+import { cutAtBorders } from "./table-extents.js";
 
 /** The way back from a device's address to an offset of the memory, by bisection; it makes no garbage. */
 export class IovaIndex {
-  /** The pieces in the order of their device addresses: the halves of the address, the place in the memory. */
+  /**
+   * The extents in the order of their device addresses: the address, rounded, and its halves; the offset less the lower
+   * half; where it ends in the memory, and where its uncut extent does.
+   */
+  readonly #iova: Float64Array;
   readonly #low: Uint32Array;
   readonly #high: Uint32Array;
   readonly #offset: Float64Array;
-  readonly #bytes: Float64Array;
+  readonly #border: Float64Array;
   readonly #end: Float64Array;
 
-  /** @param pieces without holes. */
-  constructor(pieces: readonly IovaPiece[]) {
-    const sorted = pieces.toSorted((one, other) => (one.iova < other.iova ? -1 : 1));
+  constructor(extents: readonly Extent[]) {
+    const sorted = cutAtBorders(extents).sort((one, other) => (one.iova < other.iova ? -1 : 1));
+    this.#iova = Float64Array.from(sorted, ({ iova }) => Number(iova));
     this.#low = Uint32Array.from(sorted, ({ iova }) => Number(iova & 0xffff_ffffn));
     this.#high = Uint32Array.from(sorted, ({ iova }) => Number(iova >> 32n));
-    this.#offset = Float64Array.from(sorted, ({ offset }) => offset);
-    this.#bytes = Float64Array.from(sorted, ({ bytes }) => bytes);
+    this.#offset = Float64Array.from(sorted, ({ offset }, at) => offset - (this.#low[at] ?? 0));
+    this.#border = Float64Array.from(sorted, ({ offset, bytes }) => offset + bytes);
     this.#end = Float64Array.from(sorted, ({ end }) => end);
   }
 
   /** The offset of a device's address from which on so many bytes are one piece for the device; -1 if there is none. */
   offsetOf(low: number, high: number, bytes: number): number {
-    const piece = lastUpTo(this.#low, this.#high, low, high);
-    const within = low - (this.#low[piece] ?? 0);
-    const offset = (this.#offset[piece] ?? 0) + within;
-    // Written so that NaN and an address below all pieces (undefined) fail it too.
-    const inside = this.#high[piece] === high && within < (this.#bytes[piece] ?? 0) && low >>> 0 === low;
-    const reaches = bytes >= 1 && offset + bytes <= (this.#end[piece] ?? 0) && Number.isInteger(bytes);
+    const at = this.#lastUpTo(low, high);
+    if (at < 0) return -1;
+    const offset = (this.#offset[at] ?? 0) + low;
+    // Written so that NaN fails it too.
+    const inside = this.#high[at] === high && offset < (this.#border[at] ?? 0) && low >>> 0 === low;
+    const reaches = bytes >= 1 && offset + bytes <= (this.#end[at] ?? 0) && Number.isInteger(bytes);
     return inside && reaches ? offset : -1;
+  }
+
+  /** The last extent that does not start above an address; -1 if all do. */
+  #lastUpTo(low: number, high: number): number {
+    const count = this.#iova.length;
+    let next = firstFrom(this.#iova, count, high * 2 ** 32 + low);
+    while (next < count && this.#isUpTo(next, low, high)) next++;
+    return next - 1;
+  }
+
+  #isUpTo(at: number, low: number, high: number): boolean {
+    const upper = this.#high[at] ?? 0;
+    return upper < high || (upper === high && (this.#low[at] ?? 0) <= low);
   }
 }

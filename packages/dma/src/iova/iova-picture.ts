@@ -1,13 +1,11 @@
-import type { IovaRange } from "@vfio/ioctl-native";
+import { bytesOf, joinAdjacent, rangeOf, RangeSet, type Extent, type IovaRange } from "@vfio/ioctl-native";
 import { argumentError, checkObject, isList } from "../arguments.js";
 import type { DmaAccess } from "../spaces/iommu.js";
-import type { DmaSegment } from "./iova-table.js";
-import { joined } from "./joined.js";
 
 /** A mapping, as it is drawn. */
 export interface DrawnMapping {
   /** Its pieces; none while it waits for a group. */
-  readonly segments: readonly DmaSegment[];
+  readonly pieces: readonly Extent[];
   /** What devices may do. */
   readonly access: DmaAccess;
 }
@@ -25,15 +23,13 @@ export interface IovaSpace {
 }
 
 /** One line of the drawing. */
-interface Line {
-  readonly start: bigint;
-  readonly end: bigint;
+interface Line extends IovaRange {
   readonly mark: string;
   readonly text: string;
 }
 
 /**
- * Draws an IOVA space as text, lowest address first, one line for each stretch of a mapping: `#` mapped, `·` free, `x` reserved
+ * Draws an IOVA space as text, lowest address first, one line for each extent of a mapping: `#` mapped, `·` free, `x` reserved
  * by the allocator's owner, `-` out of the device's reach, and a blank where the IOMMU maps nothing.
  * @example
  * ```ts
@@ -41,7 +37,7 @@ interface Line {
  *
  * const picture = drawIovaSpace({
  *   ranges: [{ start: 0n, end: 0xffff_ffffn }],
- *   mappings: [{ segments: [{ offset: 0, iova: 0x20_0000n, bytes: 2 << 20 }], access: "read-only" }],
+ *   mappings: [{ pieces: [{ offset: 0, iova: 0x20_0000n, bytes: 2 << 20 }], access: "read-only" }],
  *   reserved: [],
  *   addressBits: 32,
  * });
@@ -50,13 +46,12 @@ interface Line {
  */
 export function drawIovaSpace(space: IovaSpace): string {
   checkSpace(space);
-  const waiting = waitingText(space.mappings.filter(({ segments }) => segments.length === 0).length);
+  const waiting = waitingText(space.mappings.filter(({ pieces }) => pieces.length === 0).length);
   if (space.ranges === undefined) return `IOVA space: unknown until the container has a group${waiting}`;
   const last = (1n << BigInt(space.addressBits)) - 1n;
   const mapped = space.mappings.flatMap(mappedLines);
-  const lines: Line[] = [...mapped, ...space.reserved.map(reservedLine)];
+  const lines: Line[] = [...mapped, ...space.reserved.map(reservedLine), ...unmappableLines(space.ranges)];
   for (const range of space.ranges) lines.push(...freeLines(range, [...mapped, ...space.reserved], last));
-  lines.push(...holes(space.ranges));
   lines.sort((one, other) => (one.start < other.start ? -1 : 1));
   const width = Math.max(...lines.map(({ end }) => end.toString(16).length), 1);
   return [`IOVA space${waiting}`, ...lines.map((line) => drawLine(line, width))].join("\n");
@@ -79,16 +74,17 @@ function waitingText(count: number): string {
 
 function drawLine({ start, end, mark, text }: Line, width: number): string {
   const address = (value: bigint): string => `0x${value.toString(16).padStart(width, "0")}`;
-  return `  ${address(start)} – ${address(end)}  ${mark.repeat(4)}  ${size(end - start + 1n).padStart(9)}  ${text}`;
+  return `  ${address(start)} – ${address(end)}  ${mark.repeat(4)}  ${size(bytesOf({ start, end })).padStart(9)}  ${text}`;
 }
 
 /** One line for each part of a mapping that is one piece for the device. */
-function mappedLines({ segments, access }: DrawnMapping): Line[] {
-  return joined(segments).map(({ offset, iova, bytes }) => {
-    const pieces = segments.filter((each) => each.offset >= offset && each.offset < offset + bytes).length;
-    const cut = pieces === 1 ? "" : ` in ${pieces} pieces`;
+function mappedLines({ pieces, access }: DrawnMapping): Line[] {
+  return joinAdjacent(pieces).map((extent) => {
+    const { offset, bytes } = extent;
+    const count = pieces.filter((each) => each.offset >= offset && each.offset < offset + bytes).length;
+    const cut = count === 1 ? "" : ` in ${count} pieces`;
     const limit = access === "read-write" ? "" : `, ${access}`;
-    return { start: iova, end: iova + BigInt(bytes) - 1n, mark: "#", text: `mapped${cut}${limit}` };
+    return { ...rangeOf(extent), mark: "#", text: `mapped${cut}${limit}` };
   });
 }
 
@@ -98,19 +94,13 @@ function reservedLine({ start, end }: IovaRange): Line {
 
 /** What of a usable range is left between the things in it; cut where the device's reach ends. */
 function freeLines(range: IovaRange, things: readonly IovaRange[], last: bigint): Line[] {
-  const inside = things
-    .filter(({ start, end }) => start <= range.end && end >= range.start)
-    .sort((one, other) => (one.start < other.start ? -1 : 1));
-  const lines: Line[] = [];
-  let at = range.start;
-  for (const { start, end } of [...inside, { start: range.end + 1n, end: range.end + 1n }]) {
-    if (start > at) lines.push(...freeLine(at, start - 1n, last));
-    if (end + 1n > at) at = end + 1n;
-  }
-  return lines;
+  const free = new RangeSet();
+  free.add(range);
+  for (const thing of things) free.cut(thing);
+  return free.all.flatMap((each) => freeLine(each, last));
 }
 
-function freeLine(start: bigint, end: bigint, last: bigint): Line[] {
+function freeLine({ start, end }: IovaRange, last: bigint): Line[] {
   const free: Line = { start, end, mark: "·", text: "free" };
   const beyond: Line = { start, end, mark: "-", text: "out of the device's reach" };
   if (end <= last) return [free];
@@ -121,7 +111,7 @@ function freeLine(start: bigint, end: bigint, last: bigint): Line[] {
   ];
 }
 
-function holes(ranges: readonly IovaRange[]): Line[] {
+function unmappableLines(ranges: readonly IovaRange[]): Line[] {
   return ranges.slice(1).map((range, index) => {
     const before = ranges[index]?.end ?? 0n;
     return {

@@ -1,18 +1,20 @@
-import { shownValue, VfioRangeError } from "@vfio/ioctl-native";
+import {
+  firstFrom,
+  formatAddress,
+  joinAdjacent,
+  shownValue,
+  VfioRangeError,
+  type Extent,
+} from "@vfio/ioctl-native";
 import { argumentError, isList, numberError } from "../arguments.js";
-import type { DmaSegment } from "./dma-segment.js";
-import { formatAddress } from "./format.js";
 import { IovaIndex } from "./iova-index.js";
-import { granuleOf, piecesOf, type IovaPiece } from "./iova-pieces.js";
-import { joined } from "./joined.js";
-
-export type { DmaSegment } from "./dma-segment.js";
+import { cutAtBorders, slotBytesOf, type TableExtent } from "./table-extents.js";
 
 /**
  * Translates offsets of one memory into the addresses that a device uses, and back.
  *
  * For hot loops there are the halves: {@link iovaInto}, {@link iovaLow}, {@link iovaHigh} take a table look-up,
- * {@link offsetOfHalves} a bisection, and none makes a BigInt. Where segments follow each other without a hole in the
+ * {@link offsetOfHalves} a bisection, and none makes a BigInt. Where extents follow each other without a hole in the
  * device's addresses, they count as one.
  * @example
  * ```ts
@@ -31,52 +33,67 @@ export type { DmaSegment } from "./dma-segment.js";
  * ```
  */
 export class IovaTable {
-  /** What it was made of. */
-  readonly segments: readonly DmaSegment[];
-  /** The segments, joined where they follow each other: what is one piece for the device. */
-  readonly stretches: readonly DmaSegment[];
-  /** The size of a granule of the memory; the same as a shift and, a power of two's inverse, as an exact factor. */
-  readonly #granule: number;
+  /** What is one piece for the device, in the memory's order: extents that followed each other are one. */
+  readonly extents: readonly Extent[];
+  readonly #madeOf: readonly Extent[];
+  /** The size of a slot of the memory; the same as a shift and, a power of two's inverse, as an exact factor. */
+  readonly #slotBytes: number;
   readonly #shift: number;
-  readonly #granulesPerByte: number;
-  readonly #granules: number;
+  readonly #slotsPerByte: number;
+  readonly #slots: number;
   /**
-   * For each granule that lies in one piece, and behind them for each piece: where its stretch ends (0 for a granule
-   * that needs a search), and the halves of its IOVA, the lower one less the offset.
+   * For each slot that lies in one extent, and behind them for each extent that has no border at 4 GiB: where it ends
+   * before such cuts (0 for a slot that needs a search), and the halves of its IOVA, the lower one less the offset.
    */
   readonly #end: Float64Array;
   readonly #low: Uint32Array;
   readonly #high: Uint32Array;
-  /** Where each piece starts in the memory. */
+  /** Where each extent starts in the memory. */
   readonly #starts: Float64Array;
   /** The way back, which many tables never need. */
   #back: IovaIndex | undefined;
 
   /**
-   * @param segments in the memory's order; their addresses and lengths are multiples of the IOMMU's page size.
-   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no list of segments.
+   * @param extents in the memory's order; their addresses and lengths are multiples of the IOMMU's page size.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no list of extents.
    */
-  constructor(segments: readonly DmaSegment[]) {
-    checkSegments(segments);
-    this.segments = segments;
-    this.stretches = joined(segments);
-    const pieces = piecesOf(this.stretches);
-    this.#granule = granuleOf(pieces);
-    this.#shift = Math.log2(this.#granule);
-    this.#granulesPerByte = 1 / this.#granule;
-    this.#granules = Math.ceil((pieces.at(-1)?.end ?? 0) / this.#granule);
-    this.#end = new Float64Array(this.#granules + pieces.length);
+  constructor(extents: readonly Extent[]) {
+    checkExtents(extents);
+    this.#madeOf = extents;
+    this.extents = joinAdjacent(extents);
+    const cut = cutAtBorders(this.extents);
+    this.#slotBytes = slotBytesOf(cut);
+    this.#shift = Math.log2(this.#slotBytes);
+    this.#slotsPerByte = 1 / this.#slotBytes;
+    this.#slots = Math.ceil((cut.at(-1)?.end ?? 0) / this.#slotBytes);
+    this.#end = new Float64Array(this.#slots + cut.length);
     this.#low = new Uint32Array(this.#end.length);
     this.#high = new Uint32Array(this.#end.length);
-    this.#starts = Float64Array.from(pieces, ({ offset }) => offset);
-    pieces.forEach((piece, number) => this.#fill(piece, number));
+    this.#starts = Float64Array.from(cut, ({ offset }) => offset);
+    cut.forEach((extent, number) => this.#fill(extent, number));
+  }
+
+  /**
+   * What it was made of.
+   * @deprecated Use {@link extents}.
+   */
+  get segments(): readonly Extent[] {
+    return this.#madeOf;
+  }
+
+  /**
+   * As {@link extents}.
+   * @deprecated Use {@link extents}.
+   */
+  get stretches(): readonly Extent[] {
+    return this.extents;
   }
 
   /**
    * The IOVA of a part of the memory. Not for hot loops: it makes BigInts.
    * @param offset where the part starts in the memory, in bytes.
    * @param bytes its length. A device sees no more in one piece than follows without a hole in its addresses. Default 1.
-   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, telling which segments there are.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, telling which extents there are.
    */
   iovaOf(offset: number, bytes = 1): bigint {
     const index = this.#indexOf(offset, bytes);
@@ -116,7 +133,7 @@ export class IovaTable {
     if (typeof iova !== "bigint") throw argumentError(iova, "a bigint as an IOVA");
     const offset = this.#offsetAt(Number(BigInt.asUintN(32, iova)), Number(iova >> 32n), bytes);
     if (offset >= 0) return offset;
-    throw notMapped(`no ${bytes} bytes are mapped at IOVA ${formatAddress(iova)}`, this.segments);
+    throw notMapped(`no ${bytes} bytes are mapped at IOVA ${formatAddress(iova)}`, this.extents);
   }
 
   /**
@@ -127,7 +144,7 @@ export class IovaTable {
     const offset = this.#offsetAt(low, high, bytes);
     if (offset >= 0) return offset;
     const halves = `with the lower half ${low} and the upper half ${high}`;
-    throw notMapped(`no ${bytes} bytes are mapped at the IOVA ${halves}`, this.segments);
+    throw notMapped(`no ${bytes} bytes are mapped at the IOVA ${halves}`, this.extents);
   }
 
   #offsetAt(low: number, high: number, bytes: number): number {
@@ -139,13 +156,13 @@ export class IovaTable {
   }
 
   #makeBack(): IovaIndex {
-    return (this.#back = new IovaIndex(piecesOf(this.stretches)));
+    return (this.#back = new IovaIndex(this.extents));
   }
 
   #indexOf(offset: number, bytes: number): number {
     try {
       // A shift where 32 bits do, since it is faster. Bad offsets get some index too: its end refuses them.
-      const index = offset < 2 ** 31 ? offset >>> this.#shift : (offset * this.#granulesPerByte) >>> 0;
+      const index = offset < 2 ** 31 ? offset >>> this.#shift : (offset * this.#slotsPerByte) >>> 0;
       return this.#holds(index, offset, bytes) ? index : this.#search(offset, bytes);
     } catch (error) {
       throw numberError([offset, bytes], error);
@@ -153,29 +170,23 @@ export class IovaTable {
   }
 
   /**
-   * Written so that NaN and an index behind the end (undefined) fail it too. Between them and the granules are the
-   * pieces, none of which ends as far on as such an offset.
+   * Written so that NaN and an index behind the end (undefined) fail it too. Between them and the slots are the
+   * extents, none of which ends as far on as such an offset.
    */
   #holds(index: number, offset: number, bytes: number): boolean {
     const inside = offset >= 0 && bytes >= 1 && offset + bytes <= (this.#end[index] ?? 0);
     return inside && Number.isInteger(offset) && Number.isInteger(bytes);
   }
 
-  /** By bisection, for the granules in which pieces meet. */
+  /** By bisection, for the slots in which extents meet. */
   #search(offset: number, bytes: number): number {
-    let from = 0;
-    let to = this.#starts.length;
-    while (from < to) {
-      const middle = (from + to) >>> 1;
-      if ((this.#starts[middle] ?? 0) <= offset) from = middle + 1;
-      else to = middle;
-    }
-    const index = this.#granules + from - 1;
-    if (from > 0 && this.#holds(index, offset, bytes)) return index;
-    throw notMapped(`no single DMA segment holds ${bytes} bytes at offset ${offset}`, this.segments);
+    const next = firstFrom(this.#starts, this.#starts.length, offset + 1);
+    const index = this.#slots + next - 1;
+    if (next > 0 && this.#holds(index, offset, bytes)) return index;
+    throw notMapped(`no single extent holds ${bytes} bytes at offset ${offset}`, this.extents);
   }
 
-  #fill({ offset, iova, bytes, end }: IovaPiece, number: number): void {
+  #fill({ offset, iova, bytes, end }: TableExtent, number: number): void {
     const low = Number(BigInt.asUintN(32, iova - BigInt(offset)));
     const high = Number(iova >> 32n);
     const set = (from: number, to: number): void => {
@@ -183,19 +194,19 @@ export class IovaTable {
       this.#low.fill(low, from, to);
       this.#high.fill(high, from, to);
     };
-    const first = Math.ceil(offset / this.#granule);
-    set(first, Math.max(first, Math.floor((offset + bytes) / this.#granule)));
-    set(this.#granules + number, this.#granules + number + 1);
+    const first = Math.ceil(offset / this.#slotBytes);
+    set(first, Math.max(first, Math.floor((offset + bytes) / this.#slotBytes)));
+    set(this.#slots + number, this.#slots + number + 1);
   }
 }
 
-function checkSegments(segments: readonly (Partial<DmaSegment> | undefined)[]): void {
-  const expected = "segments, a list of { offset: number, iova: bigint, bytes: number },";
-  if (!isList(segments)) throw argumentError(segments, expected);
-  for (const segment of segments) {
-    const areNumbers = isCount(segment?.offset) && isCount(segment?.bytes);
-    if (!areNumbers || typeof segment?.iova !== "bigint" || BigInt.asUintN(64, segment.iova) !== segment.iova)
-      throw argumentError(segment, expected);
+function checkExtents(extents: readonly (Partial<Extent> | undefined)[]): void {
+  const expected = "extents, a list of { offset: number, iova: bigint, bytes: number },";
+  if (!isList(extents)) throw argumentError(extents, expected);
+  for (const extent of extents) {
+    const areNumbers = isCount(extent?.offset) && isCount(extent?.bytes);
+    if (!areNumbers || typeof extent?.iova !== "bigint" || BigInt.asUintN(64, extent.iova) !== extent.iova)
+      throw argumentError(extent, expected);
   }
 }
 
@@ -219,11 +230,11 @@ function outsideTarget(target: Partial<Uint32Array> | null | undefined, at: numb
   return new VfioRangeError("ERR_VFIO_STRUCT_BOUNDS", problem);
 }
 
-function notMapped(problem: string, segments: readonly DmaSegment[]): VfioRangeError {
-  const shown = segments
+function notMapped(problem: string, extents: readonly Extent[]): VfioRangeError {
+  const shown = extents
     .slice(0, 4)
     .map(({ offset, iova, bytes }) => `${offset}+${bytes} at ${formatAddress(iova)}`);
-  const more = segments.length > 4 ? ` and ${segments.length - 4} more` : "";
-  const list = segments.length === 0 ? "none" : shown.join(", ") + more;
-  return new VfioRangeError("ERR_VFIO_NOT_MAPPED", `${problem}; the memory's segments are ${list}`);
+  const more = extents.length > 4 ? ` and ${extents.length - 4} more` : "";
+  const list = extents.length === 0 ? "none" : shown.join(", ") + more;
+  return new VfioRangeError("ERR_VFIO_NOT_MAPPED", `${problem}; the memory's extents are ${list}`);
 }

@@ -2,6 +2,7 @@ import {
   checkWaitLimits,
   closedError,
   contextOr,
+  formatAddress,
   runAll,
   VfioError,
   type HasFd,
@@ -12,7 +13,6 @@ import { DmaArena, type BufferRequest, type PoolRequest } from "../buffers/dma-a
 import type { DmaBuffer } from "../buffers/dma-buffer.js";
 import { DmaMapping } from "./dma-mapping.js";
 import type { DmaPool } from "../buffers/dma-pool.js";
-import { formatAddress } from "../iova/format.js";
 import type { PageSource } from "../memory/hugepage-memory.js";
 import { hasCode } from "../has-code.js";
 import { checkNumaNode } from "../memory/hugepages.js";
@@ -27,7 +27,7 @@ import type { MappableMemory } from "./mappable-memory.js";
 import { MappingInstaller } from "./mapping-installer.js";
 import { checkedMode, iommuOf, planOf } from "./mapper-arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
-import { wholePieces } from "./plan-segments.js";
+import { wholePieces } from "./plan-extents.js";
 
 /** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
 const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
@@ -200,7 +200,7 @@ export class DmaMapper implements Disposable {
     if (!this.#mappings.has(mapping)) return;
     this.#checkStays(mapping);
     const { inDoubt } = mapping;
-    const shortfall = this.#installer.takeBack(mapping, mapping.stretches);
+    const shortfall = this.#installer.takeBack(mapping, mapping.extents);
     this.#letGo(mapping);
     if (shortfall !== undefined && !inDoubt) throw shortfall;
   }
@@ -213,7 +213,7 @@ export class DmaMapper implements Disposable {
     this.#leaving.add(mapping);
     let shortfall: Error | undefined;
     try {
-      shortfall = await this.#installer.takeBackAsync(mapping, mapping.stretches);
+      shortfall = await this.#installer.takeBackAsync(mapping, mapping.extents);
     } finally {
       this.#leaving.delete(mapping);
     }
@@ -234,7 +234,7 @@ export class DmaMapper implements Disposable {
     this.#checkStays(mapping);
     for (const each of [offset, bytes])
       if (!Number.isSafeInteger(each)) throw argumentError(each, "a whole number of bytes");
-    const touched = mapping.stretchesTouching({ offset, bytes });
+    const touched = mapping.extentsTouching({ offset, bytes });
     const part = wholePieces(touched, mapping.plan, { offset, bytes });
     if (bytes === mapping.mappedBytes) return this.unmap(mapping);
     const shortfall = this.#installer.takeBack(mapping, part);
@@ -313,7 +313,7 @@ export class DmaMapper implements Disposable {
   #draw(): string {
     return drawIovaSpace({
       ranges: this.#rangesIfKnown(),
-      mappings: this.mappings.map(({ segments, plan }) => ({ segments, access: plan.access })),
+      mappings: this.mappings.map(({ pieces, plan }) => ({ pieces, access: plan.access })),
       reserved: this.mode === "allocate" ? this.#allocator.reserved : [],
       addressBits: this.addressBits,
     });

@@ -1,11 +1,10 @@
-import { closedError, printAs, VfioError } from "@vfio/ioctl-native";
-import { IovaTable, type DmaSegment } from "../iova/iova-table.js";
+import { closedError, printAs, VfioError, type Extent } from "@vfio/ioctl-native";
+import { IovaTable } from "../iova/iova-table.js";
 import { encodeMemoryDescription } from "../memory/memory-description.js";
 import type { MappableMemory } from "./mappable-memory.js";
-import { MappedStretches } from "./mapped-stretches.js";
+import { MappedExtents } from "./mapped-extents.js";
 import type { MappingPlan } from "./mapping-plan.js";
-import type { MemoryPart } from "./memory-part.js";
-import { cutStretch } from "./plan-segments.js";
+import { piecesOf, type Part } from "./plan-extents.js";
 
 /** What a mapping asks of the mapper that made it. */
 export interface MappingOwner {
@@ -18,15 +17,15 @@ export interface MappingOwner {
 }
 
 /** Shared by all mappings that have nothing: nothing can be taken out of it. */
-const NOTHING = new MappedStretches();
+const NOTHING = new MappedExtents();
 
 /** Memory that devices can reach, or will as soon as the container has a group; made by `DmaMapper.map`. */
 export class DmaMapping implements Disposable {
   static {
     printAs(DmaMapping, (it) => ({
-      iova: it.stretches[0]?.iova,
+      iova: it.extents[0]?.iova,
       bytes: it.memory.bytes,
-      stretches: it.stretches.length,
+      extents: it.extents.length,
       mapped: it.mapped,
     }));
   }
@@ -43,7 +42,7 @@ export class DmaMapping implements Disposable {
   /** False while the kernel has none of it. */
   #inPlace = false;
   #inDoubt = false;
-  #segments: readonly DmaSegment[] | undefined;
+  #pieces: readonly Extent[] | undefined;
   #table: IovaTable | undefined;
   #ended = false;
 
@@ -63,8 +62,16 @@ export class DmaMapping implements Disposable {
   }
 
   /** The pieces in which the memory is mapped, in the memory's order: one ioctl each. */
-  get segments(): readonly DmaSegment[] {
-    return (this.#segments ??= this.stretches.flatMap((each) => cutStretch(each, this.plan)));
+  get pieces(): readonly Extent[] {
+    return (this.#pieces ??= this.extents.flatMap((each) => piecesOf(each, this.plan)));
+  }
+
+  /**
+   * As {@link pieces}.
+   * @deprecated Use {@link pieces}.
+   */
+  get segments(): readonly Extent[] {
+    return this.pieces;
   }
 
   /**
@@ -72,7 +79,7 @@ export class DmaMapping implements Disposable {
    * @throws VfioError `ERR_VFIO_MAPPING_PENDING` while the mapping waits for a group, `ERR_VFIO_CLOSED` after unmap.
    */
   get table(): IovaTable {
-    if (this.mapped) return (this.#table ??= new IovaTable(this.stretches));
+    if (this.mapped) return (this.#table ??= new IovaTable(this.extents));
     if (this.#ended) throw closedError("this DMA mapping");
     throw new VfioError(
       "ERR_VFIO_MAPPING_PENDING",
@@ -122,8 +129,16 @@ export class DmaMapping implements Disposable {
   }
 
   /** The same joined: what is one piece for the device, in however many it was mapped. */
-  get stretches(): readonly DmaSegment[] {
+  get extents(): readonly Extent[] {
     return this.#inPlace ? this.#known.list : [];
+  }
+
+  /**
+   * As {@link extents}.
+   * @deprecated Use {@link extents}.
+   */
+  get stretches(): readonly Extent[] {
+    return this.extents;
   }
 
   /**
@@ -149,13 +164,13 @@ export class DmaMapping implements Disposable {
     return this.#inPlace ? this.#known.bytes : 0;
   }
 
-  /** @internal For the mapper: the stretches that have something of a part of the memory. */
-  stretchesTouching(part: MemoryPart): readonly DmaSegment[] {
+  /** @internal For the mapper: the extents that have something of a part of the memory. */
+  extentsTouching(part: Part): readonly Extent[] {
     return this.#inPlace ? this.#known.touching(part) : [];
   }
 
-  /** @internal For the mapper: parts were unmapped for good, each of which lay in one stretch. */
-  withdraw(parts: readonly MemoryPart[]): void {
+  /** @internal For the mapper: parts were unmapped for good, each of which lay in one extent. */
+  withdraw(parts: readonly Part[]): void {
     if (parts.length === 0) return;
     const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
     if (bytes === this.mappedBytes) return this.place([]);
@@ -176,9 +191,9 @@ export class DmaMapping implements Disposable {
   }
 
   /** @internal For the mapper: this is mapped now. */
-  place(stretches: readonly DmaSegment[]): void {
-    this.#known = stretches.length === 0 ? NOTHING : new MappedStretches(stretches);
-    this.#inPlace = stretches.length > 0;
+  place(extents: readonly Extent[]): void {
+    this.#known = extents.length === 0 ? NOTHING : new MappedExtents(extents);
+    this.#inPlace = extents.length > 0;
     this.#inDoubt = false;
     this.#forgetViews();
   }
@@ -187,12 +202,12 @@ export class DmaMapping implements Disposable {
    * @internal For the mapper: where the mapping is to come back after its container's last group had left. Tables,
    * buffers and devices know these addresses. Empty as long as it was never mapped.
    */
-  get known(): readonly DmaSegment[] {
+  get known(): readonly Extent[] {
     return this.#known.list;
   }
 
   #forgetViews(): void {
-    this.#segments = undefined;
+    this.#pieces = undefined;
     this.#table = undefined;
   }
 }

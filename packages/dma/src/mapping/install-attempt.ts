@@ -1,27 +1,26 @@
 import { setImmediate } from "node:timers/promises";
-import { bigIntOf } from "../iova/halves.js";
+import { bigIntOf, clip, type Extent } from "@vfio/ioctl-native";
 import type { DmaMapping } from "./dma-mapping.js";
 import { answerError } from "./install-errors.js";
 import type { Iommu } from "../spaces/iommu.js";
-import type { DmaSegment } from "../iova/iova-table.js";
 
-/** A mapping on its way into the IOMMU, stretch by stretch. */
+/** A mapping on its way into the IOMMU, extent by extent. */
 export class InstallAttempt {
   /** What is mapped already: what has to be undone after a failure. */
-  readonly done: DmaSegment[] = [];
+  readonly done: Extent[] = [];
 
   /** @param isNew false if the mapping comes back to where it was. */
   constructor(
     readonly mapping: DmaMapping,
     readonly isNew: boolean,
-    readonly stretches: readonly DmaSegment[],
+    readonly extents: readonly Extent[],
   ) {}
 
   /** Maps everything, or as much as it can before it throws. */
   run(iommu: Iommu): void {
-    for (const stretch of this.stretches)
-      for (let at = 0; at < stretch.bytes;) {
-        const rest = restOf(stretch, at);
+    for (const extent of this.extents)
+      for (let at = 0; at < extent.bytes;) {
+        const rest = restOf(extent, at);
         at += this.#note(rest, this.#mapSome(iommu, rest));
       }
   }
@@ -31,17 +30,17 @@ export class InstallAttempt {
    * @param check throws if it is not to go on; called before each piece, and at the end.
    */
   async runAsync(iommu: Iommu, check: () => void): Promise<void> {
-    for (const stretch of this.stretches)
-      for (let at = 0; at < stretch.bytes;) {
+    for (const extent of this.extents)
+      for (let at = 0; at < extent.bytes;) {
         check();
-        const rest = restOf(stretch, at);
+        const rest = restOf(extent, at);
         at += this.#note(rest, await this.#mapPieceAsync(iommu, rest));
       }
     check();
   }
 
   /** Notes each part as soon as it is mapped. */
-  #note(rest: DmaSegment, bytes: number): number {
+  #note(rest: Extent, bytes: number): number {
     const isAnswer = bytes > 0 && bytes <= rest.bytes;
     this.done.push(isAnswer ? { offset: rest.offset, iova: rest.iova, bytes } : rest);
     if (!isAnswer) throw answerError(rest, bytes);
@@ -49,7 +48,7 @@ export class InstallAttempt {
   }
 
   /** Maps one piece at least, and returns how many bytes it were. */
-  #mapSome(iommu: Iommu, { offset, iova, bytes }: DmaSegment): number {
+  #mapSome(iommu: Iommu, { offset, iova, bytes }: Extent): number {
     const { memory, plan } = this.mapping;
     const { access, pieceBytes = bytes } = plan;
     const address = memory.address + bigIntOf(offset);
@@ -61,7 +60,7 @@ export class InstallAttempt {
     return piece;
   }
 
-  async #mapPieceAsync(iommu: Iommu, { offset, iova, bytes }: DmaSegment): Promise<number> {
+  async #mapPieceAsync(iommu: Iommu, { offset, iova, bytes }: Extent): Promise<number> {
     const { memory, plan } = this.mapping;
     const address = memory.address + bigIntOf(offset);
     const piece = Math.min(bytes, plan.pieceBytes ?? bytes);
@@ -76,8 +75,6 @@ export class InstallAttempt {
   }
 }
 
-function restOf(stretch: DmaSegment, from: number): DmaSegment {
-  if (from === 0) return stretch;
-  const { offset, iova, bytes } = stretch;
-  return { offset: offset + from, iova: iova + bigIntOf(from), bytes: bytes - from };
+function restOf(extent: Extent, from: number): Extent {
+  return from === 0 ? extent : clip(extent, extent.offset + from, extent.offset + extent.bytes);
 }

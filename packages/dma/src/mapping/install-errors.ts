@@ -1,12 +1,18 @@
-import { messageOf, VfioAggregateError, VfioError, shownValue } from "@vfio/ioctl-native";
-import { formatRange } from "../iova/format.js";
-import type { DmaSegment } from "../iova/iova-table.js";
+import {
+  formatRange,
+  messageOf,
+  rangeOf,
+  shownValue,
+  VfioAggregateError,
+  VfioError,
+  type Extent,
+} from "@vfio/ioctl-native";
 
 /** The kernel took back less than was mapped: nothing of it is mapped now, but something was unmapped too early. */
-export function incompleteError({ iova, bytes }: DmaSegment, unmapped: number): VfioError {
+export function incompleteError(extent: Extent, unmapped: number): VfioError {
   return new VfioError(
     "ERR_VFIO_UNMAP_INCOMPLETE",
-    `the kernel unmapped ${shownValue(unmapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    `the kernel unmapped ${shownValue(unmapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
       hint:
         "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
@@ -33,10 +39,10 @@ export function rollbackError(what: string, failures: readonly unknown[]): VfioE
 }
 
 /** An `Iommu` of somebody else's that answers what cannot be: it would be asked for the rest for ever. */
-export function answerError({ iova, bytes }: DmaSegment, mapped: unknown): VfioError {
+export function answerError(extent: Extent, mapped: unknown): VfioError {
   return new VfioError(
     "ERR_VFIO_IOMMU_ANSWER",
-    `the IOMMU says that it mapped ${shownValue(mapped)} of ${bytes} bytes at IOVA ${formatRange(iova, bytes)}`,
+    `the IOMMU says that it mapped ${shownValue(mapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
       hint: "mapPieces() returns how many bytes it mapped: one piece at least, and no more than it was asked for",
     },

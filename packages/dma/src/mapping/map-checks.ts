@@ -1,32 +1,51 @@
-import { VfioRangeError, type IommuInfo } from "@vfio/ioctl-native";
-import { bigIntOf } from "../iova/halves.js";
-import { formatAddress, formatRange } from "../iova/format.js";
-import type { DmaSegment } from "../iova/iova-table.js";
+import {
+  bigIntOf,
+  formatAddress,
+  formatRange,
+  isWithin,
+  rangeOf,
+  VfioRangeError,
+  type Extent,
+  type IommuInfo,
+  type IovaRange,
+  type RangeSet,
+} from "@vfio/ioctl-native";
 
 /** No IOMMU has smaller pages. */
 const SMALLEST_PAGE = 4096;
 
 /**
- * Holds a segment against the rules of IOMMU and device before the kernel does, whose EINVAL names none of them.
+ * Holds an extent against the rules of IOMMU and device before the kernel does, whose EINVAL names none of them.
  * @param addressBits how many address bits the device drives.
  * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`.
  */
-export function checkSegment(segment: DmaSegment, info: IommuInfo, addressBits: number): void {
-  checkAlignment(segment, info.smallestPage);
-  checkRange(segment, info);
-  checkReach(segment, addressBits);
+export function checkExtent(extent: Extent, info: IommuInfo, addressBits: number): void {
+  checkAlignment(extent, info.smallestPage);
+  const range = rangeOf(extent);
+  checkRange(range, info);
+  checkReach(range, addressBits);
 }
 
 /**
- * What is known of a segment before there is an IOMMU to ask.
+ * What is known of an extent before there is an IOMMU to ask.
  * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_REACH`.
  */
-export function checkWithoutIommu(segment: DmaSegment, addressBits: number): void {
-  checkAlignment(segment, SMALLEST_PAGE);
-  checkReach(segment, addressBits);
+export function checkWithoutIommu(extent: Extent, addressBits: number): void {
+  checkAlignment(extent, SMALLEST_PAGE);
+  checkReach(rangeOf(extent), addressBits);
 }
 
-function checkAlignment({ iova, bytes }: DmaSegment, page: number): void {
+/** @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way. */
+export function checkFree(taken: RangeSet, range: IovaRange): void {
+  const other = taken.firstIn(range);
+  if (other === undefined) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_OVERLAP",
+    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, which another mapping has`,
+  );
+}
+
+function checkAlignment({ iova, bytes }: Extent, page: number): void {
   if (iova % bigIntOf(page) === 0n && bytes % page === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
@@ -34,25 +53,21 @@ function checkAlignment({ iova, bytes }: DmaSegment, page: number): void {
   );
 }
 
-function checkRange({ iova, bytes }: DmaSegment, { iovaRanges }: IommuInfo): void {
-  if (iovaRanges === undefined) return;
-  const last = iova + bigIntOf(bytes) - 1n;
-  if (iovaRanges.some(({ start, end }) => iova >= start && last <= end)) return;
-  const usable = iovaRanges
-    .map(({ start, end }) => `[${formatAddress(start)}, ${formatAddress(end)}]`)
-    .join(", ");
+function checkRange(range: IovaRange, { iovaRanges }: IommuInfo): void {
+  if (iovaRanges === undefined || iovaRanges.some((usable) => isWithin(range, usable))) return;
+  const usable = iovaRanges.map(formatRange).join(", ");
   throw new VfioRangeError(
     "ERR_VFIO_IOVA_OUT_OF_RANGE",
-    `IOVA ${formatRange(iova, bytes)} is not in a range that this IOMMU can map: ${usable}`,
+    `IOVA ${formatRange(range)} is not in a range that this IOMMU can map: ${usable}`,
     { hint: 'Let the mapper choose within them: { iova: "allocate" }' },
   );
 }
 
-function checkReach({ iova, bytes }: DmaSegment, addressBits: number): void {
-  if (iova + bigIntOf(bytes) <= 1n << bigIntOf(addressBits)) return;
+function checkReach(range: IovaRange, addressBits: number): void {
+  if (range.end < 1n << bigIntOf(addressBits)) return;
   throw new VfioRangeError(
     "ERR_VFIO_IOVA_OUT_OF_REACH",
-    `IOVA ${formatRange(iova, bytes)} is beyond the ${addressBits} address bits that the device drives`,
+    `IOVA ${formatRange(range)} is beyond the ${addressBits} address bits that the device drives`,
     { hint: `Let the mapper choose within them: { iova: "allocate", addressBits: ${addressBits} }` },
   );
 }

@@ -1,13 +1,12 @@
-import { VfioRangeError, type HasFd, shownValue } from "@vfio/ioctl-native";
+import { formatAddress, shownValue, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
 import type { MappableMemory } from "./mappable-memory.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import type { MapMemoryOptions } from "./map-memory-options.js";
 import type { IovaMode } from "../iova/iova-mode.js";
-import { formatAddress } from "../iova/format.js";
 import { DMA_ACCESSES, type Iommu } from "../spaces/iommu.js";
 import { IovaAllocator } from "../iova/iova-allocator.js";
-import { checkPiece } from "./plan-segments.js";
+import { checkPiece } from "./plan-extents.js";
 import { Type1Iommu } from "../spaces/type1-iommu.js";
 
 const CONTAINER_EXPECTED = "a VFIO container ({ fd: number }), or an Iommu with info(), map() and unmap(),";

@@ -1,5 +1,13 @@
-import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
-import { bigIntOf } from "../iova/halves.js";
+import {
+  bigIntOf,
+  joinAdjacent,
+  rangeOf,
+  RangeSet,
+  type Extent,
+  type IommuInfo,
+  type IovaRange,
+  type VfioError,
+} from "@vfio/ioctl-native";
 import { hasCode } from "../has-code.js";
 import type { IovaMode } from "../iova/iova-mode.js";
 import type { DmaMapping } from "./dma-mapping.js";
@@ -8,12 +16,9 @@ import { groupsChangedError, rollbackError, shortfallError } from "./install-err
 import { InstallAttempt } from "./install-attempt.js";
 import type { KnownIommu } from "../spaces/known-iommu.js";
 import type { IovaAllocator } from "../iova/iova-allocator.js";
-import type { DmaSegment } from "../iova/iova-table.js";
-import { joined } from "../iova/joined.js";
-import { checkSegment, checkWithoutIommu } from "./map-checks.js";
-import { MappedRanges } from "./mapped-ranges.js";
+import { checkExtent, checkFree, checkWithoutIommu } from "./map-checks.js";
 import { checkPagesStayed } from "../memory/pages-stayed.js";
-import { planStretches, type IovaSource } from "./plan-segments.js";
+import { planExtents, type IovaSource } from "./plan-extents.js";
 import { Retries } from "./retries.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
@@ -36,13 +41,13 @@ export interface InstallCaller {
 /** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
 export class MappingInstaller {
   /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
-  readonly #ranges = new MappedRanges();
+  readonly #ranges = new RangeSet();
   /** The IOMMU, and what is known of it. */
   readonly #known: KnownIommu;
   readonly #options: InstallerOptions;
   /** Where mappings that wait for a group are to go, if that is known already. */
-  readonly #promised = new Map<DmaMapping, DmaSegment>();
-  readonly #promisedRanges = new MappedRanges();
+  readonly #promised = new Map<DmaMapping, IovaRange>();
+  readonly #promisedRanges = new RangeSet();
   /** Counts the changes of groups. */
   #epoch = 0;
 
@@ -72,30 +77,30 @@ export class MappingInstaller {
   }
 
   /** Takes parts of a mapping back for good, as far as that succeeds. Returns what is wrong if it was less than it should be. */
-  takeBack(mapping: DmaMapping, stretches: readonly DmaSegment[]): VfioError | undefined {
-    const done: DmaSegment[] = [];
+  takeBack(mapping: DmaMapping, extents: readonly Extent[]): VfioError | undefined {
+    const done: Extent[] = [];
     try {
-      return this.#known.unmap(stretches, done);
+      return this.#known.unmap(extents, done);
     } finally {
-      for (const stretch of done) this.#ranges.remove(stretch);
+      for (const extent of done) this.#ranges.cut(rangeOf(extent));
       mapping.withdraw(done);
     }
   }
 
   /** As {@link takeBack}, off the event loop. */
-  async takeBackAsync(mapping: DmaMapping, stretches: readonly DmaSegment[]): Promise<VfioError | undefined> {
-    const done: DmaSegment[] = [];
+  async takeBackAsync(mapping: DmaMapping, extents: readonly Extent[]): Promise<VfioError | undefined> {
+    const done: Extent[] = [];
     try {
-      return await this.#known.unmapAsync(stretches, done);
+      return await this.#known.unmapAsync(extents, done);
     } finally {
-      for (const stretch of done) this.#ranges.remove(stretch);
+      for (const extent of done) this.#ranges.cut(rangeOf(extent));
       mapping.withdraw(done);
     }
   }
 
   /** Gives a mapping's IOVAs free: it does not come back. */
   release(mapping: DmaMapping): void {
-    for (const stretch of mapping.known) this.#ranges.remove(stretch);
+    for (const extent of mapping.known) this.#ranges.cut(rangeOf(extent));
     this.#releaseAllocated(mapping);
   }
 
@@ -106,8 +111,8 @@ export class MappingInstaller {
    * VfioError `ERR_VFIO_ROLLBACK_FAILED` if the page may still be mapped with which that was tried.
    */
   isInPlace(mapping: DmaMapping): boolean {
-    const { memory, stretches, plan } = mapping;
-    const [first] = stretches;
+    const { memory, extents, plan } = mapping;
+    const [first] = extents;
     if (first === undefined) return false;
     try {
       this.#known.iommu.map(
@@ -127,12 +132,12 @@ export class MappingInstaller {
     return false;
   }
 
-  #isRefusedInPlace({ stretches }: DmaMapping, error: unknown): boolean {
+  #isRefusedInPlace({ extents }: DmaMapping, error: unknown): boolean {
     if (hasCode(error, "EEXIST")) return true;
     if (this.#known.hasNoGroup(error)) return false;
     // The kernel's EINVAL names no rule; one of these may be it.
     const { info } = this.#known;
-    if (info !== undefined) this.#checkAll(stretches, info);
+    if (info !== undefined) this.#checkAll(extents, info);
     throw error;
   }
 
@@ -140,21 +145,23 @@ export class MappingInstaller {
   #promise(mapping: DmaMapping): void {
     const { memory, plan, known } = mapping;
     if (plan.iova === undefined || known.length > 0) return;
-    const stretch = { offset: 0, iova: plan.iova, bytes: memory.bytes };
-    checkWithoutIommu(stretch, this.#options.addressBits);
-    this.#ranges.checkFree(stretch);
+    const extent = { offset: 0, iova: plan.iova, bytes: memory.bytes };
+    const range = rangeOf(extent);
+    checkWithoutIommu(extent, this.#options.addressBits);
+    checkFree(this.#ranges, range);
     this.#releaseAllocated(mapping);
     // Nor may the allocator give it to a mapping that waits too, and comes first.
     if (this.#options.mode === "allocate") this.#claim(mapping, plan.iova);
-    this.#promisedRanges.add(stretch);
-    this.#promised.set(mapping, stretch);
+    checkFree(this.#promisedRanges, range);
+    this.#promisedRanges.add(range);
+    this.#promised.set(mapping, range);
   }
 
   #withdrawPromise(mapping: DmaMapping): void {
     const promised = this.#promised.get(mapping);
     if (promised === undefined) return;
     this.#promised.delete(mapping);
-    this.#promisedRanges.remove(promised);
+    this.#promisedRanges.cut(promised);
   }
 
   /** @returns false if another attempt is worth it. */
@@ -164,7 +171,7 @@ export class MappingInstaller {
     try {
       const attempt = this.#begin(mapping, info);
       this.#run(attempt, retries);
-      mapping.place(attempt.stretches);
+      mapping.place(attempt.extents);
       return true;
     } catch (error) {
       return this.#isOver(error, info, retries);
@@ -213,13 +220,13 @@ export class MappingInstaller {
       this.#giveUp(attempt, error, retries, await this.#unmapDoneAsync(attempt, error));
     }
     // At once, so that nothing comes between what was looked at last and this.
-    attempt.mapping.place(attempt.stretches);
+    attempt.mapping.place(attempt.extents);
     caller.settle();
   }
 
-  #checkStayed({ mapping, isNew, stretches }: InstallAttempt): void {
+  #checkStayed({ mapping, isNew, extents }: InstallAttempt): void {
     const isPhysical = this.#options.mode === "physical" && mapping.plan.iova === undefined;
-    if (isNew && isPhysical) checkPagesStayed(mapping.memory, stretches);
+    if (isNew && isPhysical) checkPagesStayed(mapping.memory, extents);
   }
 
   /** Chooses and takes the addresses of a mapping. */
@@ -232,18 +239,34 @@ export class MappingInstaller {
       return new InstallAttempt(mapping, false, known);
     }
     try {
-      const stretches = planStretches(mapping.memory, this.#iovaSource(mapping));
-      this.#checkAll(stretches, info);
-      this.#ranges.addAll(stretches);
-      return new InstallAttempt(mapping, true, stretches);
+      const extents = planExtents(mapping.memory, this.#iovaSource(mapping));
+      this.#checkAll(extents, info);
+      this.#takeAll(extents);
+      return new InstallAttempt(mapping, true, extents);
     } catch (error) {
       this.#releaseAllocated(mapping);
       throw error;
     }
   }
 
-  #checkAll(stretches: readonly DmaSegment[], info: IommuInfo): void {
-    for (const stretch of stretches) checkSegment(stretch, info, this.#options.addressBits);
+  #checkAll(extents: readonly Extent[], info: IommuInfo): void {
+    for (const extent of extents) checkExtent(extent, info, this.#options.addressBits);
+  }
+
+  /** Takes the addresses of all, or none: two of them may overlap, too. */
+  #takeAll(extents: readonly Extent[]): void {
+    const taken: IovaRange[] = [];
+    try {
+      for (const extent of extents) {
+        const range = rangeOf(extent);
+        checkFree(this.#ranges, range);
+        this.#ranges.add(range);
+        taken.push(range);
+      }
+    } catch (error) {
+      for (const range of taken) this.#ranges.cut(range);
+      throw error;
+    }
   }
 
   /** Gives the addresses of a failed attempt back, of which nothing is mapped any more; throws the failure. */
@@ -253,10 +276,10 @@ export class MappingInstaller {
     retries: Retries,
     shortfall: VfioError | undefined,
   ): never {
-    const { mapping, isNew, stretches } = attempt;
+    const { mapping, isNew, extents } = attempt;
     const { allocated } = mapping;
     if (isNew) {
-      for (const stretch of stretches) this.#ranges.remove(stretch);
+      for (const extent of extents) this.#ranges.cut(rangeOf(extent));
       this.#releaseAllocated(mapping);
     }
     const isChosen = isNew && allocated !== undefined && mapping.plan.iova === undefined;
@@ -268,7 +291,7 @@ export class MappingInstaller {
   /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken then. */
   #unmapDone({ done }: InstallAttempt, cause: unknown): VfioError | undefined {
     try {
-      return this.#known.unmap(joined(done));
+      return this.#known.unmap(joinAdjacent(done));
     } catch (error) {
       throw rollbackError("mapping failed", [cause, error]);
     }
@@ -277,7 +300,7 @@ export class MappingInstaller {
   /** As {@link #unmapDone}, off the event loop. */
   async #unmapDoneAsync({ done }: InstallAttempt, cause: unknown): Promise<VfioError | undefined> {
     try {
-      return await this.#known.unmapAsync(joined(done));
+      return await this.#known.unmapAsync(joinAdjacent(done));
     } catch (error) {
       throw rollbackError("mapping failed", [cause, error]);
     }

@@ -1,7 +1,6 @@
-import type { IommuInfo } from "@vfio/ioctl-native";
-import { bigIntOf } from "../iova/halves.js";
+import { bigIntOf, sameRanges, type IommuInfo } from "@vfio/ioctl-native";
 import { hasCode } from "../has-code.js";
-import { sameRanges, type IovaAllocator } from "../iova/iova-allocator.js";
+import type { IovaAllocator } from "../iova/iova-allocator.js";
 
 /** So many addresses are tried one behind the other; then the steps double, so that a large obstacle takes few. */
 const SINGLE_STEPS = 16;

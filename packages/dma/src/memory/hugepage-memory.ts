@@ -2,8 +2,10 @@ import {
   checkWaitLimits,
   closedError,
   createMemoryFile,
+  extentsOfPages,
   Mapping,
   undo,
+  type Extent,
   type Fd,
   type HasFd,
   type MapOptions,
@@ -16,7 +18,7 @@ import { checkNumaNode } from "./hugepages.js";
 import { checkAttached, checkFd, checkRequest } from "./memory-checks.js";
 import { pageHint } from "./page-hints.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
-import { contiguousRuns, type Run } from "./runs.js";
+import { asRun } from "./contiguous-extents.js";
 
 /** The page size where none is said. */
 export const DEFAULT_PAGE_BYTES = 2 * 1024 * 1024;
@@ -203,9 +205,20 @@ export class HugepageMemory implements HasFd, Disposable {
     return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
   }
 
-  /** The physically contiguous stretches of the memory. Throws what {@link physicalAddresses} throws. */
-  runs(): Run[] {
-    return contiguousRuns(this.physicalAddresses(), this.pageBytes);
+  /**
+   * Its parts that are physically contiguous; `iova` is the physical address, which a device has in the mode `physical`.
+   * Throws what {@link physicalAddresses} throws.
+   */
+  physicalExtents(): Extent[] {
+    return extentsOfPages(this.physicalAddresses(), this.pageBytes);
+  }
+
+  /**
+   * As {@link physicalExtents}.
+   * @deprecated Use {@link physicalExtents}.
+   */
+  runs(): (Pick<Extent, "offset" | "bytes"> & { readonly address: bigint })[] {
+    return this.physicalExtents().map(asRun);
   }
 
   /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */

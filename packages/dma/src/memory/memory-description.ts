@@ -1,8 +1,7 @@
 import { types } from "node:util";
-import { Struct, VfioError } from "@vfio/ioctl-native";
+import { formatAddress, Struct, VfioError, type Extent } from "@vfio/ioctl-native";
 import { argumentError, checkObject, isList } from "../arguments.js";
-import { formatAddress } from "../iova/format.js";
-import { IovaTable, type DmaSegment } from "../iova/iova-table.js";
+import { IovaTable } from "../iova/iova-table.js";
 
 const VERSION = 1;
 const SMALLEST_IOMMU_PAGE = 4096n;
@@ -33,17 +32,16 @@ export interface MemoryDescription {
 /**
  * Encodes a description to travel with the memory's fd: a header `{ u32 version; u32 segments; u64 bytes;
  * u64 pageBytes }`, then for each segment `{ u64 offset; u64 iova; u64 bytes }`, in the machine's byte order. What is
- * one stretch for the device is one segment, in however many pieces it was mapped.
+ * one extent for the device is one segment, in however many pieces it was mapped.
  * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`.
  */
 export function encodeMemoryDescription(description: MemoryDescription): Uint8Array {
   checkObject(description, "a description of memory: { bytes, pageBytes, table },");
   const { bytes, pageBytes, table } = description;
-  if (!isList((table as Partial<IovaTable> | undefined)?.stretches))
-    throw argumentError(table, "an IovaTable");
+  if (!isList((table as Partial<IovaTable> | undefined)?.extents)) throw argumentError(table, "an IovaTable");
   if (!Number.isSafeInteger(bytes) || !Number.isSafeInteger(pageBytes))
     throw argumentError({ bytes, pageBytes }, "the bytes of memory and of a page, both whole numbers,");
-  const segments = table.stretches;
+  const segments = table.extents;
   const values = {
     version: VERSION,
     segments: segments.length,
@@ -93,7 +91,7 @@ export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription 
   };
 }
 
-function decodeSegment(encoded: Uint8Array, index: number, total: bigint, pageBytes: bigint): DmaSegment {
+function decodeSegment(encoded: Uint8Array, index: number, total: bigint, pageBytes: bigint): Extent {
   const { offset, iova, bytes } = segment.decode(encoded, header.bytes + index * segment.bytes);
   if (bytes === 0n || offset + bytes > total)
     throw badDescription(`segment ${index} lies outside the memory`);
@@ -106,7 +104,7 @@ function decodeSegment(encoded: Uint8Array, index: number, total: bigint, pageBy
   return { offset: Number(offset), iova, bytes: Number(bytes) };
 }
 
-function checkOverlaps(segments: readonly DmaSegment[]): void {
+function checkOverlaps(segments: readonly Extent[]): void {
   segments.forEach(({ offset }, index) => {
     const former = segments[index - 1];
     if (former !== undefined && former.offset + former.bytes > offset)

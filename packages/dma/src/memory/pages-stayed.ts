@@ -1,7 +1,6 @@
-import { systemPageBytes, VfioError } from "@vfio/ioctl-native";
+import { sameExtent, systemPageBytes, VfioError, type Extent } from "@vfio/ioctl-native";
 import type { MappableMemory } from "../mapping/mappable-memory.js";
-import type { DmaSegment } from "../iova/iova-table.js";
-import { planStretches } from "../mapping/plan-segments.js";
+import { planExtents } from "../mapping/plan-extents.js";
 
 /**
  * Ordinary pages can move between the reading of their physical addresses and their pinning by the kernel; then the
@@ -9,10 +8,10 @@ import { planStretches } from "../mapping/plan-segments.js";
  * for it, so they are not read again.
  * @throws VfioError `ERR_VFIO_PAGES_MOVED`.
  */
-export function checkPagesStayed(memory: MappableMemory, stretches: readonly DmaSegment[]): void {
+export function checkPagesStayed(memory: MappableMemory, extents: readonly Extent[]): void {
   if (memory.pageBytes > systemPageBytes()) return;
-  const now = planStretches(memory, "physical");
-  const stayed = now.length === stretches.length && now.every((each, at) => sameSegment(each, stretches[at]));
+  const now = planExtents(memory, "physical");
+  const stayed = now.length === extents.length && now.every((each, at) => sameExtent(each, extents[at]));
   if (stayed) return;
   throw new VfioError(
     "ERR_VFIO_PAGES_MOVED",
@@ -21,8 +20,4 @@ export function checkPagesStayed(memory: MappableMemory, stretches: readonly Dma
       hint: "Try again, or use hugepages, which the kernel moves only when it takes memory offline",
     },
   );
-}
-
-function sameSegment(one: DmaSegment, other: DmaSegment | undefined): boolean {
-  return one.offset === other?.offset && one.iova === other.iova && one.bytes === other.bytes;
 }

@@ -1,7 +1,16 @@
 import { constants } from "node:fs";
-import { errnoOf, openFile, readStrided, systemPageBytes, undo, VfioError } from "@vfio/ioctl-native";
+import {
+  bigIntOf,
+  errnoOf,
+  HIGH_WORD,
+  LOW_WORD,
+  openFile,
+  readStrided,
+  systemPageBytes,
+  undo,
+  VfioError,
+} from "@vfio/ioctl-native";
 import { argumentError } from "../arguments.js";
-import { bigIntOf, HIGH, LOW } from "../iova/halves.js";
 
 const PAGEMAP = "/proc/self/pagemap";
 const ENTRY_BYTES = 8;
@@ -33,8 +42,8 @@ export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes:
   const halves = new Uint32Array(entries.buffer);
   const addresses = new Array<bigint>(count);
   for (let page = 0; page < count; page++) {
-    const low = halves[page * 2 + LOW] ?? 0;
-    const high = halves[page * 2 + HIGH] ?? 0;
+    const low = halves[page * 2 + LOW_WORD] ?? 0;
+    const high = halves[page * 2 + HIGH_WORD] ?? 0;
     if ((high & PRESENT) === 0) throw notPresentError(address + BigInt(page) * BigInt(pageBytes));
     const frame = (high & FRAME_MASK) * 2 ** 32 + low;
     // Since Linux 4.2 a reader without CAP_SYS_ADMIN gets no error, but frame number 0 for every page.

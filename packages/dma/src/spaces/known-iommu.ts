@@ -1,8 +1,7 @@
-import type { IommuInfo, VfioError } from "@vfio/ioctl-native";
+import type { Extent, IommuInfo, VfioError } from "@vfio/ioctl-native";
 import { hasCode } from "../has-code.js";
 import { incompleteError } from "../mapping/install-errors.js";
 import type { Iommu } from "./iommu.js";
-import type { DmaSegment } from "../iova/iova-table.js";
 
 /** An IOMMU, what it said last, and what its errors say about what is mapped. */
 export class KnownIommu {
@@ -53,36 +52,33 @@ export class KnownIommu {
   }
 
   /**
-   * Whatever the number of pieces, a stretch of them goes with one ioctl: the kernel unmaps every mapping inside it.
-   * @param done gets each stretch of which nothing is mapped any more.
+   * Whatever the number of pieces, an extent of them goes with one ioctl: the kernel unmaps every mapping inside it.
+   * @param done gets each extent of which nothing is mapped any more.
    * @returns what is wrong if the kernel took back less than it should have.
    */
-  unmap(stretches: readonly DmaSegment[], done: DmaSegment[] = []): VfioError | undefined {
+  unmap(extents: readonly Extent[], done: Extent[] = []): VfioError | undefined {
     let shortfall: VfioError | undefined;
-    for (const stretch of stretches) {
-      const unmapped = this.#unmapped(stretch);
-      if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
-      done.push(stretch);
+    for (const extent of extents) {
+      const unmapped = this.#unmapped(extent);
+      if (unmapped !== extent.bytes) shortfall ??= incompleteError(extent, unmapped);
+      done.push(extent);
     }
     return shortfall;
   }
 
   /** As {@link unmap}, off the event loop if the IOMMU can do that. */
-  async unmapAsync(
-    stretches: readonly DmaSegment[],
-    done: DmaSegment[] = [],
-  ): Promise<VfioError | undefined> {
+  async unmapAsync(extents: readonly Extent[], done: Extent[] = []): Promise<VfioError | undefined> {
     let shortfall: VfioError | undefined;
-    for (const stretch of stretches) {
-      const unmapped = await this.#unmappedAsync(stretch);
-      if (unmapped !== stretch.bytes) shortfall ??= incompleteError(stretch, unmapped);
-      done.push(stretch);
+    for (const extent of extents) {
+      const unmapped = await this.#unmappedAsync(extent);
+      if (unmapped !== extent.bytes) shortfall ??= incompleteError(extent, unmapped);
+      done.push(extent);
     }
     return shortfall;
   }
 
-  /** How much the kernel took back of a stretch: all of it, if it has forgotten it. */
-  #unmapped({ iova, bytes }: DmaSegment): number {
+  /** How much the kernel took back of an extent: all of it, if it has forgotten it. */
+  #unmapped({ iova, bytes }: Extent): number {
     try {
       return this.#iommu.unmap(iova, bytes);
     } catch (error) {
@@ -91,12 +87,12 @@ export class KnownIommu {
     }
   }
 
-  async #unmappedAsync(stretch: DmaSegment): Promise<number> {
-    if (this.#iommu.unmapAsync === undefined) return this.#unmapped(stretch);
+  async #unmappedAsync(extent: Extent): Promise<number> {
+    if (this.#iommu.unmapAsync === undefined) return this.#unmapped(extent);
     try {
-      return await this.#iommu.unmapAsync(stretch.iova, stretch.bytes);
+      return await this.#iommu.unmapAsync(extent.iova, extent.bytes);
     } catch (error) {
-      if (this.#isNothingLeft(error)) return stretch.bytes;
+      if (this.#isNothingLeft(error)) return extent.bytes;
       throw error;
     }
   }

@@ -1,7 +1,10 @@
 import {
+  bigIntOf,
+  formatRange,
   ioctl,
   ioctlAsync,
   ioctlEach,
+  rangeOf,
   readIommuInfo,
   vfioConstants,
   vfioIoctls,
@@ -14,8 +17,6 @@ import {
 import { argumentError, checkObject } from "../arguments.js";
 import type { DmaAccess, Iommu } from "./iommu.js";
 import { explainMapFailure } from "./map-failure.js";
-import { formatRange } from "../iova/format.js";
-import { bigIntOf } from "../iova/halves.js";
 import { ReusedStructs } from "./reused-structs.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
@@ -90,7 +91,7 @@ export class Type1Iommu implements Iommu {
     quads[UNMAP.iova] = iova;
     quads[UNMAP.size] = bigIntOf(bytes);
     ioctl(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, this.#unmap.first(1), () => ({
-      what: `cannot unmap IOVA ${formatRange(iova, bytes)}`,
+      what: `cannot unmap IOVA ${formatRange(rangeOf({ iova, bytes }))}`,
     }));
     // The kernel writes into the struct how much it really took back.
     return Number(quads[UNMAP.size]);
@@ -123,7 +124,7 @@ export class Type1Iommu implements Iommu {
     const struct = vfioStructs.vfio_iommu_type1_dma_unmap;
     const argument = struct.encode({ iova, size: bigIntOf(bytes) });
     await ioctlAsync(this.#container, vfioIoctls.VFIO_IOMMU_UNMAP_DMA, argument, () => ({
-      what: `cannot unmap IOVA ${formatRange(iova, bytes)}`,
+      what: `cannot unmap IOVA ${formatRange(rangeOf({ iova, bytes }))}`,
     }));
     return Number(struct.decode(argument).size);
   }
@@ -146,7 +147,7 @@ export class Type1Iommu implements Iommu {
 
   #mapFailure(errno: number, iova: bigint, bytes: number, wanted: number): IoctlContext {
     return {
-      what: `cannot map IOVA ${formatRange(iova, bytes)} for DMA`,
+      what: `cannot map IOVA ${formatRange(rangeOf({ iova, bytes }))} for DMA`,
       ...explainMapFailure(errno, wanted, () => this.info()),
     };
   }

@@ -119,7 +119,7 @@ describe("given somebody's container with a group in it", () => {
     memory.physicalAddresses().forEach((address, page) => {
       expect(mapping.iovaOf(page * TWO_MIB, TWO_MIB)).toBe(address);
     });
-    expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65535 - mapping.segments.length);
+    expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65535 - mapping.pieces.length);
     // Type1 counts what it pins as locked, and nothing as pinned.
     expect(processState()).toMatchObject({ locked: "65536 kB", pinned: "0 kB" });
   });
@@ -218,7 +218,7 @@ describe("given the limits of a container", () => {
     mapper.map(memory);
 
     const maps = calls.filter((request) => request === vfioIoctls.VFIO_IOMMU_MAP_DMA.number);
-    expect(maps).toHaveLength(memory.runs().length);
+    expect(maps).toHaveLength(memory.physicalExtents().length);
     expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65535 - maps.length);
   });
 
@@ -238,7 +238,7 @@ describe("given the limits of a container", () => {
       expect(error.hint).toContain(`echo N > ${limit}`);
       expect(readIommuInfo(foreign.container).mappingsLeft).toBe(8);
       expect(processState().locked).toBe("0 kB");
-      expect(mapper.map(memory).segments).toHaveLength(1);
+      expect(mapper.map(memory).pieces).toHaveLength(1);
     } finally {
       writeFileSync(limit, former);
     }
@@ -261,9 +261,9 @@ describe("given the limits of a container", () => {
       expect([left(), processState().locked]).toEqual([600, "0 kB"]);
 
       const mapping = mapper.map(memory, { pieceBytes: 4096 });
-      expect([left(), mapping.segments.length]).toEqual([0, 600]);
+      expect([left(), mapping.pieces.length]).toEqual([0, 600]);
       mapping.unmapPart(300 * 4096, 2 * 4096);
-      expect([left(), mapping.segments.length]).toEqual([2, 598]);
+      expect([left(), mapping.pieces.length]).toEqual([2, 598]);
       mapping.unmap();
       expect([left(), processState().locked]).toEqual([600, "0 kB"]);
     } finally {
@@ -332,7 +332,7 @@ describe("given memory of the caller's own", () => {
     using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
     const mapped = mapper.map(new UserMemory(mapping));
 
-    expect(mapped.segments).toHaveLength(1);
+    expect(mapped.pieces).toHaveLength(1);
     expect(errorOf(() => mapping.close()).message).toContain("cannot close my ring: in use by a DMA mapping");
     mapped.unmap();
   });

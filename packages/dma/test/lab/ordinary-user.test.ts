@@ -84,7 +84,7 @@ describe("given an ordinary user to whom the group was given", () => {
       `
       const memory = HugepageMemory.allocate({ bytes: 1 });
       const mapping = new DmaMapper(container).map(memory, { iova: 0x10000000n });
-      console.log(JSON.stringify({ message: "mapped", segments: mapping.segments.length }));`,
+      console.log(JSON.stringify({ message: "mapped", segments: mapping.pieces.length }));`,
     );
 
     expect(outcome).toEqual({ message: "mapped", segments: 1 });

@@ -34,13 +34,13 @@ export function iommuFacts(container: Container): () => Facts {
   };
 }
 
-export function mappingFacts({ memory, mapping: { segments } }: DmaMemory): Facts {
+export function mappingFacts({ memory, mapping: { pieces } }: DmaMemory): Facts {
   return {
     bytes: memory.bytes,
     pages: memory.bytes / memory.pageBytes,
     pageBytes: memory.pageBytes,
-    ioctls: segments.length,
-    iova: segments.map(({ iova, bytes }) => `[${hex(iova)}, ${hex(iova + BigInt(bytes) - 1n)}]`),
+    ioctls: pieces.length,
+    iova: pieces.map(({ iova, bytes }) => `[${hex(iova)}, ${hex(iova + BigInt(bytes) - 1n)}]`),
   };
 }
 

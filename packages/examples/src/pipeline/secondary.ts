@@ -83,7 +83,7 @@ async function useDevice(
   using memory = await report.task(
     "attach the primary's hugepage memory",
     () => attachMemory(primary, signal),
-    (attached) => ({ bytes: attached.memory.bytes, segments: attached.table.segments.length }),
+    (attached) => ({ bytes: attached.memory.bytes, segments: attached.table.extents.length }),
   );
   const view = { buffer: memory.memory.buffer, table: memory.table };
   // The interrupt is the primary's: it was wired to an eventfd there. So the end is seen in the device's register.

@@ -45,7 +45,7 @@ describe(`given an IOMMU of ${IOMMU_BITS} bits`, () => {
       const mapping = mapper.map(memory);
 
       await roundTrip(machine.edu, memory, mapping);
-      expect(mapping.segments.length).toBe(mode === "physical" ? memory.runs().length : 1);
+      expect(mapping.pieces.length).toBe(mode === "physical" ? memory.physicalExtents().length : 1);
     },
   );
 
@@ -115,7 +115,7 @@ describe("given a container of vfio-core", () => {
     using mapper = new DmaMapper(machine.container, { iova: "physical", numaNode: NODE });
     using pool = mapper.pool({ count: 4096, bytes: 2048 });
     using echo = mapper.alloc({ bytes: 2048 });
-    const jumps = mapper.mappings[0]!.table.stretches.map(({ offset }) => offset / 2048).slice(1);
+    const jumps = mapper.mappings[0]!.table.extents.map(({ offset }) => offset / 2048).slice(1);
     expect(jumps).toEqual([1024, 2048, 3072]);
 
     for (const block of jumps.flatMap((each) => [each - 1, each])) {

@@ -16,7 +16,7 @@ export {
   type HotResetDevice,
   type HotResetInfo,
 } from "./hot-reset.js";
-export { decodeIommuInfo, readIommuInfo, type IommuInfo, type IovaRange } from "./iommu-info.js";
+export { decodeIommuInfo, readIommuInfo, type IommuInfo } from "./iommu-info.js";
 export { IOMMU_TYPES, type IommuType } from "./iommu-types.js";
 export { getIrqInfo, setIrqs, trySetIrqs, type IrqInfo, type IrqSet } from "./irqs.js";
 export { decodeRegionInfo, getRegionInfo, regionName, type MappableArea, type RegionInfo } from "./region.js";

@@ -1,5 +1,6 @@
 import { errnoOf } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
+import type { IovaRange } from "../intervals/range.js";
 import { checkArray, walkCapabilities } from "../structs/capability-chain.js";
 import {
   VFIO_IOMMU_INFO_CAPS,
@@ -15,14 +16,6 @@ import {
   vfio_iommu_type1_info_dma_avail,
   vfio_iova_range,
 } from "./structs.js";
-
-/** A range of I/O virtual addresses. The kernel's ranges are inclusive: `end` is the last usable address. */
-export interface IovaRange {
-  /** The first address of the range. */
-  readonly start: bigint;
-  /** The last address of the range, itself included. */
-  readonly end: bigint;
-}
 
 /** What the IOMMU of a container can do. It changes when groups come and go. */
 export interface IommuInfo {

@@ -15,8 +15,7 @@ import {
   type HasFd,
   type IoctlContext,
 } from "@vfio/ioctl-native";
-import { rangeText } from "../wire/iova-range.js";
-import { flagsOf, type LeaseTerms } from "../wire/lease-messages.js";
+import { flagsOf, rangeText, type LeaseTerms } from "../wire/lease-messages.js";
 
 const { vfio_iommu_type1_dma_map: mapStruct, vfio_iommu_type1_dma_unmap: unmapStruct } = vfioStructs;
 

@@ -3,6 +3,9 @@ import {
   errnoOf,
   isAnonymousMemory,
   isVfioError,
+  isWithin,
+  overlaps,
+  rangeOf,
   VfioError,
   VfioRangeError,
   type HasFd,
@@ -10,8 +13,7 @@ import {
   shownValue,
 } from "@vfio/ioctl-native";
 import { checkObject } from "../argument-checks.js";
-import { lastOf, overlaps, rangeText } from "../wire/iova-range.js";
-import type { LeaseTerms, LeaseVerdict } from "../wire/lease-messages.js";
+import { rangeText, type LeaseTerms, type LeaseVerdict } from "../wire/lease-messages.js";
 import { LeasedMemory } from "./leased-memory.js";
 
 /**
@@ -148,10 +150,11 @@ export class Leases {
   }
 
   #refusalOf(terms: LeaseTerms, file: HasFd): LeaseVerdict | undefined {
-    const { iova, bytes } = terms;
+    const { bytes } = terms;
     if (bytes === 0) return { errno: errnoOf("EINVAL") };
-    if (iova < this.#window.start || lastOf(terms) > this.#window.end) return { errno: errnoOf("ERANGE") };
-    const conflict = this.all.find((other) => overlaps(other, terms));
+    const range = rangeOf(terms);
+    if (!isWithin(range, this.#window)) return { errno: errnoOf("ERANGE") };
+    const conflict = this.all.find((other) => overlaps(rangeOf(other), range));
     if (conflict !== undefined) return { errno: errnoOf("EEXIST"), conflict };
     const taken = this.all.reduce((sum, lease) => sum + lease.bytes, 0);
     if (this.#leases.size >= this.#maxLeases) return { errno: errnoOf("EMFILE") };

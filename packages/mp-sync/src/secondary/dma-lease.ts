@@ -19,11 +19,11 @@ import {
   decodeVerdict,
   encodeTerms,
   isLeaseAccess,
+  rangeText,
   VERDICT_BYTES,
   type LeaseTerms,
   type LeaseVerdict,
 } from "../wire/lease-messages.js";
-import { rangeText } from "../wire/iova-range.js";
 import { takeOk } from "./own-requests.js";
 import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "../wire/protocol.js";
 import { readAnswer, readBytes } from "./reply.js";

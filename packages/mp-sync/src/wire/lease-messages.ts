@@ -1,4 +1,4 @@
-import { Struct, vfioConstants } from "@vfio/ioctl-native";
+import { formatAddress, rangeOf, Struct, vfioConstants } from "@vfio/ioctl-native";
 import { protocolError } from "./protocol.js";
 
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
@@ -72,6 +72,12 @@ export function isLeaseAccess(value: unknown): value is LeaseAccess {
 /** An access as `VFIO_DMA_MAP_FLAG_…`. */
 export function flagsOf(access: LeaseAccess): number {
   return FLAGS[access];
+}
+
+/** "IOVA 0x1000 to 0x1fff". */
+export function rangeText(lease: Pick<LeaseTerms, "iova" | "bytes">): string {
+  const { start, end } = rangeOf(lease);
+  return `IOVA ${formatAddress(start)} to ${formatAddress(end)}`;
 }
 
 /** The packet that follows `REQ_LEASE`; the memory's fd rides along. */

@@ -41,7 +41,7 @@ export function placesIn(folder) {
  * Whether a change is at a place that somebody typed: a file of the repository, and maybe a line of it.
  * @param {Place} place
  * @param {string} name its package.
- * @param {string} wanted e.g. "packages/dma/src/memory/runs.ts:20".
+ * @param {string} wanted e.g. "packages/dma/src/memory/hugepages.ts:20".
  */
 export function isAt({ file, text, change }, name, wanted) {
   const [, wantedFile, line] = /^(.*?)(?::(\d+))?$/.exec(wanted) ?? [];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { RangeAllocator } from "../src/iova/range-allocator.js";
+import { rangeOf, RangeSet } from "../src/index.js";
 
 const SPACE = 64;
 
@@ -22,7 +22,7 @@ class NaiveModel {
 type Step =
   | { readonly kind: "allocate"; readonly bytes: number; readonly alignment: number }
   | { readonly kind: "release"; readonly which: number }
-  | { readonly kind: "give" | "take"; readonly start: number; readonly bytes: number };
+  | { readonly kind: "join" | "cut"; readonly start: number; readonly bytes: number };
 
 const range = { start: fc.nat(SPACE - 1), bytes: fc.integer({ min: 1, max: 16 }) };
 const step: fc.Arbitrary<Step> = fc.oneof(
@@ -35,36 +35,37 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant("release" as const), which: fc.nat(20) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("give" as const, "take" as const), ...range }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom("join" as const, "cut" as const), ...range }) },
 );
 
 describe("given thousands of random operations", () => {
-  it("the allocator does what a naive model does: lowest place first, no overlap, neighbours joined, nothing lost", () => {
+  it("the set does what a naive model does: lowest place first, no overlap, neighbours joined, nothing lost", () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), (steps) => {
-        const allocator = new RangeAllocator();
+        const set = new RangeSet();
         const model = new NaiveModel();
         const taken: [number, number][] = [];
-        allocator.give(0n, BigInt(SPACE));
+        set.join({ start: 0n, end: BigInt(SPACE - 1) });
         model.free.fill(true);
 
         for (const each of steps) {
           if (each.kind === "allocate") {
-            const start = allocator.allocate(BigInt(each.bytes), BigInt(each.alignment));
+            const start = set.take(BigInt(each.bytes), BigInt(each.alignment))?.start;
             expect(start).toBe(asBigint(model.allocate(each.bytes, each.alignment)));
             if (start !== undefined) taken.push([Number(start), each.bytes]);
           } else if (each.kind === "release") {
             const [start, bytes] = taken.splice(each.which, 1)[0] ?? [0, 0];
-            if (bytes > 0) allocator.give(BigInt(start), BigInt(bytes));
+            if (bytes > 0) set.join(rangeOf({ iova: BigInt(start), bytes }));
             model.free.fill(true, start, start + bytes);
           } else {
             const bytes = Math.min(each.bytes, SPACE - each.start);
-            if (each.kind === "give") allocator.give(BigInt(each.start), BigInt(bytes));
-            else allocator.take(BigInt(each.start), BigInt(bytes));
-            model.free.fill(each.kind === "give", each.start, each.start + bytes);
+            const range = rangeOf({ iova: BigInt(each.start), bytes });
+            if (each.kind === "join") set.join(range);
+            else set.cut(range);
+            model.free.fill(each.kind === "join", each.start, each.start + bytes);
           }
-          expect(flagsOf(allocator)).toEqual(model.free);
-          expectJoined(allocator);
+          expect(flagsOf(set)).toEqual(model.free);
+          expectJoined(set);
         }
       }),
       { numRuns: 2000 },
@@ -78,16 +79,15 @@ describe("given thousands of random operations", () => {
     });
     fc.assert(
       fc.property(fc.array(request, { maxLength: 80 }), (requests) => {
-        const allocator = new RangeAllocator();
-        allocator.give(0x1000n, 1n << 48n);
+        const set = new RangeSet();
+        set.join({ start: 0x1000n, end: 0xfffn + (1n << 48n) });
         const taken = requests.flatMap(({ bytes, alignment }) => {
-          const start = allocator.allocate(BigInt(bytes), BigInt(alignment));
-          return start === undefined ? [] : [[start, BigInt(bytes)] as const];
+          return set.take(BigInt(bytes), BigInt(alignment)) ?? [];
         });
 
-        for (const [start, bytes] of taken.reverse()) allocator.give(start, bytes);
+        for (const range of taken.reverse()) set.join(range);
 
-        expect(allocator.free).toEqual([{ start: 0x1000n, bytes: 1n << 48n }]);
+        expect(set.all).toEqual([{ start: 0x1000n, end: 0xfffn + (1n << 48n) }]);
       }),
     );
   });
@@ -97,15 +97,14 @@ function asBigint(value: number | undefined): bigint | undefined {
   return value === undefined ? undefined : BigInt(value);
 }
 
-function flagsOf(allocator: RangeAllocator): boolean[] {
+function flagsOf(set: RangeSet): boolean[] {
   const flags = new Array<boolean>(SPACE).fill(false);
-  for (const { start, bytes } of allocator.free) flags.fill(true, Number(start), Number(start + bytes));
+  for (const { start, end } of set.all) flags.fill(true, Number(start), Number(end + 1n));
   return flags;
 }
 
-function expectJoined({ free }: RangeAllocator): void {
-  free.slice(1).forEach(({ start }, index) => {
-    const before = free[index]!;
-    expect(start).toBeGreaterThan(before.start + before.bytes);
+function expectJoined({ all }: RangeSet): void {
+  all.slice(1).forEach(({ start }, index) => {
+    expect(start).toBeGreaterThan(all[index]!.end + 1n);
   });
 }

@@ -1,0 +1,65 @@
+import { clip, extentsOfPages, shownValue, VfioRangeError, type Extent } from "@vfio/ioctl-native";
+import type { MappableMemory } from "./mappable-memory.js";
+import type { MappingPlan } from "./mapping-plan.js";
+
+/** Where a mapping's addresses come from: one extent from this IOVA on, or each page's physical address. */
+export type IovaSource = bigint | "physical";
+
+/** A part of a memory, wherever devices reach it. */
+export type Part = Pick<Extent, "offset" | "bytes">;
+
+/** The extents of a memory: the fewest pieces in which it can be mapped. */
+export function planExtents(memory: MappableMemory, source: IovaSource): Extent[] {
+  if (source !== "physical") return [{ offset: 0, iova: source, bytes: memory.bytes }];
+  return extentsOfPages(memory.physicalAddresses(), memory.pageBytes);
+}
+
+/** An extent, cut into pieces of at most `pieceBytes` if the plan asks for it. */
+export function piecesOf(extent: Extent, { pieceBytes }: MappingPlan): Extent[] {
+  if (pieceBytes === undefined) return [extent];
+  const { offset, bytes } = extent;
+  const pieces: Extent[] = [];
+  for (let at = offset; at < offset + bytes; at += pieceBytes) pieces.push(clip(extent, at, at + pieceBytes));
+  return pieces;
+}
+
+/** @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`. */
+export function checkPiece(pieceBytes: number, pageBytes: number): void {
+  if (Number.isSafeInteger(pieceBytes) && pieceBytes > 0 && pieceBytes % pageBytes === 0) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_ALIGNMENT",
+    `pieces of ${shownValue(pieceBytes)} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,
+  );
+}
+
+/**
+ * The extents that make up a part of a memory, exactly.
+ * @param touched those that have something of it.
+ * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP` if the part begins or ends within a piece.
+ */
+export function wholePieces(touched: readonly Extent[], plan: MappingPlan, part: Part): Extent[] {
+  const end = part.offset + part.bytes;
+  const inside = touched.map((each) => clip(each, part.offset, end));
+  const covered = inside.reduce((sum, each) => sum + each.bytes, 0);
+  const isWhole = touched.every((each) => isCut(each, part.offset, plan) && isCut(each, end, plan));
+  if (covered === part.bytes && covered > 0 && isWhole) return inside;
+  const pieces = touched
+    .flatMap((each) => piecesOf(each, plan))
+    .filter((each) => each.offset < end && each.offset + each.bytes > part.offset)
+    .slice(0, 4)
+    .map((each) => `${each.offset}+${each.bytes}`);
+  throw new VfioRangeError(
+    "ERR_VFIO_PARTIAL_UNMAP",
+    `${shownValue(part.bytes)} bytes at offset ${shownValue(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
+      `(${pieces.length === 0 ? "nothing is mapped there" : pieces.join(", ")})`,
+    {
+      hint: "The kernel takes back only what was mapped in one piece: map with { pieceBytes } to make smaller ones",
+    },
+  );
+}
+
+/** True if no piece of an extent lies on both sides of a place in the memory. */
+function isCut({ offset, bytes }: Extent, place: number, { pieceBytes = bytes }: MappingPlan): boolean {
+  if (place <= offset || place >= offset + bytes) return true;
+  return (place - offset) % pieceBytes === 0;
+}

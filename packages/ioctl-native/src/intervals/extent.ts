@@ -1,0 +1,62 @@
+import { bigIntOf } from "./words64.js";
+
+/** A part of a memory, and the address under which devices reach it. */
+export interface Extent {
+  /** Where it starts in the memory, in bytes. */
+  readonly offset: number;
+  /** The address under which devices reach it. */
+  readonly iova: bigint;
+  /** Its length. */
+  readonly bytes: number;
+}
+
+/** What an extent has of the memory from `from` up to `to`; it has something of that. */
+export function clip({ offset, iova, bytes }: Extent, from: number, to: number): Extent {
+  const start = Math.max(offset, from);
+  return {
+    offset: start,
+    iova: iova + bigIntOf(start - offset),
+    bytes: Math.min(offset + bytes, to) - start,
+  };
+}
+
+/** True if two are the same. */
+export function sameExtent(one: Extent, other: Extent | undefined): boolean {
+  return one.offset === other?.offset && one.iova === other.iova && one.bytes === other.bytes;
+}
+
+/** Extents that follow each other in the memory and in the device's addresses, as one. */
+export function joinAdjacent(extents: readonly Extent[]): Extent[] {
+  const all: Extent[] = [];
+  let bytes = 0;
+  extents.forEach((extent, at) => {
+    const next = extents[at + 1];
+    bytes += extent.bytes;
+    if (next !== undefined && follows(extent, next)) return;
+    const before = bytes - extent.bytes;
+    all.push({ offset: extent.offset - before, iova: extent.iova - BigInt(before), bytes });
+    bytes = 0;
+  });
+  return all;
+}
+
+function follows(one: Extent, next: Extent): boolean {
+  return one.offset + one.bytes === next.offset && one.iova + BigInt(one.bytes) === next.iova;
+}
+
+/**
+ * The pages of a memory, as extents: those whose addresses follow each other are one.
+ * @param addresses the address of every page, in the memory's order.
+ */
+export function extentsOfPages(addresses: readonly bigint[], pageBytes: number): Extent[] {
+  const page = bigIntOf(pageBytes);
+  const extents: Extent[] = [];
+  let first = 0;
+  for (let index = 0; index < addresses.length; index++) {
+    if (addresses[index + 1] === (addresses[index] ?? 0n) + page) continue;
+    const bytes = (index + 1 - first) * pageBytes;
+    extents.push({ offset: first * pageBytes, iova: addresses[first] ?? 0n, bytes });
+    first = index + 1;
+  }
+  return extents;
+}

@@ -1,0 +1,173 @@
+import { firstFrom } from "./bisect.js";
+import type { IovaRange } from "./range.js";
+
+/** As many as a block may have: moving half a page of pointers costs less than finding the place. */
+const FULL = 256;
+
+/** Some of the ranges, one behind the other; never none. */
+class Block<R extends IovaRange> {
+  readonly ranges: R[];
+  /** No range of it is longer. It may be less true than it could be: a search in vain sets it right. */
+  longest = 0;
+  /** Where each ends, as a double: what is read in a bisection lies in one place, and makes no garbage. */
+  #ends: Float64Array;
+
+  constructor(ranges: R[], longest: number) {
+    this.ranges = ranges;
+    this.longest = longest;
+    this.#ends = Float64Array.from(ranges, ({ end }) => Number(end));
+  }
+
+  get lastEnd(): number {
+    return this.#ends[this.ranges.length - 1] ?? 0;
+  }
+
+  /** The index of the first range that does not end below an address. */
+  firstReaching(address: bigint): number {
+    const { ranges } = this;
+    let index = firstFrom(this.#ends, ranges.length, Number(address));
+    while ((ranges[index]?.end ?? address) < address) index++;
+    return index;
+  }
+
+  /** As that of an array. */
+  splice(index: number, removed: number, added: readonly R[]): void {
+    const { ranges } = this;
+    const before = ranges.length;
+    const [only] = added;
+    if (removed === added.length && only !== undefined) ranges[index] = only;
+    else ranges.splice(index, removed, ...added);
+    if (ranges.length > this.#ends.length) this.#grow(ranges.length);
+    if (removed !== added.length) this.#ends.copyWithin(index + added.length, index + removed, before);
+    for (const range of added) {
+      this.#ends[index++] = Number(range.end);
+      this.longest = Math.max(this.longest, gapOf(range));
+    }
+  }
+
+  /** Takes all but so many out, into a block of their own. */
+  splitAt(count: number): Block<R> {
+    return new Block(this.ranges.splice(count), this.longest);
+  }
+
+  #grow(count: number): void {
+    const ends = new Float64Array(Math.max(count, Math.min(2 * count, FULL + 1)));
+    ends.set(this.#ends);
+    this.#ends = ends;
+  }
+}
+
+/**
+ * Ranges in ascending order, none of which has a part of another. They lie in blocks, so that what is done with one of
+ * many thousands moves and looks at no more than with one of a few hundred.
+ */
+export class RangeList<R extends IovaRange = IovaRange> {
+  readonly #blocks: Block<R>[] = [];
+  /** Where the last range of each block ends. */
+  #ends = new Float64Array();
+
+  /** All of them. */
+  get all(): R[] {
+    return this.#blocks.flatMap(({ ranges }) => ranges);
+  }
+
+  /** The one that has an address. */
+  at(address: bigint): R | undefined {
+    const block = this.#blocks[this.#blockReaching(address)];
+    const range = block?.ranges[block.firstReaching(address)];
+    return range !== undefined && range.start <= address ? range : undefined;
+  }
+
+  /** The first that has a part of what lies from `start` to `end`. */
+  firstIn({ start, end }: IovaRange): R | undefined {
+    const block = this.#blocks[this.#blockReaching(start)];
+    const range = block?.ranges[block.firstReaching(start)];
+    return range !== undefined && range.start <= end ? range : undefined;
+  }
+
+  /** Those that have a part of what lies from `start` to `end`. */
+  overlapping({ start, end }: IovaRange): R[] {
+    const found: R[] = [];
+    let at = this.#blockReaching(start);
+    let block = this.#blocks[at];
+    let index = block?.firstReaching(start) ?? 0;
+    while (block !== undefined) {
+      for (; index < block.ranges.length; index++) {
+        const range = block.ranges[index];
+        if (range === undefined || range.start > end) return found;
+        found.push(range);
+      }
+      block = this.#blocks[++at];
+      index = 0;
+    }
+    return found;
+  }
+
+  /**
+   * What is made of the first range, from below, of which it can be made.
+   * @param bytes what is shorter is not tried.
+   * @param make may take the range out, or replace it, if it returns something.
+   */
+  firstFit<T>(bytes: bigint, make: (range: R) => T | undefined): T | undefined {
+    const wanted = Number(bytes - 1n);
+    for (const block of this.#blocks) {
+      if (block.longest < wanted) continue;
+      let longest = 0;
+      for (const range of block.ranges) {
+        const gap = gapOf(range);
+        const made = gap < wanted ? undefined : make(range);
+        if (made !== undefined) return made;
+        if (gap > longest) longest = gap;
+      }
+      block.longest = longest;
+    }
+    return undefined;
+  }
+
+  /** @param range has no part of another. */
+  add(range: R): void {
+    const at = Math.min(this.#blockReaching(range.start), this.#blocks.length - 1);
+    const block = this.#blocks[at];
+    if (block !== undefined) return this.#put(at, block, block.firstReaching(range.start), 0, [range]);
+    this.#blocks.push(new Block([range], gapOf(range)));
+    this.#noteEnds();
+  }
+
+  /** Takes one of them out, or puts others in its place: within it, or where else no other has a part. */
+  replace(range: R, others: readonly R[] = []): void {
+    const at = this.#blockReaching(range.start);
+    const block = this.#blocks[at];
+    if (block !== undefined) this.#put(at, block, block.firstReaching(range.start), 1, others);
+  }
+
+  #put(at: number, block: Block<R>, index: number, removed: number, added: readonly R[]): void {
+    block.splice(index, removed, added);
+    const count = block.ranges.length;
+    if (count > 0 && count <= FULL) {
+      this.#ends[at] = block.lastEnd;
+      return;
+    }
+    // What is added in ascending order, as most is, leaves full blocks behind.
+    const kept = at === this.#blocks.length - 1 ? FULL : FULL / 2;
+    if (count > 0) this.#blocks.splice(at + 1, 0, block.splitAt(kept));
+    else this.#blocks.splice(at, 1);
+    this.#noteEnds();
+  }
+
+  #noteEnds(): void {
+    this.#ends = Float64Array.from(this.#blocks, ({ lastEnd }) => lastEnd);
+  }
+
+  /** The number of the first block with a range that does not end below an address. */
+  #blockReaching(address: bigint): number {
+    const blocks = this.#blocks;
+    let at = firstFrom(this.#ends, blocks.length, Number(address));
+    while ((blocks[at]?.ranges.at(-1)?.end ?? address) < address) at++;
+    return at;
+  }
+}
+
+/** How far the end lies behind the start, rounded as a double is: enough to tell what cannot fit, since that keeps the order. */
+function gapOf({ start, end }: IovaRange): number {
+  return Number(end - start);
+}

@@ -1,0 +1,60 @@
+import { bytesOf, isWithin, without, type IovaRange } from "./range.js";
+import { RangeList } from "./range-list.js";
+
+/**
+ * A set of addresses, as ranges in ascending order: what is free, or what is taken. Pure arithmetic: it knows nothing of
+ * what the addresses mean.
+ */
+export class RangeSet extends RangeList {
+  /** How many addresses it has. */
+  get bytes(): bigint {
+    return this.all.reduce((sum, range) => sum + bytesOf(range), 0n);
+  }
+
+  /** True if all of a range is in it, in one piece. */
+  has(range: IovaRange): boolean {
+    const holder = this.at(range.start);
+    return holder !== undefined && isWithin(range, holder);
+  }
+
+  /** Adds a range, and joins it with its neighbours. Parts of it may be there already. */
+  join({ start, end }: IovaRange): void {
+    const touching = this.overlapping({ start: start - 1n, end: end + 1n });
+    const first = touching[0];
+    const last = touching.at(-1);
+    if (first === undefined || last === undefined) return this.add({ start, end });
+    for (const each of touching.slice(1)) this.replace(each);
+    this.replace(first, [
+      { start: first.start < start ? first.start : start, end: last.end > end ? last.end : end },
+    ]);
+  }
+
+  /** Takes a range out. Parts of it need not be there. */
+  cut(range: IovaRange): void {
+    for (const each of this.overlapping(range)) this.replace(each, without(each, range));
+  }
+
+  /**
+   * Takes the lowest place out that fits, so that the same calls give the same addresses; `undefined` if there is none.
+   * @param bytes at least 1.
+   * @param alignment a power of two.
+   * @param isUsable refuses a place for now. Default: none.
+   */
+  take(
+    bytes: bigint,
+    alignment: bigint,
+    isUsable: (start: bigint) => boolean = always,
+  ): IovaRange | undefined {
+    return this.firstFit(bytes, (range) => {
+      const start = (range.start + alignment - 1n) & -alignment;
+      const place = { start, end: start + bytes - 1n };
+      if (place.end > range.end || !isUsable(start)) return undefined;
+      this.replace(range, without(range, place));
+      return place;
+    });
+  }
+}
+
+function always(): boolean {
+  return true;
+}
