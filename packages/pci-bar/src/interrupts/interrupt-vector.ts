@@ -4,7 +4,6 @@ import {
   checkWaitLimits,
   closedError,
   EventFd,
-  isVfioError,
   limitWait,
   runAll,
   timeoutError,
@@ -168,7 +167,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
       try {
         count = await this.wait(options);
       } catch (error) {
-        if (this.#closed && isVfioError(error) && error.code === "ERR_VFIO_CLOSED") return;
+        if (this.#closed && options.signal?.aborted !== true) return;
         throw error;
       }
       yield count;

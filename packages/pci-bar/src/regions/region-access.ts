@@ -21,7 +21,9 @@ export interface RegionAccess {
 
 /** A way to a region for other threads, and its end. */
 export interface SharedAccess {
+  /** Where another thread finds the region. */
   readonly file: SharedRegionFile;
+  /** No access begins there any more. Twice does nothing. */
   close(): void;
 }
 
