@@ -24,7 +24,7 @@ export interface RegionWindow extends RegisterAccess {
   /** Number of its mapping, for `Mapping.fromHandle` in another thread; without it, no other thread reaches it. */
   readonly handle?: number;
   /** True once its memory went away; it stays so. */
-  readonly gone: boolean;
+  isGone(): boolean;
   /** The registers `bytes` from `offset` of this window on, counted from there: as quick as the window's own. */
   part(offset: number, bytes: number): RegisterAccess;
   /** Ends it; every access is `ERR_VFIO_CLOSED` from then on. Twice does nothing. */

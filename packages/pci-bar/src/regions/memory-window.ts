@@ -26,7 +26,7 @@ export function memoryWindow(memory: Uint8Array | Mapping, name: string): Region
     ...part(0, memory.length),
     offset: 0,
     bytes: memory.length,
-    gone: false,
+    isGone: () => false,
     part,
     close: () => void (closed = true),
   };

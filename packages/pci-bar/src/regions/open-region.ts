@@ -345,7 +345,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
    * anew.
    */
   get gone(): boolean {
-    return this.#windows.some(({ gone }) => gone);
+    return this.#windows.some((window) => window.isGone());
   }
 
   /** Calls back when this region is closed. */

@@ -36,8 +36,8 @@ export class WindowedAccesses implements RegisterAccess, BulkAccess {
   /** @param rest reaches what lies in no window; without it, that is a `ERR_VFIO_REGION_HOLE`. */
   constructor(shape: RegionShape, windows: readonly Window[], rest?: RegisterAccess) {
     this.#shape = shape;
-    this.#windows = windows;
-    this.#rest = rest && { offset: 0, bytes: shape.bytes, registers: rest.registers, bulk: rest.bulk };
+    this.#windows = windows.map((window) => windowAt(window, window));
+    this.#rest = rest && windowAt({ offset: 0, bytes: shape.bytes }, rest);
     this.registers = this.#routed();
   }
 
@@ -151,6 +151,11 @@ export class WindowedAccesses implements RegisterAccess, BulkAccess {
     }
     return pieces;
   }
+}
+
+/** All of one shape, whatever they were: V8 then looks a window up without asking what it is. */
+function windowAt({ offset, bytes }: MappableArea, { registers, bulk }: RegisterAccess): Window {
+  return { offset, bytes, registers, bulk };
 }
 
 /** The error of an access to what is not mapped, with no other way to reach it: it names what is mapped. */
