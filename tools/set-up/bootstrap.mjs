@@ -67,7 +67,9 @@ export async function runQuietly(title, command, args, complaint = (output) => o
   if (ended.endedBy !== undefined) stop(endedBy(ended.endedBy), exitCodeOf(ended.endedBy));
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   if (ended.exitCode === 0) return void process.stderr.write(`${seconds} s\n`);
-  stop(`failed\n${complaint(ended.output)}\n${title} failed: ${[command, ...args].join(" ")}`);
+  stop(
+    `failed\n${complaint(`${ended.stdout}${ended.stderr}`)}\n${title} failed: ${[command, ...args].join(" ")}`,
+  );
 }
 
 /** Runs one of our own programs as the command's work: it says itself why it ended, and its exit code is the command's. */

@@ -19,9 +19,10 @@ function emptyIommu() {
   const iovaRanges = [{ start: 0n, end: (1n << 48n) - 1n }];
   return {
     isReplay: false,
-    info: () => ({ pageSizes: 0x1000n, smallestPage: PAGE, iovaRanges, mappingsLeft: 0xffff }),
-    map() {
+    limits: () => ({ pageSizes: 0x1000n, smallestPage: PAGE, iovaRanges, mappingsLeft: 0xffff }),
+    map(_memory, _offset, bytes) {
       if (this.isReplay) throw inPlace;
+      return bytes;
     },
     unmap: (_iova, bytes) => bytes,
   };

@@ -23,7 +23,6 @@ export { DmaMapper, type DmaMapperOptions } from "./mapping/dma-mapper.js";
 export type { IovaMode } from "./iova/iova-mode.js";
 export type { MapAsyncOptions, MapMemoryOptions } from "./mapping/map-memory-options.js";
 export { DmaMapping, type MappingOwner } from "./mapping/dma-mapping.js";
-export type { MappableMemory } from "./mapping/mappable-memory.js";
 export type { MappingPlan } from "./mapping/mapping-plan.js";
 export { DmaBuffer, type BufferMemory, type BufferPlace } from "./buffers/dma-buffer.js";
 export type { BufferRequest, PoolRequest } from "./buffers/dma-arena.js";
@@ -32,9 +31,14 @@ export { IovaAllocator, type FreeRange, type IovaAllocatorOptions } from "./iova
 export { IovaTable } from "./iova/iova-table.js";
 export * from "./old-names.js";
 export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova/iova-picture.js";
-export { DMA_ACCESSES, type DmaAccess, type Iommu } from "./spaces/iommu.js";
 export type { Extent } from "@vfio/ioctl-native";
-export { Type1Iommu } from "./spaces/type1-iommu.js";
+export {
+  DMA_ACCESSES,
+  Type1Space,
+  type AddressSpace,
+  type DmaAccess,
+  type MappableMemory,
+} from "@vfio/ioctl-native";
 export {
   decodeMemoryDescription,
   encodeMemoryDescription,

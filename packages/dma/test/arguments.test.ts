@@ -11,7 +11,7 @@ import {
   IovaAllocator,
   IovaTable,
   readPhysicalAddresses,
-  Type1Iommu,
+  Type1Space,
 } from "../src/index.js";
 import { FakeIommu, memoryAt } from "./fake-iommu.js";
 
@@ -29,8 +29,8 @@ const table = () => new IovaTable([{ offset: 0, iova: 0x1000n, bytes: 4096 }]);
 
 /** Each call with what it is given, and what its error says was expected. */
 const calls: [string, (odd: never) => unknown, RegExp][] = [
-  ["new DmaMapper(odd)", (odd) => new DmaMapper(odd), /a VFIO container .* or an Iommu/],
-  ["new Type1Iommu(odd).info()", (odd) => new Type1Iommu(odd).info(), /a VFIO container|fd/],
+  ["new DmaMapper(odd)", (odd) => new DmaMapper(odd), /a VFIO container .* or an AddressSpace/],
+  ["new Type1Space(odd).limits()", (odd) => new Type1Space(odd).limits(), /a VFIO container|fd/],
   ["mapper.map(odd)", (odd) => mapper().map(odd), /memory .* expected/],
   [
     "mapper.map(memory, { iova: odd })",
@@ -152,9 +152,9 @@ describe("given what is not what was expected", () => {
     ],
     ["drawIovaSpace()", () => drawIovaSpace(undefined as never), "an IOVA space"],
     [
-      "an Iommu without unmap()",
-      () => new DmaMapper({ info() {}, map() {} } as never),
-      "info(), map() and unmap()",
+      "an AddressSpace without unmap()",
+      () => new DmaMapper({ limits() {}, map() {} } as never),
+      "limits(), map() and unmap()",
     ],
   ])("%s is refused", (_what, call, words) => {
     const error = errorOf(call);

@@ -1,13 +1,13 @@
 import { errorOf, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { DmaMapper, type DmaAccess } from "../src/index.js";
+import { DmaMapper, type AddressSpace } from "../src/index.js";
 import { FakeIommu, memoryAt } from "./fake-iommu.js";
 
 /** An IOMMU whose calls off the event loop end when the test says so, one after the other. */
 class SlowIommu extends FakeIommu {
   readonly #waiting: (() => void)[] = [];
 
-  mapAsync(...args: [bigint, bigint, number, DmaAccess]): Promise<void> {
+  mapAsync(...args: Parameters<AddressSpace["map"]>): Promise<number> {
     return this.#later(() => this.map(...args));
   }
 

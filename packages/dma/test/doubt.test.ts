@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { DmaMapper } from "../src/index.js";
 import { FakeIommu, memoryAt } from "./fake-iommu.js";
 
-/** Errors as an `Iommu` of somebody else's makes them: a code, and nothing of this library. */
+/** Errors as an `AddressSpace` of somebody else's makes them: a code, and nothing of this library. */
 const foreign = (code: string): Error => Object.assign(new Error(`refused: ${code}`), { code });
 const ours = (name: "ENOMEM" | "EIO"): Error =>
   new VfioSystemError(errnoOf(name), { syscall: "ioctl", what: "refused" });
@@ -13,11 +13,11 @@ const ours = (name: "ENOMEM" | "EIO"): Error =>
 class FailingIommu extends FakeIommu {
   failure: Error | undefined;
 
-  override map(...args: Parameters<FakeIommu["map"]>): void {
+  override map(...args: Parameters<FakeIommu["map"]>): number {
     const { failure } = this;
     this.failure = undefined;
     if (failure !== undefined) throw failure;
-    super.map(...args);
+    return super.map(...args);
   }
 }
 
@@ -121,26 +121,24 @@ describe("given an Iommu whose errors are its own", () => {
     expect([mapper.replay(), mapping.mapped]).toEqual([0, true]);
   });
 
-  it("EINVAL from info() says that there is no group, and mappings wait", () => {
+  it("no limits: there is no group, and mappings wait", () => {
     const iommu = new FakeIommu();
-    const info = iommu.info.bind(iommu);
-    iommu.info = () => {
-      throw foreign("EINVAL");
-    };
+    const limits = iommu.limits.bind(iommu);
+    iommu.limits = () => undefined;
     const mapper = new DmaMapper(iommu);
     const mapping = mapper.map(memoryAt([0x1000n]));
     expect(mapping.mapped).toBe(false);
 
-    iommu.info = info;
+    iommu.limits = limits;
     expect([mapper.replay(), mapping.mapped]).toEqual([1, true]);
   });
 
-  it("when info() fails after another failure, the first one is told", () => {
+  it("when limits() fails after another failure, the first one is told", () => {
     const iommu = new FailingIommu();
     const mapper = new DmaMapper(iommu);
     const memory = memoryAt([0x1000n]);
     const mapping = mapper.map(memory);
-    iommu.info = () => {
+    iommu.limits = () => {
       throw ours("EIO");
     };
     iommu.unmap = () => {
@@ -156,7 +154,7 @@ describe("given an Iommu whose errors are its own", () => {
   it.each([0, -4096, 12288, NaN, undefined])(
     "one that says it mapped %s of 8192 bytes is refused, not asked for ever",
     (answer) => {
-      const iommu = Object.assign(new FakeIommu(), { mapPieces: () => answer as number });
+      const iommu = Object.assign(new FakeIommu(), { map: () => answer as number });
       const memory = memoryAt([0x1000n, 0x2000n]);
 
       const error = errorOf(() => new DmaMapper(iommu).map(memory, { pieceBytes: 4096 }));

@@ -1,9 +1,11 @@
 import { closedError, errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
 import { beforeEach } from "vitest";
-import type { DmaAccess, Iommu, MappableMemory } from "../src/index.js";
+import type { AddressSpace, DmaAccess, MappableMemory } from "../src/index.js";
 
 /** An IOMMU that remembers what is mapped, and can be told to fail. */
-export class FakeIommu implements Iommu {
+export class FakeIommu implements AddressSpace {
+  readonly kind = "emulated";
+  readonly forgets = "with-last-group";
   readonly mapped = new Map<bigint, number>();
   readonly calls: string[] = [];
   failAt: bigint | undefined;
@@ -33,8 +35,9 @@ export class FakeIommu implements Iommu {
     this.mapped.clear();
   }
 
-  info(): IommuInfo {
-    this.#checkReady();
+  limits(): IommuInfo | undefined {
+    if (this.closed) throw closedError("the fake container");
+    if (!this.ready) return undefined;
     return {
       pageSizes: 0x1000n,
       smallestPage: 4096,
@@ -43,7 +46,14 @@ export class FakeIommu implements Iommu {
     };
   }
 
-  map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
+  /** One piece with each call. */
+  map(...[memory, offset, bytes, iova, access, pieceBytes = bytes]: Parameters<AddressSpace["map"]>): number {
+    const piece = Math.min(bytes, pieceBytes);
+    this.mapPiece(memory.address + BigInt(offset), iova, piece, access);
+    return piece;
+  }
+
+  protected mapPiece(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
     this.#checkReady();
     if (iova + BigInt(bytes) - 1n > this.lastAddress) throw refusal("EINVAL");
     if (iova === this.failAt) throw new Error("the IOMMU refuses");
@@ -80,12 +90,15 @@ export class ManyAtOnce extends FakeIommu {
     super();
   }
 
-  mapPieces(address: bigint, iova: bigint, bytes: number, access: DmaAccess, pieceBytes: number): number {
+  override map(
+    ...[memory, offset, bytes, iova, access, pieceBytes = bytes]: Parameters<AddressSpace["map"]>
+  ): number {
+    const address = memory.address + BigInt(offset);
     this.asked.push(`${iova.toString(16)} ${bytes}`);
     const end = Math.min(bytes, this.most * pieceBytes);
     for (let at = 0; at < end; at += pieceBytes) {
       try {
-        this.map(address + BigInt(at), iova + BigInt(at), Math.min(pieceBytes, bytes - at), access);
+        this.mapPiece(address + BigInt(at), iova + BigInt(at), Math.min(pieceBytes, bytes - at), access);
       } catch (error) {
         if (at === 0) throw error;
         return at;

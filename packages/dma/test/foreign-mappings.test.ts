@@ -16,9 +16,9 @@ class SharedIommu extends FakeIommu {
     for (const [iova, bytes] of others) this.mapped.set(iova, bytes);
   }
 
-  override map(...args: Parameters<FakeIommu["map"]>): void {
+  override map(...args: Parameters<FakeIommu["map"]>): number {
     try {
-      super.map(...args);
+      return super.map(...args);
     } catch (error) {
       this.refusals++;
       throw error;

@@ -20,8 +20,8 @@ class LeadingIommu extends FakeIommu {
   readonly #addresses = new Map<bigint, bigint>();
   override lastAddress = at(SPACE.length) - 1n;
 
-  override map(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
-    super.map(address, iova, bytes, access);
+  protected override mapPiece(address: bigint, iova: bigint, bytes: number, access: DmaAccess): void {
+    super.mapPiece(address, iova, bytes, access);
     this.#addresses.set(iova, address);
   }
 

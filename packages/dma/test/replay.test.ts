@@ -84,9 +84,9 @@ describe("given ordinary pages at their physical addresses", () => {
     const iommu = new FakeIommu();
     const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n]), { iova: 0x7000n });
     iommu.lastGroupLeaves();
-    const info = iommu.info.bind(iommu);
-    iommu.info = () => {
-      const answer = info();
+    const limits = iommu.limits.bind(iommu);
+    iommu.limits = () => {
+      const answer = limits();
       iommu.ready = false;
       return answer;
     };
@@ -94,7 +94,7 @@ describe("given ordinary pages at their physical addresses", () => {
     iommu.groupJoins();
     expect(mapping.mapped).toBe(false);
 
-    iommu.info = info;
+    iommu.limits = limits;
     iommu.groupJoins();
     expect(mapping.iovaOf(0)).toBe(0x7000n);
   });

@@ -40,11 +40,10 @@ export {
   type LockHolder,
   type MemlockLimit,
   type PeerCredentials,
-  type ReceivedDatagram,
-  type ReceivedPacket,
   type RegisterFunctions,
   type SocketKind,
 } from "./kernel/kernel.js";
+export type { ReceivedDatagram, ReceivedPacket } from "./sockets/received-packet.js";
 export {
   closedError,
   Fd,
@@ -54,8 +53,6 @@ export {
   type HasFd,
   type OpenOptions,
 } from "./files/fd.js";
-export type { DeviceCalls } from "./contracts/device-calls.js";
-export type { BulkAccess, RegionWindow, RegisterAccess } from "./contracts/region-window.js";
 export { SharedFile, type SharedFileData } from "./files/shared-file.js";
 export { mappedWindow } from "./memory/mapped-window.js";
 export { printAs } from "./errors/printed.js";
@@ -100,7 +97,8 @@ export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
 export * from "./intervals/index.js";
 export { systemPageBytes } from "./memory/system-page.js";
 export { EventFd } from "./events/eventfd.js";
-export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
+export { Deadline } from "./events/deadline.js";
+export { readableOrOver, waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
 export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./events/wait-limits.js";
 export { DatagramSocket } from "./sockets/datagram.js";
 export type { HintOfErrno } from "./sockets/local-socket.js";
@@ -125,6 +123,7 @@ export {
 export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
 export { queryInfo } from "./vfio/query.js";
 export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
+export * from "./contracts/index.js";
 export * from "./vfio/index.js";
 /** The numbers of `<linux/vfio.h>`. */
 export * as vfioConstants from "./vfio/constants.js";

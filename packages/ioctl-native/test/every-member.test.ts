@@ -2,6 +2,7 @@ import path from "node:path";
 import { plainErrors, type Called } from "@vfio/test-support";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as native from "../src/index.js";
+import * as intervals from "../src/intervals/index.js";
 import { socketFolder } from "./support/sockets.js";
 
 const {
@@ -32,7 +33,8 @@ const TOOLS = [
   ...["addSuppressed", "closings", "orUndo", "runAll", "undo"],
   ...["driverOf", "fileOf", "filesOpenIn", "holdersBy", "holdersOf", "processName"],
   ...["groupExistsInSysfs", "groupNodes", "groupOfLink", "isContainerLink", "isVfioDriver"],
-  ...["cgroupLimits", "checkArray", "limitWait", "useKernel"],
+  ...["cgroupLimits", "checkArray", "limitWait", "Deadline", "readableOrOver", "useKernel"],
+  ...Object.keys(intervals),
 ];
 
 const struct = new native.Struct("question", 8, { argsz: [0, "u32"], bits: [4, "s32"] });

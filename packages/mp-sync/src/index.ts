@@ -8,7 +8,7 @@
 export { FdServer } from "./primary/server.js";
 export type { FdServerOptions } from "./primary/server-options.js";
 export type { ClientOutcome, DropReason, ServerEvent } from "./primary/server-events.js";
-export type { DescribedMemory, NumberedGroup, SharedContainer } from "./primary/shared.js";
+export type { DescribedMemory, NumberedGroup, SharedContainer } from "./primary/shared-resources.js";
 export { LEASE_WINDOW, type Lease, type LeaseOptions } from "./primary/leases.js";
 export type { LeaseAccess, LeaseTerms, LeaseVerdict } from "./wire/lease-messages.js";
 export type { DeviceEntry } from "./wire/device-entry.js";
@@ -21,7 +21,7 @@ export {
   type ConnectOptions,
   type RequestOptions,
 } from "./secondary/client.js";
-export type { PrimaryHello, SharedMemory } from "./secondary/own-requests.js";
+export type { PrimaryHello, SharedMemory } from "./secondary/extension-requests.js";
 export { DmaLease, type DmaRequest } from "./secondary/dma-lease.js";
 export { verifyVfioFd, type ExpectedFd, type FdVerifier } from "./secondary/verify.js";
 export {

@@ -3,13 +3,13 @@ import { describe, expect, it } from "vitest";
 import { DmaLease } from "../src/secondary/dma-lease.js";
 import { encodeDevice } from "../src/wire/device-entry.js";
 import { encodeVerdict } from "../src/wire/lease-messages.js";
-import type { Inquiry } from "../src/secondary/conversation.js";
+import type { Inquiry } from "../src/secondary/request-connection.js";
 import {
   requestDevices,
   requestHello,
   requestIommuType,
   requestMemory,
-} from "../src/secondary/own-requests.js";
+} from "../src/secondary/extension-requests.js";
 import { requestContainer, requestGroup } from "../src/secondary/requests.js";
 import { expectNoFdLeft, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";

@@ -6,15 +6,23 @@ import { clearTimeout, setTimeout } from "node:timers";
 
 /**
  * @typedef {"SIGINT" | "SIGTERM" | "SIGHUP"} EndingSignal
- * @typedef {{ exitCode: number, output: string, endedBy: EndingSignal | undefined }} Ended what it wrote, if that was collected; the
- *   signal that came meanwhile.
- * @typedef {{ cwd?: string, env?: NodeJS.ProcessEnv, stdio?: import("node:child_process").StdioOptions, alone?: boolean }} Options
+ * @typedef {{ exitCode: number, stdout: string, stderr: string, endedBy: EndingSignal | undefined }} Ended what it wrote,
+ *   if that was collected; the signal that came meanwhile.
+ * @typedef {object} Options
+ * @property {string} [cwd]
+ * @property {NodeJS.ProcessEnv} [env]
+ * @property {import("node:child_process").StdioOptions} [stdio]
+ * @property {boolean} [alone] in a group of its own, so that a signal reaches all that it has started. Without it, it
+ *   keeps the terminal.
+ * @property {AbortSignal} [signal] ends it. Without one, the signals that come to this process are passed on.
  */
 
 const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
 /** Between passing a signal on and ending what is left, in milliseconds. The lab needs some seconds on a busy machine. */
 const GRACE_MS = 15_000;
+/** The same after an AbortSignal. */
+const ABORT_GRACE_MS = 2000;
 
 /** What a shell calls the end by a signal. @param {NodeJS.Signals} signal */
 export function exitCodeOf(signal) {
@@ -31,46 +39,54 @@ export function endedBy(signal) {
  * program has to give back, it gives back.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {Options} [options] `alone`: in a group of its own, so that a signal reaches all that it has started. Without
- *   it, it keeps the terminal.
+ * @param {Options} [options]
  * @returns {Promise<Ended>}
  * @throws {Error} if it cannot be started.
  */
-export async function runProgram(command, args, { cwd, env, stdio = "inherit", alone = false } = {}) {
-  const child = spawn(command, args, { cwd, env: env ?? process.env, stdio, detached: alone });
-  const passing = passSignalsOn(child, alone);
-  let output = "";
-  for (const stream of [child.stdout, child.stderr])
-    stream?.setEncoding("utf8").on("data", (text) => (output += text));
+export async function runProgram(
+  command,
+  args,
+  { cwd, env = process.env, stdio = "inherit", alone = false, signal } = {},
+) {
+  const child = spawn(command, args, { cwd, env, stdio, detached: alone });
+  const received = signalsOn(child, alone, signal);
+  const said = { stdout: "", stderr: "" };
+  child.stdout?.setEncoding("utf8").on("data", (text) => (said.stdout += text));
+  child.stderr?.setEncoding("utf8").on("data", (text) => (said.stderr += text));
   try {
-    const [code, signal] = await once(child, "close");
-    return { exitCode: code ?? exitCodeOf(signal), output, endedBy: passing.first() };
+    const [code, endedWith] = await once(child, "close");
+    return { exitCode: code ?? exitCodeOf(endedWith), ...said, endedBy: received.first() };
   } finally {
-    passing[Symbol.dispose]();
+    received[Symbol.dispose]();
   }
 }
 
 /**
- * Each signal once: npm passes on what the terminal has sent to all of us.
+ * Passes each signal on, once: npm passes on what the terminal has sent to all of us.
  * @param {import("node:child_process").ChildProcess} child
  * @param {boolean} alone
+ * @param {AbortSignal} [abort]
  */
-function passSignalsOn(child, alone) {
+function signalsOn(child, alone, abort) {
   /** @type {EndingSignal[]} */
   const received = [];
   /** @type {NodeJS.Timeout | undefined} */
   let timer;
+  const graceMs = abort === undefined ? GRACE_MS : ABORT_GRACE_MS;
   const pass = (/** @type {EndingSignal} */ signal) => {
     if (received.includes(signal)) return;
     received.push(signal);
     kill(child, alone, signal);
-    timer ??= setTimeout(() => kill(child, alone, "SIGKILL"), GRACE_MS);
+    timer ??= setTimeout(() => kill(child, alone, "SIGKILL"), graceMs);
   };
-  for (const signal of SIGNALS) process.on(signal, pass);
+  const stop = () => pass("SIGTERM");
+  abort?.addEventListener("abort", stop, { once: true });
+  if (abort === undefined) for (const signal of SIGNALS) process.on(signal, pass);
   return {
     first: () => received[0],
     [Symbol.dispose]() {
       clearTimeout(timer);
+      abort?.removeEventListener("abort", stop);
       for (const signal of SIGNALS) process.off(signal, pass);
       // Whatever it had started and left behind.
       if (alone && received.length > 0) kill(child, alone, "SIGKILL");

@@ -1,6 +1,13 @@
-import { bytesOf, joinAdjacent, rangeOf, RangeSet, type Extent, type IovaRange } from "@vfio/ioctl-native";
+import {
+  bytesOf,
+  joinAdjacent,
+  rangeOf,
+  RangeSet,
+  type Extent,
+  type IovaRange,
+  type DmaAccess,
+} from "@vfio/ioctl-native";
 import { argumentError, checkObject, isList } from "../arguments.js";
-import type { DmaAccess } from "../spaces/iommu.js";
 
 /** A mapping, as it is drawn. */
 export interface DrawnMapping {

@@ -7,6 +7,8 @@ import {
   VfioError,
   type HasFd,
   type IovaRange,
+  type MappableMemory,
+  type AddressSpace,
 } from "@vfio/ioctl-native";
 import { argumentError, checkObject } from "../arguments.js";
 import { DmaArena, type BufferRequest, type PoolRequest } from "../buffers/dma-arena.js";
@@ -16,16 +18,14 @@ import type { DmaPool } from "../buffers/dma-pool.js";
 import type { PageSource } from "../memory/hugepage-memory.js";
 import { hasCode } from "../has-code.js";
 import { checkNumaNode } from "../memory/hugepages.js";
-import type { Iommu } from "../spaces/iommu.js";
 import { checkedBits, IovaAllocator } from "../iova/iova-allocator.js";
 import type { IovaMode } from "../iova/iova-mode.js";
 import { drawIovaSpace } from "../iova/iova-picture.js";
 import { KnownMappings } from "./known-mappings.js";
-import { KnownIommu } from "../spaces/known-iommu.js";
+import { KnownSpace } from "../spaces/known-space.js";
 import type { MapAsyncOptions, MapMemoryOptions } from "./map-memory-options.js";
-import type { MappableMemory } from "./mappable-memory.js";
 import { MappingInstaller } from "./mapping-installer.js";
-import { checkedMode, iommuOf, planOf } from "./mapper-arguments.js";
+import { checkedMode, spaceOf, planOf } from "./mapper-arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import { wholePieces } from "./plan-extents.js";
 
@@ -74,7 +74,7 @@ export class DmaMapper implements Disposable {
   /** How many address bits the device drives: no IOVA lies beyond them. */
   readonly addressBits: number;
   readonly #allocator: IovaAllocator;
-  readonly #iommu: KnownIommu;
+  readonly #space: KnownSpace;
   readonly #installer: MappingInstaller;
   /** Memory stays held for as long as this is open, even if this thread ends. */
   readonly #container: HasFd | undefined;
@@ -89,12 +89,12 @@ export class DmaMapper implements Disposable {
   #closed = false;
 
   /**
-   * @param container a VFIO container, or another {@link Iommu}.
+   * @param container a VFIO container, or another {@link AddressSpace}.
    * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is neither; `ERR_VFIO_IOVA`, `ERR_VFIO_ADDRESS_BITS`,
    * `ERR_VFIO_NUMA_NODE`.
    */
-  constructor(container: HasFd | Iommu, options: DmaMapperOptions = {}) {
-    const iommu = iommuOf(container);
+  constructor(container: HasFd | AddressSpace, options: DmaMapperOptions = {}) {
+    const space = spaceOf(container);
     checkObject(options, "options of a DmaMapper");
     const { iova = "physical", numaNode } = options;
     checkNumaNode(numaNode);
@@ -105,8 +105,8 @@ export class DmaMapper implements Disposable {
       iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
     this.#container = "fd" in container ? container : undefined;
-    this.#iommu = new KnownIommu(iommu, () => this.#allocator.forgetAvoided());
-    this.#installer = new MappingInstaller(this.#iommu, {
+    this.#space = new KnownSpace(space, () => this.#allocator.forgetAvoided());
+    this.#installer = new MappingInstaller(this.#space, {
       mode: this.mode,
       allocator: this.#allocator,
       addressBits: this.addressBits,
@@ -284,7 +284,7 @@ export class DmaMapper implements Disposable {
    */
   replay(): number {
     this.#checkOpen();
-    if (this.#iommu.refresh() === undefined) return 0;
+    if (this.#space.refresh() === undefined) return 0;
     this.#installer.groupsChanged();
     let made = 0;
     const failures: (() => never)[] = [];
@@ -382,7 +382,7 @@ export class DmaMapper implements Disposable {
 
   #rangesIfKnown(): readonly IovaRange[] | undefined {
     try {
-      return this.#iommu.info?.iovaRanges;
+      return this.#space.info?.iovaRanges;
     } catch {
       return undefined;
     }

@@ -1,7 +1,6 @@
-import { closedError, printAs, VfioError, type Extent } from "@vfio/ioctl-native";
+import { closedError, printAs, VfioError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
 import { IovaTable } from "../iova/iova-table.js";
 import { encodeMemoryDescription } from "../memory/memory-description.js";
-import type { MappableMemory } from "./mappable-memory.js";
 import { MappedExtents } from "./mapped-extents.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import { piecesOf, type Part } from "./plan-extents.js";

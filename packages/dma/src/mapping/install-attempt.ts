@@ -1,8 +1,7 @@
 import { setImmediate } from "node:timers/promises";
-import { bigIntOf, clip, type Extent } from "@vfio/ioctl-native";
+import { clip, type Extent, type AddressSpace } from "@vfio/ioctl-native";
 import type { DmaMapping } from "./dma-mapping.js";
 import { answerError } from "./install-errors.js";
-import type { Iommu } from "../spaces/iommu.js";
 
 /** A mapping on its way into the IOMMU, extent by extent. */
 export class InstallAttempt {
@@ -17,11 +16,11 @@ export class InstallAttempt {
   ) {}
 
   /** Maps everything, or as much as it can before it throws. */
-  run(iommu: Iommu): void {
+  run(space: AddressSpace): void {
     for (const extent of this.extents)
       for (let at = 0; at < extent.bytes;) {
         const rest = restOf(extent, at);
-        at += this.#note(rest, this.#mapSome(iommu, rest));
+        at += this.#note(rest, this.#mapSome(space, rest));
       }
   }
 
@@ -29,12 +28,12 @@ export class InstallAttempt {
    * As {@link run}, off the event loop.
    * @param check throws if it is not to go on; called before each piece, and at the end.
    */
-  async runAsync(iommu: Iommu, check: () => void): Promise<void> {
+  async runAsync(space: AddressSpace, check: () => void): Promise<void> {
     for (const extent of this.extents)
       for (let at = 0; at < extent.bytes;) {
         check();
         const rest = restOf(extent, at);
-        at += this.#note(rest, await this.#mapPieceAsync(iommu, rest));
+        at += this.#note(rest, await this.#mapSomeAsync(space, rest));
       }
     check();
   }
@@ -47,31 +46,20 @@ export class InstallAttempt {
     return bytes;
   }
 
-  /** Maps one piece at least, and returns how many bytes it were. */
-  #mapSome(iommu: Iommu, { offset, iova, bytes }: Extent): number {
+  /** Maps one piece at least. Returns the number of bytes mapped. */
+  #mapSome(space: AddressSpace, { offset, iova, bytes }: Extent): number {
     const { memory, plan } = this.mapping;
-    const { access, pieceBytes = bytes } = plan;
-    const address = memory.address + bigIntOf(offset);
-    const wanted = memory.bytes - offset;
-    if (bytes > pieceBytes && iommu.mapPieces !== undefined)
-      return iommu.mapPieces(address, iova, bytes, access, pieceBytes, wanted);
-    const piece = Math.min(bytes, pieceBytes);
-    iommu.map(address, iova, piece, access, wanted);
-    return piece;
+    return space.map(memory, offset, bytes, iova, plan.access, plan.pieceBytes);
   }
 
-  async #mapPieceAsync(iommu: Iommu, { offset, iova, bytes }: Extent): Promise<number> {
+  async #mapSomeAsync(space: AddressSpace, rest: Extent): Promise<number> {
     const { memory, plan } = this.mapping;
-    const address = memory.address + bigIntOf(offset);
-    const piece = Math.min(bytes, plan.pieceBytes ?? bytes);
-    const wanted = memory.bytes - offset;
-    if (iommu.mapAsync !== undefined) await iommu.mapAsync(address, iova, piece, plan.access, wanted);
-    else {
-      iommu.map(address, iova, piece, plan.access, wanted);
-      // At least between two pieces, others get their turn.
-      await setImmediate();
-    }
-    return piece;
+    if (space.mapAsync !== undefined)
+      return space.mapAsync(memory, rest.offset, rest.bytes, rest.iova, plan.access, plan.pieceBytes);
+    const bytes = this.#mapSome(space, rest);
+    // At least between two pieces, others get their turn.
+    await setImmediate();
+    return bytes;
   }
 }
 

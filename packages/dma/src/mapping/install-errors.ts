@@ -38,13 +38,13 @@ export function rollbackError(what: string, failures: readonly unknown[]): VfioE
   );
 }
 
-/** An `Iommu` of somebody else's that answers what cannot be: it would be asked for the rest for ever. */
+/** An `AddressSpace` of somebody else's that answers what cannot be: it would be asked for the rest for ever. */
 export function answerError(extent: Extent, mapped: unknown): VfioError {
   return new VfioError(
     "ERR_VFIO_IOMMU_ANSWER",
     `the IOMMU says that it mapped ${shownValue(mapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
-      hint: "mapPieces() returns how many bytes it mapped: one piece at least, and no more than it was asked for",
+      hint: "map() returns the number of bytes mapped: one piece at least, and no more than it was asked for",
     },
   );
 }

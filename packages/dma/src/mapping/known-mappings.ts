@@ -1,5 +1,5 @@
+import { type MappableMemory } from "@vfio/ioctl-native";
 import type { DmaMapping } from "./dma-mapping.js";
-import type { MappableMemory } from "./mappable-memory.js";
 import type { MappingPlan } from "./mapping-plan.js";
 
 /** The mappings of a mapper in the order in which they were made, each with what keeps its memory. */

@@ -1,15 +1,22 @@
-import { formatAddress, shownValue, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import {
+  formatAddress,
+  shownValue,
+  VfioRangeError,
+  type HasFd,
+  type MappableMemory,
+  DMA_ACCESSES,
+  Type1Space,
+  type AddressSpace,
+} from "@vfio/ioctl-native";
 import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
-import type { MappableMemory } from "./mappable-memory.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import type { MapMemoryOptions } from "./map-memory-options.js";
 import type { IovaMode } from "../iova/iova-mode.js";
-import { DMA_ACCESSES, type Iommu } from "../spaces/iommu.js";
 import { IovaAllocator } from "../iova/iova-allocator.js";
 import { checkPiece } from "./plan-extents.js";
-import { Type1Iommu } from "../spaces/type1-iommu.js";
 
-const CONTAINER_EXPECTED = "a VFIO container ({ fd: number }), or an Iommu with info(), map() and unmap(),";
+const CONTAINER_EXPECTED =
+  "a VFIO container ({ fd: number }), or an AddressSpace with limits(), map() and unmap(),";
 const MEMORY_EXPECTED =
   "memory (a HugepageMemory, a UserMemory, or whatever has address: bigint, bytes, pageBytes, physicalAddresses() and hold())";
 const IOVA_MODES: readonly IovaMode[] = ["physical", "virtual", "allocate"];
@@ -39,13 +46,13 @@ function checkMemory(memory: MappableMemory): void {
 }
 
 /** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */
-export function iommuOf(container: HasFd | Iommu): Iommu {
+export function spaceOf(container: HasFd | AddressSpace): AddressSpace {
   checkObject(container, CONTAINER_EXPECTED);
-  if ("fd" in container && typeof container.fd === "number") return new Type1Iommu(container);
-  const iommu = container as Partial<Iommu>;
-  const isIommu = [iommu.info, iommu.map, iommu.unmap].every((each) => typeof each === "function");
-  if (!isIommu) throw argumentError(container, CONTAINER_EXPECTED);
-  return container as Iommu;
+  const space = container as Partial<AddressSpace>;
+  if ([space.limits, space.map, space.unmap].every((each) => typeof each === "function"))
+    return container as AddressSpace;
+  if ("fd" in container && typeof container.fd === "number") return new Type1Space(container);
+  throw argumentError(container, CONTAINER_EXPECTED);
 }
 
 /** How a memory is to be mapped; what JavaScript callers can get wrong is told before a mapping waits for a group with it. */

@@ -7,14 +7,14 @@ import {
   type IommuInfo,
   type IovaRange,
   type VfioError,
+  type MappableMemory,
 } from "@vfio/ioctl-native";
 import { hasCode } from "../has-code.js";
 import type { IovaMode } from "../iova/iova-mode.js";
 import type { DmaMapping } from "./dma-mapping.js";
-import type { MappableMemory } from "./mappable-memory.js";
 import { groupsChangedError, rollbackError, shortfallError } from "./install-errors.js";
 import { InstallAttempt } from "./install-attempt.js";
-import type { KnownIommu } from "../spaces/known-iommu.js";
+import type { KnownSpace } from "../spaces/known-space.js";
 import type { IovaAllocator } from "../iova/iova-allocator.js";
 import { checkExtent, checkFree, checkWithoutIommu } from "./map-checks.js";
 import { checkPagesStayed } from "../memory/pages-stayed.js";
@@ -43,7 +43,7 @@ export class MappingInstaller {
   /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
   readonly #ranges = new RangeSet();
   /** The IOMMU, and what is known of it. */
-  readonly #known: KnownIommu;
+  readonly #known: KnownSpace;
   readonly #options: InstallerOptions;
   /** Where mappings that wait for a group are to go, if that is known already. */
   readonly #promised = new Map<DmaMapping, IovaRange>();
@@ -51,7 +51,7 @@ export class MappingInstaller {
   /** Counts the changes of groups. */
   #epoch = 0;
 
-  constructor(known: KnownIommu, options: InstallerOptions) {
+  constructor(known: KnownSpace, options: InstallerOptions) {
     this.#known = known;
     this.#options = options;
   }
@@ -115,12 +115,7 @@ export class MappingInstaller {
     const [first] = extents;
     if (first === undefined) return false;
     try {
-      this.#known.iommu.map(
-        memory.address + bigIntOf(first.offset),
-        first.iova,
-        memory.pageBytes,
-        plan.access,
-      );
+      this.#known.space.map(memory, first.offset, memory.pageBytes, first.iova, plan.access);
     } catch (error) {
       return this.#isRefusedInPlace(mapping, error);
     }
@@ -203,7 +198,7 @@ export class MappingInstaller {
 
   #run(attempt: InstallAttempt, retries: Retries): void {
     try {
-      attempt.run(this.#known.iommu);
+      attempt.run(this.#known.space);
       this.#checkStayed(attempt);
     } catch (error) {
       this.#giveUp(attempt, error, retries, this.#unmapDone(attempt, error));
@@ -213,7 +208,7 @@ export class MappingInstaller {
   async #runAsync(attempt: InstallAttempt, retries: Retries, caller: InstallCaller): Promise<void> {
     const epoch = this.#epoch;
     try {
-      await attempt.runAsync(this.#known.iommu, () => caller.check());
+      await attempt.runAsync(this.#known.space, () => caller.check());
       this.#checkStayed(attempt);
       if (epoch !== this.#epoch) throw groupsChangedError();
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { DmaAccess } from "../spaces/iommu.js";
+import { type DmaAccess } from "@vfio/ioctl-native";
 
 /** How a memory is to be mapped. */
 export interface MappingPlan {

@@ -1,5 +1,11 @@
-import { clip, extentsOfPages, shownValue, VfioRangeError, type Extent } from "@vfio/ioctl-native";
-import type { MappableMemory } from "./mappable-memory.js";
+import {
+  clip,
+  extentsOfPages,
+  shownValue,
+  VfioRangeError,
+  type Extent,
+  type MappableMemory,
+} from "@vfio/ioctl-native";
 import type { MappingPlan } from "./mapping-plan.js";
 
 /** Where a mapping's addresses come from: one extent from this IOVA on, or each page's physical address. */

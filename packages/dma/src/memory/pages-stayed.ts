@@ -1,5 +1,4 @@
-import { sameExtent, systemPageBytes, VfioError, type Extent } from "@vfio/ioctl-native";
-import type { MappableMemory } from "../mapping/mappable-memory.js";
+import { sameExtent, systemPageBytes, VfioError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
 import { planExtents } from "../mapping/plan-extents.js";
 
 /**

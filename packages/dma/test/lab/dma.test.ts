@@ -15,7 +15,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { countHugepages, DmaMapper, HugepageMemory, Type1Iommu, UserMemory } from "../../src/index.js";
+import { countHugepages, DmaMapper, HugepageMemory, Type1Space, UserMemory } from "../../src/index.js";
 import { foreignContainer, groupNode } from "./machine.js";
 
 const MIB = 1 << 20;
@@ -189,7 +189,7 @@ describe("given somebody's container with a group in it", () => {
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
     using mapper = new DmaMapper(foreign.container);
     const mapping = mapper.map(memory, { iova: 0x1000_0000n });
-    new Type1Iommu(foreign.container).unmap(0x1000_0000n, TWO_MIB);
+    new Type1Space(foreign.container).unmap(0x1000_0000n, TWO_MIB);
 
     const error = errorOf(() => mapping.unmap());
 
@@ -281,8 +281,8 @@ describe("given the limits of a container", () => {
       using memory = HugepageMemory.allocate({ bytes: 4 * TWO_MIB });
       using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
       const whole = mapper.map(memory);
-      const iommu = new Type1Iommu(foreign.container);
-      const ask = (): number => iommu.unmap(whole.iovaOf(TWO_MIB), TWO_MIB);
+      const space = new Type1Space(foreign.container);
+      const ask = (): number => space.unmap(whole.iovaOf(TWO_MIB), TWO_MIB);
       if (answer === "EINVAL") expect(errorOf(ask)).toMatchObject({ code: "EINVAL" });
       else expect(ask()).toBe(unmapped);
       expect(errorOf(() => whole.unmapPart(TWO_MIB, TWO_MIB))).toMatchObject({

@@ -1,5 +1,6 @@
 import { checkOptions, isAbortSignal, shownValue } from "../errors/argument-error.js";
 import { isError, messageOf, VfioError, VfioRangeError } from "../errors/errors.js";
+import { Deadline } from "./deadline.js";
 
 /** How long and until when to wait. */
 export interface WaitLimits {
@@ -26,7 +27,7 @@ export function checkWaitLimits(limits: WaitLimits = {}): void {
   if (signal === undefined) return;
   if (!isAbortSignal(signal))
     throw new VfioRangeError("ERR_VFIO_WAIT_ARGUMENT", "the signal must be an AbortSignal");
-  if (signal.aborted) throw reasonOf(signal);
+  if (signal.aborted) throw errorOf(signal.reason);
 }
 
 /**
@@ -35,59 +36,18 @@ export function checkWaitLimits(limits: WaitLimits = {}): void {
  * @returns dispose of it when the wait is over; `undefined` if there is no limit.
  */
 export function limitWait(
-  { signal, timeoutMs }: WaitLimits,
+  { signal, timeoutMs = Infinity }: WaitLimits,
   what: string,
   end: (error: Error) => void,
 ): Disposable | undefined {
-  // Node's timers fire at once for what exceeds 31 bits: nearly 25 days, which is as good as no limit.
-  const isTimed = timeoutMs !== undefined && timeoutMs < 2 ** 31;
-  if (signal === undefined && !isTimed) return undefined;
-  const stopFollowing = signal === undefined ? undefined : followSignal(signal, end);
-  const timer = isTimed ? setTimeout(() => end(timeoutError(what, timeoutMs)), timeoutMs) : undefined;
-  return {
-    [Symbol.dispose]() {
-      clearTimeout(timer);
-      stopFollowing?.();
-    },
-  };
+  if (signal === undefined && timeoutMs >= 2 ** 31) return undefined;
+  const atTimeout = (): VfioError => timeoutError(what, timeoutMs);
+  const deadline = new Deadline(timeoutMs, atTimeout, signal);
+  deadline.onOver((reason) => end(errorOf(reason)));
+  return deadline;
 }
 
-interface Following {
-  readonly followers: Set<(error: Error) => void>;
-  readonly onAbort: () => void;
-}
-
-const followings = new WeakMap<AbortSignal, Following>();
-
-/**
- * One listener serves all waits with a signal, and goes with the last: Node.js warns of a leak from the eleventh
- * listener on, and a device may have 2048 vectors that are waited for with one signal. And no `AbortSignal.any`: what
- * it adds to a long-lived signal is never collected on Node.js 20.
- */
-function followSignal(signal: AbortSignal, follower: (error: Error) => void): () => void {
-  const following = followings.get(signal) ?? beginFollowing(signal);
-  following.followers.add(follower);
-  return () => {
-    following.followers.delete(follower);
-    if (following.followers.size > 0) return;
-    signal.removeEventListener("abort", following.onAbort);
-    followings.delete(signal);
-  };
-}
-
-function beginFollowing(signal: AbortSignal): Following {
-  const followers = new Set<(error: Error) => void>();
-  const onAbort = (): void => {
-    for (const follower of followers) follower(reasonOf(signal));
-  };
-  signal.addEventListener("abort", onAbort);
-  const following = { followers, onAbort };
-  followings.set(signal, following);
-  return following;
-}
-
-function reasonOf(signal: AbortSignal): Error {
-  const reason: unknown = signal.reason;
+function errorOf(reason: unknown): Error {
   return isError(reason) ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${messageOf(reason)}`);
 }
 

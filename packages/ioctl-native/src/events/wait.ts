@@ -3,6 +3,7 @@ import { VfioRangeError, VfioSystemError } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
 import { kernel } from "../kernel/kernel.js";
 import { orUndo } from "../lifecycle/run-all.js";
+import type { Deadline } from "./deadline.js";
 import { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
 
 /** A running watch on an fd; it keeps the process alive unless unref'd. */
@@ -88,5 +89,21 @@ export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise
       () => limitWait(options, what, (error) => finish(() => reject(error))),
       () => watcher.stop(),
     );
+  });
+}
+
+/**
+ * Waits until an fd is readable or its deadline is over, and does not say which: after a busy spell of this process, the
+ * time can be up with something to read already there. So look at the fd once more, and then at the deadline.
+ */
+export function readableOrOver(file: HasFd, deadline: Deadline): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
+      watcher.stop();
+      forget();
+      resolve();
+    };
+    const watcher = watchFd(file, finish);
+    const forget = deadline.onOver(finish);
   });
 }

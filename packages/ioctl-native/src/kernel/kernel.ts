@@ -16,6 +16,7 @@ import { open } from "node:fs/promises";
 import { errnoOfError } from "../errors/errors.js";
 import { loadAddon } from "./load-addon.js";
 import { polledWatches } from "../events/polled-watches.js";
+import type { ReceivedDatagram, ReceivedPacket } from "../sockets/received-packet.js";
 import { throughRoom, type RoomFunctions } from "../sockets/packet-room.js";
 import { hasFdWatches } from "./runtime.js";
 
@@ -57,22 +58,6 @@ export interface BulkRegisterFunctions {
     wanted: number | bigint,
     microseconds: number,
   ) => number | bigint;
-}
-
-/** What one `recvmsg` brought. No bytes and no fds: the peer left. */
-export interface ReceivedPacket {
-  /** The packet's data. */
-  readonly bytes: Uint8Array;
-  /** The descriptors that rode along; the caller closes them. */
-  readonly fds: number[];
-  /** True if bytes or fds did not fit and the kernel threw the rest away. */
-  readonly truncated: boolean;
-}
-
-/** A datagram, and who sent it. One without bytes and fds is a datagram like any other. */
-export interface ReceivedDatagram extends ReceivedPacket {
-  /** The path of the sender's socket; empty if it has none, so that nothing can be answered. */
-  readonly from: string;
 }
 
 /** Who has a POSIX lock on a file. */

@@ -1,12 +1,19 @@
 import { Buffer } from "node:buffer";
 import { errnoOf } from "../errors/errors.js";
-import type { Kernel, ReceivedPacket } from "../kernel/kernel.js";
+import type { ReceivedDatagram, ReceivedPacket } from "./received-packet.js";
 
 /** What the addon has of sockets that brings more than a number: it writes into a room. `packets.cc` knows what lies where. */
 export interface RoomFunctions {
   socketReceive(fd: number, room: Uint8Array, maxBytes: number, maxFds: number): number;
   datagramReceive(fd: number, room: Uint8Array, maxBytes: number, maxFds: number): number;
   socketPeer(fd: number, room: Uint8Array): number;
+}
+
+/** The calls of a `Kernel` that are made of them. */
+interface RoomCalls {
+  socketReceive(fd: number, maxBytes: number, maxFds: number): ReceivedPacket | number;
+  datagramReceive(fd: number, maxBytes: number, maxFds: number): ReceivedDatagram | number;
+  socketPeer(fd: number): { pid: number; uid: number; gid: number } | number;
 }
 
 // In words of 32 bits:
@@ -28,7 +35,7 @@ const SHARED_BYTES = 65_536;
 let shared: Room | undefined;
 
 /** As the kernel's, through a room: making an object natively costs more than receiving a packet. */
-export function throughRoom(addon: RoomFunctions): Pick<Kernel, keyof RoomFunctions> {
+export function throughRoom(addon: RoomFunctions): RoomCalls {
   return {
     socketReceive: (fd, maxBytes, maxFds) => {
       const room = roomFor(maxBytes);

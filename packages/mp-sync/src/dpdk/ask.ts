@@ -1,18 +1,17 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import {
   closings,
+  Deadline,
   errnoOf,
   Fd,
   isVfioError,
+  readableOrOver,
   runAll,
   undo,
   VfioError,
-  waitForFd,
   type DatagramSocket,
   type FileStatus,
   type ReceivedDatagram,
 } from "@vfio/ioctl-native";
-import { DeadlineSignal } from "./deadline-signal.js";
 import type { RteMpDialect } from "./dialect.js";
 import { encodeRequest } from "./message.js";
 import { noPrimaryError } from "./primary-config.js";
@@ -40,7 +39,7 @@ export interface DpdkInquiry {
   /** For all tries together. */
   readonly timeoutMs: number;
   /** Each of them ends the asking. */
-  readonly signals: readonly AbortSignal[];
+  readonly signals: readonly (AbortSignal | undefined)[];
   /** Looks whether it is still the same primary, and throws if not: a new one might be of another version. */
   readonly checkAlive: () => void;
   /** Looks at a received fd, and throws if it is the wrong one. */
@@ -63,30 +62,26 @@ export interface DpdkAnswer {
 export async function askDpdk(inquiry: DpdkInquiry, question: Question): Promise<DpdkAnswer> {
   const progress = { notReady: 0 };
   const atTimeout = (): VfioError => timeoutError(inquiry, question, progress.notReady);
-  const deadline = new DeadlineSignal(inquiry.timeoutMs, atTimeout, inquiry.signals);
-  try {
-    for (;;) {
-      deadline.signal.throwIfAborted();
-      const answer = await askOnce(inquiry, question, deadline.signal);
-      if (answer !== "not ready") return answer;
-      progress.notReady += 1;
-      await pause(NOT_READY_MS, deadline.signal);
-    }
-  } finally {
-    deadline[Symbol.dispose]();
+  using deadline = new Deadline(inquiry.timeoutMs, atTimeout, ...inquiry.signals);
+  deadline.check();
+  for (;;) {
+    const answer = await askOnce(inquiry, question, deadline);
+    if (answer !== "not ready") return answer;
+    progress.notReady += 1;
+    await deadline.pause(NOT_READY_MS);
   }
 }
 
 async function askOnce(
   inquiry: DpdkInquiry,
   question: Question,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<DpdkAnswer | "not ready"> {
   const reply = PrivateSocket.bind(inquiry.directory, inquiry.owner);
   let answer: DpdkAnswer | "not ready";
   try {
-    await send(reply.socket, inquiry, question, signal);
-    answer = await receiveAnswer(reply.socket, inquiry, question, signal);
+    await send(reply.socket, inquiry, question, deadline);
+    answer = await receiveAnswer(reply.socket, inquiry, question, deadline);
   } catch (error) {
     undo(error, [() => reply[Symbol.dispose]()]);
   }
@@ -102,9 +97,9 @@ async function receiveAnswer(
   socket: DatagramSocket,
   { dialect, verify }: DpdkInquiry,
   question: Question,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<DpdkAnswer | "not ready"> {
-  const datagram = await receive(socket, dialect.layout.struct.bytes, signal);
+  const datagram = await receive(socket, dialect.layout.struct.bytes, deadline);
   const files = datagram.fds.map((fd) => new Fd(fd, `${question.what} of the DPDK primary`));
   try {
     const value = readReply(dialect.layout, question, { ...datagram, fds: files.length });
@@ -124,7 +119,7 @@ async function send(
   socket: DatagramSocket,
   { socketPath, dialect, checkAlive }: DpdkInquiry,
   { req, group = 0 }: Question,
-  signal: AbortSignal,
+  deadline: Deadline,
 ): Promise<void> {
   const message = encodeRequest(dialect.layout, req, group);
   for (;;) {
@@ -135,29 +130,18 @@ async function send(
       return socket.send(socketPath, message);
     } catch (error) {
       if (!isVfioError(error) || error.code !== "EAGAIN") throw describeSendError(error, socketPath);
-      await pause(FULL_QUEUE_MS, signal);
+      await deadline.pause(FULL_QUEUE_MS);
     }
   }
 }
 
-async function receive(
-  socket: DatagramSocket,
-  bytes: number,
-  signal: AbortSignal,
-): Promise<ReceivedDatagram> {
+async function receive(socket: DatagramSocket, bytes: number, deadline: Deadline): Promise<ReceivedDatagram> {
   for (;;) {
     const datagram = socket.receive(bytes, MAX_FDS);
     if (datagram !== undefined) return datagram;
-    signal.throwIfAborted();
-    // After a busy spell of this process, the time can be up with the reply already there: so look once more.
-    await waitForFd(socket, { signal }).catch((error: unknown) => {
-      if (!signal.aborted) throw error;
-    });
+    deadline.check();
+    await readableOrOver(socket, deadline);
   }
-}
-
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await sleep(ms, undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 function connectHint(errno: number): string | undefined {

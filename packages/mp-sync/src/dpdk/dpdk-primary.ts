@@ -1,5 +1,4 @@
 import { printAs } from "@vfio/ioctl-native";
-import { setMaxListeners } from "node:events";
 import path from "node:path";
 import type { VfioError } from "@vfio/ioctl-native";
 import { closedError, closings, runAll, type Fd } from "@vfio/ioctl-native";
@@ -68,8 +67,6 @@ export class DpdkPrimary implements Disposable {
     this.pid = joined.pid;
     this.#joined = joined;
     this.#watch = new PrimaryWatch(joined.config, joined.directory, joined.pid);
-    // Every request under way listens to both, and there may be many.
-    setMaxListeners(0, this.#closing.signal, this.gone);
   }
 
   /** @internal */
@@ -176,7 +173,7 @@ export class DpdkPrimary implements Disposable {
       socketPath: path.join(this.directory, "mp_socket"),
       dialect,
       timeoutMs: checkTimeout(timeoutMs),
-      signals: [this.#closing.signal, this.gone, ...(signal === undefined ? [] : [signal])],
+      signals: [this.#closing.signal, this.gone, signal],
       checkAlive: () => this.#checkAlive(),
       verify: (file) => expected && verify(file, expected),
     };

@@ -1,10 +1,8 @@
-import { setTimeout as sleep } from "node:timers/promises";
-import { undo, VfioError } from "@vfio/ioctl-native";
+import { Deadline, undo, VfioError } from "@vfio/ioctl-native";
 import { checkFunctions, checkSignal } from "../argument-checks.js";
 import type { RequestOptions } from "../secondary/client.js";
 import { checkTimeout } from "../socket/limits.js";
 import { verifyVfioFd, type FdVerifier } from "../secondary/verify.js";
-import { DeadlineSignal } from "./deadline-signal.js";
 import { requireDialect } from "./dialect.js";
 import { DpdkPrimary } from "./dpdk-primary.js";
 import { noPrimaryError, PrimaryConfig } from "./primary-config.js";
@@ -65,14 +63,12 @@ async function initialisedVersion(
   const message = `the DPDK primary in ${directory} has not initialised itself within ${timeoutMs} ms`;
   const hint = "Its own log says what it waits for; or allow more time (timeoutMs)";
   const atTimeout = (): VfioError => new VfioError("ERR_VFIO_TIMEOUT", message, { hint });
-  using deadline = new DeadlineSignal(timeoutMs, atTimeout, signal === undefined ? [] : [signal]);
+  using deadline = new Deadline(timeoutMs, atTimeout, signal);
   for (;;) {
     livingPid(config, directory);
     const version = config.version();
     if (version !== undefined) return version;
-    await sleep(INITIALISING_MS, undefined, { signal: deadline.signal }).catch(() =>
-      deadline.signal.throwIfAborted(),
-    );
+    await deadline.pause(INITIALISING_MS);
   }
 }
 

@@ -14,11 +14,11 @@ import { LeaseWatch } from "./lease-watch.js";
 import { Leases, type Lease } from "./leases.js";
 import { checkMaxClients, checkTimeout } from "../socket/limits.js";
 import { onProcessEnd } from "./process-end.js";
-import { Reception } from "./reception.js";
+import { ConnectionAcceptor } from "./connection-acceptor.js";
 import { ServedClient, type ClientService } from "./served-client.js";
 import type { ClientOutcome, ServerEvent } from "./server-events.js";
 import type { FdServerOptions } from "./server-options.js";
-import { Shared, type DescribedMemory, type NumberedGroup } from "./shared.js";
+import { SharedResources, type DescribedMemory, type NumberedGroup } from "./shared-resources.js";
 import { SocketFile } from "../socket/socket-file.js";
 import { socketPath } from "../socket/socket-path.js";
 
@@ -50,9 +50,9 @@ export class FdServer implements AsyncDisposable, Disposable {
     }));
   }
 
-  readonly #shared: Shared;
+  readonly #shared: SharedResources;
   readonly #socketFile: SocketFile;
-  readonly #reception: Reception;
+  readonly #acceptor: ConnectionAcceptor;
   readonly #service: ClientService;
   readonly #allow: AccessPolicy;
   readonly #onEvent: ((event: ServerEvent) => void) | undefined;
@@ -64,7 +64,12 @@ export class FdServer implements AsyncDisposable, Disposable {
   #referenced = true;
   #closed = false;
 
-  private constructor(shared: Shared, leases: Leases, socketFile: SocketFile, options: FdServerOptions) {
+  private constructor(
+    shared: SharedResources,
+    leases: Leases,
+    socketFile: SocketFile,
+    options: FdServerOptions,
+  ) {
     const { timeoutMs = 2000, maxClients = 64, allow = sameUserOrRoot, onEvent } = options;
     this.#shared = shared;
     this.#socketFile = socketFile;
@@ -78,7 +83,7 @@ export class FdServer implements AsyncDisposable, Disposable {
       onLeased: (client, outcome) => this.#letStay(client, outcome),
       onEnd: (client, outcome) => this.#dismiss(client, outcome),
     };
-    this.#reception = new Reception(socketFile.listener, {
+    this.#acceptor = new ConnectionAcceptor(socketFile.listener, {
       hasRoom: () => this.#clients.size < maxClients,
       admit: (socket) => this.#admit(socket),
       onError: (error) => this.#tell({ type: "accept-failed", error }),
@@ -98,14 +103,14 @@ export class FdServer implements AsyncDisposable, Disposable {
   static async listen(options: FdServerOptions): Promise<FdServer> {
     const path = checkedPath(options);
     const { container, leases = {}, groupExists = groupExistsInSysfs } = options;
-    const shared = new Shared(container, leases !== false, groupExists);
+    const shared = new SharedResources(container, leases !== false, groupExists);
     const book = new Leases(container, leases === false ? {} : leases);
     for (const group of options.groups) shared.addGroup(group);
     for (const memory of options.memories ?? []) shared.addMemory(memory);
     for (const device of options.devices ?? []) shared.addDevice(device);
     const server = new FdServer(shared, book, await SocketFile.claim(path), options);
     orUndo(
-      () => server.#reception.open(),
+      () => server.#acceptor.open(),
       () => server.close(),
     );
     return server;
@@ -223,11 +228,11 @@ export class FdServer implements AsyncDisposable, Disposable {
 
   #setReferenced(referenced: boolean): void {
     this.#referenced = referenced;
-    this.#reception.setReferenced(referenced);
+    this.#acceptor.setReferenced(referenced);
     for (const client of this.#leaseholders) client.setReferenced(referenced);
   }
 
-  #open(): Shared {
+  #open(): SharedResources {
     if (this.#closed) throw closedError(`the server on ${this.path}`);
     return this.#shared;
   }
@@ -235,7 +240,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   #stopListening(): void {
     if (this.#closed) return;
     this.#closed = true;
-    runAll([() => this.#reception.close(), () => this.#socketFile.close()]);
+    runAll([() => this.#acceptor.close(), () => this.#socketFile.close()]);
   }
 
   #admit(socket: SeqpacketSocket): void {
@@ -270,7 +275,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   #makeRoom(client: ServedClient, outcome: ClientOutcome): void {
     this.#clients.delete(client);
     if (this.#onEvent !== undefined) this.#tell({ ...outcome, peer: client.peer });
-    this.#reception.open();
+    this.#acceptor.open();
     if (this.#clients.size > 0) return;
     for (const resolve of this.#waitingForIdle.splice(0)) resolve();
   }

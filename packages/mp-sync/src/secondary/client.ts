@@ -1,7 +1,6 @@
-import { closedError, Fd, runAll, undo, printAs, fdState } from "@vfio/ioctl-native";
+import { closedError, closings, Fd, fdState, printAs, runAll, undo, type Deadline } from "@vfio/ioctl-native";
 import { checkFunctions, checkRequest, checkSignal } from "../argument-checks.js";
-import type { Inquiry } from "./conversation.js";
-import type { Deadline } from "./deadline.js";
+import type { Inquiry } from "./request-connection.js";
 import { checkTimeout } from "../socket/limits.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
 import { DmaLease, type DmaRequest } from "./dma-lease.js";
@@ -12,7 +11,7 @@ import {
   requestMemory,
   type PrimaryHello,
   type SharedMemory,
-} from "./own-requests.js";
+} from "./extension-requests.js";
 import { checkGroupNumber } from "../wire/protocol.js";
 import { requestContainer, requestGroup } from "./requests.js";
 import { socketPath, type SocketPathOptions } from "../socket/socket-path.js";
@@ -174,7 +173,7 @@ export class PrimaryPeer implements Disposable {
     if (this.closed) return;
     this.#closed = true;
     for (const request of this.#underWay) request.end(this.#closedError());
-    runAll([...this.#files].map((file) => () => file.close()));
+    runAll(closings(this.#files));
   }
 
   /** As {@link close}. */
@@ -203,12 +202,7 @@ export class PrimaryPeer implements Disposable {
   }
 
   #own(files: readonly (Fd | DmaLease)[]): void {
-    if (this.closed) {
-      undo(
-        this.#closedError(),
-        files.map((file) => () => file.close()),
-      );
-    }
+    if (this.closed) undo(this.#closedError(), closings(files));
     for (const file of this.#files) if (file.closed) this.#files.delete(file);
     for (const file of files) this.#files.add(file);
   }

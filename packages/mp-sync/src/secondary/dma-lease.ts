@@ -14,7 +14,7 @@ import {
   shownValue,
 } from "@vfio/ioctl-native";
 import { checkFd, checkObject } from "../argument-checks.js";
-import { Conversation, type Inquiry } from "./conversation.js";
+import { RequestConnection, type Inquiry } from "./request-connection.js";
 import {
   decodeVerdict,
   encodeTerms,
@@ -24,7 +24,7 @@ import {
   type LeaseTerms,
   type LeaseVerdict,
 } from "../wire/lease-messages.js";
-import { takeOk } from "./own-requests.js";
+import { takeOk } from "./extension-requests.js";
 import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "../wire/protocol.js";
 import { readAnswer, readBytes } from "./reply.js";
 
@@ -74,14 +74,14 @@ export class DmaLease implements Disposable, AsyncDisposable {
   /** @internal */
   static request(inquiry: Inquiry, request: DmaRequest): Promise<DmaLease> {
     const terms = termsOf(request);
-    return Conversation.hold(inquiry, `a DMA lease on ${rangeText(terms)}`, async (conversation) => {
-      conversation.send(REQ_LEASE);
-      conversation.sendPacket(encodeTerms(terms), [request.file.fd]);
-      await takeOk(conversation, inquiry, "REQ_LEASE", REQ_LEASE);
-      const packet = await conversation.receive(VERDICT_BYTES);
+    return RequestConnection.hold(inquiry, `a DMA lease on ${rangeText(terms)}`, async (connection) => {
+      connection.send(REQ_LEASE);
+      connection.sendPacket(encodeTerms(terms), [request.file.fd]);
+      await takeOk(connection, inquiry, "REQ_LEASE", REQ_LEASE);
+      const packet = await connection.receive(VERDICT_BYTES);
       const verdict = decodeVerdict(readBytes(packet, 0, "the verdict on a lease"));
       if (verdict.errno !== 0) throw refusedError(inquiry.path, terms, verdict);
-      return conversation.handOver((socket) => new DmaLease(inquiry.path, terms, socket));
+      return connection.handOver((socket) => new DmaLease(inquiry.path, terms, socket));
     });
   }
 

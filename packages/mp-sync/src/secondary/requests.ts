@@ -1,5 +1,5 @@
 import { VfioError, type Fd } from "@vfio/ioctl-native";
-import { Conversation, type Inquiry } from "./conversation.js";
+import { RequestConnection, type Inquiry } from "./request-connection.js";
 import { protocolError, REQ_CONTAINER, REQ_GROUP, type Answer } from "../wire/protocol.js";
 import { readAnswer } from "./reply.js";
 import { nameOf, type ExpectedFd, type FdVerifier } from "./verify.js";
@@ -7,38 +7,38 @@ import { nameOf, type ExpectedFd, type FdVerifier } from "./verify.js";
 /** Asks for the container: OK and its fd come in one packet. */
 export function requestContainer(inquiry: Inquiry, verify: FdVerifier): Promise<Fd> {
   const expected: ExpectedFd = { kind: "container" };
-  return Conversation.hold(inquiry, nameOf(expected), async (conversation) => {
-    conversation.send(REQ_CONTAINER);
-    const packet = await conversation.receive();
+  return RequestConnection.hold(inquiry, nameOf(expected), async (connection) => {
+    connection.send(REQ_CONTAINER);
+    const packet = await connection.receive();
     const answer = readAnswer(packet, 1);
     if (answer !== "OK") throw containerRefused(answer, inquiry.path);
-    return keepVerified(conversation, packet.files, expected, verify);
+    return keepVerified(connection, packet.files, expected, verify);
   });
 }
 
 /** Asks for a group: OK comes alone, then OK with the fd. */
 export function requestGroup(inquiry: Inquiry, number: number, verify: FdVerifier): Promise<Fd> {
   const expected: ExpectedFd = { kind: "group", number };
-  return Conversation.hold(inquiry, nameOf(expected), async (conversation) => {
-    conversation.send(REQ_GROUP, number);
-    const first = readAnswer(await conversation.receive(), 0);
+  return RequestConnection.hold(inquiry, nameOf(expected), async (connection) => {
+    connection.send(REQ_GROUP, number);
+    const first = readAnswer(await connection.receive(), 0);
     if (first !== "OK") throw groupRefused(first, number, inquiry.path);
-    const packet = await conversation.receive();
+    const packet = await connection.receive();
     const second = readAnswer(packet, 1);
     if (second !== "OK") throw groupRefused(second, number, inquiry.path);
-    return keepVerified(conversation, packet.files, expected, verify);
+    return keepVerified(connection, packet.files, expected, verify);
   });
 }
 
 function keepVerified(
-  conversation: Conversation,
+  connection: RequestConnection,
   files: readonly Fd[],
   expected: ExpectedFd,
   verify: FdVerifier,
 ): Fd {
   const file = onlyFile(files);
   verify(file, expected);
-  conversation.keep(file);
+  connection.keep(file);
   return file;
 }
 

@@ -26,7 +26,7 @@ export async function next(socket: SeqpacketSocket, maxBytes = 4, maxFds = 8): P
   }
 }
 
-/** One step of a conversation as it went over the wire: the bytes in hex, and how many fds. */
+/** One step of an exchange as it went over the wire: the bytes in hex, and how many fds. */
 export const spell = ({ bytes, fds }: ReceivedPacket): string =>
   `${Buffer.from(bytes).toString("hex")}+${fds.length}fd`;
 

@@ -110,14 +110,13 @@ function unknownError({ bdf }: PciDeviceInfo, node: string, errno: number): Vfio
   return new VfioSystemError(errno, { syscall: "open", what, path: node });
 }
 
-function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => finish(resolve), milliseconds);
-    const limit = limitWait({ signal }, "a group", (error) => finish(() => reject(error)));
-    const finish = (settle: () => void): void => {
-      clearTimeout(timer);
+/** An abort ends it; whoever pauses looks at the signal next. */
+function pause(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve) => {
+    const finish = (): void => {
       limit?.[Symbol.dispose]();
-      settle();
+      resolve();
     };
+    const limit = limitWait({ signal, timeoutMs }, "a group", finish);
   });
 }

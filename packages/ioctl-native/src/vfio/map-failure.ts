@@ -1,4 +1,7 @@
-import { errnoOf, kernel, readSysfs, type Hint, type IommuInfo } from "@vfio/ioctl-native";
+import { errnoOf, type Hint } from "../errors/errors.js";
+import { kernel } from "../kernel/kernel.js";
+import { readSysfs } from "../machine/sysfs.js";
+import type { IommuInfo } from "./iommu-info.js";
 
 const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
@@ -6,7 +9,11 @@ const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
  * What a refused `VFIO_IOMMU_MAP_DMA` means, and the remedy, by errno.
  * @param wanted how many bytes were still to be mapped.
  */
-export function explainMapFailure(errno: number, wanted: number, info: () => IommuInfo): { hint?: Hint } {
+export function explainMapFailure(
+  errno: number,
+  wanted: number,
+  info: () => IommuInfo | undefined,
+): { hint?: Hint } {
   switch (errno) {
     case errnoOf("ENOMEM"):
       return { hint: () => memlockHint(wanted) };
@@ -45,8 +52,8 @@ function memlockHint(wanted: number): string | undefined {
   );
 }
 
-function entryLimitHint(info: () => IommuInfo): string | undefined {
-  const left = info().mappingsLeft ?? "unknown";
+function entryLimitHint(info: () => IommuInfo | undefined): string | undefined {
+  const left = info()?.mappingsLeft ?? "unknown";
   if (left !== "unknown" && left > 0) return undefined;
   const limit = readSysfs(ENTRY_LIMIT) ?? "unknown";
   return (

@@ -1,6 +1,6 @@
-import type { HasFd } from "@vfio/ioctl-native";
+import type { HasFd } from "../files/fd.js";
 
-/** The memory behind a mapping, as far as the mapper cares: `HugepageMemory`, `UserMemory`, or your own. */
+/** Memory of this process that devices may be given. */
 export interface MappableMemory {
   /** A multiple of `pageBytes`. */
   readonly bytes: number;
@@ -8,7 +8,7 @@ export interface MappableMemory {
   readonly pageBytes: number;
   /** Its virtual address in this process, a multiple of `pageBytes`. */
   readonly address: bigint;
-  /** The physical address of each page, in order; asked for in the IOVA mode `physical` alone. */
+  /** The physical address of each page, in order; asked for only where device addresses follow them. */
   physicalAddresses(): bigint[];
   /**
    * Forbids unmapping the memory from this process while devices can reach it.

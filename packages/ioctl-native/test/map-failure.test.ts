@@ -1,11 +1,12 @@
-import { errnoOf, realKernel, useKernel, type IommuInfo, type MemlockLimit } from "@vfio/ioctl-native";
+import { errnoOf, realKernel, useKernel, type IommuInfo, type MemlockLimit } from "../src/index.js";
 import { describe, expect, it } from "vitest";
-import { explainMapFailure } from "../src/spaces/map-failure.js";
-import { FakeIommu } from "./fake-iommu.js";
+import { explainMapFailure } from "../src/vfio/map-failure.js";
 
 const MIB = 2 ** 20;
 const info = (mappingsLeft: number | undefined) => (): IommuInfo => ({
-  ...new FakeIommu().info(),
+  pageSizes: 0x1000n,
+  smallestPage: 4096,
+  iovaRanges: undefined,
   mappingsLeft,
 });
 

@@ -1,15 +1,16 @@
 import {
+  closings,
+  Deadline,
   errnoOf,
   Fd,
   hasErrno,
+  readableOrOver,
   runAll,
   SeqpacketSocket,
   undo,
   VfioError,
-  watchFd,
   type ReceivedPacket,
 } from "@vfio/ioctl-native";
-import { Deadline } from "./deadline.js";
 import type { IncomingPacket } from "../primary/exchange-types.js";
 import { encodeInt, INT_BYTES } from "../wire/protocol.js";
 import { fdHint } from "../socket/system-hints.js";
@@ -25,7 +26,7 @@ export interface Inquiry {
   readonly path: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Where the conversation is noted while it lasts, for somebody who may have to end it. */
+  /** Where the request is noted while it lasts, for somebody who may have to end it. */
   readonly underWay?: Set<Deadline> | undefined;
 }
 
@@ -36,9 +37,9 @@ export interface PacketWithFiles extends IncomingPacket {
 
 /**
  * The secondary's side of one connection, which serves one request. Every fd that came and was not taken
- * with {@link Conversation.keep} is closed at the end.
+ * with {@link RequestConnection.keep} is closed at the end.
  */
-export class Conversation {
+export class RequestConnection {
   readonly #socket: SeqpacketSocket;
   readonly #path: string;
   readonly #what: string;
@@ -62,19 +63,19 @@ export class Conversation {
   static async hold<T>(
     inquiry: Inquiry,
     what: string,
-    talk: (conversation: Conversation) => Promise<T>,
+    talk: (connection: RequestConnection) => Promise<T>,
   ): Promise<T> {
     const deadline = new Deadline(inquiry.timeoutMs, () => timeoutError(inquiry, what), inquiry.signal);
     inquiry.underWay?.add(deadline);
     try {
       const socket = await connect(inquiry.path, deadline);
-      const conversation = new Conversation(socket, inquiry.path, what, deadline);
+      const connection = new RequestConnection(socket, inquiry.path, what, deadline);
       try {
-        const result = await talk(conversation);
-        conversation.#close();
+        const result = await talk(connection);
+        connection.#close();
         return result;
       } catch (error) {
-        return undo(error, [() => conversation.#close()]);
+        return undo(error, [() => connection.#close()]);
       }
     } finally {
       inquiry.underWay?.delete(deadline);
@@ -104,30 +105,16 @@ export class Conversation {
       const packet = this.#takeSoon(maxBytes);
       if (packet !== undefined) return this.#adopt(packet);
       this.#deadline.check();
-      await this.#waitForPacket();
+      await readableOrOver(this.#socket, this.#deadline);
     }
   }
 
-  // After a busy spell of this process, the time can be up with the reply already there: so whatever ends the wait,
-  // the caller looks once more.
-  #waitForPacket(): Promise<void> {
-    return new Promise((resolve) => {
-      const watcher = watchFd(this.#socket, () => finish());
-      const forget = this.#deadline.onOver(() => finish());
-      const finish = (): void => {
-        watcher.stop();
-        forget();
-        resolve();
-      };
-    });
-  }
-
-  /** Takes fds out of this conversation's care. */
+  /** Takes fds out of this object's care. */
   keep(...files: readonly Fd[]): void {
     for (const file of files) this.#received.delete(file);
   }
 
-  /** Takes the connection itself out of this conversation's care, unless its new owner fails to be made. */
+  /** Gives the socket itself to somebody, who closes it from then on; unless that one fails to be made. */
   handOver<T>(makeOwner: (socket: SeqpacketSocket) => T): T {
     const owner = makeOwner(this.#socket);
     this.#isKept = true;
@@ -171,33 +158,21 @@ export class Conversation {
 
   #close(): void {
     if (!this.#isKept) this.#socket.close();
-    if (this.#received.size > 0) runAll([...this.#received].map((file) => () => file.close()));
+    if (this.#received.size > 0) runAll(closings(this.#received));
   }
 }
 
 async function connect(path: string, deadline: Deadline): Promise<SeqpacketSocket> {
+  deadline.check();
   for (;;) {
-    deadline.check();
     try {
       return SeqpacketSocket.connect(path, hintFor);
     } catch (error) {
       if (!hasErrno(error, "EAGAIN")) throw error;
-      await pause(deadline);
+      // Until the primary may have taken somebody from its queue.
+      await deadline.pause(RETRY_MS);
     }
   }
-}
-
-/** Until the primary may have taken somebody from its queue, or the deadline. */
-function pause(deadline: Deadline): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => finish(), RETRY_MS);
-    const forget = deadline.onOver(() => finish());
-    const finish = (): void => {
-      clearTimeout(timer);
-      forget();
-      resolve();
-    };
-  });
 }
 
 function hintFor(errno: number): string | undefined {

@@ -1,6 +1,6 @@
 import { VfioError, type Fd } from "@vfio/ioctl-native";
 import { decodeCapabilities, type Capabilities } from "../wire/capabilities.js";
-import { Conversation, type Inquiry } from "./conversation.js";
+import { RequestConnection, type Inquiry } from "./request-connection.js";
 import { decodeDevice, MAX_DEVICE_BYTES, type DeviceEntry } from "../wire/device-entry.js";
 import {
   MAX_DESCRIPTION_BYTES,
@@ -33,47 +33,47 @@ export interface PrimaryHello {
 
 /** Says hello: OK, the primary's version, its capabilities. */
 export function requestHello(inquiry: Inquiry): Promise<PrimaryHello> {
-  return Conversation.hold(inquiry, "a hello", async (conversation) => {
-    conversation.send(REQ_HELLO, PROTOCOL_VERSION);
-    await takeOk(conversation, inquiry, "REQ_HELLO", REQ_HELLO);
-    const version = readInt(await conversation.receive(), "its version", 1);
-    const can = decodeCapabilities(readInt(await conversation.receive(), "its capabilities", 0));
+  return RequestConnection.hold(inquiry, "a hello", async (connection) => {
+    connection.send(REQ_HELLO, PROTOCOL_VERSION);
+    await takeOk(connection, inquiry, "REQ_HELLO", REQ_HELLO);
+    const version = readInt(await connection.receive(), "its version", 1);
+    const can = decodeCapabilities(readInt(await connection.receive(), "its capabilities", 0));
     return { version, can };
   });
 }
 
 /** Asks for the container's IOMMU type: OK, then the number. */
 export function requestIommuType(inquiry: Inquiry): Promise<number | undefined> {
-  return Conversation.hold(inquiry, "its IOMMU type", async (conversation) => {
-    conversation.send(REQ_IOMMU_TYPE);
-    await takeOk(conversation, inquiry, "REQ_IOMMU_TYPE", REQ_IOMMU_TYPE);
-    const type = readInt(await conversation.receive(), "its IOMMU type", 0);
+  return RequestConnection.hold(inquiry, "its IOMMU type", async (connection) => {
+    connection.send(REQ_IOMMU_TYPE);
+    await takeOk(connection, inquiry, "REQ_IOMMU_TYPE", REQ_IOMMU_TYPE);
+    const type = readInt(await connection.receive(), "its IOMMU type", 0);
     return type === 0 ? undefined : type;
   });
 }
 
 /** Asks for all shared memory: OK, how many, then each with its description. */
 export function requestMemory(inquiry: Inquiry): Promise<SharedMemory[]> {
-  return Conversation.hold(inquiry, "its shared memory", async (conversation) => {
-    conversation.send(REQ_MEMORY);
-    await takeOk(conversation, inquiry, "REQ_MEMORY", REQ_MEMORY);
-    const count = readCount(await conversation.receive(), "shared memories", MAX_MEMORIES);
+  return RequestConnection.hold(inquiry, "its shared memory", async (connection) => {
+    connection.send(REQ_MEMORY);
+    await takeOk(connection, inquiry, "REQ_MEMORY", REQ_MEMORY);
+    const count = readCount(await connection.receive(), "shared memories", MAX_MEMORIES);
     const memories: SharedMemory[] = [];
-    while (memories.length < count) memories.push(await nextMemory(conversation));
-    conversation.keep(...memories.map(({ file }) => file));
+    while (memories.length < count) memories.push(await nextMemory(connection));
+    connection.keep(...memories.map(({ file }) => file));
     return memories;
   });
 }
 
 /** Asks for the primary's devices: OK, how many, then each. */
 export function requestDevices(inquiry: Inquiry): Promise<DeviceEntry[]> {
-  return Conversation.hold(inquiry, "its devices", async (conversation) => {
-    conversation.send(REQ_DEVICES);
-    await takeOk(conversation, inquiry, "REQ_DEVICES", REQ_DEVICES);
-    const count = readCount(await conversation.receive(), "devices", MAX_DEVICES);
+  return RequestConnection.hold(inquiry, "its devices", async (connection) => {
+    connection.send(REQ_DEVICES);
+    await takeOk(connection, inquiry, "REQ_DEVICES", REQ_DEVICES);
+    const count = readCount(await connection.receive(), "devices", MAX_DEVICES);
     const devices: DeviceEntry[] = [];
     while (devices.length < count) {
-      devices.push(decodeDevice(readBytes(await conversation.receive(MAX_DEVICE_BYTES), 0, "a device")));
+      devices.push(decodeDevice(readBytes(await connection.receive(MAX_DEVICE_BYTES), 0, "a device")));
     }
     return devices;
   });
@@ -84,12 +84,12 @@ export function requestDevices(inquiry: Inquiry): Promise<DeviceEntry[]> {
  * @throws VfioError `ERR_VFIO_PRIMARY_LACKS_REQUEST` if the primary answers ERR.
  */
 export async function takeOk(
-  conversation: Conversation,
+  connection: RequestConnection,
   { path }: Inquiry,
   name: string,
   code: number,
 ): Promise<void> {
-  const answer = readAnswer(await conversation.receive(), 0);
+  const answer = readAnswer(await connection.receive(), 0);
   if (answer !== "OK") throw lacksRequest(answer, `${name} (0x${code.toString(16)})`, path);
 }
 
@@ -104,8 +104,8 @@ function lacksRequest(answer: string, request: string, path: string): VfioError 
   );
 }
 
-async function nextMemory(conversation: Conversation): Promise<SharedMemory> {
-  const packet = await conversation.receive(MAX_DESCRIPTION_BYTES);
+async function nextMemory(connection: RequestConnection): Promise<SharedMemory> {
+  const packet = await connection.receive(MAX_DESCRIPTION_BYTES);
   const description = readBytes(packet, 1, "a memory's description");
   return { file: onlyFile(packet.files), description };
 }

@@ -28,7 +28,7 @@ export interface DescribedMemory {
 }
 
 /** What a primary shares. It borrows the fds: opening and closing them stays its caller's business. */
-export class Shared implements ExchangeOffer {
+export class SharedResources implements ExchangeOffer {
   readonly grantsLeases: boolean;
   readonly #container: SharedContainer;
   readonly #groups = new Map<number, HasFd>();

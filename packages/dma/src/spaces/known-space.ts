@@ -1,23 +1,22 @@
-import type { Extent, IommuInfo, VfioError } from "@vfio/ioctl-native";
+import { type Extent, type IommuInfo, type VfioError, type AddressSpace } from "@vfio/ioctl-native";
 import { hasCode } from "../has-code.js";
 import { incompleteError } from "../mapping/install-errors.js";
-import type { Iommu } from "./iommu.js";
 
 /** An IOMMU, what it said last, and what its errors say about what is mapped. */
-export class KnownIommu {
-  readonly #iommu: Iommu;
+export class KnownSpace {
+  readonly #space: AddressSpace;
   readonly #onNoGroup: () => void;
   #info: IommuInfo | undefined;
 
   /** @param onNoGroup is called when the container turns out to have no group: it has lost all mappings, those of others too. */
-  constructor(iommu: Iommu, onNoGroup: () => void) {
-    this.#iommu = iommu;
+  constructor(space: AddressSpace, onNoGroup: () => void) {
+    this.#space = space;
     this.#onNoGroup = onNoGroup;
   }
 
   /** The IOMMU itself. */
-  get iommu(): Iommu {
-    return this.#iommu;
+  get space(): AddressSpace {
+    return this.#space;
   }
 
   /** What the IOMMU said last, or says now if it was not asked yet. `undefined` while the container has no group. */
@@ -25,15 +24,10 @@ export class KnownIommu {
     return this.#info ?? this.refresh();
   }
 
-  /** Asks the IOMMU anew. Without a group a container has no IOMMU type, and says EINVAL. */
+  /** Asks the IOMMU anew. */
   refresh(): IommuInfo | undefined {
-    try {
-      this.#info = this.#iommu.info();
-    } catch (error) {
-      if (!hasCode(error, "EINVAL")) throw error;
-      this.#info = undefined;
-      this.#onNoGroup();
-    }
+    this.#info = this.#space.limits();
+    if (this.#info === undefined) this.#onNoGroup();
     return this.#info;
   }
 
@@ -80,7 +74,7 @@ export class KnownIommu {
   /** How much the kernel took back of an extent: all of it, if it has forgotten it. */
   #unmapped({ iova, bytes }: Extent): number {
     try {
-      return this.#iommu.unmap(iova, bytes);
+      return this.#space.unmap(iova, bytes);
     } catch (error) {
       if (this.#isNothingLeft(error)) return bytes;
       throw error;
@@ -88,9 +82,9 @@ export class KnownIommu {
   }
 
   async #unmappedAsync(extent: Extent): Promise<number> {
-    if (this.#iommu.unmapAsync === undefined) return this.#unmapped(extent);
+    if (this.#space.unmapAsync === undefined) return this.#unmapped(extent);
     try {
-      return await this.#iommu.unmapAsync(extent.iova, extent.bytes);
+      return await this.#space.unmapAsync(extent.iova, extent.bytes);
     } catch (error) {
       if (this.#isNothingLeft(error)) return extent.bytes;
       throw error;

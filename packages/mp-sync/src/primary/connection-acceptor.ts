@@ -3,8 +3,8 @@ import { watchFd, type FdWatcher, type SeqpacketListener, type SeqpacketSocket }
 const BATCH = 64;
 const BACK_OFF_MS = 100;
 
-/** What a reception needs of its server. None of these may throw. */
-export interface ReceptionDesk {
+/** What an acceptor needs of its server. None of these may throw. */
+export interface AcceptingServer {
   hasRoom(): boolean;
   admit(socket: SeqpacketSocket): void;
   onError(error: unknown): void;
@@ -14,17 +14,17 @@ export interface ReceptionDesk {
  * Takes connections while there is room, a batch at a time so that a crowd at the door does not hold up
  * the event loop; the others wait in the kernel's queue.
  */
-export class Reception {
+export class ConnectionAcceptor {
   readonly #listener: SeqpacketListener;
-  readonly #desk: ReceptionDesk;
+  readonly #server: AcceptingServer;
   #watcher: FdWatcher | undefined;
   #backOff: NodeJS.Timeout | undefined;
   #referenced = true;
   #closed = false;
 
-  constructor(listener: SeqpacketListener, desk: ReceptionDesk) {
+  constructor(listener: SeqpacketListener, server: AcceptingServer) {
     this.#listener = listener;
-    this.#desk = desk;
+    this.#server = server;
   }
 
   /** Opens the door (again). */
@@ -51,14 +51,14 @@ export class Reception {
   readonly #acceptBatch = (): void => {
     try {
       for (let taken = 0; taken < BATCH; taken++) {
-        if (!this.#desk.hasRoom()) return this.#pause();
+        if (!this.#server.hasRoom()) return this.#pause();
         const socket = this.#listener.accept();
         if (socket === undefined) return;
-        this.#desk.admit(socket);
+        this.#server.admit(socket);
       }
     } catch (error) {
       this.#pauseForAWhile();
-      this.#desk.onError(error);
+      this.#server.onError(error);
     }
   };
 

@@ -1,7 +1,14 @@
-import { errnoOf, useKernel, vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import {
+  errnoOf,
+  Type1Space,
+  useKernel,
+  vfioConstants,
+  vfioIoctls,
+  vfioStructs,
+  type Kernel,
+} from "../src/index.js";
 import { errorOf, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { Type1Iommu } from "../src/index.js";
 
 const { vfio_iommu_type1_dma_map: MAP, vfio_iommu_type1_dma_unmap: UNMAP } = vfioStructs;
 const { VFIO_DMA_MAP_FLAG_READ: READ, VFIO_DMA_MAP_FLAG_WRITE: WRITE } = vfioConstants;
@@ -42,6 +49,8 @@ function unmappingKernel(answer: number, taken: bigint) {
   return { asked, kernel: kernel as Kernel };
 }
 
+/** Memory at an address of this process. */
+const at = (address: bigint) => ({ address, bytes: 1000 * PAGE });
 const piece = (vaddr: bigint, iova: bigint, size: number, flags = READ | WRITE): Piece => ({
   argsz: MAP.bytes,
   flags,
@@ -60,10 +69,10 @@ describe("given the IOMMU of a container", () => {
     async (access, flags) => {
       const { calls, kernel } = mappingKernel();
       using _ = useKernel(kernel);
-      const iommu = new Type1Iommu({ fd: 7 });
+      const iommu = new Type1Space({ fd: 7 });
 
-      iommu.map(0x7f00_0000_0000n, 0x1_0000_0000n, 3 * PAGE, access);
-      await iommu.mapAsync(0x7f00_0000_0000n, 0x1_0000_0000n, 3 * PAGE, access);
+      iommu.map(at(0x7f00_0000_0000n), 0, 3 * PAGE, 0x1_0000_0000n, access);
+      await iommu.mapAsync(at(0x7f00_0000_0000n), 0, 3 * PAGE, 0x1_0000_0000n, access);
 
       const expected = [piece(0x7f00_0000_0000n, 0x1_0000_0000n, 3 * PAGE, flags)];
       expect(calls).toEqual([expected, expected]);
@@ -74,7 +83,7 @@ describe("given the IOMMU of a container", () => {
     const { calls, kernel } = mappingKernel();
     using _ = useKernel(kernel);
 
-    const done = new Type1Iommu({ fd: 7 }).mapPieces(0x1000n, 0x80_0000n, 5 * PAGE, "read-write", 2 * PAGE);
+    const done = new Type1Space({ fd: 7 }).map(at(0x1000n), 0, 5 * PAGE, 0x80_0000n, "read-write", 2 * PAGE);
 
     expect(done).toBe(5 * PAGE);
     expect(calls).toEqual([
@@ -89,10 +98,10 @@ describe("given the IOMMU of a container", () => {
   it("the same structs serve a shorter call after a longer one: nothing of that is left", () => {
     const { calls, kernel } = mappingKernel();
     using _ = useKernel(kernel);
-    const iommu = new Type1Iommu({ fd: 7 });
+    const iommu = new Type1Space({ fd: 7 });
 
-    iommu.mapPieces(0x1000n, 0x80_0000n, 5 * PAGE, "read-only", 2 * PAGE);
-    iommu.mapPieces(0x9000n, 0n, 4 * PAGE, "read-write", 2 * PAGE);
+    iommu.map(at(0x1000n), 0, 5 * PAGE, 0x80_0000n, "read-only", 2 * PAGE);
+    iommu.map(at(0x9000n), 0, 4 * PAGE, 0n, "read-write", 2 * PAGE);
 
     expect(calls[1]).toEqual([piece(0x9000n, 0n, 2 * PAGE), piece(0xb000n, 0x2000n, 2 * PAGE)]);
   });
@@ -101,7 +110,7 @@ describe("given the IOMMU of a container", () => {
     const { calls, kernel } = mappingKernel();
     using _ = useKernel(kernel);
 
-    const done = new Type1Iommu({ fd: 7 }).mapPieces(0n, 0n, 1000 * PAGE, "read-write", PAGE);
+    const done = new Type1Space({ fd: 7 }).map(at(0n), 0, 1000 * PAGE, 0n, "read-write", PAGE);
 
     const [call = []] = calls;
     expect(done).toBe(call.length * PAGE);
@@ -113,18 +122,18 @@ describe("given the IOMMU of a container", () => {
   it("pieces of which the kernel takes the first two: it says that those are done", () => {
     using _ = useKernel(mappingKernel(() => 2).kernel);
 
-    const done = new Type1Iommu({ fd: 7 }).mapPieces(0n, 0n, 5 * PAGE, "read-write", 2 * PAGE);
+    const done = new Type1Space({ fd: 7 }).map(at(0n), 0, 5 * PAGE, 0n, "read-write", 2 * PAGE);
 
     expect(done).toBe(4 * PAGE);
   });
 
   it("the first piece is refused: the error names it, the container's ioctl, and what the errno means", async () => {
     using _ = useKernel(mappingKernel(() => errnoOf("EEXIST")).kernel);
-    const iommu = new Type1Iommu({ fd: 7 });
+    const iommu = new Type1Space({ fd: 7 });
 
-    const pieces = errorOf(() => iommu.mapPieces(0n, 0x4000n, 5 * PAGE, "read-write", 2 * PAGE));
-    const short = errorOf(() => iommu.mapPieces(0n, 0x4000n, PAGE, "read-write", 2 * PAGE));
-    const later = await rejectionOf(iommu.mapAsync(0n, 0x4000n, 5 * PAGE, "read-write"));
+    const pieces = errorOf(() => iommu.map(at(0n), 0, 5 * PAGE, 0x4000n, "read-write", 2 * PAGE));
+    const short = errorOf(() => iommu.map(at(0n), 0, PAGE, 0x4000n, "read-write", 2 * PAGE));
+    const later = await rejectionOf(iommu.mapAsync(at(0n), 0, 5 * PAGE, 0x4000n, "read-write"));
 
     for (const [error, range] of [
       [pieces, "[0x4000, 0x5fff]"],
@@ -140,7 +149,7 @@ describe("given the IOMMU of a container", () => {
   it("memory that is unmapped: the kernel's answer is how much was", async () => {
     const { asked, kernel } = unmappingKernel(0, 0x3000n);
     using _ = useKernel(kernel);
-    const iommu = new Type1Iommu({ fd: 7 });
+    const iommu = new Type1Space({ fd: 7 });
 
     expect(iommu.unmap(0x1_0000_0000n, 4 * PAGE)).toBe(3 * PAGE);
     expect(await iommu.unmapAsync(0x1_0000_0000n, 4 * PAGE)).toBe(3 * PAGE);
@@ -151,7 +160,7 @@ describe("given the IOMMU of a container", () => {
 
   it("memory that is not unmapped: the error names it", async () => {
     using _ = useKernel(unmappingKernel(errnoOf("EIO"), 0n).kernel);
-    const iommu = new Type1Iommu({ fd: 7 });
+    const iommu = new Type1Space({ fd: 7 });
 
     for (const error of [
       errorOf(() => iommu.unmap(0x4000n, PAGE)),
