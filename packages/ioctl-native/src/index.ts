@@ -53,10 +53,12 @@ export {
   type HasFd,
   type OpenOptions,
 } from "./files/fd.js";
+export { SharedFile, type SharedFileData } from "./files/shared-file.js";
+export { mappedWindow } from "./memory/mapped-window.js";
 export { printAs } from "./errors/printed.js";
 export { Holds } from "./lifecycle/holds.js";
 export { addSuppressed, closings, orUndo, runAll, undo } from "./lifecycle/run-all.js";
-export { type PositionedFile, readAt, readStrided, writeAt } from "./files/file-io.js";
+export { type PositionedFile, readAt, readInto, readStrided, writeAt } from "./files/file-io.js";
 export {
   defineIoctl,
   ioctl,
@@ -75,6 +77,7 @@ export type { MapOptions } from "./memory/map-options.js";
 export {
   bulkArgumentError,
   BulkRegisters,
+  hasBits,
   registerOffsetError,
   type RegisterArray,
   type RegisterWidth,

@@ -12,70 +12,48 @@ export {
 } from "./regions/pci-region.js";
 export { OpenRegion } from "./regions/open-region.js";
 export type { PollOptions, PollSyncOptions } from "./regions/poll-mask.js";
-export type { MappedWindow, RegionFile, RegionShape } from "./regions/region-backend.js";
-export type { SharedFile, SharedFileData } from "./regions/shared-file.js";
-export type { MappingWindow, RegionParts, SharedRegion, SharedRegionFile } from "./regions/region-parts.js";
-export { defineRegisters, RegisterTable, type PlacingOptions } from "./registers/register-table.js";
+export type { MappedWindow, MappingWindow, RegionParts, SharedRegion } from "./regions/region-parts.js";
+export type { RegionAccess, RegionFile, SharedAccess, SharedRegionFile } from "./regions/region-access.js";
+export type { RegionShape } from "./regions/region-shape.js";
 export {
+  defineRegisters,
   formatDump,
+  RegisterTable,
   type DumpedRegister,
-  type DumpOptions,
-  type SkipReason,
-} from "./registers/register-dump.js";
-export type { RegisterRegion } from "./registers/raw-register.js";
-export type { AnyFieldValue } from "./registers/register-field.js";
-export type { FieldLayout, RegisterLayout } from "./registers/register-layout.js";
-export type {
-  AccessOf,
-  DeclaresAccess,
-  AnyField,
-  BoundRegister,
-  FieldAccess,
-  FieldAccessOf,
-  FieldAccessor,
-  FieldDeclaration,
-  FieldReading,
-  FieldValue,
-  FieldWriting,
-  FlagField,
-  Modifying,
-  NamedField,
-  NumberField,
-  RawValue,
-  Readable,
-  Reading,
-  RegisterAccess,
-  RegisterArrayDeclaration,
-  RegisterDeclaration,
-  RegisterDeclarations,
-  RegisterList,
-  RegisterPlace,
-  RegisterSet,
-  RegisterWithFields,
-  ValuesRead,
-  ValuesWritten,
-  WideField,
-  WaitForOptions,
-  WaitForSyncOptions,
-  Waiting,
-  WideRegister,
-  WithFields,
-  Writable,
-  Writing,
-} from "./registers/register-declaration.js";
+  type PlacingOptions,
+  type RegisterDeclarations,
+  type RegisterRegion,
+  type RegisterSet,
+} from "./registers/index.js";
 export type { ConfigAccess } from "./config-space/config-access.js";
 export { ConfigSpace } from "./config-space/config-space.js";
-export { readRegionInfo } from "./regions/region.js";
-export { decodeRegionInfo, type MappableArea, type RegionInfo } from "@vfio/ioctl-native";
+export { readRegionInfo } from "./regions/region-info.js";
 export {
-  findMsixTable,
-  listCapabilities,
-  type MsixTable,
-  type PciCapability,
-} from "./config-space/capabilities.js";
+  decodeRegionInfo,
+  type DeviceCalls,
+  type MappableArea,
+  type RegionInfo,
+  type RegionWindow,
+  type SharedFile,
+  type SharedFileData,
+  type VfioDevice,
+} from "@vfio/ioctl-native";
 export { CommandRegister, type SwitchableCommandFlag } from "./config-space/command-register.js";
 export { StatusRegister } from "./config-space/status-register.js";
-export * from "./config/index.js";
+export {
+  ConfigPicture,
+  decodeConfig,
+  decodeHeader,
+  findMsixTable,
+  listCapabilities,
+  walkExtendedCapabilities,
+  walkStandardCapabilities,
+  type CommandFlag,
+  type ConfigReader,
+  type MsixTable,
+  type PciCapability,
+  type PciConfig,
+} from "./config/index.js";
 export { Interrupts, type InterruptOptions } from "./interrupts/interrupts.js";
 export {
   InterruptVector,
@@ -93,4 +71,3 @@ export {
   type InterruptInfo,
   type InterruptType,
 } from "./interrupts/interrupt-type.js";
-export type { VfioDevice } from "./device/vfio-device.js";

@@ -5,7 +5,7 @@ import {
   walkExtendedCapabilities,
   walkStandardCapabilities,
   type SizedConfig,
-} from "../src/index.js";
+} from "../src/config/index.js";
 import { brokenConfigSpaces } from "./config-spaces.js";
 
 const RUNS = 200_000;

@@ -187,6 +187,27 @@ describe("given limits that a wait cannot keep", () => {
   });
 });
 
+describe("given an iteration over a vector", () => {
+  it("when the vector is closed, then it ends", async () => {
+    const seen: number[] = [];
+    const waiting = (async () => {
+      for await (const count of vector) seen.push(count);
+      return "ended";
+    })();
+    interrupt(3);
+    while (seen.length === 0) await setImmediate();
+    vector.close();
+
+    expect(await waiting).toBe("ended");
+    expect(seen).toEqual([3]);
+  });
+
+  it("when the vector was closed before, then that is an error", async () => {
+    vector.close();
+    expect(await rejectionOf(vector.counts().next())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+});
+
 describe("given a process that has nothing else to do", { timeout: 90_000 }, () => {
   const BUILT = path.join(import.meta.dirname, "../dist/index.js");
   /** What the process printed before it ended by itself; "killed" if it did not. */

@@ -37,3 +37,17 @@ describe.each([
     expect(run("commonjs", program)).toBe("true");
   });
 });
+
+describe.each([
+  ["@vfio/pci-bar/registers", "RegisterTable"],
+  ["@vfio/pci-bar/config", "ConfigPicture"],
+])("given %s, a part of a package on its own", (name, exported) => {
+  it("it has the class that the whole package has", () => {
+    const whole = name.split("/").slice(0, 2).join("/");
+    const program = `
+      import { ${exported} } from "${whole}";
+      import * as part from "${name}";
+      console.log(part.${exported} === ${exported}, part.${exported}.name)`;
+    expect(run("module", program)).toBe(`true ${exported}`);
+  });
+});

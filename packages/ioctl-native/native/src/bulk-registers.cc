@@ -46,24 +46,25 @@ Elements ElementsArg(const Call& call, size_t index) {
 // errno says why.
 template <typename T>
 volatile T* Locate(const Call& call, size_t bytes) {
-  const Mapping& mapping = *call.data<MappingRef>();
-  errno = mapping.closed() ? EBADF : ERANGE;
+  const MappingPart& part = call.data<MappingPart>();
+  bool closed = part.mapping->closed();
+  errno = closed ? EBADF : ERANGE;
   double at;
   if (napi_get_value_double(call.env(), call[0], &at) != napi_ok) return nullptr;
   // Written so that NaN fails it too.
-  if (mapping.closed() || bytes > mapping.length() || !(at >= 0 && at <= mapping.length() - bytes)) return nullptr;
+  if (closed || bytes > part.length || !(at >= 0 && at <= part.length - bytes)) return nullptr;
   auto whole = static_cast<size_t>(at);
   if (static_cast<double>(whole) != at || whole % sizeof(T) != 0) return nullptr;
-  return reinterpret_cast<volatile T*>(mapping.address() + whole);
+  return reinterpret_cast<volatile T*>(part.address() + whole);
 }
 
 // After the accesses: 0, or -1 and ENODEV if memory of the mapping went away, by then or before.
 long Outcome(const Call& call) {
   errno = ENODEV;
-  return call.data<MappingRef>()->gone() ? -1 : 0;
+  return call.data<MappingPart>().mapping->gone() ? -1 : 0;
 }
 
-bool IsWritable(const Call& call) { return call.data<MappingRef>()->writable(); }
+bool IsWritable(const Call& call) { return call.data<MappingPart>().mapping->writable(); }
 
 // Calls `use` with a null pointer of the type that has this width: C++17 has no templated lambdas.
 template <typename Use>
@@ -175,7 +176,7 @@ std::optional<uint64_t> BitsArg(const Call& call, size_t index) {
 // Another thread may close the mapping meanwhile: then zeroes lie there, and the next look at `closed` ends it.
 template <typename T>
 napi_value Poll(const Call& call, T mask, T wanted, Clock::duration limit) {
-  const Mapping& mapping = *call.data<MappingRef>();
+  const Mapping& mapping = *call.data<MappingPart>().mapping;
   volatile T* address = Locate<T>(call, sizeof(T));
   if (address == nullptr) return Result(call, -1);
   auto end = Clock::now() + limit;
@@ -209,12 +210,12 @@ napi_value PollSlice(const Call& call) {
   return last;
 }
 
-// bulkRegisters(handle) → { readBlock, …, poll } on that mapping; or -EBADF.
+// bulkRegisters(handle, offset?, length?) → { readBlock, …, poll } on that mapping or part of it; or -EBADF, -ERANGE.
 napi_value BulkRegisters(const Call& call) {
-  MappingRef mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+  auto part = MappingPartArg(call);
+  if (!part) return Result(call, -1);
   napi_value result = NewObject(call.env(), {});
-  bool complete = result != nullptr && AddFunctionsOn(mapping, call.env(), result,
+  bool complete = result != nullptr && AddFunctionsOn(*part, call.env(), result,
                                                       {{"readBlock", Native<ReadBlock, 3>},
                                                        {"writeBlock", Native<WriteBlock, 3>},
                                                        {"readHalves", Native<ReadHalves, 2>},
@@ -226,5 +227,5 @@ napi_value BulkRegisters(const Call& call) {
 }  // namespace
 
 bool AddBulkRegisters(napi_env env, napi_value exports) {
-  return AddFunctions(env, exports, {{"bulkRegisters", Native<BulkRegisters, 1>}});
+  return AddFunctions(env, exports, {{"bulkRegisters", Native<BulkRegisters, 3>}});
 }

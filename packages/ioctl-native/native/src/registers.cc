@@ -26,11 +26,11 @@ std::nullptr_t ThrowClosed(const Call& call, const Mapping& mapping) {
   return nullptr;
 }
 
-std::nullptr_t ThrowOffset(const Call& call, const Mapping& mapping, size_t width) {
+std::nullptr_t ThrowOffset(const Call& call, const MappingPart& part, size_t width) {
   ThrowRange(call.env(), "ERR_VFIO_REGISTER_OFFSET",
              "register offset " + Shown(call.env(), call[0]) + " (width " + std::to_string(width) +
-                 ") must be a multiple of its width and lie within " + mapping.name() + " (" +
-                 std::to_string(mapping.length()) + " bytes)");
+                 ") must be a multiple of its width and lie within " + part.mapping->name() + " (" +
+                 std::to_string(part.length) + " bytes)");
   return nullptr;
 }
 
@@ -47,17 +47,17 @@ napi_value ThrowValue(const Call& call, size_t width) {
 // The checked address of the register at the offset that is the first argument; or nullptr, with an exception pending.
 template <typename T>
 volatile T* Locate(const Call& call) {
-  const Mapping& mapping = *call.data<MappingRef>();
-  if (mapping.closed()) return ThrowClosed(call, mapping);
+  const MappingPart& part = call.data<MappingPart>();
+  if (part.mapping->closed()) return ThrowClosed(call, *part.mapping);
   double offset;
   // The comparison is written so that NaN fails it too.
   if (napi_get_value_double(call.env(), call[0], &offset) != napi_ok ||
-      !(offset >= 0 && offset + sizeof(T) <= mapping.length())) {
-    return ThrowOffset(call, mapping, sizeof(T));
+      !(offset >= 0 && offset + sizeof(T) <= part.length)) {
+    return ThrowOffset(call, part, sizeof(T));
   }
   size_t whole = static_cast<size_t>(offset);
-  if (static_cast<double>(whole) != offset || whole % sizeof(T) != 0) return ThrowOffset(call, mapping, sizeof(T));
-  return reinterpret_cast<volatile T*>(mapping.address() + whole);
+  if (static_cast<double>(whole) != offset || whole % sizeof(T) != 0) return ThrowOffset(call, part, sizeof(T));
+  return reinterpret_cast<volatile T*>(part.address() + whole);
 }
 
 template <typename T>
@@ -97,13 +97,13 @@ napi_value Write(const Call& call) {
   return nullptr;
 }
 
-// registers(handle) → { read8, …, write64 } on that mapping; or -EBADF.
+// registers(handle, offset?, length?) → { read8, …, write64 } on that mapping or part of it; or -EBADF, -ERANGE.
 napi_value Registers(const Call& call) {
   napi_env env = call.env();
-  MappingRef mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+  auto part = MappingPartArg(call);
+  if (!part) return Result(call, -1);
   napi_value result = NewObject(env, {});
-  if (result == nullptr || !AddFunctionsOn(mapping, env, result,
+  if (result == nullptr || !AddFunctionsOn(*part, env, result,
                                            {{"read8", Native<Read<uint8_t>, 1>},
                                             {"read16", Native<Read<uint16_t>, 1>},
                                             {"read32", Native<Read<uint32_t>, 1>},
@@ -111,7 +111,7 @@ napi_value Registers(const Call& call) {
     return nullptr;
   }
   // A store into a read-only mapping would be a SIGSEGV, so such a mapping has no write functions.
-  bool complete = !mapping->writable() || AddFunctionsOn(mapping, env, result,
+  bool complete = !part->mapping->writable() || AddFunctionsOn(*part, env, result,
                                                          {{"write8", Native<Write<uint8_t>, 2>},
                                                           {"write16", Native<Write<uint16_t>, 2>},
                                                           {"write32", Native<Write<uint32_t>, 2>},
@@ -122,5 +122,5 @@ napi_value Registers(const Call& call) {
 }  // namespace
 
 bool AddRegisters(napi_env env, napi_value exports) {
-  return AddFunctions(env, exports, {{"registers", Native<Registers, 1>}});
+  return AddFunctions(env, exports, {{"registers", Native<Registers, 3>}});
 }

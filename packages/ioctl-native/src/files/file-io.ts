@@ -26,10 +26,22 @@ export function readAt(
 ): Uint8Array {
   checkSpan(bytes, offset, name);
   const buffer = new Uint8Array(bytes);
-  const got = isPositioned(file) ? file.pread(buffer, offset) : kernel().pread(fdOf(file), buffer, offset);
+  readInto(file, offset, buffer, name);
+  return buffer;
+}
+
+/** As {@link readAt}, into bytes that are there: for loops. */
+export function readInto(
+  file: HasFd | PositionedFile,
+  offset: number,
+  into: Uint8Array,
+  name = nameOf(file),
+): void {
+  const bytes = into.length;
+  checkSpan(bytes, offset, name);
+  const got = isPositioned(file) ? file.pread(into, offset) : kernel().pread(fdOf(file), into, offset);
   check(got, () => ({ syscall: "pread", what: `cannot read ${span(bytes, offset, name)}` }));
   if (got !== bytes) throw shortError("read", got, bytes, offset, name);
-  return buffer;
 }
 
 /**

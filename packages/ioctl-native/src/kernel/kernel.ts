@@ -218,10 +218,10 @@ export interface Kernel {
   releaseHold(hold: number): void;
   /** The reasons of all holds on a mapping, in whatever thread they were made, each once. */
   mappingHolders(handle: number): string[];
-  /** Accessors on the mapping's memory, one access of exactly its width each. */
-  registers(handle: number): RegisterFunctions | number;
-  /** Blocks, halves and polling on the mapping's memory. */
-  bulkRegisters(handle: number): BulkRegisterFunctions | number;
+  /** Accessors on the mapping's memory, or on a part of it: one access of exactly its width each. */
+  registers(handle: number, offset?: number, bytes?: number): RegisterFunctions | number;
+  /** Blocks, halves and polling on the same. */
+  bulkRegisters(handle: number, offset?: number, bytes?: number): BulkRegisterFunctions | number;
 
   /** Duplicates an fd for several threads. Returns a handle, which names the file in every thread of this process. */
   shareFile(fd: number): number;

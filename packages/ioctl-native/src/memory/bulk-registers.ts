@@ -2,7 +2,7 @@ import { argumentError, shownValue } from "../errors/argument-error.js";
 import { errnoOf, VfioError, VfioRangeError } from "../errors/errors.js";
 import { closedError } from "../files/fd.js";
 import { kernel, type BulkRegisterFunctions } from "../kernel/kernel.js";
-import type { Mapping } from "./mapping.js";
+import { checkedLength, type Mapping } from "./mapping.js";
 import { printAs } from "../errors/printed.js";
 import { inSlices, SLICE_MICROSECONDS } from "../events/slices.js";
 
@@ -52,17 +52,22 @@ export class BulkRegisters {
   readonly #mapping: Mapping;
   readonly #native: BulkRegisterFunctions;
 
+  readonly #bytes: number;
+
   /**
    * @param mapping where the registers are.
-   * @throws VfioError `ERR_VFIO_CLOSED`.
+   * @param part which of them: offsets count from where it begins. Default: all.
+   * @throws VfioError `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_MAP_RANGE` for a part that is not in the mapping.
    */
-  constructor(mapping: Mapping) {
+  constructor(mapping: Mapping, part?: { readonly offset: number; readonly bytes: number }) {
     // JavaScript callers may pass anything.
     const handle: unknown = (mapping as Mapping | null | undefined)?.handle;
     if (typeof handle !== "number") throw argumentError("the mapping", "a Mapping", mapping);
-    const native = kernel().bulkRegisters(handle);
+    const { offset = 0, bytes = mapping.bytes } = part ?? {};
+    const native = kernel().bulkRegisters(handle, offset, checkedLength(mapping, offset, bytes));
     if (mapping.closed || typeof native === "number") throw closedError(mapping.name);
     this.#mapping = mapping;
+    this.#bytes = bytes;
     this.#native = native;
   }
 
@@ -139,18 +144,18 @@ export class BulkRegisters {
     return inSlices(
       microseconds,
       (slice) => this.#native.poll(offset, width / 8, mask, wanted, slice),
-      (value) => value < 0 || isReached(value, mask, wanted),
+      (value) => value < 0 || hasBits(value, mask, wanted),
     );
   }
 
   #error(errno: number, offset: number, block: BlockShape, isFifo = false): Error {
-    const { name, bytes } = this.#mapping;
+    const { name } = this.#mapping;
     if (errno === CLOSED) return closedError(name);
     if (errno === GONE) this.#mapping.checkPresent();
     if (errno === READ_ONLY) return new VfioError("ERR_VFIO_READ_ONLY", `${name} can only be read`);
     if (errno !== NO_SUCH_OFFSET) return bulkArgumentError(name);
     const { BYTES_PER_ELEMENT: width, length } = block;
-    return registerOffsetError({ offset, width, count: isFifo ? 1 : length, name, bytes });
+    return registerOffsetError({ offset, width, count: isFifo ? 1 : length, name, bytes: this.#bytes });
   }
 }
 
@@ -163,8 +168,8 @@ function isLong(microseconds: number): boolean {
   );
 }
 
-/** Numbers may be signed, as JavaScript's bit operators make them. */
-function isReached(value: number | bigint, mask: number | bigint, wanted: number | bigint): boolean {
+/** True if the bits under a mask are as wanted. Numbers may be signed, as JavaScript's bit operators make them. */
+export function hasBits(value: number | bigint, mask: number | bigint, wanted: number | bigint): boolean {
   if (typeof value === "bigint") return (value & BigInt(mask)) === BigInt(wanted);
   return (value & Number(mask)) === (Number(wanted) | 0);
 }

@@ -192,7 +192,17 @@ export class Mapping implements Disposable {
    */
   get registers(): RegisterFunctions {
     this.#checkOpen();
-    return (this.#registers ??= this.#newRegisters());
+    return (this.#registers ??= this.#newRegisters(0, this.bytes));
+  }
+
+  /**
+   * As {@link registers}, on a part of the mapping: offsets count from where it begins, and must lie in it.
+   * @param offset in bytes, a multiple of 8.
+   * @throws VfioRangeError `ERR_VFIO_MAP_RANGE` for a part that is not in the mapping; as {@link registers}.
+   */
+  registersOf(offset: number, bytes: number): RegisterFunctions {
+    this.#checkOpen();
+    return this.#newRegisters(offset, checkedLength(this, offset, bytes));
   }
 
   /**
@@ -240,12 +250,12 @@ export class Mapping implements Disposable {
     throw new VfioSystemError(view, { syscall: "mmap", what: `cannot make an ArrayBuffer of ${this.name}` });
   }
 
-  #newRegisters(): RegisterFunctions {
-    const registers = kernel().registers(this.handle);
+  #newRegisters(offset: number, bytes: number): RegisterFunctions {
+    const registers = kernel().registers(this.handle, offset, bytes);
     if (typeof registers === "number") throw closedError(this.name);
     if (!this.#mayReadFast()) return registers;
     // A view of their own: the other ones are the user's, who may transfer them away.
-    const view = kernel().mappingView(this.handle, 0, this.bytes);
+    const view = kernel().mappingView(this.handle, offset, bytes);
     // A read-only mapping has none, nor has any where the engine forbids memory outside its heap.
     return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
   }
@@ -291,7 +301,11 @@ function isLength(value: number | undefined): value is number {
 }
 
 /** The length of a part of the mapping; what is not given is up to the end. */
-function checkedLength({ bytes: all, name }: Mapping, offset: number, bytes: number | undefined): number {
+export function checkedLength(
+  { bytes: all, name }: Mapping,
+  offset: number,
+  bytes: number | undefined,
+): number {
   const isOffset = Number.isSafeInteger(offset) && offset >= 0 && offset <= all && offset % 8 === 0;
   const length = isOffset && bytes === undefined ? all - offset : bytes;
   if (isOffset && isLength(length) && offset + length <= all) return length;

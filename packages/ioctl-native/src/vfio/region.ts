@@ -47,6 +47,13 @@ export interface RegionInfo {
   readonly sparseAreas: readonly MappableArea[] | undefined;
 }
 
+const NAMES = ["BAR0", "BAR1", "BAR2", "BAR3", "BAR4", "BAR5", "the ROM", "the config space", "VGA"];
+
+/** What messages call a region of a PCI device: "BAR0 of 0000:00:10.0". */
+export function regionName(index: number, device: string): string {
+  return `${NAMES[index] ?? `region ${index}`} of ${device}`;
+}
+
 /** Asks for a region (`VFIO_DEVICE_GET_REGION_INFO`). */
 export function getRegionInfo(device: HasFd, index: number, context: ContextOfErrno): RegionInfo {
   return decodeRegionInfo(queryInfo(device, VFIO_DEVICE_GET_REGION_INFO, { index }, context));

@@ -1,14 +1,21 @@
-import { printAs, readAt, vfioConstants, VfioRangeError, writeAt, type RegionInfo } from "@vfio/ioctl-native";
+import {
+  deviceCallsOf,
+  printAs,
+  regionName,
+  vfioConstants,
+  VfioRangeError,
+  type DeviceCalls,
+  type VfioDevice,
+} from "@vfio/ioctl-native";
 import { CommandRegister } from "./command-register.js";
 import { ConfigPicture } from "../config/config-reader.js";
 import { decodeConfig, type PciConfig } from "../config/pci-config.js";
-import { readRegionInfo } from "../regions/region.js";
 import { checkValue } from "../registers/register-value.js";
 import { StatusRegister } from "./status-register.js";
-import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 type Width = 1 | 2 | 4;
 
+const CONFIG = vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
 const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
 
 /**
@@ -32,7 +39,7 @@ const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
  */
 export class ConfigSpace {
   static {
-    printAs(ConfigSpace, (it) => ({ device: nameOf(it.#device), bytes: it.bytes }));
+    printAs(ConfigSpace, (it) => ({ device: it.#device.name, bytes: it.bytes }));
   }
 
   /** 256 bytes, or 4096 for PCI Express. */
@@ -41,18 +48,34 @@ export class ConfigSpace {
   readonly command: CommandRegister;
   /** Its status register, by name: `config.status.read().capabilities`. */
   readonly status: StatusRegister;
-  readonly #device: VfioDevice;
-  readonly #region: RegionInfo;
+  readonly #device: DeviceCalls;
   readonly #beforeWrite: (offset: number, value: number) => void;
+  readonly #checkOpen: () => void;
+  readonly #name: string;
+  /** What an access carries: one at a time, so one place does for all. */
+  readonly #view = new DataView(new ArrayBuffer(4));
+  readonly #carried = {
+    1: new Uint8Array(this.#view.buffer, 0, 1),
+    2: new Uint8Array(this.#view.buffer, 0, 2),
+    4: new Uint8Array(this.#view.buffer),
+  };
 
-  /** @param beforeWrite throws for a write that must not be. */
-  constructor(device: VfioDevice, beforeWrite: (offset: number, value: number) => void = () => undefined) {
-    this.#device = device;
+  /**
+   * @param beforeWrite throws for a write that must not be.
+   * @param checkOpen throws once nothing may be accessed any more.
+   */
+  constructor(
+    device: DeviceCalls | VfioDevice,
+    beforeWrite: (offset: number, value: number) => void = () => undefined,
+    checkOpen: () => void = () => undefined,
+  ) {
+    this.#device = deviceCallsOf(device);
     this.#beforeWrite = beforeWrite;
-    this.#region = readRegionInfo(device, vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX);
-    this.bytes = this.#region.bytes;
-    this.command = new CommandRegister(this, nameOf(device));
-    this.status = new StatusRegister(this, nameOf(device));
+    this.#checkOpen = checkOpen;
+    this.#name = regionName(CONFIG, this.#device.name);
+    this.bytes = this.#device.region(CONFIG).bytes;
+    this.command = new CommandRegister(this, this.#device.name);
+    this.status = new StatusRegister(this, this.#device.name);
   }
 
   /**
@@ -61,23 +84,26 @@ export class ConfigSpace {
    * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET`; VfioSystemError; VfioError `ERR_VFIO_SHORT_IO`.
    */
   read8(offset: number): number {
-    return this.#view(offset, 1).getUint8(0);
+    return this.#fetch(offset, 1).getUint8(0);
   }
 
   /** Reads 16 bits at a multiple of 2. Throws as {@link read8}. */
   read16(offset: number): number {
-    return this.#view(offset, 2).getUint16(0, true);
+    return this.#fetch(offset, 2).getUint16(0, true);
   }
 
   /** Reads 32 bits at a multiple of 4. Throws as {@link read8}. */
   read32(offset: number): number {
-    return this.#view(offset, 4).getUint32(0, true);
+    return this.#fetch(offset, 4).getUint32(0, true);
   }
 
   /** Reads many bytes at once. Throws as {@link read8}. */
   read(offset: number, bytes: number): Uint8Array {
     this.#check(offset, bytes, 1);
-    return readAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
+    const all = new Uint8Array(bytes);
+    this.#checkOpen();
+    this.#device.readRegion(CONFIG, offset, all);
+    return all;
   }
 
   /**
@@ -96,44 +122,40 @@ export class ConfigSpace {
    */
   describe(): string {
     const { bdf } = this.#device;
-    const regionBytes = Array.from(
-      { length: ROM + 1 },
-      (_, index) => readRegionInfo(this.#device, index).bytes,
-    );
+    const regionBytes = Array.from({ length: ROM + 1 }, (_, index) => this.#device.region(index).bytes);
     return this.decode().describe({ ...(bdf === undefined ? {} : { name: bdf }), regionBytes });
   }
 
   /** Writes 8 bits. Throws as {@link read8}. */
   write8(offset: number, value: number): void {
-    this.#write(offset, 1, value, (view) => view.setUint8(0, value));
+    this.#write(offset, 1, value);
   }
 
   /** Writes 16 bits at a multiple of 2. Throws as {@link read8}. */
   write16(offset: number, value: number): void {
-    this.#write(offset, 2, value, (view) => view.setUint16(0, value, true));
+    this.#write(offset, 2, value);
   }
 
   /** Writes 32 bits at a multiple of 4. Throws as {@link read8}. */
   write32(offset: number, value: number): void {
-    this.#write(offset, 4, value, (view) => view.setUint32(0, value, true));
+    this.#write(offset, 4, value);
   }
 
-  get #name(): string {
-    return `the config space of ${nameOf(this.#device)}`;
-  }
-
-  #view(offset: number, width: Width): DataView {
+  #fetch(offset: number, width: Width): DataView {
     this.#check(offset, width, width);
-    return new DataView(readAt(this.#device, this.#region.fileOffset + offset, width, this.#name).buffer);
+    this.#checkOpen();
+    this.#device.readRegion(CONFIG, offset, this.#carried[width]);
+    return this.#view;
   }
 
-  #write(offset: number, width: Width, value: number, set: (view: DataView) => void): void {
+  #write(offset: number, width: Width, value: number): void {
     this.#check(offset, width, width);
     checkValue(value, width);
     this.#beforeWrite(offset, value);
-    const bytes = new Uint8Array(width);
-    set(new DataView(bytes.buffer));
-    writeAt(this.#device, this.#region.fileOffset + offset, bytes, this.#name);
+    this.#checkOpen();
+    // It reads other registers, so what is written comes last.
+    this.#view.setInt32(0, value, true);
+    this.#device.writeRegion(CONFIG, offset, this.#carried[width]);
   }
 
   #check(offset: number, bytes: number, alignment: number): void {

@@ -1,3 +1,10 @@
+/**
+ * A PCI configuration space as data: headers, capabilities, and the text that lspci would write. Pure: it needs bytes,
+ * and no device. The same functions and classes as in `@vfio/pci-bar`.
+ *
+ * @packageDocumentation
+ */
+export { findMsixTable, listCapabilities, type MsixTable, type PciCapability } from "./capability-list.js";
 export { ConfigPicture, type ConfigReader, type SizedConfig } from "./config-reader.js";
 export { decodeConfig, type PciConfig } from "./pci-config.js";
 export type { DescribeOptions } from "./describe.js";

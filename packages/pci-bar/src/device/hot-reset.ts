@@ -4,19 +4,16 @@ import {
   driverOf,
   errnoOf,
   fileOf,
-  getHotResetInfo,
   groupOfLink,
   hasErrno,
-  hotResetDevice,
-  hotResetDeviceAsync,
   VfioError,
+  type DeviceCalls,
   type HasFd,
   type HotResetDevice,
   type HotResetInfo,
   type IoctlContext,
 } from "@vfio/ioctl-native";
 import type { ResetCall } from "./reset.js";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** `VFIO_PCI_HOT_RESET_FLAG_DEV_ID`: where the group's number is said to be, there is an iommufd device id. */
 const FLAG_DEV_ID = 1 << 0;
@@ -26,20 +23,24 @@ const FLAG_DEV_ID = 1 << 0;
  * @throws VfioError `ERR_VFIO_NO_RESET` if there is no slot or bus that could be reset, as for what sits on a root bus;
  * `ERR_VFIO_HOT_RESET_GROUPS` if the kernel names no groups.
  */
-export function readHotResetDevices(device: VfioDevice): HotResetDevice[] {
+export function readHotResetDevices(device: DeviceCalls): HotResetDevice[] {
   const { flags, devices } = readInfo(device);
   if ((flags & FLAG_DEV_ID) !== 0) throw devIdError(device);
   return devices;
 }
 
-function readInfo(device: VfioDevice): HotResetInfo {
+function readInfo(device: DeviceCalls): HotResetInfo {
   try {
-    return getHotResetInfo(device, () => ({
-      what: `cannot read what a hot reset of ${nameOf(device)} reaches`,
-    }));
+    const info =
+      device.hotReset &&
+      device.hotResetInfo?.(() => ({
+        what: `cannot read what a hot reset of ${device.name} reaches`,
+      }));
+    if (info !== undefined) return info;
   } catch (error) {
-    throw hasErrno(error, "ENODEV") ? noHotResetError(device) : error;
+    if (!hasErrno(error, "ENODEV")) throw error;
   }
+  throw noHotResetError(device);
 }
 
 /**
@@ -48,7 +49,7 @@ function readInfo(device: VfioDevice): HotResetInfo {
  * @throws VfioError `ERR_VFIO_NO_RESET`; `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing;
  * VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
-export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): ResetCall {
+export function planHotReset(device: DeviceCalls, groups: readonly HasFd[]): ResetCall {
   const isList: boolean = Array.isArray(groups);
   if (!isList) throw argumentError("the groups of a hot reset", "an array of open groups", groups);
   for (const group of groups) checkHasFd("each group of a hot reset", "an open group", group);
@@ -59,12 +60,13 @@ export function planHotReset(device: VfioDevice, groups: readonly HasFd[]): Rese
   // The kernel takes no more fds than it reaches devices, so each group once.
   const fds = [...new Set(reached.map(({ group }) => group))].map((group) => given.get(group) ?? -1);
   const context = (errno: number): IoctlContext => ({
-    what: `cannot hot reset ${nameOf(device)}`,
+    what: `cannot hot reset ${device.name}`,
     hint: errno === errnoOf("EINVAL") ? () => boundHint(reached) : undefined,
   });
   return {
-    run: () => hotResetDevice(device, fds, context),
-    runAsync: () => hotResetDeviceAsync(device, fds, context),
+    run: () => device.hotReset?.(fds, context),
+    runAsync: async () =>
+      device.hotResetAsync ? device.hotResetAsync(fds, context) : device.hotReset?.(fds, context),
   };
 }
 
@@ -85,24 +87,24 @@ function shownDriver({ bdf }: HotResetDevice): string {
   return `${bdf} (${driverOf(bdf) ?? "no driver"})`;
 }
 
-function missingGroupsError(device: VfioDevice, missing: readonly HotResetDevice[]): VfioError {
+function missingGroupsError(device: DeviceCalls, missing: readonly HotResetDevice[]): VfioError {
   const list = missing.map(({ bdf, group }) => `group ${group} of ${bdf}`).join(", ");
-  return new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `cannot hot reset ${nameOf(device)} without ${list}`, {
+  return new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `cannot hot reset ${device.name} without ${list}`, {
     hint: "It resets these devices too: open their groups and pass them all",
   });
 }
 
 /** Such a reset takes no groups at all: what is bound to the same iommufd is the proof. */
-function devIdError(device: VfioDevice): VfioError {
+function devIdError(device: DeviceCalls): VfioError {
   return new VfioError(
     "ERR_VFIO_HOT_RESET_GROUPS",
-    `the kernel names no groups for a hot reset of ${nameOf(device)}: it was opened through /dev/vfio/devices and iommufd`,
+    `the kernel names no groups for a hot reset of ${device.name}: it was opened through /dev/vfio/devices and iommufd`,
     { hint: "Open it through its group" },
   );
 }
 
-function noHotResetError(device: VfioDevice): VfioError {
-  return new VfioError("ERR_VFIO_NO_RESET", `${nameOf(device)} cannot be hot reset`, {
+function noHotResetError(device: DeviceCalls): VfioError {
+  return new VfioError("ERR_VFIO_NO_RESET", `${device.name} cannot be hot reset`, {
     hint: "It sits on a root bus, or its bus must not be reset",
   });
 }

@@ -1,22 +1,24 @@
-import { DeviceNotice } from "./device-notice.js";
+import type { DeviceCalls } from "@vfio/ioctl-native";
 import { Interrupts } from "../interrupts/interrupts.js";
+import { KernelInterrupt } from "../interrupts/kernel-interrupt.js";
 import { OpenRegion } from "../regions/open-region.js";
-import type { VfioDevice } from "./vfio-device.js";
 
 /** What a `PciDevice` opens of its device. */
-export type DeviceResource = OpenRegion | Interrupts | DeviceNotice;
+export type DeviceResource = OpenRegion | Interrupts | KernelInterrupt;
 
-const openByDevice = new WeakMap<VfioDevice, OpenResources>();
+const openByDevice = new WeakMap<DeviceCalls, OpenResources>();
 
 /**
- * What is open of one device object, by all `PciDevice`s on it together: what one of them does to the device, it does
- * to the others' mappings and interrupts.
+ * What is open of one device, by all `PciDevice`s on it together: what one of them does to the device, it does to the
+ * others' mappings and interrupts.
  */
 export class OpenResources {
+  /** Which `PciDevice` switched bus mastering on, and so switches it off when it is closed. */
+  busMaster: object | undefined;
   readonly #resources = new Set<DeviceResource>();
 
-  /** The one of this device object. */
-  static of(device: VfioDevice): OpenResources {
+  /** The one of this device: it has the same calls however often it is asked for them. */
+  static of(device: DeviceCalls): OpenResources {
     const known = openByDevice.get(device);
     if (known !== undefined) return known;
     const resources = new OpenResources();
@@ -40,8 +42,8 @@ export class OpenResources {
     return [...this.#resources].find((resource) => resource instanceof Interrupts);
   }
 
-  /** The error and removal notices that are wired; the kernel has one of each kind. */
-  get notices(): DeviceNotice[] {
-    return [...this.#resources].filter((resource) => resource instanceof DeviceNotice);
+  /** ERR and REQ, if they are wired; the kernel has one of each. */
+  get kernelInterrupts(): KernelInterrupt[] {
+    return [...this.#resources].filter((resource) => resource instanceof KernelInterrupt);
   }
 }

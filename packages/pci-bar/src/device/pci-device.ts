@@ -1,31 +1,36 @@
 import {
   checkFunction,
-  checkHasFd,
   checkOptions,
   closedError,
   closings,
+  deviceCallsOf,
   hasErrno,
   runAll,
   undo,
   vfioConstants,
   VfioRangeError,
+  type DeviceCalls,
   type HasFd,
   type HotResetDevice,
+  type VfioDevice,
   printAs,
 } from "@vfio/ioctl-native";
 import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
-import { findMsixTable, type MsixTable } from "../config-space/capabilities.js";
-import { isCommandSet, setCommand } from "../config-space/command.js";
+import { findMsixTable, type MsixTable } from "../config/capability-list.js";
+import { COMMAND_OFFSET, commandMask, isCommandSet, setCommand } from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
-import { checkNobodyListens, DeviceNotice, type NoticeKind } from "./device-notice.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
 import { planHotReset, readHotResetDevices } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "../interrupts/interrupt-vector.js";
 import { checkNoneInUse, Interrupts, type InterruptOptions } from "../interrupts/interrupts.js";
-import type { OpenRegion } from "../regions/open-region.js";
+import {
+  checkNobodyListens,
+  KernelInterrupt,
+  type KernelInterruptKind,
+} from "../interrupts/kernel-interrupt.js";
+import { OpenRegion } from "../regions/open-region.js";
 import { PciRegion, type MapRegionOptions } from "../regions/pci-region.js";
 import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
-import { readRegionInfo } from "../regions/region.js";
 import { checkPresent, isPresent } from "./presence.js";
 import {
   canReset,
@@ -36,14 +41,13 @@ import {
   type ResetOptions,
   type ResetTarget,
 } from "./reset.js";
-import { checkedDevice, nameOf, type VfioDevice } from "./vfio-device.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 
 /**
  * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
- * only by its fd. Closing it unmaps its BARs and closes its interrupts; the device itself stays open, but nothing here
- * reaches it any more: everything, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object
+ * only by its fd. Closing it switches bus mastering off, closes its interrupts and unmaps its BARs; the device itself stays open, but
+ * nothing here reaches it any more: everything, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object
  * know of each other's mappings and interrupts; two device objects with one fd do not.
  * @example
  * ```ts
@@ -61,31 +65,32 @@ const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
  */
 export class PciDevice implements Disposable {
   static {
-    printAs(PciDevice, (it) => ({ device: nameOf(it.#device), open: it.#owned.size, closed: it.#closed }));
+    printAs(PciDevice, (it) => ({ device: it.#device.name, open: it.#owned.size, closed: it.#closed }));
   }
 
   /** Its configuration space, through the kernel. */
   readonly config: ConfigSpace;
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
-  readonly #device: VfioDevice;
-  /** The device for what holds nothing of it: it ends with this object. */
-  readonly #whileOpen: VfioDevice;
+  readonly #device: DeviceCalls;
   readonly #owned = new Set<DeviceResource>();
   /** What all on this device have open. */
   readonly #open: OpenResources;
-  readonly #notices = new Map<NoticeKind, DeviceNotice>();
+  readonly #kernelInterrupts = new Map<KernelInterruptKind, KernelInterrupt>();
   #closed = false;
 
-  /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has no fd; VfioSystemError. */
-  constructor(device: VfioDevice) {
-    checkHasFd("the device", "an open VFIO device", device);
-    this.#device = device;
-    this.#open = OpenResources.of(device);
-    this.#whileOpen = checkedDevice(device, () => this.#checkOpen());
-    this.config = new ConfigSpace(this.#whileOpen, (offset, value) => {
-      checkMemoryStays(this.config, { offset, value }, this.#open.regions, nameOf(device));
-    });
+  /**
+   * @param device its calls, or whatever has the fd of an open VFIO device.
+   * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has neither; VfioSystemError.
+   */
+  constructor(device: DeviceCalls | VfioDevice) {
+    this.#device = deviceCallsOf(device);
+    this.#open = OpenResources.of(this.#device);
+    this.config = new ConfigSpace(
+      this.#device,
+      (offset, value) => this.#beforeWrite(offset, value),
+      () => this.#checkOpen(),
+    );
     this.msixTable = findMsixTable(this.config);
   }
 
@@ -144,11 +149,11 @@ export class PciDevice implements Disposable {
    */
   region(index: number): PciRegion {
     this.#checkOpen();
-    return new PciRegion(readRegionInfo(this.#device, index), {
+    return new PciRegion(this.#device.region(index), {
       device: this.#device,
       msixTable: this.msixTable,
       checkOpen: () => this.#checkOpen(),
-      checkAnswers: (region) => checkAnswers(region, this.config, nameOf(this.#device)),
+      checkAnswers: (region) => checkAnswers(region, this.config, this.#device.name),
       own: (region) => this.#own(region),
     });
   }
@@ -178,21 +183,24 @@ export class PciDevice implements Disposable {
    */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
     this.#checkOpen();
-    checkNoneInUse(this.#open.interrupts, nameOf(this.#device));
-    checkPresent(this.config, nameOf(this.#device));
+    checkNoneInUse(this.#open.interrupts, this.#device.name);
+    checkPresent(this.config, this.#device.name);
     const interrupts = Interrupts.setUp(this.#device, options);
     this.#own(interrupts);
     return interrupts;
   }
 
-  /** The device may start DMA of its own. Setting it is verified by reading it back. */
+  /**
+   * The device may start DMA of its own. Setting it is verified by reading it back. Whichever `PciDevice` of a device
+   * switched it on switches it off when it is closed.
+   */
   get busMaster(): boolean {
     return isCommandSet(this.config, "busMaster");
   }
 
   /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`. */
   set busMaster(on: boolean) {
-    setCommand(this.config, "busMaster", on, nameOf(this.#device));
+    setCommand(this.config, "busMaster", on, this.#device.name);
   }
 
   /** The device answers at its memory BARs. Setting it is verified by reading it back. */
@@ -205,7 +213,7 @@ export class PciDevice implements Disposable {
    * switching it off while regions are mapped; `ERR_VFIO_DEVICE_GONE`.
    */
   set memorySpace(on: boolean) {
-    setCommand(this.config, "memorySpace", on, nameOf(this.#device));
+    setCommand(this.config, "memorySpace", on, this.#device.name);
   }
 
   /** The device answers at its I/O-port BARs. Setting it is verified by reading it back. */
@@ -215,7 +223,7 @@ export class PciDevice implements Disposable {
 
   /** Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`. */
   set ioSpace(on: boolean) {
-    setCommand(this.config, "ioSpace", on, nameOf(this.#device));
+    setCommand(this.config, "ioSpace", on, this.#device.name);
   }
 
   /**
@@ -257,7 +265,7 @@ export class PciDevice implements Disposable {
 
   /** Its power state; in all but D0 its BARs do not answer. Throws VfioError `ERR_VFIO_DEVICE_GONE`. */
   get powerState(): PowerState {
-    return readPowerState(this.config, nameOf(this.#device));
+    return readPowerState(this.config, this.#device.name);
   }
 
   /**
@@ -265,12 +273,13 @@ export class PciDevice implements Disposable {
    * @throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is; `ERR_VFIO_DEVICE_GONE`.
    */
   bringToD0(): void {
-    bringToD0(this.config, nameOf(this.#device));
+    bringToD0(this.config, this.#device.name);
   }
 
   /** True if {@link reset} is possible. */
   get canReset(): boolean {
-    return canReset(this.#whileOpen);
+    this.#checkOpen();
+    return canReset(this.#device);
   }
 
   /**
@@ -303,7 +312,8 @@ export class PciDevice implements Disposable {
    * `ERR_VFIO_HOT_RESET_GROUPS` for a device that was opened without its group (iommufd).
    */
   get hotResetDevices(): HotResetDevice[] {
-    return readHotResetDevices(this.#whileOpen);
+    this.#checkOpen();
+    return readHotResetDevices(this.#device);
   }
 
   /**
@@ -325,12 +335,16 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Unmaps all BARs and closes the interrupts. Closing twice does nothing.
+   * Switches bus mastering off, if it was switched on here; closes the interrupts; unmaps all BARs. So the device starts
+   * no DMA any more when its memory is taken away. One that is busy may still end what it began: stop its queues first.
+   * Closing twice does nothing.
    * @throws what one of them threw, a VfioAggregateError `ERR_VFIO_SEVERAL` if several did; all are closed all the same.
    */
   close(): void {
-    this.#closed = true;
-    runAll(closings(this.#owned));
+    if (this.#closed) return;
+    const isRegion = (resource: DeviceResource): boolean => resource instanceof OpenRegion;
+    const owned = [...this.#owned].sort((a, b) => Number(isRegion(a)) - Number(isRegion(b)));
+    runAll([() => this.#stopDma(), () => (this.#closed = true), ...closings(owned)]);
   }
 
   /** As {@link close}. */
@@ -338,17 +352,31 @@ export class PciDevice implements Disposable {
     this.close();
   }
 
-  #listen(kind: NoticeKind, listener: InterruptListener, options?: ListenOptions): Disposable {
+  #beforeWrite(offset: number, value: number): void {
+    checkMemoryStays(this.config, { offset, value }, this.#open.regions, this.#device.name);
+    if (offset !== COMMAND_OFFSET) return;
+    if ((value & commandMask("busMaster")) === 0) this.#open.busMaster = undefined;
+    else if (!this.busMaster) this.#open.busMaster ??= this;
+  }
+
+  /** A device that does not answer starts none. */
+  #stopDma(): void {
+    if (this.#open.busMaster !== this) return;
+    this.#open.busMaster = undefined;
+    if (isPresent(this.config)) setCommand(this.config, "busMaster", false, this.#device.name);
+  }
+
+  #listen(kind: KernelInterruptKind, listener: InterruptListener, options?: ListenOptions): Disposable {
     this.#checkOpen();
     checkOptions("the options of a listener", options);
-    let notice = this.#notices.get(kind);
-    if (notice === undefined) {
-      checkNobodyListens(this.#open.notices, kind, nameOf(this.#device));
-      notice = new DeviceNotice(this.#device, kind);
-      this.#notices.set(kind, notice);
-      this.#own(notice);
+    let interrupt = this.#kernelInterrupts.get(kind);
+    if (interrupt === undefined) {
+      checkNobodyListens(this.#open.kernelInterrupts, kind, this.#device.name);
+      interrupt = new KernelInterrupt(this.#device, kind);
+      this.#kernelInterrupts.set(kind, interrupt);
+      this.#own(interrupt);
     }
-    return notice.listen(listener, options);
+    return interrupt.listen(listener, options);
   }
 
   #checkReset(options: unknown): void {
@@ -375,6 +403,6 @@ export class PciDevice implements Disposable {
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw closedError(`the PciDevice of ${nameOf(this.#device)}`);
+    if (this.#closed) throw closedError(`the PciDevice of ${this.#device.name}`);
   }
 }

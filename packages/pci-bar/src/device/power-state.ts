@@ -1,5 +1,5 @@
 import { VfioError } from "@vfio/ioctl-native";
-import { listCapabilities } from "../config-space/capabilities.js";
+import { listCapabilities } from "../config/capability-list.js";
 import type { ConfigSpace } from "../config-space/config-space.js";
 import { checkPresent } from "./presence.js";
 

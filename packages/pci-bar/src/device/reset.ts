@@ -1,11 +1,9 @@
 import {
   checkWaitLimits,
   errnoOf,
-  getDeviceInfo,
-  resetDevice,
-  resetDeviceAsync,
   undo,
   VfioError,
+  type DeviceCalls,
   type IoctlContext,
 } from "@vfio/ioctl-native";
 import { isCommandSet, setCommand } from "../config-space/command.js";
@@ -16,7 +14,6 @@ import type { Interrupts } from "../interrupts/interrupts.js";
 import type { OpenRegion } from "../regions/open-region.js";
 import { bringToD0 } from "./power-state.js";
 import { checkPresent } from "./presence.js";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
 
 /** What comes back after a reset. The device's own registers have their reset values in any case. */
 export interface ResetOptions {
@@ -36,15 +33,15 @@ export interface ResetAsyncOptions extends ResetOptions {
 
 /** What is reset, and what of it the caller's process uses now. */
 export interface ResetTarget {
-  readonly device: VfioDevice;
+  readonly device: DeviceCalls;
   readonly config: ConfigSpace;
   readonly interrupts: Interrupts | undefined;
   readonly regions: readonly OpenRegion[];
 }
 
 /** True if the device can be reset alone (`VFIO_DEVICE_FLAGS_RESET`). */
-export function canReset(device: VfioDevice): boolean {
-  return getDeviceInfo(device, () => ({ what: `cannot read the device info of ${nameOf(device)}` })).canReset;
+export function canReset(device: DeviceCalls): boolean {
+  return device.info(() => ({ what: `cannot read the device info of ${device.name}` })).canReset;
 }
 
 /** A reset that is ready to be done, here or off the event loop. */
@@ -57,15 +54,15 @@ export interface ResetCall {
  * Makes ready to reset one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, as the kernel chooses).
  * @throws VfioError `ERR_VFIO_NO_RESET`.
  */
-export function planReset(device: VfioDevice): ResetCall {
+export function planReset(device: DeviceCalls): ResetCall {
   if (!canReset(device)) throw noResetError(device);
   const context = (errno: number): IoctlContext => ({
-    what: `cannot reset ${nameOf(device)}`,
+    what: `cannot reset ${device.name}`,
     hint: errno === errnoOf("EAGAIN") ? "The kernel is busy with the device: try again" : undefined,
   });
   return {
-    run: () => resetDevice(device, context),
-    runAsync: () => resetDeviceAsync(device, context),
+    run: () => device.reset(context),
+    runAsync: async () => (device.resetAsync ? device.resetAsync(context) : device.reset(context)),
   };
 }
 
@@ -103,7 +100,7 @@ export async function resetKeepingAsync(
 /** Does what comes before a reset. What comes after it depends on how it went. */
 function prepare(target: ResetTarget, options: ResetOptions) {
   const { config, interrupts } = target;
-  const name = nameOf(target.device);
+  const name = target.device.name;
   checkPresent(config, name);
   if (options.restoreMemorySpace === false) checkNothingMapped(target.regions, name);
   const wanted = wantedBits(config, options);
@@ -134,8 +131,8 @@ function wantedBits(config: ConfigSpace, options: ResetOptions): [flag: CommandF
   ];
 }
 
-function noResetError(device: VfioDevice): VfioError {
-  return new VfioError("ERR_VFIO_NO_RESET", `${nameOf(device)} cannot be reset alone`, {
+function noResetError(device: DeviceCalls): VfioError {
+  return new VfioError("ERR_VFIO_NO_RESET", `${device.name} cannot be reset alone`, {
     hint: "Set its registers anew, or reset all that is on its bus: pci.hotReset(groups)",
   });
 }

@@ -1,12 +1,12 @@
 import {
   argumentError,
-  checkHasFd,
-  getIrqInfo,
+  deviceCallsOf,
   vfioConstants,
   VfioError,
+  type DeviceCalls,
   type IrqInfo,
+  type VfioDevice,
 } from "@vfio/ioctl-native";
-import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 /** How a device interrupts. */
 export type InterruptType = "msix" | "msi" | "intx";
@@ -31,12 +31,12 @@ export interface InterruptInfo extends IrqInfo {
  * Asks for an interrupt type.
  * @throws VfioSystemError; VfioRangeError `ERR_VFIO_ARGUMENT` for what is no device, or none of the types.
  */
-export function readInterruptInfo(device: VfioDevice, type: InterruptType): InterruptInfo {
-  checkHasFd("the device", "an open VFIO device", device);
+export function readInterruptInfo(device: DeviceCalls | VfioDevice, type: InterruptType): InterruptInfo {
+  const calls = deviceCallsOf(device);
   if (!Object.hasOwn(INTERRUPT_INDEX, type))
     throw argumentError("the interrupt type", `one of ${PREFERENCE.join(", ")}`, type);
-  const info = getIrqInfo(device, INTERRUPT_INDEX[type], () => ({
-    what: `cannot read the ${type} interrupt info of ${nameOf(device)}`,
+  const info = calls.irq(INTERRUPT_INDEX[type], () => ({
+    what: `cannot read the ${type} interrupt info of ${calls.name}`,
   }));
   return { type, ...info };
 }
@@ -45,13 +45,13 @@ export function readInterruptInfo(device: VfioDevice, type: InterruptType): Inte
  * The best type that a device has: MSI-X, then MSI, then INTx; or the forced one.
  * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it has none, or not the forced one.
  */
-export function chooseInterrupt(device: VfioDevice, forced?: InterruptType): InterruptInfo {
+export function chooseInterrupt(device: DeviceCalls | VfioDevice, forced?: InterruptType): InterruptInfo {
   const candidates = forced === undefined ? PREFERENCE : [forced];
   const all = candidates.map((type) => readInterruptInfo(device, type));
   const chosen = all.find(({ vectors, eventfd }) => vectors > 0 && eventfd);
   if (chosen !== undefined) return chosen;
   const wanted = forced ?? "usable interrupts";
-  throw new VfioError("ERR_VFIO_NO_INTERRUPT", `${nameOf(device)} has no ${wanted}`, {
+  throw new VfioError("ERR_VFIO_NO_INTERRUPT", `${deviceCallsOf(device).name} has no ${wanted}`, {
     hint:
       forced === undefined ? "Poll its registers instead" : "Leave the type out to get the best that it has",
   });

@@ -156,12 +156,25 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     };
   }
 
-  /** Every count that {@link wait} gives; the limits hold for each wait. Throws as that does. */
+  /**
+   * Every count that {@link wait} gives, until the vector is closed; the limits hold for each wait. Throws as that does,
+   * but for the end: `ERR_VFIO_CLOSED` is only thrown if it was closed before.
+   */
   async *counts(options: InterruptWait = {}): AsyncGenerator<number, void, void> {
-    for (;;) yield await this.wait(options);
+    this.#checkOpen();
+    for (;;) {
+      let count: number;
+      try {
+        count = await this.wait(options);
+      } catch (error) {
+        if (this.#closed && options.signal?.aborted !== true) return;
+        throw error;
+      }
+      yield count;
+    }
   }
 
-  /** `for await (const count of vector)`: {@link counts} without limits, until the loop is left. */
+  /** `for await (const count of vector)`: {@link counts} without limits, until the vector is closed. */
   [Symbol.asyncIterator](): AsyncGenerator<number, void, void> {
     return this.counts();
   }

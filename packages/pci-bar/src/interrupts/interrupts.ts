@@ -3,12 +3,15 @@ import {
   checkOptions,
   closedError,
   closings,
+  deviceCallsOf,
   orUndo,
   runAll,
   undo,
   VfioError,
   VfioRangeError,
   printAs,
+  type DeviceCalls,
+  type VfioDevice,
 } from "@vfio/ioctl-native";
 import {
   chooseInterrupt,
@@ -18,7 +21,6 @@ import {
 } from "./interrupt-type.js";
 import { InterruptVector } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
-import { nameOf, type VfioDevice } from "../device/vfio-device.js";
 
 /** Options of `PciDevice.setUpInterrupts`. */
 export interface InterruptOptions {
@@ -60,7 +62,7 @@ export class Interrupts implements Disposable {
 
   /** The chosen type, as the kernel described it. */
   readonly info: InterruptInfo;
-  readonly #device: VfioDevice;
+  readonly #device: DeviceCalls;
   readonly #name: string;
   readonly #start: number;
   readonly #control: IrqControl;
@@ -71,11 +73,11 @@ export class Interrupts implements Disposable {
   #masked = false;
   #closed = false;
 
-  private constructor(device: VfioDevice, info: InterruptInfo, start: number, vectors: number) {
+  private constructor(device: DeviceCalls, info: InterruptInfo, start: number, vectors: number) {
     this.info = info;
     this.#device = device;
     this.#start = start;
-    this.#name = `the ${info.type} interrupts of ${nameOf(device)}`;
+    this.#name = `the ${info.type} interrupts of ${device.name}`;
     this.#control = new IrqControl(device, INTERRUPT_INDEX[info.type], this.#name);
     this.#hold = device.hold?.(`its ${info.type} interrupts`);
     this.#vectors = orUndo(
@@ -85,12 +87,13 @@ export class Interrupts implements Disposable {
   }
 
   /** Chooses the type and creates the eventfds. Nothing is enabled. Programs call `pci.setUpInterrupts()`. */
-  static setUp(device: VfioDevice, options: InterruptOptions = {}): Interrupts {
+  static setUp(device: DeviceCalls | VfioDevice, options: InterruptOptions = {}): Interrupts {
     checkOptions("the options of setUpInterrupts()", options);
-    const info = chooseInterrupt(device, options.type);
+    const calls = deviceCallsOf(device);
+    const info = chooseInterrupt(calls, options.type);
     const { vectors = 1, start = 0 } = options;
-    checkVectors(device, info, start, vectors);
-    return new Interrupts(device, info, start, vectors);
+    checkVectors(calls, info, start, vectors);
+    return new Interrupts(calls, info, start, vectors);
   }
 
   /** The chosen type. */
@@ -252,13 +255,13 @@ export function checkNoneInUse(open: Interrupts | undefined, device: string): vo
   });
 }
 
-function checkVectors(device: VfioDevice, info: InterruptInfo, start: number, count: number): void {
+function checkVectors(device: DeviceCalls, info: InterruptInfo, start: number, count: number): void {
   const whole = Number.isInteger(start) && Number.isInteger(count);
   if (whole && start >= 0 && count >= 1 && start + count <= info.vectors) return;
   const from = start === 0 ? "" : ` from ${String(start)} on`;
   throw new VfioRangeError(
     "ERR_VFIO_INTERRUPT_VECTORS",
-    `${nameOf(device)} has ${info.vectors} ${info.type} vectors; ${String(count)}${from} cannot be set up`,
+    `${device.name} has ${info.vectors} ${info.type} vectors; ${String(count)}${from} cannot be set up`,
   );
 }
 
@@ -271,7 +274,7 @@ function notResizableError(name: string): VfioError {
 }
 
 function createVectors(
-  device: VfioDevice,
+  device: DeviceCalls,
   { type }: InterruptInfo,
   start: number,
   count: number,
@@ -279,7 +282,7 @@ function createVectors(
   const vectors: InterruptVector[] = [];
   try {
     for (let number = start; number < start + count; number++)
-      vectors.push(new InterruptVector(number, `${type} interrupt of ${nameOf(device)}, vector ${number}`));
+      vectors.push(new InterruptVector(number, `${type} interrupt of ${device.name}, vector ${number}`));
     return vectors;
   } catch (error) {
     undo(error, closings(vectors));

@@ -1,11 +1,9 @@
 import {
   hasErrno,
   orUndo,
-  setIrqs,
-  trySetIrqs,
   vfioConstants,
   VfioRangeError,
-  vfioStructs,
+  type DeviceCalls,
   type HasFd,
 } from "@vfio/ioctl-native";
 
@@ -20,27 +18,21 @@ const {
 
 /** Enables a vector that raises nothing. */
 const NO_EVENTFD: HasFd = { fd: -1 };
-const [START] = vfioStructs.vfio_irq_set.fields.start;
-const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /** One of a device's interrupt indexes, as `VFIO_DEVICE_SET_IRQS` steers it (drivers/vfio/pci/vfio_pci_intrs.c). */
 export class IrqControl {
-  readonly #device: HasFd;
+  readonly #device: DeviceCalls;
   readonly #index: number;
   readonly #name: string;
-  readonly #fireBuffer: Uint8Array;
-  readonly #fireView: DataView;
 
   /**
    * @param index `VFIO_PCI_…_IRQ_INDEX`.
    * @param name for error messages: "the msi interrupts of 0000:00:10.0".
    */
-  constructor(device: HasFd, index: number, name: string) {
+  constructor(device: DeviceCalls, index: number, name: string) {
     this.#device = device;
     this.#index = index;
     this.#name = name;
-    this.#fireBuffer = vfioStructs.vfio_irq_set.encode({ flags: DATA_NONE | TRIGGER, index, count: 1 });
-    this.#fireView = new DataView(this.#fireBuffer.buffer);
   }
 
   /**
@@ -87,8 +79,7 @@ export class IrqControl {
 
   /** As {@link fire}, for one vector. It is called in loops, so it encodes nothing. */
   fireOne(number: number): void {
-    this.#fireView.setUint32(START, number, LITTLE_ENDIAN);
-    if (trySetIrqs(this.#device, this.#fireBuffer) < 0) this.fire(number, Uint8Array.of(1));
+    if (this.#device.fireIrq(this.#index, number) < 0) this.fire(number, Uint8Array.of(1));
   }
 
   /** Holds vector 0 back (INTx). */
@@ -103,7 +94,7 @@ export class IrqControl {
 
   #set(verb: string, flags: number, start: number, count: number, data?: Uint8Array): number {
     const set = { index: this.#index, flags, start, count, ...(data === undefined ? {} : { data }) };
-    return setIrqs(this.#device, set, () => ({ what: `cannot ${verb} ${this.#name}` }));
+    return this.#device.setIrqs(set, () => ({ what: `cannot ${verb} ${this.#name}` }));
   }
 }
 

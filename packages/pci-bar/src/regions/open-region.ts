@@ -5,22 +5,29 @@ import {
   closings,
   Mapping,
   runAll,
+  VfioError,
+  type BulkAccess,
+  type RegionWindow,
+  type RegisterAccess,
   type RegisterArray,
   type RegisterFunctions,
   printAs,
+  SharedFile,
 } from "@vfio/ioctl-native";
 import { pollMask, pollMaskSync, pollTarget, type PollOptions, type PollSyncOptions } from "./poll-mask.js";
 import { readOnly } from "./read-only.js";
-import type { BulkAccess, MappedWindow, RegionBackend } from "./region-backend.js";
+import { memoryWindow } from "./memory-window.js";
+import { fileAccess, type RegionAccess, type SharedAccess, type SharedRegionFile } from "./region-access.js";
 import {
-  backendOf,
   checkWindows,
-  isInOnePiece,
+  windowOf,
+  type MappedWindow,
   type RegionParts,
   type SharedRegion,
-  type SharedRegionFile,
 } from "./region-parts.js";
-import { SharedFile } from "./shared-file.js";
+import { partOf } from "./region-part.js";
+import { SingleAccesses } from "./single-accesses.js";
+import { WindowedAccesses } from "./windowed-accesses.js";
 
 /**
  * A region that can be reached: mapped, by `pread` and `pwrite`, or partly so; a driver need not care. Every accessor
@@ -42,7 +49,7 @@ import { SharedFile } from "./shared-file.js";
  * using device = group.openDevice("0000:00:10.0");
  * using pci = new PciDevice(device);
  *
- * using bar = pci.bar(0).map();
+ * using bar = pci.bar(0).open();
  * bar.write32(0x14, 1); // one store of 32 bits
  * bar.writeFlush32(0x18, 1, 0x1c); // and this one is there when the read of 0x1c is
  * await bar.pollMask(0x1c, 1, 1, { timeoutMs: 500 }); // until bit 0 is set
@@ -85,9 +92,11 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   /** One 64-bit store of a bigint. */
   readonly write64: RegisterFunctions["write64"];
   readonly #parts: RegionParts;
-  readonly #backend: RegionBackend;
-  readonly #closeListeners: (() => void)[] = [];
-  #shared: SharedFile | undefined;
+  readonly #windows: readonly RegionWindow[];
+  readonly #access: RegisterAccess;
+  readonly #rest: RegionAccess | undefined;
+  readonly #closeListeners = new Set<() => void>();
+  #shared: SharedAccess | undefined;
   #closed = false;
 
   /** Programs call `pci.bar(index).map()` or `open()`. The mappings and the hold now belong to this object. */
@@ -97,10 +106,15 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     this.index = parts.index;
     this.name = parts.name;
     this.bytes = parts.bytes;
-    this.windows = parts.windows.map(({ offset, mapping: { bytes, handle } }) => ({ offset, bytes, handle }));
-    this.#backend = backendOf(parts, () => this.#checkOpen());
+    this.#windows = parts.windows.map(windowOf);
+    this.windows = this.#windows.map(({ offset, bytes, handle }) => {
+      return { offset, bytes, ...(handle === undefined ? {} : { handle }) };
+    });
+    const { file } = parts;
+    this.#rest = file && "device" in file ? fileAccess(file, this.name) : file;
+    this.#access = this.#reached();
     // Own properties that hold the native functions themselves: a method around each would double its cost.
-    const { registers } = this.#backend;
+    const { registers } = this.#access;
     const { read8, read16, read32, read64 } = registers;
     const { write8, write16, write32, write64 } = parts.writable ? registers : readOnly(registers, this.name);
     this.read8 = read8;
@@ -128,22 +142,85 @@ export class OpenRegion implements RegisterFunctions, Disposable {
       offset,
       mapping: Mapping.fromHandle(handle, shape.name),
     }));
-    if (file === undefined) return new OpenRegion({ ...shape, windows: mapped });
-    const device = new SharedFile(file, shape.name);
-    device.checkOpen();
-    return new OpenRegion({ ...shape, windows: mapped, file: { device, offset: file.offset } });
+    const device = file && new SharedFile(file, shape.name);
+    device?.checkOpen();
+    return new OpenRegion({
+      ...shape,
+      windows: mapped,
+      file: device && { device, offset: file.offset },
+    });
+  }
+
+  /**
+   * A region in plain memory: what a register table or a driver does can be tested without a device. It reads and
+   * writes what the memory holds, little-endian, and does nothing of its own.
+   * @param memory bytes, or a mapping, which then belongs to the region and is closed with it.
+   * @param name for error messages.
+   * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else.
+   * @example
+   * ```ts
+   * import { defineRegisters, OpenRegion } from "@vfio/pci-bar";
+   *
+   * const memory = new Uint8Array(64);
+   * using region = OpenRegion.inMemory(memory);
+   * const regs = defineRegisters({ control: { offset: 8, fields: { enable: { bit: 0 } } } }).on(region);
+   * regs.control.modify({ enable: true });
+   * console.log(memory[8]); // 1
+   * ```
+   */
+  static inMemory(memory: Uint8Array | Mapping, name = "memory"): OpenRegion {
+    const shape = { index: 0, name, bytes: 0, writable: true };
+    const window = memoryWindow(memory, name);
+    return new OpenRegion({ ...shape, bytes: window.bytes, windows: [window] });
+  }
+
+  /**
+   * A part of this region as a region of its own, whose offsets count from where it begins: a doorbell, a queue's
+   * registers. It lies in one of the {@link windows} and has functions of that window, so it costs what a region mapped
+   * in one piece costs, whatever else this one consists of. It is closed with this region, and closing it unmaps
+   * nothing. Other threads make their own of their region.
+   * @param offset in bytes, a multiple of 8.
+   * @param bytes its length, from 1.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for what is not in the region; `ERR_VFIO_REGION_HOLE` for what is
+   * not in one window; VfioError `ERR_VFIO_CLOSED`.
+   * @example
+   * ```ts
+   * // needs a device
+   * import { PciDevice } from "@vfio/pci-bar";
+   *
+   * using pci = new PciDevice(device);
+   * using bar = pci.bar(0).open();
+   * const doorbells = bar.part(0x1000, 0x1000);
+   * doorbells.write32(0x8, 1); // one store at 0x1008 of the BAR
+   * ```
+   */
+  part(offset: number, bytes: number): OpenRegion {
+    this.#checkOpen();
+    const { index, writable } = this.#parts;
+    const windows = [partOf(this.#parts, this.#windows, offset, bytes)];
+    const name = `${this.name}, from 0x${offset.toString(16)} on`;
+    const part = new OpenRegion({ index, name, bytes, writable, windows });
+    const close = (): void => part.close();
+    this.#closeListeners.add(close);
+    part.onClose(() => this.#closeListeners.delete(close));
+    return part;
   }
 
   /**
    * What another thread needs for {@link fromShared}: plain data for `postMessage` or `workerData`. If not all of the
    * region is mapped, the first call duplicates the device's fd for the other threads; {@link close} gives it back, at
    * the latest when an access that is on its way there is over.
-   * @throws VfioError `ERR_VFIO_CLOSED`; VfioSystemError EMFILE.
+   * @throws VfioError `ERR_VFIO_REGION_NOT_SHARED` for a {@link part}, memory of this thread, and a device that only
+   * this thread reaches; `ERR_VFIO_CLOSED`; VfioSystemError EMFILE.
    */
   share(): SharedRegion {
     this.#checkOpen();
     const { index, name, bytes, writable } = this.#parts;
-    return { index, name, bytes, writable, windows: this.windows, file: this.#shareFile() };
+    const windows = this.windows.map(({ handle, ...place }) => {
+      if (handle === undefined) throw notSharedError(name);
+      return { ...place, handle };
+    });
+    return { index, name, bytes, writable, windows, file: this.#shareFile() };
   }
 
   /**
@@ -268,13 +345,13 @@ export class OpenRegion implements RegisterFunctions, Disposable {
    * anew.
    */
   get gone(): boolean {
-    return this.#parts.windows.some(({ mapping }) => mapping.gone);
+    return this.#windows.some((window) => window.isGone());
   }
 
   /** Calls back when this region is closed. */
   onClose(listener: () => void): void {
     checkFunction("the listener of onClose()", listener);
-    this.#closeListeners.push(listener);
+    this.#closeListeners.add(listener);
   }
 
   /** Closing twice does nothing. */
@@ -282,10 +359,10 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     if (this.#closed) return;
     this.#closed = true;
     runAll([
-      ...closings(this.#parts.windows.map(({ mapping }) => mapping)),
+      ...closings(this.#windows),
       () => this.#shared?.close(),
       () => this.#parts.hold?.[Symbol.dispose](),
-      ...this.#closeListeners.splice(0),
+      ...this.#closeListeners,
     ]);
   }
 
@@ -294,22 +371,36 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     this.close();
   }
 
+  /** A region in one piece is reached without anything between; otherwise windows are looked up. */
+  #reached(): RegisterAccess {
+    const [first] = this.#windows;
+    if (first?.bytes === this.bytes) return first;
+    const rest = this.#rest && new SingleAccesses(this.#parts, this.#rest, () => this.#checkOpen());
+    return first === undefined && rest !== undefined
+      ? rest
+      : new WindowedAccesses(this.#parts, this.#windows, rest);
+  }
+
   /** One duplicate, however often and by whom the region is shared. */
   #shareFile(): SharedRegionFile | undefined {
-    const { file, name } = this.#parts;
-    if (file === undefined || isInOnePiece(this.#parts)) return undefined;
-    const { device, offset } = file;
-    if (device instanceof SharedFile) return { ...device.data, offset };
-    this.#shared ??= SharedFile.of(device, name);
-    return { ...this.#shared.data, offset };
+    if (this.#rest === undefined || this.#access === this.#windows[0]) return undefined;
+    this.#shared ??= this.#rest.share?.();
+    if (this.#shared === undefined) throw notSharedError(this.name);
+    return this.#shared.file;
   }
 
   get #bulk(): BulkAccess {
     this.#checkOpen();
-    return this.#backend.bulk;
+    return this.#access.bulk;
   }
 
   #checkOpen(): void {
     if (this.#closed) throw closedError(this.name);
   }
+}
+
+function notSharedError(name: string): VfioError {
+  return new VfioError("ERR_VFIO_REGION_NOT_SHARED", `${name} cannot be reached by other threads`, {
+    hint: "Share the whole region of a real device, and take its part() there",
+  });
 }

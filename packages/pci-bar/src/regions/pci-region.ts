@@ -1,29 +1,30 @@
 import {
   argumentError,
-  checkHasFd,
   checkOptions,
   closings,
-  Mapping,
+  deviceCallsOf,
   printAs,
+  regionName,
   undo,
   vfioConstants,
   VfioError,
+  type DeviceCalls,
   type MappableArea,
   type RegionInfo,
+  type RegionWindow,
+  type VfioDevice,
 } from "@vfio/ioctl-native";
-import type { MsixTable } from "../config-space/capabilities.js";
+import type { MsixTable } from "../config/capability-list.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";
-import type { RegionParts } from "./region-parts.js";
-import { nameOf, type VfioDevice } from "../device/vfio-device.js";
+import { deviceAccess, type RegionAccess } from "./region-access.js";
 
 const MSIX_ENTRY_BYTES = 16;
-const NAMES = ["BAR0", "BAR1", "BAR2", "BAR3", "BAR4", "BAR5", "the ROM", "the config space", "VGA"];
 
 /** What a region has to know of its device. */
 export interface RegionContext {
   /** The device it belongs to. */
-  readonly device: VfioDevice;
+  readonly device: DeviceCalls | VfioDevice;
   /** Where the MSI-X table is, if the device has one. */
   readonly msixTable: MsixTable | undefined;
   /** Throws `ERR_VFIO_CLOSED` once nothing may be opened any more. */
@@ -60,8 +61,8 @@ export interface MapRegionOptions {
  * using pci = new PciDevice(device);
  *
  * for (const bar of pci.bars) console.log(bar.index, bar.name, bar.bytes, bar.obstacle ?? "can be mapped");
- * using registers = pci.bar(0).map(); // "around" the MSI-X table, with { msixTable: "around" }
- * using ports = pci.bar(2).open(); // whatever can be reached how: I/O ports, too
+ * using registers = pci.bar(0).open(); // whatever can be reached how: I/O ports, too
+ * using mapped = pci.bar(2).map({ msixTable: "around" }); // loads and stores, or an error
  * ```
  */
 export class PciRegion {
@@ -76,13 +77,16 @@ export class PciRegion {
   /** What messages call it: "BAR0 of 0000:00:10.0". */
   readonly name: string;
   readonly #context: RegionContext;
+  readonly #device: DeviceCalls;
 
   /** Programs call `pci.bar(index)`, `pci.rom` or `pci.region(index)`. */
   constructor(info: RegionInfo, context: RegionContext) {
-    checkParts(info, context);
+    checkInfo(info);
+    // JavaScript callers may pass anything.
+    this.#device = deviceCallsOf((context as Partial<RegionContext> | null)?.device as VfioDevice);
     this.index = info.index;
     this.info = info;
-    this.name = `${NAMES[info.index] ?? `region ${info.index}`} of ${nameOf(context.device)}`;
+    this.name = regionName(info.index, this.#device.name);
     this.#context = context;
   }
 
@@ -135,10 +139,7 @@ export class PciRegion {
     this.#context.checkOpen();
     if (this.bytes === 0) throw absentError(this.name);
     this.#context.checkAnswers(this);
-    return this.#open(this.#windows("around"), {
-      device: this.#context.device,
-      offset: this.info.fileOffset,
-    });
+    return this.#open(this.#windows("around"), deviceAccess(this.#device, this.info, this.name));
   }
 
   get #table(): MappableArea | undefined {
@@ -152,27 +153,20 @@ export class PciRegion {
   }
 
   /** All of it, or nothing: when one window fails, those before it are unmapped again. */
-  #open(areas: readonly MappableArea[], file: RegionParts["file"]): OpenRegion {
+  #open(areas: readonly MappableArea[], file: RegionAccess | undefined): OpenRegion {
     const { index, name, bytes } = this;
-    const { fileOffset } = this.info;
     // pci.config writes it, and knows which writes would take mapped memory away.
     const writable = this.info.writable && index !== vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
-    const { device } = this.#context;
+    const device = this.#device;
     const hold = device.hold?.(areas.length === 0 ? `the use of ${name}` : `the mapping of ${name}`);
-    const windows: { offset: number; mapping: Mapping }[] = [];
+    const windows: RegionWindow[] = [];
     try {
-      for (const area of areas) {
-        const place = { offset: fileOffset + area.offset, bytes: area.bytes };
-        windows.push({
-          offset: area.offset,
-          mapping: Mapping.map({ file: device, ...place, writable, name }),
-        });
-      }
+      for (const area of areas) windows.push(device.mapRegion(index, area, writable));
       const region = new OpenRegion({ index, name, bytes, writable, windows, file, hold });
       this.#context.own(region);
       return region;
     } catch (error) {
-      undo(error, [...closings(windows.map(({ mapping }) => mapping)), () => hold?.[Symbol.dispose]()]);
+      undo(error, [...closings(windows), () => hold?.[Symbol.dispose]()]);
     }
   }
 }
@@ -195,11 +189,7 @@ function absentError(name: string): VfioError {
 }
 
 /** JavaScript callers may pass anything. */
-function checkParts(
-  info: Partial<RegionInfo> | null | undefined,
-  context: Partial<RegionContext> | null | undefined,
-): void {
-  if (typeof info?.index !== "number")
-    throw argumentError("a region's info", "what readRegionInfo() returns", info);
-  checkHasFd("a region's device", "an open VFIO device", context?.device);
+function checkInfo(info: Partial<RegionInfo> | null | undefined): void {
+  if (typeof info?.index === "number") return;
+  throw argumentError("a region's info", "what readRegionInfo() returns", info);
 }

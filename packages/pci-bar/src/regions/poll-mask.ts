@@ -1,6 +1,12 @@
-import { checkWaitLimits, VfioError, VfioRangeError, type RegisterWidth } from "@vfio/ioctl-native";
+import {
+  checkWaitLimits,
+  hasBits,
+  VfioError,
+  VfioRangeError,
+  type BulkAccess,
+  type RegisterWidth,
+} from "@vfio/ioctl-native";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
-import type { BulkAccess } from "./region-backend.js";
 
 /** How long a look at the register may keep the event loop: then others have their turn. */
 const SLICE_MICROSECONDS = 50;
@@ -46,7 +52,7 @@ export async function pollMask(
   for (;;) {
     checkWaitLimits({ signal, timeoutMs });
     const last = look(bulk, target, SLICE_MICROSECONDS);
-    if (isReached(last, target)) return last;
+    if (hasBits(last, target.mask, target.wanted)) return last;
     const left = end - performance.now();
     if (left <= 0) throw timeoutError(last, target, timeoutMs);
     await pause(Math.min(intervalMs, left), signal);
@@ -57,7 +63,7 @@ export async function pollMask(
 export function pollMaskSync(bulk: BulkAccess, target: PollTarget, timeoutMs = 10): number | bigint {
   checkWaitLimits({ timeoutMs });
   const last = look(bulk, target, Math.min(Math.ceil(timeoutMs * 1000), LONGEST_MICROSECONDS));
-  if (isReached(last, target)) return last;
+  if (hasBits(last, target.mask, target.wanted)) return last;
   throw timeoutError(last, target, timeoutMs);
 }
 
@@ -68,10 +74,6 @@ function look(
 ): number | bigint {
   if (width === 64) return bulk.poll(offset, width, BigInt(mask), BigInt(wanted), microseconds);
   return bulk.poll(offset, width, Number(mask), Number(wanted), microseconds);
-}
-
-function isReached(last: number | bigint, { mask, wanted }: PollTarget): boolean {
-  return (BigInt(last) & BigInt(mask)) === BigInt(wanted);
 }
 
 /** An abort ends the pause; whoever pauses looks at the signal next. */

@@ -1,14 +1,19 @@
-import { argumentError, type Mapping } from "@vfio/ioctl-native";
-import { FileBackend } from "./file-backend.js";
-import type { SharedFileData } from "./shared-file.js";
-import {
-  mappedBackend,
-  type MappedWindow,
-  type RegionBackend,
-  type RegionFile,
-  type RegionShape,
-} from "./region-backend.js";
-import { WindowedBackend } from "./windowed-backend.js";
+import { argumentError, mappedWindow, type Mapping, type RegionWindow } from "@vfio/ioctl-native";
+import type { RegionAccess, RegionFile, SharedRegionFile } from "./region-access.js";
+import type { RegionShape } from "./region-shape.js";
+
+/** A part of a region that is mapped. */
+export interface MappedWindow {
+  /** Where it begins in the region, in bytes. */
+  readonly offset: number;
+  /** Its length. */
+  readonly bytes: number;
+  /**
+   * Number of its mapping, for `Mapping.fromHandle` of `@vfio/ioctl-native` in another thread; none for what no other
+   * thread reaches: memory of this one, an emulated device, a {@link OpenRegion.part}.
+   */
+  readonly handle?: number;
+}
 
 /** A mapping of a part of a region. */
 export interface MappingWindow {
@@ -18,20 +23,14 @@ export interface MappingWindow {
   readonly mapping: Mapping;
 }
 
-/** Where a region lies in its device's file, as plain data. */
-export interface SharedRegionFile extends SharedFileData {
-  /** The offset that the kernel gave. */
-  readonly offset: number;
-}
-
 /** What an open region is made of. */
 export interface RegionParts extends RegionShape {
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
   /** What is mapped of it, in order. */
-  readonly windows: readonly MappingWindow[];
-  /** Where to reach the rest by `pread` and `pwrite`; without it, the rest is out of reach. */
-  readonly file?: RegionFile | undefined;
+  readonly windows: readonly (MappingWindow | RegionWindow)[];
+  /** How to reach the rest; without it, the rest is out of reach. */
+  readonly file?: RegionFile | RegionAccess | undefined;
   /** Given back after the mappings. */
   readonly hold?: Disposable | undefined;
 }
@@ -41,7 +40,7 @@ export interface SharedRegion extends RegionShape {
   /** As {@link RegionParts.index}. */
   readonly index: number;
   /** What is mapped of it. */
-  readonly windows: readonly MappedWindow[];
+  readonly windows: readonly Required<MappedWindow>[];
   /** How the rest is reached, if there is any. */
   readonly file: SharedRegionFile | undefined;
 }
@@ -53,18 +52,7 @@ export function checkWindows(what: string, value: unknown): void {
   throw argumentError(what, "an object with the region's windows", value);
 }
 
-/** True if all of the region is mapped at once: then its file is not needed. */
-export function isInOnePiece({ windows: [first], bytes }: RegionParts): boolean {
-  return first?.mapping.bytes === bytes;
-}
-
-/** A region in one piece is reached without anything between; otherwise windows are looked up. */
-export function backendOf(parts: RegionParts, checkOpen: () => void): RegionBackend {
-  const windows = parts.windows.map(({ offset, mapping }) => {
-    return { offset, bytes: mapping.bytes, ...mappedBackend(mapping) };
-  });
-  const [first] = windows;
-  if (first !== undefined && isInOnePiece(parts)) return first;
-  const rest = parts.file && new FileBackend(parts, parts.file, checkOpen);
-  return first === undefined && rest !== undefined ? rest : new WindowedBackend(parts, windows, rest);
+/** A window that answers by itself. */
+export function windowOf(window: MappingWindow | RegionWindow): RegionWindow {
+  return "mapping" in window ? mappedWindow(window.offset, window.mapping) : window;
 }

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { bulkArgumentError, registerOffsetError, type RegisterArray } from "@vfio/ioctl-native";
-import type { RegionShape } from "./region-backend.js";
+import type { RegionShape } from "./region-shape.js";
 
 /** Asked of the value, not of this realm's classes: a test runner's arrays are another realm's. */
 const KINDS = [types.isUint8Array, types.isUint16Array, types.isUint32Array, types.isBigUint64Array];

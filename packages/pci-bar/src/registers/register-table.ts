@@ -1,6 +1,6 @@
 import { argumentError, checkOptions, registerOffsetError, VfioRangeError } from "@vfio/ioctl-native";
 import { bindRegister } from "./bind-register.js";
-import { registerWidthError } from "../regions/file-backend.js";
+import { registerWidthError } from "./register-value.js";
 import type { RegisterRegion } from "./raw-register.js";
 import type { RegisterDeclarations, RegisterList, RegisterSet } from "./register-declaration.js";
 import { registerMarkdown } from "./register-docs.js";
@@ -84,7 +84,7 @@ export class RegisterTable<const D extends RegisterDeclarations> {
  *   control: { offset: 0x0c, fields: { enable: { bit: 0 }, depth: { bits: [15, 8] } } },
  *   doorbell: { offset: 0x1000, access: "wo", count: 4 },
  * });
- * const regs = registers.on(pci.bar(0).map());
+ * const regs = registers.on(pci.bar(0).open());
  * regs.control.modify({ enable: true });
  * if (regs.status.read().mode === "run") regs.doorbell.at(2).writeRaw(1);
  * ```

@@ -15,9 +15,27 @@ export function checkValue(value: number, bytes: number): void {
   );
 }
 
+/** The same for 64 bits, a bigint. */
+export function checkWideValue(value: bigint): void {
+  if (typeof value === "bigint" && BigInt.asUintN(64, value) === value) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_REGISTER_VALUE",
+    `the value of a register of 64 bits must be a bigint from 0n to 2n ** 64n - 1n, not ${shown(value)}`,
+  );
+}
+
 /** As the native registers' errors have it. */
 function shown(value: unknown): string {
   if (typeof value === "number" || value === undefined || value === null) return String(value);
   if (typeof value === "bigint") return `${value}n`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
+}
+
+/** What is reached by `pread` and `pwrite` has no access of 64 bits. */
+export function registerWidthError(name: string): VfioRangeError {
+  return new VfioRangeError(
+    "ERR_VFIO_REGISTER_WIDTH",
+    `${name} has no 64-bit access here: it is reached by pread and pwrite, of which the kernel may make two`,
+    { hint: "Use two 32-bit accesses, in the order that the device wants" },
+  );
 }

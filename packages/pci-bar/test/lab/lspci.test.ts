@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { execFileSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
-import { ConfigPicture, decodeConfig, type Capability, type PciConfig } from "../../src/index.js";
+import { ConfigPicture, decodeConfig, type Capability, type PciConfig } from "../../src/config/index.js";
 import { recordedConfigSpaces, soundConfigSpaces, unknownCapabilities } from "../config-spaces.js";
 import { bdfOf, lastTitles, lspciOfPictures, recordedLspci, runLspci } from "../lspci.js";
 import {

@@ -1,16 +1,19 @@
-import { getIrqInfo, hasErrno, orUndo, printAs, runAll, vfioConstants, VfioError } from "@vfio/ioctl-native";
 import {
-  InterruptVector,
-  type InterruptListener,
-  type ListenOptions,
-} from "../interrupts/interrupt-vector.js";
-import { IrqControl } from "../interrupts/irq-control.js";
-import { nameOf, type VfioDevice } from "./vfio-device.js";
+  hasErrno,
+  orUndo,
+  printAs,
+  runAll,
+  vfioConstants,
+  VfioError,
+  type DeviceCalls,
+} from "@vfio/ioctl-native";
+import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
+import { IrqControl } from "./irq-control.js";
 
-/** What the kernel can tell about a device, beside the device's own interrupts. */
-export type NoticeKind = "error" | "removal request";
+/** Which: ERR or REQ. */
+export type KernelInterruptKind = "error" | "removal request";
 
-const NOTICE_INDEX: Record<NoticeKind, number> = {
+const IRQ_INDEX: Record<KernelInterruptKind, number> = {
   error: vfioConstants.VFIO_PCI_ERR_IRQ_INDEX,
   "removal request": vfioConstants.VFIO_PCI_REQ_IRQ_INDEX,
 };
@@ -19,25 +22,25 @@ const NOTICE_INDEX: Record<NoticeKind, number> = {
  * One of the two interrupts that the kernel itself raises: ERR and REQ. They are independent of the device's own
  * type, and outlive a reset.
  */
-export class DeviceNotice implements Disposable {
+export class KernelInterrupt implements Disposable {
   static {
-    printAs(DeviceNotice, (it) => ({ kind: it.kind, closed: it.#closed }));
+    printAs(KernelInterrupt, (it) => ({ kind: it.kind, closed: it.#closed }));
   }
 
-  /** What it tells. */
-  readonly kind: NoticeKind;
+  /** Which one. */
+  readonly kind: KernelInterruptKind;
   readonly #control: IrqControl;
   readonly #vector: InterruptVector;
   readonly #hold: Disposable | undefined;
   readonly #closeListeners: (() => void)[] = [];
   #closed = false;
 
-  /** @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel has no such notice for the device. */
-  constructor(device: VfioDevice, kind: NoticeKind) {
+  /** @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel has none for the device. */
+  constructor(device: DeviceCalls, kind: KernelInterruptKind) {
     checkAvailable(device, kind);
     this.kind = kind;
-    const name = `the ${kind} interrupt of ${nameOf(device)}`;
-    this.#control = new IrqControl(device, NOTICE_INDEX[kind], name);
+    const name = `the ${kind} interrupt of ${device.name}`;
+    this.#control = new IrqControl(device, IRQ_INDEX[kind], name);
     this.#hold = device.hold?.(`its ${kind} interrupt`);
     this.#vector = orUndo(
       () => enabledVector(this.#control, name),
@@ -45,7 +48,7 @@ export class DeviceNotice implements Disposable {
     );
   }
 
-  /** Calls back with each notice, until disposed of. */
+  /** Calls back with each one, until disposed of. */
   listen(listener: InterruptListener, { keepAlive = false }: ListenOptions = {}): Disposable {
     return this.#vector.onInterrupt(listener, { keepAlive });
   }
@@ -62,7 +65,7 @@ export class DeviceNotice implements Disposable {
     ]);
   }
 
-  /** Calls back when this notice is closed. */
+  /** Calls back when it is closed. */
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener);
   }
@@ -74,11 +77,15 @@ export class DeviceNotice implements Disposable {
 }
 
 /**
- * The kernel has one eventfd for each kind: a second notice would take it away from the first.
+ * The kernel has one eventfd for each kind: a second listener would take it away from the first.
  * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE`.
  */
-export function checkNobodyListens(open: readonly DeviceNotice[], kind: NoticeKind, device: string): void {
-  if (!open.some((notice) => notice.kind === kind)) return;
+export function checkNobodyListens(
+  open: readonly KernelInterrupt[],
+  kind: KernelInterruptKind,
+  device: string,
+): void {
+  if (!open.some((each) => each.kind === kind)) return;
   throw new VfioError(
     "ERR_VFIO_INTERRUPTS_IN_USE",
     `another PciDevice of ${device} listens to its ${kind} interrupt`,
@@ -95,16 +102,16 @@ function enabledVector(control: IrqControl, name: string): InterruptVector {
   return vector;
 }
 
-const HINT: Record<NoticeKind, string> = {
+const HINT: Record<KernelInterruptKind, string> = {
   error: "Only PCI Express devices report errors (AER)",
   "removal request": "This kernel's driver for the device does not ask for it back",
 };
 
 /** For a device without PCI Express the kernel answers EINVAL when it is asked about ERR. */
-function checkAvailable(device: VfioDevice, kind: NoticeKind): void {
-  const message = `${nameOf(device)} has no ${kind} interrupt`;
+function checkAvailable(device: DeviceCalls, kind: KernelInterruptKind): void {
+  const message = `${device.name} has no ${kind} interrupt`;
   try {
-    if (getIrqInfo(device, NOTICE_INDEX[kind], () => ({ what: message })).vectors > 0) return;
+    if (device.irq(IRQ_INDEX[kind], () => ({ what: message })).vectors > 0) return;
   } catch (error) {
     if (!hasErrno(error, "EINVAL")) throw error;
   }

@@ -1,4 +1,7 @@
-import { check, closedError, errnoOf, kernel, type HasFd, type PositionedFile } from "@vfio/ioctl-native";
+import { check, errnoOf } from "../errors/errors.js";
+import { kernel } from "../kernel/kernel.js";
+import { closedError, type HasFd } from "./fd.js";
+import type { PositionedFile } from "./file-io.js";
 
 const CLOSED = errnoOf("EBADF");
 

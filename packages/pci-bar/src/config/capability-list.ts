@@ -1,7 +1,7 @@
-import { CapabilityOutOfArea, CapabilityView } from "../config/capability-view.js";
-import { decodeMsix } from "../config/capabilities/msix.js";
-import { walkStandardCapabilities } from "../config/capability-walk.js";
-import { checkConfigReader, type ConfigReader } from "../config/config-reader.js";
+import { CapabilityOutOfArea, CapabilityView } from "./capability-view.js";
+import { decodeMsix } from "./capabilities/msix.js";
+import { walkStandardCapabilities } from "./capability-walk.js";
+import { checkConfigReader, type ConfigReader } from "./config-reader.js";
 
 const CAPABILITY_ID_MSIX = 0x11;
 const STANDARD_BYTES = 0x100;

@@ -1,17 +1,21 @@
-import type { RegisterArray, RegisterFunctions, RegisterWidth } from "@vfio/ioctl-native";
-import { registerWidthError } from "./file-backend.js";
-import { holeError } from "./hole.js";
-import type { BulkAccess, RegionBackend, RegionShape } from "./region-backend.js";
+import {
+  VfioRangeError,
+  type BulkAccess,
+  type MappableArea,
+  type RegionWindow,
+  type RegisterAccess,
+  type RegisterArray,
+  type RegisterFunctions,
+  type RegisterWidth,
+} from "@vfio/ioctl-native";
+import type { RegionShape } from "./region-shape.js";
 import { checkBlock, checkSpan } from "./register-array.js";
+import { registerWidthError } from "../registers/register-value.js";
 
 /** A part of a region, and how it is reached. */
-export interface Window extends RegionBackend {
-  /** Where it begins in the region. */
-  readonly offset: number;
-  /** Its length. */
-  readonly bytes: number;
-}
+type Window = Pick<RegionWindow, "offset" | "bytes" | keyof RegisterAccess>;
 
+/** Neighbouring elements of a block that lie in one window. */
 interface Piece {
   readonly window: Window;
   /** Where it begins in its window. */
@@ -21,8 +25,8 @@ interface Piece {
   readonly to: number;
 }
 
-/** A region of which only windows are mapped. What lies in none of them is another backend's business. */
-export class WindowedBackend implements RegionBackend, BulkAccess {
+/** A region of which only windows are mapped. What lies in none of them is reached in another way, or not at all. */
+export class WindowedAccesses implements RegisterAccess, BulkAccess {
   readonly registers: RegisterFunctions;
   readonly bulk = this;
   readonly #shape: RegionShape;
@@ -30,10 +34,10 @@ export class WindowedBackend implements RegionBackend, BulkAccess {
   readonly #rest: Window | undefined;
 
   /** @param rest reaches what lies in no window; without it, that is a `ERR_VFIO_REGION_HOLE`. */
-  constructor(shape: RegionShape, windows: readonly Window[], rest?: RegionBackend) {
+  constructor(shape: RegionShape, windows: readonly Window[], rest?: RegisterAccess) {
     this.#shape = shape;
-    this.#windows = windows;
-    this.#rest = rest && { offset: 0, bytes: shape.bytes, registers: rest.registers, bulk: rest.bulk };
+    this.#windows = windows.map((window) => windowAt(window, window));
+    this.#rest = rest && windowAt({ offset: 0, bytes: shape.bytes }, rest);
     this.registers = this.#routed();
   }
 
@@ -129,7 +133,7 @@ export class WindowedBackend implements RegionBackend, BulkAccess {
     for (const window of this.#windows) {
       if (offset >= window.offset && offset + width <= window.offset + window.bytes) return window;
     }
-    if (this.#rest === undefined) throw holeError(offset, this.#windows, this.#shape.name);
+    if (this.#rest === undefined) throw notMappedError(offset, this.#windows, this.#shape.name);
     return this.#rest;
   }
 
@@ -147,4 +151,28 @@ export class WindowedBackend implements RegionBackend, BulkAccess {
     }
     return pieces;
   }
+}
+
+/** All of one shape, whatever they were: V8 then looks a window up without asking what it is. */
+function windowAt({ offset, bytes }: MappableArea, { registers, bulk }: RegisterAccess): Window {
+  return { offset, bytes, registers, bulk };
+}
+
+/** The error of an access to what is not mapped, with no other way to reach it: it names what is mapped. */
+export function notMappedError(
+  offset: number,
+  windows: readonly MappableArea[],
+  name: string,
+  hint = "open() instead of map() reaches the rest by pread and pwrite",
+): VfioRangeError {
+  const mapped = windows.map(({ offset: from, bytes }) => `[${hex(from)}, ${hex(from + bytes - 1)}]`);
+  return new VfioRangeError(
+    "ERR_VFIO_REGION_HOLE",
+    `offset ${hex(offset)} of ${name} is not mapped; mapped are ${mapped.join(", ") || "no parts of it"}`,
+    { hint },
+  );
+}
+
+function hex(offset: number): string {
+  return `0x${offset.toString(16)}`;
 }

@@ -1,0 +1,150 @@
+import type { DeviceCalls } from "../contracts/device-calls.js";
+import type { RegionWindow } from "../contracts/region-window.js";
+import { checkHasFd } from "../errors/argument-error.js";
+import type { HasFd } from "../files/fd.js";
+import { readInto, writeAt } from "../files/file-io.js";
+import { SharedFile } from "../files/shared-file.js";
+import { undo } from "../lifecycle/run-all.js";
+import { Mapping } from "../memory/mapping.js";
+import { mappedWindow } from "../memory/mapped-window.js";
+import type { ContextOfErrno } from "./ask.js";
+import { VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_NONE } from "./constants.js";
+import { getDeviceInfo, resetDevice, resetDeviceAsync, type DeviceInfo } from "./device.js";
+import { getHotResetInfo, hotResetDevice, hotResetDeviceAsync, type HotResetInfo } from "./hot-reset.js";
+import { getIrqInfo, setIrqs, trySetIrqs, type IrqInfo, type IrqSet } from "./irqs.js";
+import { getRegionInfo, regionName, type MappableArea, type RegionInfo } from "./region.js";
+import { vfio_irq_set } from "./structs.js";
+
+/** An open VFIO device, wherever its fd came from. */
+export interface VfioDevice extends HasFd {
+  /** Its PCI address, for error messages. */
+  readonly bdf?: string;
+  /** Forbids closing the device while BARs are mapped or interrupts set up: the kernel would keep it busy. */
+  hold?(reason: string): Disposable;
+}
+
+const FIRE = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER;
+const [INDEX] = vfio_irq_set.fields.index;
+const [START] = vfio_irq_set.fields.start;
+const known = new WeakMap<VfioDevice, DeviceCalls>();
+
+/**
+ * The calls of a device: its own, or ioctls on its fd. The same object each time for the same device.
+ * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has neither.
+ */
+export function deviceCallsOf(device: DeviceCalls | VfioDevice): DeviceCalls {
+  // A device by calls may have no fd, or one that is not its own to be asked.
+  if (isDeviceCalls(device)) return device;
+  checkHasFd("the device", "an open VFIO device", device);
+  const calls = known.get(device) ?? new FdDeviceCalls(device);
+  known.set(device, calls);
+  return calls;
+}
+
+function isDeviceCalls(device: DeviceCalls | VfioDevice | null | undefined): device is DeviceCalls {
+  return typeof (device as Partial<DeviceCalls> | null | undefined)?.readRegion === "function";
+}
+
+/** Where a region lies in the device's file, and what messages call it. */
+interface RegionPlace {
+  readonly fileOffset: number;
+  readonly name: string;
+}
+
+/** The kernel's own device: each call is one ioctl, `pread`, `pwrite` or `mmap`. */
+class FdDeviceCalls implements DeviceCalls {
+  readonly kind = "vfio";
+  readonly bdf: string | undefined;
+  readonly name: string;
+  readonly #device: VfioDevice;
+  readonly #places: RegionPlace[] = [];
+  readonly #fire = vfio_irq_set.encode({ flags: FIRE, count: 1 });
+  readonly #fireWords = new Uint32Array(this.#fire.buffer);
+
+  constructor(device: VfioDevice) {
+    this.bdf = device.bdf;
+    this.name = device.bdf ?? `the PCI device with fd ${device.fd}`;
+    this.#device = device;
+  }
+
+  info(context?: ContextOfErrno): DeviceInfo {
+    return getDeviceInfo(this.#device, context);
+  }
+
+  region(
+    index: number,
+    context: ContextOfErrno = () => ({ what: `cannot read region ${String(index)} of ${this.name}` }),
+  ): RegionInfo {
+    return getRegionInfo(this.#device, index, context);
+  }
+
+  readRegion(index: number, offset: number, into: Uint8Array): void {
+    const { fileOffset, name } = this.#place(index);
+    readInto(this.#device, fileOffset + offset, into, name);
+  }
+
+  writeRegion(index: number, offset: number, from: Uint8Array): void {
+    const { fileOffset, name } = this.#place(index);
+    writeAt(this.#device, fileOffset + offset, from, name);
+  }
+
+  mapRegion(index: number, { offset, bytes }: MappableArea, writable: boolean): RegionWindow {
+    const { fileOffset, name } = this.#place(index);
+    const mapping = Mapping.map({ file: this.#device, offset: fileOffset + offset, bytes, writable, name });
+    try {
+      return mappedWindow(offset, mapping);
+    } catch (error) {
+      undo(error, [() => mapping.close()]);
+    }
+  }
+
+  irq(index: number, context?: ContextOfErrno): IrqInfo {
+    return getIrqInfo(this.#device, index, context);
+  }
+
+  setIrqs(set: IrqSet, context?: ContextOfErrno): number {
+    return setIrqs(this.#device, set, context);
+  }
+
+  fireIrq(index: number, vector: number): number {
+    this.#fireWords[INDEX / 4] = index;
+    this.#fireWords[START / 4] = vector;
+    return trySetIrqs(this.#device, this.#fire);
+  }
+
+  reset(context?: ContextOfErrno): void {
+    resetDevice(this.#device, context);
+  }
+
+  async resetAsync(context?: ContextOfErrno): Promise<void> {
+    await resetDeviceAsync(this.#device, context);
+  }
+
+  hotResetInfo(context: ContextOfErrno): HotResetInfo {
+    return getHotResetInfo(this.#device, context);
+  }
+
+  hotReset(groups: readonly number[], context?: ContextOfErrno): void {
+    hotResetDevice(this.#device, groups, context);
+  }
+
+  async hotResetAsync(groups: readonly number[], context?: ContextOfErrno): Promise<void> {
+    await hotResetDeviceAsync(this.#device, groups, context);
+  }
+
+  hold(reason: string): Disposable | undefined {
+    return this.#device.hold?.(reason);
+  }
+
+  shareForThreads(name: string): SharedFile {
+    return SharedFile.of(this.#device, name);
+  }
+
+  /** The kernel never moves a region, so it is asked once. */
+  #place(index: number): RegionPlace {
+    return (this.#places[index] ??= {
+      fileOffset: this.region(index).fileOffset,
+      name: regionName(index, this.name),
+    });
+  }
+}
