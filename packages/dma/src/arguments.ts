@@ -1,4 +1,5 @@
-import { isVfioError, shownValue, VfioRangeError } from "@vfio/ioctl-native";
+import { isVfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { shownValue } from "@vfio/ioctl-native/internal";
 
 /** @param expected what should have been passed, with its article. */
 export function argumentError(value: unknown, expected: string): VfioRangeError {

@@ -1,4 +1,5 @@
-import { closedError, errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import { errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import { closedError } from "@vfio/ioctl-native/internal";
 import { beforeEach } from "vitest";
 import type { AddressSpace, DmaAccess, MappableMemory } from "../src/index.js";
 

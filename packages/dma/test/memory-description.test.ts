@@ -1,4 +1,4 @@
-import { joinAdjacent } from "@vfio/ioctl-native";
+import { joinAdjacent } from "@vfio/ioctl-native/internal";
 import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -6,7 +6,6 @@
  */
 export {
   check,
-  contextOr,
   errnoOf,
   hasErrno,
   isError,
@@ -22,14 +21,6 @@ export {
   type SystemCallContext,
 } from "./errors/errors.js";
 export {
-  argumentError,
-  checkFunction,
-  checkHasFd,
-  checkOptions,
-  isAbortSignal,
-  shownValue,
-} from "./errors/argument-error.js";
-export {
   kernel,
   realKernel,
   useKernel,
@@ -44,21 +35,9 @@ export {
   type SocketKind,
 } from "./kernel/kernel.js";
 export type { ReceivedDatagram, ReceivedPacket } from "./sockets/received-packet.js";
-export {
-  closedError,
-  Fd,
-  fdState,
-  openFile,
-  type FdState,
-  type HasFd,
-  type OpenOptions,
-} from "./files/fd.js";
+export { Fd, openFile, type HasFd, type OpenOptions } from "./files/fd.js";
 export { SharedFile, type SharedFileData } from "./files/shared-file.js";
-export { mappedWindow } from "./memory/mapped-window.js";
-export { printAs } from "./errors/printed.js";
-export { Holds } from "./lifecycle/holds.js";
-export { addSuppressed, closings, orUndo, runAll, undo } from "./lifecycle/run-all.js";
-export { type PositionedFile, readAt, readInto, readStrided, writeAt } from "./files/file-io.js";
+export { type PositionedFile, readAt, readStrided, writeAt } from "./files/file-io.js";
 export {
   defineIoctl,
   ioctl,
@@ -74,55 +53,30 @@ export {
 export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./structs/struct.js";
 export { Mapping } from "./memory/mapping.js";
 export type { MapOptions } from "./memory/map-options.js";
-export {
-  bulkArgumentError,
-  BulkRegisters,
-  hasBits,
-  registerOffsetError,
-  type RegisterArray,
-  type RegisterWidth,
-} from "./memory/bulk-registers.js";
-export { cgroupLimits, type CgroupLimit, type CgroupLimitFiles } from "./memory/cgroups.js";
+export { BulkRegisters, type RegisterArray, type RegisterWidth } from "./memory/bulk-registers.js";
 export {
   createMemoryFile,
-  isAnonymousMemory,
-  isOrdinaryMemory,
   pageBytesOf,
-  sizeGuaranteeOf,
   type MemoryFailure,
   type MemoryFileOptions,
-  type SizeGuarantee,
 } from "./memory/memory-file.js";
-export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
-export * from "./intervals/index.js";
+export { type Extent, type IovaRange } from "./intervals/index.js";
 export { systemPageBytes } from "./memory/system-page.js";
 export { EventFd } from "./events/eventfd.js";
-export { Deadline } from "./events/deadline.js";
-export { readableOrOver, waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
-export { checkWaitLimits, limitWait, timeoutError, type WaitLimits } from "./events/wait-limits.js";
+export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
+export { type WaitLimits } from "./events/wait-limits.js";
 export { DatagramSocket } from "./sockets/datagram.js";
-export type { HintOfErrno } from "./sockets/local-socket.js";
-export { lockHolder } from "./files/file-lock.js";
 export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
-export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
 export { normalizeBdf } from "./machine/bdf.js";
-export { fileOf, filesOpenIn, holdersBy, holdersOf, processName, type Holders } from "./machine/holders.js";
 export {
-  checkGroupNumber,
-  describePciDevice,
   devicesOfGroup,
-  driverOf,
-  groupExistsInSysfs,
   iommuGroupExists,
   iommuGroupOf,
-  isVfioDriver,
   listPciDevices,
-  PCI_DEVICES,
   type PciDeviceInfo,
 } from "./machine/topology.js";
-export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
 export { queryInfo } from "./vfio/query.js";
-export { checkArray, walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
+export { walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
 export * from "./contracts/index.js";
 export * from "./vfio/index.js";
 /** The numbers of `<linux/vfio.h>`. */

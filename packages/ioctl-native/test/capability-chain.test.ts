@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkArray, VfioError, vfioStructs, walkCapabilities } from "../src/index.js";
+import { VfioError, vfioStructs, walkCapabilities } from "../src/index.js";
+import { checkArray } from "../src/internal.js";
 import { errorOf } from "./support/errors.js";
 
 const { vfio_info_cap_header: header } = vfioStructs;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { cgroupLimits, errnoOf, realKernel, useKernel } from "../src/index.js";
+import { errnoOf, realKernel, useKernel } from "../src/index.js";
+import { cgroupLimits } from "../src/internal.js";
 import { CGROUP2, memoryCgroup, useFiles } from "./support/fake-files.js";
 
 const MIB = 2 ** 20;

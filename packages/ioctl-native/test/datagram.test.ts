@@ -1,15 +1,7 @@
 import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import {
-  DatagramSocket,
-  EventFd,
-  Fd,
-  kernel,
-  lockHolder,
-  openFile,
-  SeqpacketListener,
-  waitForFd,
-} from "../src/index.js";
+import { DatagramSocket, EventFd, Fd, kernel, openFile, SeqpacketListener, waitForFd } from "../src/index.js";
+import { lockHolder } from "../src/internal.js";
 import { resultOfChild, runInChild } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";

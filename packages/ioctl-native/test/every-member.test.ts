@@ -2,6 +2,7 @@ import path from "node:path";
 import { plainErrors, type Called } from "@vfio/test-support";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as native from "../src/index.js";
+import * as internal from "../src/internal.js";
 import * as intervals from "../src/intervals/index.js";
 import { socketFolder } from "./support/sockets.js";
 
@@ -69,7 +70,7 @@ const members: [string, () => Called][] = [
   [
     "the package",
     () => ({
-      make: () => ({ ...native }),
+      make: () => ({ ...native, ...internal }),
       right: {
         createMemoryFile: [{ bytes: 4096, pageBytes: 4096 }],
         Fd: [9999, "a file"],
@@ -154,7 +155,7 @@ const members: [string, () => Called][] = [
     }),
   ],
   ["Fd itself", () => ({ make: () => Fd })],
-  ["Holds", () => ({ make: () => new native.Holds() })],
+  ["Holds", () => ({ make: () => new internal.Holds() })],
 ];
 
 describe("given wrong arguments, all members answer with a coded error or with what they make of them:", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { Holds } from "../src/index.js";
+import { Holds } from "../src/internal.js";
 
 describe("given something that others rely on", () => {
   it("when two rely on it, one of them twice for the same reason, then each reason is told once, in order", () => {

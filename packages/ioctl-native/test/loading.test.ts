@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
@@ -198,6 +198,9 @@ function ownBuild(): string {
 
 function carriedAway(folder: string): string {
   const copy = path.join(folder, "bundle.mjs");
-  cpSync(path.join(root, "dist/index.js"), copy);
+  const dist = path.join(root, "dist");
+  for (const file of readdirSync(dist))
+    if (file.endsWith(".js")) cpSync(path.join(dist, file), path.join(folder, file));
+  renameSync(path.join(folder, "index.js"), copy);
   return copy;
 }

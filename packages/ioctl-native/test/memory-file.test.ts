@@ -6,18 +6,17 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   createMemoryFile,
   Fd,
-  isAnonymousMemory,
   kernel,
   Mapping,
   openFile,
   pageBytesOf,
   realKernel,
-  sizeGuaranteeOf,
   useKernel,
   VfioSystemError,
   type FilesystemInfo,
   type MemoryFailure,
 } from "../src/index.js";
+import { isAnonymousMemory, sizeGuaranteeOf } from "../src/internal.js";
 import { isOrdinaryMemory } from "../src/memory/memory-file.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";

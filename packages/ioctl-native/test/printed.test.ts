@@ -1,15 +1,7 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "vitest";
-import {
-  createMemoryFile,
-  EventFd,
-  Fd,
-  Holds,
-  Mapping,
-  openFile,
-  printAs,
-  SeqpacketListener,
-} from "../src/index.js";
+import { createMemoryFile, EventFd, Fd, Mapping, openFile, SeqpacketListener } from "../src/index.js";
+import { Holds, printAs } from "../src/internal.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { socketFolder } from "./support/sockets.js";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { RangeList } from "../src/index.js";
+import { RangeList } from "../src/internal.js";
 
 const MANY = 60_000;
 /** All indexes, each once, so that neighbours lie far from each other. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { rangeOf, RangeSet } from "../src/index.js";
+import { rangeOf, RangeSet } from "../src/internal.js";
 
 const SPACE = 64;
 

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import ts from "typescript";
 import { describe, expect, it } from "vitest";
@@ -33,7 +33,10 @@ describe("every error code of the sources is in the README's table", () => {
   it("and none that does not exist", () => {
     const inReadme = new Set(readme.match(/ERR_VFIO_[A-Z_]+/g));
     const folder = path.join(import.meta.dirname, "..");
-    const files = ["dist/index.js", "native/src/registers.cc"].map((file) => path.join(folder, file));
+    const built = readdirSync(path.join(folder, "dist")).filter((file) => file.endsWith(".js"));
+    const files = [...built.map((file) => `dist/${file}`), "native/src/registers.cc"].map((file) =>
+      path.join(folder, file),
+    );
     const inSources = new Set(
       files.flatMap((file) => readFileSync(file, "utf8").match(/ERR_VFIO_[A-Z_]+/g) ?? []),
     );

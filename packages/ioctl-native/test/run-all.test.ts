@@ -1,7 +1,8 @@
 import { inspect } from "node:util";
 import { errorOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { addSuppressed, errnoOf, isVfioError, runAll, undo, VfioSystemError } from "../src/index.js";
+import { errnoOf, isVfioError, VfioSystemError } from "../src/index.js";
+import { addSuppressed, runAll, undo } from "../src/internal.js";
 
 const failing = (message: string) => () => {
   throw new Error(message);

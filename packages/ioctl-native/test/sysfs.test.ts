@@ -10,7 +10,8 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { exists, listFolder, readLinkName, readSysfs, writeSysfs, VfioSystemError } from "../src/index.js";
+import { VfioSystemError } from "../src/index.js";
+import { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "../src/internal.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 

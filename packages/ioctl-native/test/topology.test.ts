@@ -1,7 +1,6 @@
 import { errorOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
-  describePciDevice,
   devicesOfGroup,
   errnoOf,
   iommuGroupExists,
@@ -10,6 +9,7 @@ import {
   useKernel,
   type Kernel,
 } from "../src/index.js";
+import { describePciDevice } from "../src/internal.js";
 import { pciDevice, sysfsOnly } from "./support/fake-kernel.js";
 
 const EDU = "0000:00:10.0";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { groupNodes, groupOfLink, isContainerLink } from "../src/index.js";
+import { groupNodes, groupOfLink, isContainerLink } from "../src/internal.js";
 
 describe("given a link in /proc/<pid>/fd", () => {
   it.each([

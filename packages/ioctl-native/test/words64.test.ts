@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { bigIntOf } from "../src/index.js";
+import { bigIntOf } from "../src/internal.js";
 
 it("given any number, bigIntOf is BigInt, and refuses what BigInt refuses", () => {
   fc.assert(fc.property(fc.maxSafeNat(), (value) => bigIntOf(value) === BigInt(value)));

@@ -2,27 +2,24 @@ import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {
   BulkRegisters,
-  checkWaitLimits,
   createMemoryFile,
   defineIoctl,
   EventFd,
   Fd,
   ioctl,
   ioctlEach,
-  isOrdinaryMemory,
-  lockHolder,
   Mapping,
   pageBytesOf,
   readAt,
   readStrided,
   SeqpacketSocket,
-  sizeGuaranteeOf,
   Struct,
   waitForFd,
   watchFd,
   writeAt,
   type HasFd,
 } from "../src/index.js";
+import { checkWaitLimits, isOrdinaryMemory, lockHolder, sizeGuaranteeOf } from "../src/internal.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 

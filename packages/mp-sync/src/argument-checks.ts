@@ -1,4 +1,5 @@
-import { argumentError, isAbortSignal, shownValue, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { argumentError, isAbortSignal, shownValue } from "@vfio/ioctl-native/internal";
 
 /**
  * Refuses what is no object where one belongs.

@@ -30,7 +30,7 @@ export {
   type SocketPathOptions,
   type SocketPathUser,
 } from "./socket/socket-path.js";
-export { groupExistsInSysfs } from "@vfio/ioctl-native";
+export { groupExistsInSysfs } from "@vfio/ioctl-native/internal";
 export { lookUpGroup, type GroupExists, type GroupState } from "./primary/group-lookup.js";
 export { Exchange, type Expected } from "./primary/exchange.js";
 export type {

@@ -1,4 +1,5 @@
-import { groupExistsInSysfs, kernel, useKernel } from "@vfio/ioctl-native";
+import { kernel, useKernel } from "@vfio/ioctl-native";
+import { groupExistsInSysfs } from "@vfio/ioctl-native/internal";
 import { describe, expect, it } from "vitest";
 import { lookUpGroup } from "../src/primary/group-lookup.js";
 

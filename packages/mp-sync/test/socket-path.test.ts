@@ -1,5 +1,5 @@
 import path from "node:path";
-import { shownValue } from "@vfio/ioctl-native";
+import { shownValue } from "@vfio/ioctl-native/internal";
 import { describe, expect, it } from "vitest";
 import { socketPath } from "../src/socket/socket-path.js";
 import { errorOf } from "./support/errors.js";

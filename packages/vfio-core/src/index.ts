@@ -4,8 +4,8 @@
  *
  * @packageDocumentation
  */
+export { describePciDevice } from "@vfio/ioctl-native/internal";
 export {
-  describePciDevice,
   devicesOfGroup,
   iommuGroupExists,
   iommuGroupOf,

@@ -18,7 +18,18 @@ function filesBelow(folder: string): string[] {
 }
 
 /** What is in every package, and nothing else is. */
-const COMMON = ["CHANGELOG.md", "LICENSE", "README.md", "package.json", "dist/index.d.ts", "dist/index.js"];
+const COMMON = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
+
+/** What a program can import from a package, beside the package itself. */
+const SUBPATHS: Readonly<Record<string, readonly string[]>> = {
+  "ioctl-native": ["internal"],
+  "pci-bar": ["config/index", "registers/index"],
+};
+/** What several of a package's entries share. */
+const SHARED = /^dist\/[\w-]+-[\w-]{8}(\.d\.ts|\.js)$/;
+
+const builtOf = (name: string): string[] =>
+  ["index", ...(SUBPATHS[name] ?? [])].flatMap((entry) => [`dist/${entry}.d.ts`, `dist/${entry}.js`]);
 
 /** What the package with native code has beside that. */
 const NATIVE = [
@@ -85,8 +96,8 @@ describe("given a release of this repository as it is, in a registry of its own"
     (name) => {
       const published = outcome.packages.find((each) => each.name === `@vfio/${name}`);
 
-      const wanted = [...COMMON, ...(name === "ioctl-native" ? NATIVE : [])];
-      expect(published?.files).toEqual(wanted.sort());
+      const wanted = [...COMMON, ...builtOf(name), ...(name === "ioctl-native" ? NATIVE : [])];
+      expect(published?.files.filter((file) => !SHARED.test(file))).toEqual(wanted.sort());
     },
   );
 

@@ -1,4 +1,5 @@
-import { common, rangeOf, RangeList, RangeSet, type Extent, type IovaRange } from "@vfio/ioctl-native";
+import { type Extent, type IovaRange } from "@vfio/ioctl-native";
+import { common, rangeOf, RangeList, RangeSet } from "@vfio/ioctl-native/internal";
 import type { BufferPlace } from "./dma-buffer.js";
 import type { DmaMapping } from "../mapping/dma-mapping.js";
 import type { HugepageMemory } from "../memory/hugepage-memory.js";

@@ -1,4 +1,5 @@
-import { runAll, shownValue, undo, VfioRangeError } from "@vfio/ioctl-native";
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { runAll, shownValue, undo } from "@vfio/ioctl-native/internal";
 import { ArenaSpace, type ArenaMemory } from "./arena-space.js";
 import { checkObject, isPowerOfTwo } from "../arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";

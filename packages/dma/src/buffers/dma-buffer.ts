@@ -1,4 +1,5 @@
-import { closedError, printAs, shownValue, VfioRangeError } from "@vfio/ioctl-native";
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { closedError, printAs, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject } from "../arguments.js";
 import type { IovaTable } from "../iova/iova-table.js";
 

@@ -1,12 +1,5 @@
-import {
-  clip,
-  closedError,
-  printAs,
-  shownValue,
-  VfioError,
-  VfioRangeError,
-  type Extent,
-} from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type Extent } from "@vfio/ioctl-native";
+import { clip, closedError, printAs, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, numberError } from "../arguments.js";
 import { IovaIndex } from "../iova/iova-index.js";
 import { checkPlace, type BufferPlace } from "./dma-buffer.js";

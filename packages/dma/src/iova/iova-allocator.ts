@@ -1,3 +1,4 @@
+import { VfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
 import {
   bigIntOf,
   bytesOf,
@@ -10,10 +11,7 @@ import {
   RangeSet,
   sameRanges,
   shownValue,
-  VfioError,
-  VfioRangeError,
-  type IovaRange,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 import { checkObject, isList, isPowerOfTwo } from "../arguments.js";
 
 /** Options of {@link IovaAllocator}. */

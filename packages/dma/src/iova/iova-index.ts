@@ -1,4 +1,5 @@
-import { firstFrom, type Extent } from "@vfio/ioctl-native";
+import { type Extent } from "@vfio/ioctl-native";
+import { firstFrom } from "@vfio/ioctl-native/internal";
 import { cutAtBorders } from "./table-extents.js";
 
 /** The way back from a device's address to an offset of the memory, by bisection; it makes no garbage. */

@@ -1,12 +1,5 @@
-import {
-  bytesOf,
-  joinAdjacent,
-  rangeOf,
-  RangeSet,
-  type Extent,
-  type IovaRange,
-  type DmaAccess,
-} from "@vfio/ioctl-native";
+import { type Extent, type IovaRange, type DmaAccess } from "@vfio/ioctl-native";
+import { bytesOf, joinAdjacent, rangeOf, RangeSet } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isList } from "../arguments.js";
 
 /** A mapping, as it is drawn. */

@@ -1,11 +1,5 @@
-import {
-  firstFrom,
-  formatAddress,
-  joinAdjacent,
-  shownValue,
-  VfioRangeError,
-  type Extent,
-} from "@vfio/ioctl-native";
+import { VfioRangeError, type Extent } from "@vfio/ioctl-native";
+import { firstFrom, formatAddress, joinAdjacent, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, isList, numberError } from "../arguments.js";
 import { IovaIndex } from "./iova-index.js";
 import { cutAtBorders, slotBytesOf, type TableExtent } from "./table-extents.js";

@@ -1,4 +1,5 @@
-import { clip, type Extent } from "@vfio/ioctl-native";
+import { type Extent } from "@vfio/ioctl-native";
+import { clip } from "@vfio/ioctl-native/internal";
 
 /** No slot is larger, so that offsets below 2 GiB can be shifted as 32-bit integers. */
 const LARGEST_SLOT = 1n << 30n;

@@ -1,15 +1,11 @@
 import {
-  checkWaitLimits,
-  closedError,
-  contextOr,
-  formatAddress,
-  runAll,
   VfioError,
   type HasFd,
   type IovaRange,
   type MappableMemory,
   type AddressSpace,
 } from "@vfio/ioctl-native";
+import { checkWaitLimits, closedError, contextOr, formatAddress, runAll } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject } from "../arguments.js";
 import { DmaArena, type BufferRequest, type PoolRequest } from "../buffers/dma-arena.js";
 import type { DmaBuffer } from "../buffers/dma-buffer.js";

@@ -1,4 +1,5 @@
-import { closedError, printAs, VfioError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
+import { VfioError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
+import { closedError, printAs } from "@vfio/ioctl-native/internal";
 import { IovaTable } from "../iova/iova-table.js";
 import { encodeMemoryDescription } from "../memory/memory-description.js";
 import { MappedExtents } from "./mapped-extents.js";

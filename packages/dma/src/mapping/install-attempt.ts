@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
-import { clip, type Extent, type AddressSpace } from "@vfio/ioctl-native";
+import { type Extent, type AddressSpace } from "@vfio/ioctl-native";
+import { clip } from "@vfio/ioctl-native/internal";
 import type { DmaMapping } from "./dma-mapping.js";
 import { answerError } from "./install-errors.js";
 

@@ -1,12 +1,5 @@
-import {
-  formatRange,
-  messageOf,
-  rangeOf,
-  shownValue,
-  VfioAggregateError,
-  VfioError,
-  type Extent,
-} from "@vfio/ioctl-native";
+import { messageOf, VfioAggregateError, VfioError, type Extent } from "@vfio/ioctl-native";
+import { formatRange, rangeOf, shownValue } from "@vfio/ioctl-native/internal";
 
 /** The kernel took back less than was mapped: nothing of it is mapped now, but something was unmapped too early. */
 export function incompleteError(extent: Extent, unmapped: number): VfioError {

@@ -1,15 +1,12 @@
+import { VfioRangeError, type Extent, type IommuInfo, type IovaRange } from "@vfio/ioctl-native";
 import {
   bigIntOf,
   formatAddress,
   formatRange,
   isWithin,
   rangeOf,
-  VfioRangeError,
-  type Extent,
-  type IommuInfo,
-  type IovaRange,
   type RangeSet,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 
 /** No IOMMU has smaller pages. */
 const SMALLEST_PAGE = 4096;

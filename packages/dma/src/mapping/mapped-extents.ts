@@ -1,4 +1,5 @@
-import { bigIntOf, bytesOf, RangeList, without, type Extent, type IovaRange } from "@vfio/ioctl-native";
+import { type Extent, type IovaRange } from "@vfio/ioctl-native";
+import { bigIntOf, bytesOf, RangeList, without } from "@vfio/ioctl-native/internal";
 import type { Part } from "./plan-extents.js";
 
 /** An extent by its place in the memory. */

@@ -1,6 +1,4 @@
 import {
-  formatAddress,
-  shownValue,
   VfioRangeError,
   type HasFd,
   type MappableMemory,
@@ -8,6 +6,7 @@ import {
   Type1Space,
   type AddressSpace,
 } from "@vfio/ioctl-native";
+import { formatAddress, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import type { MapMemoryOptions } from "./map-memory-options.js";

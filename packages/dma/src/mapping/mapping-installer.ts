@@ -1,14 +1,11 @@
 import {
-  bigIntOf,
-  joinAdjacent,
-  rangeOf,
-  RangeSet,
   type Extent,
   type IommuInfo,
   type IovaRange,
   type VfioError,
   type MappableMemory,
 } from "@vfio/ioctl-native";
+import { bigIntOf, joinAdjacent, rangeOf, RangeSet } from "@vfio/ioctl-native/internal";
 import { hasCode } from "../has-code.js";
 import type { IovaMode } from "../iova/iova-mode.js";
 import type { DmaMapping } from "./dma-mapping.js";

@@ -1,11 +1,5 @@
-import {
-  clip,
-  extentsOfPages,
-  shownValue,
-  VfioRangeError,
-  type Extent,
-  type MappableMemory,
-} from "@vfio/ioctl-native";
+import { VfioRangeError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
+import { clip, extentsOfPages, shownValue } from "@vfio/ioctl-native/internal";
 import type { MappingPlan } from "./mapping-plan.js";
 
 /** Where a mapping's addresses come from: one extent from this IOVA on, or each page's physical address. */

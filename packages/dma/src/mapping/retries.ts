@@ -1,4 +1,5 @@
-import { bigIntOf, sameRanges, type IommuInfo } from "@vfio/ioctl-native";
+import { type IommuInfo } from "@vfio/ioctl-native";
+import { bigIntOf, sameRanges } from "@vfio/ioctl-native/internal";
 import { hasCode } from "../has-code.js";
 import type { IovaAllocator } from "../iova/iova-allocator.js";
 

@@ -1,4 +1,5 @@
-import { extentsOfPages, type Extent } from "@vfio/ioctl-native";
+import { type Extent } from "@vfio/ioctl-native";
+import { extentsOfPages } from "@vfio/ioctl-native/internal";
 import { argumentError, isList, isPowerOfTwo } from "../arguments.js";
 
 /**

@@ -1,18 +1,20 @@
 import {
-  checkWaitLimits,
-  closedError,
   createMemoryFile,
-  extentsOfPages,
   Mapping,
-  undo,
   type Extent,
   type Fd,
   type HasFd,
   type MapOptions,
   type MemoryFailure,
+} from "@vfio/ioctl-native";
+import {
+  checkWaitLimits,
+  closedError,
+  extentsOfPages,
+  undo,
   printAs,
   fdState,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 import { checkObject } from "../arguments.js";
 import { checkNumaNode } from "./hugepages.js";
 import { checkAttached, checkFd, checkRequest } from "./memory-checks.js";

@@ -1,4 +1,5 @@
-import { listFolder, readSysfs, VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { listFolder, readSysfs, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError } from "../arguments.js";
 
 const SYSTEM = "/sys/kernel/mm/hugepages";

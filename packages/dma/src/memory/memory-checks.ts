@@ -1,13 +1,12 @@
 import {
   pageBytesOf,
-  sizeGuaranteeOf,
   systemPageBytes,
   VfioError,
   VfioRangeError,
   type HasFd,
   type Mapping,
-  shownValue,
 } from "@vfio/ioctl-native";
+import { sizeGuaranteeOf, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
 
 /**

@@ -1,5 +1,6 @@
 import { types } from "node:util";
-import { formatAddress, Struct, VfioError, type Extent } from "@vfio/ioctl-native";
+import { Struct, VfioError, type Extent } from "@vfio/ioctl-native";
+import { formatAddress } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isList } from "../arguments.js";
 import { IovaTable } from "../iova/iova-table.js";
 

@@ -1,11 +1,5 @@
-import {
-  cgroupLimits,
-  errnoOf,
-  kernel,
-  readSysfs,
-  systemPageBytes,
-  type MemoryFailure,
-} from "@vfio/ioctl-native";
+import { errnoOf, kernel, systemPageBytes, type MemoryFailure } from "@vfio/ioctl-native";
+import { cgroupLimits, readSysfs } from "@vfio/ioctl-native/internal";
 import { countHugepages, countHugepagesByNode, hugepageFile, hugepageSizes } from "./hugepages.js";
 
 /** What was asked for when it failed. */

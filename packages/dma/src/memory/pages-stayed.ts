@@ -1,4 +1,5 @@
-import { sameExtent, systemPageBytes, VfioError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
+import { systemPageBytes, VfioError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
+import { sameExtent } from "@vfio/ioctl-native/internal";
 import { planExtents } from "../mapping/plan-extents.js";
 
 /**

@@ -1,15 +1,6 @@
 import { constants } from "node:fs";
-import {
-  bigIntOf,
-  errnoOf,
-  HIGH_WORD,
-  LOW_WORD,
-  openFile,
-  readStrided,
-  systemPageBytes,
-  undo,
-  VfioError,
-} from "@vfio/ioctl-native";
+import { errnoOf, openFile, readStrided, systemPageBytes, VfioError } from "@vfio/ioctl-native";
+import { bigIntOf, HIGH_WORD, LOW_WORD, undo } from "@vfio/ioctl-native/internal";
 import { argumentError } from "../arguments.js";
 
 const PAGEMAP = "/proc/self/pagemap";

@@ -1,11 +1,5 @@
-import {
-  closedError,
-  memoryShortage,
-  systemPageBytes,
-  type HasFd,
-  type Mapping,
-  printAs,
-} from "@vfio/ioctl-native";
+import { systemPageBytes, type HasFd, type Mapping } from "@vfio/ioctl-native";
+import { closedError, memoryShortage, printAs } from "@vfio/ioctl-native/internal";
 import { checkMapping, checkPageBytes } from "./memory-checks.js";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 

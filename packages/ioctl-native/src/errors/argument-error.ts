@@ -8,7 +8,7 @@ import { VfioRangeError } from "./errors.js";
  * @param code of a package that has one of its own for this.
  * @example
  * ```ts
- * import { argumentError } from "@vfio/ioctl-native";
+ * import { argumentError } from "@vfio/ioctl-native/internal";
  *
  * console.log(argumentError("the group", "an open group", 7).message); // the group must be an open group, not 7
  * ```

@@ -6,7 +6,7 @@ const INSPECT = Symbol.for("nodejs.util.inspect.custom");
  * @param fields what to show, closed objects too; what is undefined is left out. No contents of memory or files.
  * @example
  * ```ts
- * import { printAs } from "@vfio/ioctl-native";
+ * import { printAs } from "@vfio/ioctl-native/internal";
  *
  * class Ring {
  *   readonly #iova = 0x10000n;

@@ -4,7 +4,7 @@ import { printAs } from "../errors/printed.js";
  * Who relies on a resource, which must not be closed meanwhile.
  * @example
  * ```ts
- * import { Holds } from "@vfio/ioctl-native";
+ * import { Holds } from "@vfio/ioctl-native/internal";
  *
  * const holds = new Holds();
  * using hold = holds.add("a DMA mapping");

@@ -20,7 +20,8 @@ export function closings(things: Iterable<{ close(): void }>): (() => void)[] {
  * Does something, and gives back what was done before it if it fails, as {@link undo} does.
  * @example
  * ```ts
- * import { Mapping, openFile, orUndo } from "@vfio/ioctl-native";
+ * import { Mapping, openFile } from "@vfio/ioctl-native";
+import { orUndo } from "@vfio/ioctl-native/internal";
  *
  * function mapZero(): Mapping {
  *   const file = openFile("/dev/zero");

@@ -20,4 +20,4 @@ export { decodeIommuInfo, readIommuInfo, type IommuInfo } from "./iommu-info.js"
 export { IOMMU_TYPES, type IommuType } from "./iommu-types.js";
 export { getIrqInfo, setIrqs, trySetIrqs, type IrqInfo, type IrqSet } from "./irqs.js";
 export { DMA_MAP_FLAGS, Type1Space } from "./type1-space.js";
-export { decodeRegionInfo, getRegionInfo, regionName, type MappableArea, type RegionInfo } from "./region.js";
+export { decodeRegionInfo, getRegionInfo, type MappableArea, type RegionInfo } from "./region.js";

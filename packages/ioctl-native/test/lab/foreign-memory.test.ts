@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { isAnonymousMemory, openFile, sizeGuaranteeOf, type Fd } from "../../src/index.js";
+import { openFile, type Fd } from "../../src/index.js";
+import { isAnonymousMemory, sizeGuaranteeOf } from "../../src/internal.js";
 
 leavesNothingBehind();
 

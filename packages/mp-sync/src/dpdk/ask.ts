@@ -1,17 +1,13 @@
 import {
-  closings,
-  Deadline,
   errnoOf,
   Fd,
   isVfioError,
-  readableOrOver,
-  runAll,
-  undo,
   VfioError,
   type DatagramSocket,
   type FileStatus,
   type ReceivedDatagram,
 } from "@vfio/ioctl-native";
+import { closings, Deadline, readableOrOver, runAll, undo } from "@vfio/ioctl-native/internal";
 import type { RteMpDialect } from "./dialect.js";
 import { encodeRequest } from "./message.js";
 import { noPrimaryError } from "./primary-config.js";

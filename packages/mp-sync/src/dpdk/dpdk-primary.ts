@@ -1,7 +1,8 @@
-import { printAs } from "@vfio/ioctl-native";
+import { printAs } from "@vfio/ioctl-native/internal";
 import path from "node:path";
 import type { VfioError } from "@vfio/ioctl-native";
-import { closedError, closings, runAll, type Fd } from "@vfio/ioctl-native";
+import { type Fd } from "@vfio/ioctl-native";
+import { closedError, closings, runAll } from "@vfio/ioctl-native/internal";
 import { checkRequest } from "../argument-checks.js";
 import { SharedGroup, type RequestOptions } from "../secondary/client.js";
 import { checkTimeout } from "../socket/limits.js";

@@ -1,4 +1,5 @@
-import { filesOpenIn, groupOfLink, VfioError } from "@vfio/ioctl-native";
+import { VfioError } from "@vfio/ioctl-native";
+import { filesOpenIn, groupOfLink } from "@vfio/ioctl-native/internal";
 
 /**
  * The numbers of the groups that a process has open, lowest first; `undefined` if its open files can't be seen.

@@ -1,4 +1,5 @@
-import { Deadline, undo, VfioError } from "@vfio/ioctl-native";
+import { VfioError } from "@vfio/ioctl-native";
+import { Deadline, undo } from "@vfio/ioctl-native/internal";
 import { checkFunctions, checkSignal } from "../argument-checks.js";
 import type { RequestOptions } from "../secondary/client.js";
 import { checkTimeout } from "../socket/limits.js";

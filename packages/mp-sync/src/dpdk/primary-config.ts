@@ -2,13 +2,9 @@ import { constants } from "node:fs";
 import path from "node:path";
 import {
   errnoOf,
-  exists,
   hasErrno,
   kernel,
-  listFolder,
-  lockHolder,
   openFile,
-  orUndo,
   readAt,
   VfioError,
   VfioSystemError,
@@ -16,6 +12,7 @@ import {
   type FileStatus,
   type LockHolder,
 } from "@vfio/ioctl-native";
+import { exists, listFolder, lockHolder, orUndo } from "@vfio/ioctl-native/internal";
 import { fdHint } from "../socket/system-hints.js";
 import { decodeDpdkVersion, type DpdkVersion } from "./version.js";
 

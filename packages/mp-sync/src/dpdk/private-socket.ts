@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import { check, DatagramSocket, hasErrno, kernel, orUndo, type FileStatus } from "@vfio/ioctl-native";
+import { check, DatagramSocket, hasErrno, kernel, type FileStatus } from "@vfio/ioctl-native";
+import { orUndo } from "@vfio/ioctl-native/internal";
 import { onProcessEnd } from "../primary/process-end.js";
 import { checkLength } from "../socket/socket-path.js";
 import { socketFileHint } from "../socket/system-hints.js";

@@ -1,15 +1,13 @@
 import {
   errnoOf,
   hasErrno,
-  isOrdinaryMemory,
   isVfioError,
   Mapping,
-  memoryShortage,
   tryIommu,
-  undo,
   type HasFd,
   type Type1Space,
 } from "@vfio/ioctl-native";
+import { isOrdinaryMemory, memoryShortage, undo } from "@vfio/ioctl-native/internal";
 import type { LeaseTerms } from "../wire/lease-messages.js";
 
 /** Where leases are mapped: a container, and its addresses. */

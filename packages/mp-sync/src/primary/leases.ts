@@ -2,17 +2,13 @@ import type { VfioSystemError } from "@vfio/ioctl-native";
 import {
   errnoOf,
   Type1Space,
-  isAnonymousMemory,
   isVfioError,
-  isWithin,
-  overlaps,
-  rangeOf,
   VfioError,
   VfioRangeError,
   type HasFd,
   type IovaRange,
-  shownValue,
 } from "@vfio/ioctl-native";
+import { isAnonymousMemory, isWithin, overlaps, rangeOf, shownValue } from "@vfio/ioctl-native/internal";
 import { checkObject } from "../argument-checks.js";
 import { rangeText, type LeaseTerms, type LeaseVerdict } from "../wire/lease-messages.js";
 import { LeasedMemory, type LeaseSpace } from "./leased-memory.js";

@@ -1,4 +1,4 @@
-import { runAll } from "@vfio/ioctl-native";
+import { runAll } from "@vfio/ioctl-native/internal";
 import { FirstProcess } from "./first-process.js";
 
 const works = new Set<() => void>();

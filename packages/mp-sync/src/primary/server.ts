@@ -1,11 +1,5 @@
-import {
-  closedError,
-  groupExistsInSysfs,
-  orUndo,
-  printAs,
-  runAll,
-  type SeqpacketSocket,
-} from "@vfio/ioctl-native";
+import { type SeqpacketSocket } from "@vfio/ioctl-native";
+import { closedError, groupExistsInSysfs, orUndo, printAs, runAll } from "@vfio/ioctl-native/internal";
 import { sameUserOrRoot, type AccessPolicy } from "./access.js";
 import { peerOf, refusalOf, turnAway } from "./admission.js";
 import type { DeviceEntry } from "../wire/device-entry.js";

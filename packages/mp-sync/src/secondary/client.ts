@@ -1,4 +1,13 @@
-import { closedError, closings, Fd, fdState, printAs, runAll, undo, type Deadline } from "@vfio/ioctl-native";
+import { Fd } from "@vfio/ioctl-native";
+import {
+  closedError,
+  closings,
+  fdState,
+  printAs,
+  runAll,
+  undo,
+  type Deadline,
+} from "@vfio/ioctl-native/internal";
 import { checkFunctions, checkRequest, checkSignal } from "../argument-checks.js";
 import type { Inquiry } from "./request-connection.js";
 import { checkTimeout } from "../socket/limits.js";

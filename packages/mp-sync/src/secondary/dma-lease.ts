@@ -1,7 +1,6 @@
 import {
   errnoOf,
   hasErrno,
-  undo,
   VfioError,
   VfioRangeError,
   VfioSystemError,
@@ -10,9 +9,8 @@ import {
   type FdWatcher,
   type HasFd,
   type SeqpacketSocket,
-  printAs,
-  shownValue,
 } from "@vfio/ioctl-native";
+import { undo, printAs, shownValue } from "@vfio/ioctl-native/internal";
 import { checkFd, checkObject } from "../argument-checks.js";
 import { RequestConnection, type Inquiry } from "./request-connection.js";
 import {

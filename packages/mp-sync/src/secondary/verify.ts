@@ -1,9 +1,5 @@
 import {
-  contextOr,
   errnoOf,
-  fileOf,
-  groupOfLink,
-  isContainerLink,
   tryIoctl,
   VfioError,
   vfioIoctls,
@@ -11,6 +7,7 @@ import {
   VfioSystemError,
   type HasFd,
 } from "@vfio/ioctl-native";
+import { contextOr, fileOf, groupOfLink, isContainerLink } from "@vfio/ioctl-native/internal";
 
 /** What a received fd should be. */
 export type ExpectedFd =

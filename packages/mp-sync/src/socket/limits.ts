@@ -1,4 +1,5 @@
-import { VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { shownValue } from "@vfio/ioctl-native/internal";
 
 /**
  * Refuses a timeout that a timer cannot keep.

@@ -1,14 +1,7 @@
 import { randomBytes } from "node:crypto";
 import path from "node:path";
-import {
-  check,
-  hasErrno,
-  kernel,
-  runAll,
-  SeqpacketListener,
-  undo,
-  VfioSystemError,
-} from "@vfio/ioctl-native";
+import { check, hasErrno, kernel, SeqpacketListener, VfioSystemError } from "@vfio/ioctl-native";
+import { runAll, undo } from "@vfio/ioctl-native/internal";
 import { probeSocketFile, refuseLivePrimary } from "./socket-probe.js";
 import { checkLength } from "./socket-path.js";
 import { fdHint, socketFileHint } from "./system-hints.js";

@@ -1,5 +1,6 @@
 import path from "node:path";
-import { VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { shownValue } from "@vfio/ioctl-native/internal";
 import { checkObject } from "../argument-checks.js";
 
 /** The file prefix when none is given. DPDK's own is `rte`. */

@@ -3,12 +3,12 @@ import {
   errnoOf,
   hasErrno,
   kernel,
-  processName,
   SeqpacketSocket,
   VfioError,
   VfioSystemError,
   waitForFd,
 } from "@vfio/ioctl-native";
+import { processName } from "@vfio/ioctl-native/internal";
 import { encodeInt, INT_BYTES } from "../wire/protocol.js";
 import { fdHint } from "./system-hints.js";
 

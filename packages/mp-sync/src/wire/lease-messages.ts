@@ -1,11 +1,5 @@
-import {
-  DMA_ACCESSES,
-  DMA_MAP_FLAGS,
-  formatAddress,
-  rangeOf,
-  Struct,
-  type DmaAccess,
-} from "@vfio/ioctl-native";
+import { DMA_ACCESSES, DMA_MAP_FLAGS, Struct, type DmaAccess } from "@vfio/ioctl-native";
+import { formatAddress, rangeOf } from "@vfio/ioctl-native/internal";
 import { protocolError } from "./protocol.js";
 
 /** What devices may do in leased memory, seen from the device. */

@@ -1,4 +1,5 @@
-import { VfioError, VfioRangeError, shownValue } from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { shownValue } from "@vfio/ioctl-native/internal";
 
 /** Asks for the container. The reply is one packet: {@link OK} with the fd attached. */
 export const REQ_CONTAINER = 0x100;

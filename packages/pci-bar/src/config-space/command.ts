@@ -1,4 +1,5 @@
-import { argumentError, VfioError } from "@vfio/ioctl-native";
+import { VfioError } from "@vfio/ioctl-native";
+import { argumentError } from "@vfio/ioctl-native/internal";
 import { COMMAND, type CommandFlag } from "../config/command-status.js";
 import type { ConfigAccess } from "./config-access.js";
 import { checkPresent } from "../device/presence.js";

@@ -1,12 +1,11 @@
 import {
   deviceCallsOf,
-  printAs,
-  regionName,
   vfioConstants,
   VfioRangeError,
   type DeviceCalls,
   type VfioDevice,
 } from "@vfio/ioctl-native";
+import { printAs, regionName } from "@vfio/ioctl-native/internal";
 import { CommandRegister } from "./command-register.js";
 import { ConfigPicture } from "../config/config-reader.js";
 import { decodeConfig, type PciConfig } from "../config/pci-config.js";

@@ -1,4 +1,5 @@
-import { argumentError, VfioError } from "@vfio/ioctl-native";
+import { VfioError } from "@vfio/ioctl-native";
+import { argumentError } from "@vfio/ioctl-native/internal";
 import { decodeFlags, type BitFlags } from "../config/bits.js";
 import { STATUS, type ClearableStatusFlag, type StatusFlag } from "../config/command-status.js";
 import type { ConfigAccess } from "./config-access.js";

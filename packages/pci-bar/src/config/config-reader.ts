@@ -1,5 +1,6 @@
 import { types } from "node:util";
-import { argumentError, shownValue, VfioRangeError } from "@vfio/ioctl-native";
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, shownValue } from "@vfio/ioctl-native/internal";
 
 /** What the capability walkers and decoders need: any config space, or a picture of one. */
 export interface ConfigReader {

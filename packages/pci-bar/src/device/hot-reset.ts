@@ -1,10 +1,5 @@
 import {
-  argumentError,
-  checkHasFd,
-  driverOf,
   errnoOf,
-  fileOf,
-  groupOfLink,
   hasErrno,
   VfioError,
   type DeviceCalls,
@@ -13,6 +8,7 @@ import {
   type HotResetInfo,
   type IoctlContext,
 } from "@vfio/ioctl-native";
+import { argumentError, checkHasFd, driverOf, fileOf, groupOfLink } from "@vfio/ioctl-native/internal";
 import type { ResetCall } from "./reset.js";
 
 /** `VFIO_PCI_HOT_RESET_FLAG_DEV_ID`: where the group's number is said to be, there is an iommufd device id. */

@@ -1,20 +1,22 @@
 import {
-  checkFunction,
-  checkOptions,
-  closedError,
-  closings,
   deviceCallsOf,
   hasErrno,
-  runAll,
-  undo,
   vfioConstants,
   VfioRangeError,
   type DeviceCalls,
   type HasFd,
   type HotResetDevice,
   type VfioDevice,
-  printAs,
 } from "@vfio/ioctl-native";
+import {
+  checkFunction,
+  checkOptions,
+  closedError,
+  closings,
+  runAll,
+  undo,
+  printAs,
+} from "@vfio/ioctl-native/internal";
 import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
 import { findMsixTable, type MsixTable } from "../config/capability-list.js";
 import { COMMAND_OFFSET, commandMask, isCommandSet, setCommand } from "../config-space/command.js";

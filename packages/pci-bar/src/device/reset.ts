@@ -1,11 +1,5 @@
-import {
-  checkWaitLimits,
-  errnoOf,
-  undo,
-  VfioError,
-  type DeviceCalls,
-  type IoctlContext,
-} from "@vfio/ioctl-native";
+import { errnoOf, VfioError, type DeviceCalls, type IoctlContext } from "@vfio/ioctl-native";
+import { checkWaitLimits, undo } from "@vfio/ioctl-native/internal";
 import { isCommandSet, setCommand } from "../config-space/command.js";
 import type { CommandFlag } from "../config/command-status.js";
 import { checkNothingMapped } from "../regions/address-space.js";

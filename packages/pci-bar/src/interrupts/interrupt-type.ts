@@ -1,5 +1,4 @@
 import {
-  argumentError,
   deviceCallsOf,
   vfioConstants,
   VfioError,
@@ -7,6 +6,7 @@ import {
   type IrqInfo,
   type VfioDevice,
 } from "@vfio/ioctl-native";
+import { argumentError } from "@vfio/ioctl-native/internal";
 
 /** How a device interrupts. */
 export type InterruptType = "msix" | "msi" | "intx";

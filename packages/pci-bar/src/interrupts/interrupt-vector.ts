@@ -1,17 +1,14 @@
+import { EventFd, watchFd, type FdWatcher, type WaitLimits } from "@vfio/ioctl-native";
 import {
   checkFunction,
   checkOptions,
   checkWaitLimits,
   closedError,
-  EventFd,
   limitWait,
   runAll,
   timeoutError,
-  watchFd,
-  type FdWatcher,
-  type WaitLimits,
   printAs,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 
 /** How long and until when to wait for an interrupt. */
 export type InterruptWait = WaitLimits;

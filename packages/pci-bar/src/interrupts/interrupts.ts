@@ -1,18 +1,20 @@
 import {
+  deviceCallsOf,
+  VfioError,
+  VfioRangeError,
+  type DeviceCalls,
+  type VfioDevice,
+} from "@vfio/ioctl-native";
+import {
   checkFunction,
   checkOptions,
   closedError,
   closings,
-  deviceCallsOf,
   orUndo,
   runAll,
   undo,
-  VfioError,
-  VfioRangeError,
   printAs,
-  type DeviceCalls,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 import {
   chooseInterrupt,
   INTERRUPT_INDEX,

@@ -1,11 +1,5 @@
-import {
-  hasErrno,
-  orUndo,
-  vfioConstants,
-  VfioRangeError,
-  type DeviceCalls,
-  type HasFd,
-} from "@vfio/ioctl-native";
+import { hasErrno, vfioConstants, VfioRangeError, type DeviceCalls, type HasFd } from "@vfio/ioctl-native";
+import { orUndo } from "@vfio/ioctl-native/internal";
 
 const {
   VFIO_IRQ_SET_ACTION_MASK: MASK,

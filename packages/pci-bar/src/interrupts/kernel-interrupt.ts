@@ -1,12 +1,5 @@
-import {
-  hasErrno,
-  orUndo,
-  printAs,
-  runAll,
-  vfioConstants,
-  VfioError,
-  type DeviceCalls,
-} from "@vfio/ioctl-native";
+import { hasErrno, vfioConstants, VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import { orUndo, printAs, runAll } from "@vfio/ioctl-native/internal";
 import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
 

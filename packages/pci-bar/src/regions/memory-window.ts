@@ -1,11 +1,5 @@
-import {
-  argumentError,
-  closedError,
-  mappedWindow,
-  Mapping,
-  type RegionWindow,
-  type RegisterAccess,
-} from "@vfio/ioctl-native";
+import { Mapping, type RegionWindow, type RegisterAccess } from "@vfio/ioctl-native";
+import { argumentError, closedError, mappedWindow } from "@vfio/ioctl-native/internal";
 import { types } from "node:util";
 import { SingleAccesses } from "./single-accesses.js";
 

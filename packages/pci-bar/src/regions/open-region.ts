@@ -1,19 +1,21 @@
 import {
-  checkFunction,
-  checkOptions,
-  closedError,
-  closings,
   Mapping,
-  runAll,
   VfioError,
   type BulkAccess,
   type RegionWindow,
   type RegisterAccess,
   type RegisterArray,
   type RegisterFunctions,
-  printAs,
   SharedFile,
 } from "@vfio/ioctl-native";
+import {
+  checkFunction,
+  checkOptions,
+  closedError,
+  closings,
+  runAll,
+  printAs,
+} from "@vfio/ioctl-native/internal";
 import { pollMask, pollMaskSync, pollTarget, type PollOptions, type PollSyncOptions } from "./poll-mask.js";
 import { readOnly } from "./read-only.js";
 import { memoryWindow } from "./memory-window.js";

@@ -1,11 +1,5 @@
 import {
-  argumentError,
-  checkOptions,
-  closings,
   deviceCallsOf,
-  printAs,
-  regionName,
-  undo,
   vfioConstants,
   VfioError,
   type DeviceCalls,
@@ -14,6 +8,14 @@ import {
   type RegionWindow,
   type VfioDevice,
 } from "@vfio/ioctl-native";
+import {
+  argumentError,
+  checkOptions,
+  closings,
+  printAs,
+  regionName,
+  undo,
+} from "@vfio/ioctl-native/internal";
 import type { MsixTable } from "../config/capability-list.js";
 import { mappableWindows } from "./mappable-windows.js";
 import { OpenRegion } from "./open-region.js";

@@ -1,11 +1,5 @@
-import {
-  checkWaitLimits,
-  hasBits,
-  VfioError,
-  VfioRangeError,
-  type BulkAccess,
-  type RegisterWidth,
-} from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type BulkAccess, type RegisterWidth } from "@vfio/ioctl-native";
+import { checkWaitLimits, hasBits } from "@vfio/ioctl-native/internal";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 
 /** How long a look at the register may keep the event loop: then others have their turn. */

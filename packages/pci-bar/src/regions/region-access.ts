@@ -1,11 +1,5 @@
-import {
-  readInto,
-  SharedFile,
-  writeAt,
-  type DeviceCalls,
-  type HasFd,
-  type SharedFileData,
-} from "@vfio/ioctl-native";
+import { SharedFile, writeAt, type DeviceCalls, type HasFd, type SharedFileData } from "@vfio/ioctl-native";
+import { readInto } from "@vfio/ioctl-native/internal";
 
 /** How a region's bytes are reached where they are not mapped: each call is one access. */
 export interface RegionAccess {

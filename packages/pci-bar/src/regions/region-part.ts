@@ -1,4 +1,5 @@
-import { registerOffsetError, type RegionWindow } from "@vfio/ioctl-native";
+import { type RegionWindow } from "@vfio/ioctl-native";
+import { registerOffsetError } from "@vfio/ioctl-native/internal";
 import { checkSpan } from "./register-array.js";
 import type { RegionShape } from "./region-shape.js";
 import { notMappedError } from "./windowed-accesses.js";

@@ -1,4 +1,5 @@
-import { argumentError, mappedWindow, type Mapping, type RegionWindow } from "@vfio/ioctl-native";
+import { type Mapping, type RegionWindow } from "@vfio/ioctl-native";
+import { argumentError, mappedWindow } from "@vfio/ioctl-native/internal";
 import type { RegionAccess, RegionFile, SharedRegionFile } from "./region-access.js";
 import type { RegionShape } from "./region-shape.js";
 

@@ -1,5 +1,6 @@
 import { types } from "node:util";
-import { bulkArgumentError, registerOffsetError, type RegisterArray } from "@vfio/ioctl-native";
+import { type RegisterArray } from "@vfio/ioctl-native";
+import { bulkArgumentError, registerOffsetError } from "@vfio/ioctl-native/internal";
 import type { RegionShape } from "./region-shape.js";
 
 /** Asked of the value, not of this realm's classes: a test runner's arrays are another realm's. */

@@ -1,12 +1,11 @@
 import {
-  bulkArgumentError,
-  hasBits,
   type BulkAccess,
   type RegisterAccess,
   type RegisterArray,
   type RegisterFunctions,
   type RegisterWidth,
 } from "@vfio/ioctl-native";
+import { bulkArgumentError, hasBits } from "@vfio/ioctl-native/internal";
 import { types } from "node:util";
 import { checkValue, checkWideValue, registerWidthError } from "../registers/register-value.js";
 import { readOnlyError } from "./read-only.js";

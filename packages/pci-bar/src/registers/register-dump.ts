@@ -1,4 +1,5 @@
-import { argumentError, isVfioError, type RegisterWidth } from "@vfio/ioctl-native";
+import { isVfioError, type RegisterWidth } from "@vfio/ioctl-native";
+import { argumentError } from "@vfio/ioctl-native/internal";
 import { rawRegister, type RegisterRegion } from "./raw-register.js";
 import { whole, type AnyFieldValue } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";

@@ -1,4 +1,5 @@
-import { argumentError, checkOptions, registerOffsetError, VfioRangeError } from "@vfio/ioctl-native";
+import { VfioRangeError } from "@vfio/ioctl-native";
+import { argumentError, checkOptions, registerOffsetError } from "@vfio/ioctl-native/internal";
 import { bindRegister } from "./bind-register.js";
 import { registerWidthError } from "./register-value.js";
 import type { RegisterRegion } from "./raw-register.js";

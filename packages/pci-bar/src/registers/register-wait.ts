@@ -1,4 +1,5 @@
-import { checkOptions, isVfioError, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { isVfioError, VfioError, VfioRangeError } from "@vfio/ioctl-native";
+import { checkOptions } from "@vfio/ioctl-native/internal";
 import type { RegisterRegion } from "./raw-register.js";
 import type { WaitForOptions, WaitForSyncOptions } from "./register-declaration.js";
 import {

@@ -1,3 +1,4 @@
+import { VfioError, type PciDeviceInfo, type WaitLimits } from "@vfio/ioctl-native";
 import {
   argumentError,
   checkOptions,
@@ -6,10 +7,7 @@ import {
   exists,
   isVfioDriver,
   printAs,
-  VfioError,
-  type PciDeviceInfo,
-  type WaitLimits,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 import { changeDriver } from "./driver-change.js";
 import { claimGroup, claimGroupAsync } from "./group-claim.js";
 import { runSteps, runStepsAsync } from "./sysfs-steps.js";

@@ -1,4 +1,5 @@
-import { addSuppressed, driverOf, PCI_DEVICES, readSysfs, VfioError } from "@vfio/ioctl-native";
+import { VfioError } from "@vfio/ioctl-native";
+import { addSuppressed, driverOf, PCI_DEVICES, readSysfs } from "@vfio/ioctl-native/internal";
 import type { SysfsSteps } from "./sysfs-steps.js";
 
 /**

@@ -1,22 +1,24 @@
 import { constants } from "node:fs";
 import {
-  checkWaitLimits,
   errnoOf,
   Fd,
+  kernel,
+  VfioError,
+  VfioSystemError,
+  type PciDeviceInfo,
+  type WaitLimits,
+} from "@vfio/ioctl-native";
+import {
+  checkWaitLimits,
   groupNodes,
   groupOfLink,
   holdersBy,
   holdersOf,
-  kernel,
   limitWait,
   listFolder,
   PCI_DEVICES,
-  VfioError,
-  VfioSystemError,
   type Holders,
-  type PciDeviceInfo,
-  type WaitLimits,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 
 /** How often a group is asked for again while another process has it. */
 const RETRY_MS = 50;

@@ -1,4 +1,5 @@
-import { check, kernel, writeSysfs } from "@vfio/ioctl-native";
+import { check, kernel } from "@vfio/ioctl-native";
+import { writeSysfs } from "@vfio/ioctl-native/internal";
 
 /** One write to a sysfs attribute. */
 interface SysfsWrite {

@@ -1,20 +1,22 @@
 import {
-  argumentError,
-  checkOptions,
-  checkWaitLimits,
   errnoOf,
   Fd,
   getDeviceInfo,
   getGroupDeviceFd,
-  Holds,
-  orUndo,
   VfioError,
   type DeviceInfo,
   type HasFd,
   type WaitLimits,
+} from "@vfio/ioctl-native";
+import {
+  argumentError,
+  checkOptions,
+  checkWaitLimits,
+  Holds,
+  orUndo,
   printAs,
   fdState,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 import { readGroupStatus } from "../group/group-status.js";
 import { checkVfToken, vfTokenHint } from "../group/vf-token.js";
 

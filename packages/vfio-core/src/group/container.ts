@@ -1,19 +1,11 @@
 import type { Fd } from "@vfio/ioctl-native";
 import {
-  argumentError,
-  printAs,
-  fdState,
   checkExtension,
-  checkFunction,
-  checkHasFd,
-  checkOptions,
-  checkWaitLimits,
   errnoOf,
   getApiVersion,
   hasErrno,
   IOMMU_TYPES,
   openFile,
-  orUndo,
   readIommuInfo,
   setGroupContainer,
   setIommu,
@@ -26,6 +18,16 @@ import {
   type IommuType,
   type WaitLimits,
 } from "@vfio/ioctl-native";
+import {
+  argumentError,
+  printAs,
+  fdState,
+  checkFunction,
+  checkHasFd,
+  checkOptions,
+  checkWaitLimits,
+  orUndo,
+} from "@vfio/ioctl-native/internal";
 import { duplicate } from "./duplicate.js";
 import { Group } from "./group.js";
 

@@ -1,4 +1,18 @@
 import {
+  devicesOfGroup,
+  errnoOf,
+  type Fd,
+  hasErrno,
+  iommuGroupExists,
+  normalizeBdf,
+  openFile,
+  VfioError,
+  type GroupStatus,
+  type HasFd,
+  type PciDeviceInfo,
+  type WaitLimits,
+} from "@vfio/ioctl-native";
+import {
   checkFunction,
   checkGroupNumber,
   checkHasFd,
@@ -6,24 +20,12 @@ import {
   checkWaitLimits,
   contextOr,
   describePciDevice,
-  devicesOfGroup,
-  errnoOf,
-  type Fd,
-  hasErrno,
   holdersOf,
-  iommuGroupExists,
   isVfioDriver,
-  normalizeBdf,
-  openFile,
   runAll,
-  VfioError,
-  type GroupStatus,
-  type HasFd,
-  type PciDeviceInfo,
-  type WaitLimits,
   printAs,
   fdState,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 import { Device, type OpenDeviceOptions } from "../device/device.js";
 import { duplicate } from "./duplicate.js";
 import { readGroupStatus } from "./group-status.js";

@@ -1,13 +1,12 @@
+import { errnoOf, VfioRangeError } from "@vfio/ioctl-native";
 import {
   argumentError,
   describePciDevice,
-  errnoOf,
   exists,
   isVfioDriver,
   PCI_DEVICES,
   readLinkName,
-  VfioRangeError,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/internal";
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 

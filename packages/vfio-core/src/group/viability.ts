@@ -1,4 +1,5 @@
-import { contextOr, devicesOfGroup, isVfioDriver, VfioError, type PciDeviceInfo } from "@vfio/ioctl-native";
+import { devicesOfGroup, VfioError, type PciDeviceInfo } from "@vfio/ioctl-native";
+import { contextOr, isVfioDriver } from "@vfio/ioctl-native/internal";
 
 /**
  * Drivers that leave the DMA of their device to userspace, so that the kernel lets VFIO have the group (they set

@@ -1,0 +1,68 @@
+/**
+ * What the packages of this library share and nobody else should need. It may change in any version.
+ *
+ * @packageDocumentation
+ */
+export { contextOr } from "./errors/errors.js";
+export {
+  argumentError,
+  checkFunction,
+  checkHasFd,
+  checkOptions,
+  isAbortSignal,
+  shownValue,
+} from "./errors/argument-error.js";
+export { closedError, fdState, type FdState } from "./files/fd.js";
+export { mappedWindow } from "./memory/mapped-window.js";
+export { printAs } from "./errors/printed.js";
+export { Holds } from "./lifecycle/holds.js";
+export { addSuppressed, closings, orUndo, runAll, undo } from "./lifecycle/run-all.js";
+export { readInto } from "./files/file-io.js";
+export { bulkArgumentError, hasBits, registerOffsetError } from "./memory/bulk-registers.js";
+export { cgroupLimits, type CgroupLimit, type CgroupLimitFiles } from "./memory/cgroups.js";
+export {
+  isAnonymousMemory,
+  isOrdinaryMemory,
+  sizeGuaranteeOf,
+  type SizeGuarantee,
+} from "./memory/memory-file.js";
+export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
+export {
+  rangeOf,
+  RangeList,
+  RangeSet,
+  bigIntOf,
+  HIGH_WORD,
+  LOW_WORD,
+  firstFrom,
+  clip,
+  extentsOfPages,
+  joinAdjacent,
+  sameExtent,
+  bytesOf,
+  common,
+  formatAddress,
+  formatRange,
+  isWithin,
+  overlaps,
+  sameRanges,
+  without,
+} from "./intervals/index.js";
+export { Deadline } from "./events/deadline.js";
+export { readableOrOver } from "./events/wait.js";
+export { checkWaitLimits, limitWait, timeoutError } from "./events/wait-limits.js";
+export type { HintOfErrno } from "./sockets/local-socket.js";
+export { lockHolder } from "./files/file-lock.js";
+export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
+export { fileOf, filesOpenIn, holdersBy, holdersOf, processName, type Holders } from "./machine/holders.js";
+export {
+  checkGroupNumber,
+  describePciDevice,
+  driverOf,
+  groupExistsInSysfs,
+  isVfioDriver,
+  PCI_DEVICES,
+} from "./machine/topology.js";
+export { groupNodes, groupOfLink, isContainerLink } from "./machine/vfio-nodes.js";
+export { checkArray } from "./structs/capability-chain.js";
+export { regionName } from "./vfio/region.js";
