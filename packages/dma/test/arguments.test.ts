@@ -17,7 +17,7 @@ import { FakeIommu, memoryAt } from "./fake-iommu.js";
 
 /** What JavaScript programs pass by mistake. */
 const ODD: readonly unknown[] = [undefined, null, 7, 7n, "0000:00:10.0", true, {}, [], () => 7, Symbol("7")];
-const mapper = () => new DmaMapper(new FakeIommu());
+const mapper = () => new DmaMapper(new FakeIommu(), { iova: "physical" });
 /** What is cut out of ordinary pages, and given back. */
 const cut = (use: (mapper: DmaMapper) => unknown): void => {
   using one = new DmaMapper(new FakeIommu(), { iova: "allocate", pageBytes: 4096 });

@@ -92,7 +92,7 @@ describe("given memory that is mapped off the event loop", () => {
 
   it("its addresses are taken meanwhile, and the same memory is refused until it is there", async () => {
     const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const memory = memoryAt([0x1000n]);
     const promise = mapper.mapAsync(memory);
 
@@ -104,7 +104,7 @@ describe("given memory that is mapped off the event loop", () => {
 
   it("when the mapper is closed meanwhile, nothing stays mapped", async () => {
     const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const memory = memoryAt([0x1000n, 0x5000n]);
     const rejection = rejectionOf(mapper.mapAsync(memory));
 
@@ -120,7 +120,7 @@ describe("given memory that is mapped off the event loop", () => {
     const memory = memoryAt([0x1000n, 0x5000n]);
     iommu.failAt = 0x5000n;
     iommu.unmapFailsAt = 0x1000n;
-    const rejection = rejectionOf(new DmaMapper(iommu).mapAsync(memory));
+    const rejection = rejectionOf(new DmaMapper(iommu, { iova: "physical" }).mapAsync(memory));
     await iommu.finish(3);
 
     expect(await rejection).toMatchObject({ code: "ERR_VFIO_ROLLBACK_FAILED" });
@@ -138,7 +138,7 @@ describe("given memory that is mapped off the event loop", () => {
 
   it("when the groups leave and come back meanwhile, it is mapped anew as a whole", async () => {
     const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const promise = mapper.mapAsync(memoryAt([0x1000n, 0x5000n]));
     await iommu.finish();
     iommu.lastGroupLeaves();
@@ -152,7 +152,7 @@ describe("given memory that is mapped off the event loop", () => {
   it("without a group it waits, and comes with the group", async () => {
     const iommu = new SlowIommu();
     iommu.ready = false;
-    const mapping = await new DmaMapper(iommu).mapAsync(memoryAt([0x1000n]));
+    const mapping = await new DmaMapper(iommu, { iova: "physical" }).mapAsync(memoryAt([0x1000n]));
     expect(mapping.mapped).toBe(false);
 
     iommu.groupJoins();
@@ -176,7 +176,7 @@ describe("given a mapping that is unmapped off the event loop", () => {
   it("its memory is held and its addresses are taken until that is done", async () => {
     const iommu = new SlowIommu();
     const memory = memoryAt([0x1000n, 0x5000n]);
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const mapping = mapper.map(memory);
     const promise = mapping.unmapAsync();
 
@@ -196,7 +196,7 @@ describe("given a mapping that is unmapped off the event loop", () => {
 
   it("what fails half-way can be tried again", async () => {
     const iommu = new SlowIommu();
-    const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n, 0x5000n]));
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memoryAt([0x1000n, 0x5000n]));
     iommu.unmapFailsAt = 0x5000n;
     const rejection = rejectionOf(mapping.unmapAsync());
     await iommu.finish(2);
@@ -212,7 +212,7 @@ describe("given a mapping that is unmapped off the event loop", () => {
   it("what the kernel took back of it is looked at", async () => {
     const iommu = new SlowIommu();
     const memory = memoryAt([0x1000n]);
-    const mapping = new DmaMapper(iommu).map(memory);
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memory);
     iommu.mapped.clear();
     const rejection = rejectionOf(mapping.unmapAsync());
     await iommu.finish();

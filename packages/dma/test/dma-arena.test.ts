@@ -102,3 +102,20 @@ describe("given memory whose pages lie scattered for the device", () => {
     expect(mapped).toBe(0);
   });
 });
+
+describe("given a buffer that is looked at again and again", () => {
+  it("it has one array of bytes, one of words, and one view, and none once it is freed", () => {
+    arena = scatteredArena();
+    const buffer = arena.alloc({ bytes: 4096 });
+    const { bytes, words, view } = buffer;
+
+    expect([buffer.bytes === bytes, buffer.words === words, buffer.view === view]).toEqual([
+      true,
+      true,
+      true,
+    ]);
+    buffer.free();
+    for (const look of [() => buffer.bytes, () => buffer.words, () => buffer.view])
+      expect(errorOf(look)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+  });
+});

@@ -10,7 +10,7 @@ describe("given memory whose pages lie in two physical runs", () => {
   it("IOVA = PA takes one map call a run, and holds the memory until it is unmapped", () => {
     const iommu = new FakeIommu();
     const memory = memoryAt(SCATTERED);
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
 
     const mapping = mapper.map(memory);
 
@@ -35,7 +35,7 @@ describe("given memory whose pages lie in two physical runs", () => {
     const iommu = new FakeIommu();
     iommu.failAt = 0x9000n;
     const memory = memoryAt(SCATTERED);
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
 
     expect(errorOf(() => mapper.map(memory)).message).toBe("the IOMMU refuses");
     expect([iommu.mapped.size, memory.holds.size, mapper.mappings.length]).toEqual([0, 0, 0]);
@@ -43,7 +43,7 @@ describe("given memory whose pages lie in two physical runs", () => {
 
   it("when the kernel unmaps less than was mapped, that is an error with both numbers", () => {
     const iommu = new FakeIommu();
-    const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n]));
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memoryAt([0x1000n]));
     iommu.unmapsOnly = 0;
 
     const error = errorOf(() => mapping.unmap());
@@ -61,7 +61,7 @@ describe("given an address that cannot be mapped", () => {
     ["over a mapping that is there", 0x2000n, "ERR_VFIO_DMA_OVERLAP", "overlaps [0x1000, 0x2fff]"],
   ])("%s: a RangeError names the rule, and the IOMMU was not asked", (_what, iova, code, words) => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     mapper.map(memoryAt([0n, 0n]), { iova: 0x1000n });
     const other = memoryAt([0n, 0n]);
 
@@ -76,13 +76,13 @@ describe("given an address that cannot be mapped", () => {
   it("the last page of a range is inside it: range ends are inclusive", () => {
     const iommu = new FakeIommu();
 
-    new DmaMapper(iommu).map(memoryAt([0n]), { iova: 0xff_f000n });
+    new DmaMapper(iommu, { iova: "physical" }).map(memoryAt([0n]), { iova: 0xff_f000n });
 
     expect(iommu.mapped.get(0xff_f000n)).toBe(4096);
   });
 
   it("next to a mapping is not over it", () => {
-    const mapper = new DmaMapper(new FakeIommu());
+    const mapper = new DmaMapper(new FakeIommu(), { iova: "physical" });
     mapper.map(memoryAt([0n]), { iova: 0x2000n });
 
     mapper.map(memoryAt([0n]), { iova: 0x1000n });
@@ -140,7 +140,7 @@ describe("given the IOVA mode allocate", () => {
 describe("given an IOMMU whose ranges change when groups come and go", () => {
   it("what was refused before is mapped after they grew, and what was usable is refused after they shrank", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     expect(errorOf(() => mapper.map(memoryAt([0x100_0000n])))).toMatchObject({
       code: "ERR_VFIO_IOVA_OUT_OF_RANGE",
     });
@@ -228,7 +228,7 @@ describe("given memory mapped in pieces", () => {
   });
 
   it("parts of it are free for others once they are unmapped, and the rest is not", () => {
-    const mapper = new DmaMapper(new FakeIommu());
+    const mapper = new DmaMapper(new FakeIommu(), { iova: "physical" });
     const at = (iova: bigint) => mapper.map(memoryAt([0n]), { iova });
     const mapping = mapper.map(memoryAt([0n, 0n, 0n, 0n]), { iova: 0x4000n, pieceBytes: 4096 });
 
@@ -257,7 +257,10 @@ describe("given memory mapped in pieces", () => {
 
   it("nothing of another mapper's mapping is unmapped, nor of one that has ended", () => {
     const iommu = new FakeIommu();
-    const [mapper, other] = [new DmaMapper(iommu), new DmaMapper(iommu)];
+    const [mapper, other] = [
+      new DmaMapper(iommu, { iova: "physical" }),
+      new DmaMapper(iommu, { iova: "physical" }),
+    ];
     const mapping = mapper.map(memoryAt([0x1000n, 0x2000n]), { pieceBytes: 4096 });
 
     expect(errorOf(() => other.unmapPart(mapping, 0, 4096))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
@@ -294,7 +297,7 @@ describe("given a container that has no group yet", () => {
     const iommu = new FakeIommu();
     iommu.ready = false;
     const memory = memoryAt([0n]);
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     mapper.map(memory).unmap();
     iommu.groupJoins();
 
@@ -318,7 +321,7 @@ describe("given a container that has no group yet", () => {
   it("unmapping after the last group left is no error: the kernel has nothing mapped any more", () => {
     const iommu = new FakeIommu();
     const memory = memoryAt([0n]);
-    const mapping = new DmaMapper(iommu).map(memory);
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memory);
     iommu.lastGroupLeaves();
 
     mapping.unmap();
@@ -330,7 +333,7 @@ describe("given a container that has no group yet", () => {
 describe("given the same memory mapped twice", () => {
   it("the same way, it is the mapping that is there; another way, it is an overlap", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const memory = memoryAt([0x1000n]);
     const first = mapper.map(memory);
 
@@ -339,6 +342,48 @@ describe("given the same memory mapped twice", () => {
     expect(errorOf(() => mapper.map(memory, { access: "read-only" }))).toMatchObject({
       code: "ERR_VFIO_DMA_OVERLAP",
     });
+  });
+});
+
+describe("given two users of one mapping, as each has mapped the same memory", () => {
+  it("the first who unmaps it takes nothing away from the second; a third time does nothing", async () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    const memory = memoryAt([0x1000n]);
+    const mappings = [mapper.map(memory), await mapper.mapAsync(memory)];
+
+    mappings[0]?.unmap();
+    expect([mappings[1]?.mapped, iommu.mapped.size, memory.holds.size]).toEqual([true, 1, 1]);
+    await mappings[1]?.unmapAsync();
+    expect([mappings[1]?.mapped, iommu.mapped.size, memory.holds.size]).toEqual([false, 0, 0]);
+
+    mappings[0]?.unmap();
+    expect(mapper.map(memory).mapped).toBe(true);
+  });
+
+  it("closing their mapper takes it from both", () => {
+    const iommu = new FakeIommu();
+    const mapper = new DmaMapper(iommu);
+    const memory = memoryAt([0x1000n]);
+    mapper.map(memory);
+    mapper.map(memory);
+
+    mapper.close();
+
+    expect([iommu.mapped.size, memory.holds.size]).toEqual([0, 0]);
+  });
+});
+
+describe("given a mapper and an allocator that nobody told anything", () => {
+  it("addresses are allocated, and none of them is 0", () => {
+    const mapper = new DmaMapper(new FakeIommu());
+
+    expect([mapper.mode, mapper.map(memoryAt([0x5000n])).iovaOf(0)]).toEqual(["allocate", 0x1000n]);
+    const ranges = [{ start: 0n, end: 0xffffn }];
+    expect(new IovaAllocator({ ranges }).allocate(4096)).toBe(0x1000n);
+    expect(new IovaAllocator({ ranges, reserved: [{ start: 0x1000n, end: 0x1fffn }] }).allocate(4096)).toBe(
+      0x2000n,
+    );
   });
 });
 
@@ -352,7 +397,7 @@ describe("given ordinary pages, which the kernel can move", () => {
       physicalAddresses: () => (reads++ === 0 ? [0x1000n, 0x2000n] : [0x1000n, 0x9000n]),
     };
 
-    const error = errorOf(() => new DmaMapper(iommu).map(moving));
+    const error = errorOf(() => new DmaMapper(iommu, { iova: "physical" }).map(moving));
 
     expect(error).toMatchObject({ code: "ERR_VFIO_PAGES_MOVED" });
     expect([iommu.mapped.size, memory.holds.size]).toEqual([0, 0]);
@@ -361,7 +406,7 @@ describe("given ordinary pages, which the kernel can move", () => {
 
 describe("given a mapper to look at", () => {
   it("toString draws its IOVA space", () => {
-    const mapper = new DmaMapper(new FakeIommu());
+    const mapper = new DmaMapper(new FakeIommu(), { iova: "physical" });
     mapper.map(memoryAt([0x1000n]));
 
     expect(String(mapper)).toContain("0x001000 – 0x001fff  ####      4 KiB  mapped");
@@ -372,7 +417,7 @@ describe("given a mapper to look at", () => {
 describe("given things that go wrong while something is given back", () => {
   it("close() takes every mapping back, also behind one that fails, and then tells of the failure", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const memories = [memoryAt([0x1000n]), memoryAt([0x3000n]), memoryAt([0x5000n])];
     for (const memory of memories) mapper.map(memory);
     iommu.unmap(0x1000n, 4096);
@@ -389,7 +434,7 @@ describe("given things that go wrong while something is given back", () => {
     iommu.unmapFailsAt = 0x1000n;
     const memory = memoryAt(SCATTERED);
 
-    const error = errorOf(() => new DmaMapper(iommu).map(memory));
+    const error = errorOf(() => new DmaMapper(iommu, { iova: "physical" }).map(memory));
 
     expect(error).toMatchObject({ code: "ERR_VFIO_ROLLBACK_FAILED" });
     expect(error.message).toContain("the IOMMU refuses");
@@ -406,7 +451,7 @@ describe("given things that go wrong while something is given back", () => {
     iommu.unmapsOnly = 0;
     const memory = memoryAt(SCATTERED);
 
-    const error = errorOf(() => new DmaMapper(iommu).map(memory)) as AggregateError;
+    const error = errorOf(() => new DmaMapper(iommu, { iova: "physical" }).map(memory)) as AggregateError;
 
     expect(error).toMatchObject({ code: "ERR_VFIO_SEVERAL" });
     expect(error.message).toContain("the IOMMU refuses; the kernel unmapped 0 of ");
@@ -416,7 +461,7 @@ describe("given things that go wrong while something is given back", () => {
 
   it("one mapping that cannot be made anew keeps no other from coming back", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     mapper.map(memoryAt([0x9000n]));
     const good = mapper.map(memoryAt([0x1000n]));
     iommu.lastGroupLeaves();
@@ -445,7 +490,7 @@ describe("given a part that was unmapped", () => {
 
 describe("given a mapper or mapping used too late, or wrongly", () => {
   it("a closed mapper maps nothing, and can still be looked at", () => {
-    const mapper = new DmaMapper(new FakeIommu());
+    const mapper = new DmaMapper(new FakeIommu(), { iova: "physical" });
     mapper.close();
 
     for (const use of [
@@ -459,7 +504,7 @@ describe("given a mapper or mapping used too late, or wrongly", () => {
   });
 
   it("an unmapped mapping has no addresses, and says that it is closed", () => {
-    const mapping = new DmaMapper(new FakeIommu()).map(memoryAt([0x1000n]));
+    const mapping = new DmaMapper(new FakeIommu(), { iova: "physical" }).map(memoryAt([0x1000n]));
     mapping.unmap();
 
     expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
@@ -468,7 +513,7 @@ describe("given a mapper or mapping used too late, or wrongly", () => {
   it("a container that was closed first: everything can still be closed, and the memory is free", () => {
     const iommu = new FakeIommu();
     const memory = memoryAt([0x1000n]);
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     mapper.map(memory);
     iommu.closed = true;
 
@@ -488,7 +533,9 @@ describe("given a mapper or mapping used too late, or wrongly", () => {
     iommu.ready = false;
     const memory = memoryAt([0x1000n]);
 
-    expect(errorOf(() => new DmaMapper(iommu).map(memory, options))).toMatchObject({ code });
+    expect(errorOf(() => new DmaMapper(iommu, { iova: "physical" }).map(memory, options))).toMatchObject({
+      code,
+    });
     expect(memory.holds.size).toBe(0);
   });
 });

@@ -35,7 +35,7 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
     (_what, failure) => {
       const iommu = new FailingIommu();
       const memory = memoryAt([0x1000n, 0x5000n]);
-      const mapper = new DmaMapper(iommu);
+      const mapper = new DmaMapper(iommu, { iova: "physical" });
       const mapping = mapper.map(memory);
       iommu.failure = failure;
 
@@ -55,7 +55,7 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
 
   it("the next replay finds it, and what is missing of it later is told again", () => {
     const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const mapping = mapper.map(memoryAt([0x1000n]));
     iommu.failure = ours("EIO");
     expect(errorOf(() => mapper.replay())).toMatchObject({ code: "EIO" });
@@ -69,7 +69,7 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
   it("if the kernel had forgotten it, it can be unmapped in parts and as a whole without complaint", () => {
     const iommu = new FailingIommu();
     const memory = memoryAt([0x1000n, 0x5000n]);
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const mapping = mapper.map(memory);
     iommu.lastGroupLeaves();
     iommu.failure = ours("ENOMEM");
@@ -83,7 +83,7 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
 
   it("one in doubt keeps no other from coming back", () => {
     const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     mapper.map(memoryAt([0x1000n]));
     const other = mapper.map(memoryAt([0x5000n]));
     iommu.lastGroupLeaves();
@@ -98,7 +98,7 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
 describe("given the page with which a replay asks", () => {
   it("if it cannot be unmapped again, the memory stays held, and its addresses stay taken", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const memory = memoryAt([0x1000n]);
     mapper.map(memory);
     iommu.lastGroupLeaves();
@@ -114,7 +114,7 @@ describe("given the page with which a replay asks", () => {
 describe("given an Iommu whose errors are its own", () => {
   it("EEXIST at a replay says that the mapping is in place", () => {
     const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const mapping = mapper.map(memoryAt([0x1000n]));
     iommu.failure = foreign("EEXIST");
 
@@ -125,7 +125,7 @@ describe("given an Iommu whose errors are its own", () => {
     const iommu = new FakeIommu();
     const limits = iommu.limits.bind(iommu);
     iommu.limits = () => undefined;
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const mapping = mapper.map(memoryAt([0x1000n]));
     expect(mapping.mapped).toBe(false);
 
@@ -135,7 +135,7 @@ describe("given an Iommu whose errors are its own", () => {
 
   it("when limits() fails after another failure, the first one is told", () => {
     const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const memory = memoryAt([0x1000n]);
     const mapping = mapper.map(memory);
     iommu.limits = () => {
@@ -157,7 +157,9 @@ describe("given an Iommu whose errors are its own", () => {
       const iommu = Object.assign(new FakeIommu(), { map: () => answer as number });
       const memory = memoryAt([0x1000n, 0x2000n]);
 
-      const error = errorOf(() => new DmaMapper(iommu).map(memory, { pieceBytes: 4096 }));
+      const error = errorOf(() =>
+        new DmaMapper(iommu, { iova: "physical" }).map(memory, { pieceBytes: 4096 }),
+      );
 
       expect(error.message).toContain(`the IOMMU says that it mapped ${String(answer)} of 8192 bytes`);
       expect(memory.holds.size).toBe(0);

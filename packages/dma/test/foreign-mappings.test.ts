@@ -127,7 +127,10 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
           iommu.mapped.set(BigInt(start * PAGE), count * PAGE);
         }
         const theirs = new Map(iommu.mapped);
-        const allocator = new IovaAllocator({ ranges: [{ start: 0n, end: BigInt(40 * PAGE) - 1n }] });
+        const allocator = new IovaAllocator({
+          firstPage: true,
+          ranges: [{ start: 0n, end: BigInt(40 * PAGE) - 1n }],
+        });
         const mapper = new DmaMapper(iommu, { iova: allocator });
         for (const size of sizes) {
           const isThere = Array.from({ length: 41 - size }, (_, from) => from).some((from) =>

@@ -12,7 +12,7 @@ const RANGES = [
 
 describe("given the ranges of an IOMMU", () => {
   it("the lowest place that fits is given, aligned as asked for", () => {
-    const allocator = new IovaAllocator({ ranges: RANGES });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: RANGES });
 
     expect(allocator.allocate(4096)).toBe(0n);
     expect(allocator.allocate(2 * MIB, 2 * MIB)).toBe(BigInt(2 * MIB));
@@ -21,7 +21,7 @@ describe("given the ranges of an IOMMU", () => {
 
   it("the same calls give the same addresses", () => {
     const run = (): bigint[] => {
-      const allocator = new IovaAllocator({ ranges: RANGES });
+      const allocator = new IovaAllocator({ firstPage: true, ranges: RANGES });
       const first = allocator.allocate(MIB);
       const second = allocator.allocate(3 * MIB, 2 * MIB);
       allocator.release(first);
@@ -32,21 +32,21 @@ describe("given the ranges of an IOMMU", () => {
   });
 
   it("the last address of a range can be given, and the one behind it not: ends are inclusive", () => {
-    const allocator = new IovaAllocator({ ranges: [{ start: 0x1000n, end: 0x1fffn }] });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: [{ start: 0x1000n, end: 0x1fffn }] });
 
     expect(allocator.allocate(4096)).toBe(0x1000n);
     expect(errorOf(() => allocator.allocate(4096))).toMatchObject({ code: "ERR_VFIO_IOVA_EXHAUSTED" });
   });
 
   it("nothing is given that crosses the window of message-signalled interrupts", () => {
-    const allocator = new IovaAllocator({ ranges: RANGES });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: RANGES });
 
     expect(allocator.allocate(0xfee0_0000, 4096)).toBe(0n);
     expect(allocator.allocate(2 * MIB, 4096)).toBe(0xfef00000n);
   });
 
   it("a device with 28 address bits gets nothing at or above 256 MiB", () => {
-    const allocator = new IovaAllocator({ ranges: RANGES, addressBits: 28 });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: RANGES, addressBits: 28 });
 
     expect(allocator.allocate(256 * MIB)).toBe(0n);
     const error = errorOf(() => allocator.allocate(4096));
@@ -57,7 +57,7 @@ describe("given the ranges of an IOMMU", () => {
 
   it("reserved windows stay free of our mappings, ends included, also after a release beside them", () => {
     const reserved = [{ start: 0x2000n, end: 0x2fffn }];
-    const allocator = new IovaAllocator({ ranges: [{ start: 0n, end: 0x4fffn }], reserved });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: [{ start: 0n, end: 0x4fffn }], reserved });
 
     const low = allocator.allocate(0x2000);
     const high = allocator.allocate(0x2000);
@@ -72,7 +72,7 @@ describe("given the ranges of an IOMMU", () => {
   });
 
   it("a place that was claimed is given to nobody else, and is free after its release", () => {
-    const allocator = new IovaAllocator({ ranges: RANGES });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: RANGES });
     allocator.claim(0n, 2 * MIB);
 
     expect(allocator.allocate(4096)).toBe(BigInt(2 * MIB));
@@ -82,7 +82,7 @@ describe("given the ranges of an IOMMU", () => {
   });
 
   it("when the ranges change, what is taken stays taken and only what is usable now is given", () => {
-    const allocator = new IovaAllocator({ ranges: [{ start: 0n, end: 0xffffn }] });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: [{ start: 0n, end: 0xffffn }] });
     const before = allocator.allocate(0x8000);
     allocator.useRanges([{ start: 0x4000n, end: 0xbfffn }]);
 
@@ -101,13 +101,13 @@ describe("given the ranges of an IOMMU", () => {
       (allocator: IovaAllocator) => (allocator.allocate(8192), allocator.release(4096n)),
     ],
   ])("%s is refused", (_what, release) => {
-    const error = errorOf(() => release(new IovaAllocator({ ranges: RANGES })));
+    const error = errorOf(() => release(new IovaAllocator({ firstPage: true, ranges: RANGES })));
 
     expect(error).toMatchObject({ code: "ERR_VFIO_IOVA_NOT_ALLOCATED" });
   });
 
   it("lengths, alignments and address bits that make no sense are refused", () => {
-    const allocator = new IovaAllocator({ ranges: RANGES });
+    const allocator = new IovaAllocator({ firstPage: true, ranges: RANGES });
 
     for (const [bytes, alignment] of [
       [4096, 0.5],

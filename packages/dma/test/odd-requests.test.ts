@@ -76,7 +76,9 @@ describe("given odd memory", () => {
   ])("%s is refused, with its address and size", (_what, odd, words) => {
     const iommu = new FakeIommu();
 
-    const error = errorOf(() => new DmaMapper(iommu).map({ ...memoryAt([0n]), ...odd }, { iova: 0n }));
+    const error = errorOf(() =>
+      new DmaMapper(iommu, { iova: "physical" }).map({ ...memoryAt([0n]), ...odd }, { iova: 0n }),
+    );
 
     expect(error).toMatchObject({ code: "ERR_VFIO_DMA_ALIGNMENT" });
     expect(error.message).toContain(words);
@@ -106,7 +108,7 @@ describe("given a container whose fd was closed by its owner", () => {
   it("what was mapped through it can be let go, and its memory closed", () => {
     const iommu = new FakeIommu();
     const memory = memoryAt([0n]);
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     mapper.map(memory);
     iommu.unmap = () => {
       throw new VfioSystemError(errnoOf("EBADF"), { syscall: "ioctl", what: "cannot unmap" });
@@ -121,7 +123,7 @@ describe("given a container whose fd was closed by its owner", () => {
 describe("given an unmapping that fails half-way", () => {
   it("tried again, it unmaps the rest and complains of nothing", () => {
     const iommu = new FakeIommu();
-    const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n, 0x5000n]));
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memoryAt([0x1000n, 0x5000n]));
     iommu.unmapFailsAt = 0x5000n;
     expect(errorOf(() => mapping.unmap())).toMatchObject({ code: "EIO" });
     expect([mapping.mapped, mapping.pieces.length]).toEqual([true, 1]);

@@ -39,9 +39,12 @@ describe("given a mapping whose addresses somebody knows", () => {
 describe("given ordinary pages at their physical addresses", () => {
   it("a part that was unmapped stays so, and the rest comes back", () => {
     const iommu = new FakeIommu();
-    const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n, 0x2000n, 0x3000n, 0x4000n]), {
-      pieceBytes: 4096,
-    });
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(
+      memoryAt([0x1000n, 0x2000n, 0x3000n, 0x4000n]),
+      {
+        pieceBytes: 4096,
+      },
+    );
     mapping.unmapPart(4096, 8192);
     iommu.lastGroupLeaves();
 
@@ -53,7 +56,7 @@ describe("given ordinary pages at their physical addresses", () => {
   it("a part that was unmapped before an unmap that failed does not come back, and the rest does", () => {
     const iommu = new FakeIommu();
     const memory = memoryAt([0x1000n, 0x3000n, 0x5000n]);
-    const mapping = new DmaMapper(iommu).map(memory);
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memory);
     iommu.unmapFailsAt = 0x5000n;
     expect(errorOf(() => mapping.unmap())).toMatchObject({ code: "EIO" });
     iommu.unmapFailsAt = undefined;
@@ -69,7 +72,7 @@ describe("given ordinary pages at their physical addresses", () => {
   it("pages that have moved keep the addresses that somebody knows", () => {
     const iommu = new FakeIommu();
     const memory = memoryAt([0x1000n, 0x2000n]);
-    const mapping = new DmaMapper(iommu).map(memory);
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memory);
     const { table } = mapping;
     iommu.lastGroupLeaves();
     memory.physicalAddresses = () => [0x1000n, 0x9000n];
@@ -82,7 +85,7 @@ describe("given ordinary pages at their physical addresses", () => {
 
   it("at a fixed address, it is not in its own way when the group leaves again while it comes back", () => {
     const iommu = new FakeIommu();
-    const mapping = new DmaMapper(iommu).map(memoryAt([0x1000n]), { iova: 0x7000n });
+    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memoryAt([0x1000n]), { iova: 0x7000n });
     iommu.lastGroupLeaves();
     const limits = iommu.limits.bind(iommu);
     iommu.limits = () => {
@@ -101,7 +104,7 @@ describe("given ordinary pages at their physical addresses", () => {
 
   it("what may still be mapped, since undoing failed too, stays held, and its addresses stay taken", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const memory = memoryAt([0x1000n, 0x3000n, 0x5000n]);
     const mapping = mapper.map(memory);
     iommu.lastGroupLeaves();
@@ -118,7 +121,7 @@ describe("given ordinary pages at their physical addresses", () => {
 
   it("nobody else gets those addresses before they are unmapped, not even by having the pages", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     const former = mapper.map(memoryAt([0x2000n]));
     iommu.lastGroupLeaves();
     iommu.failAt = 0x2000n;
@@ -133,7 +136,7 @@ describe("given ordinary pages at their physical addresses", () => {
 
   it("several that cannot be made anew are told together, each with its own error", () => {
     const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu);
+    const mapper = new DmaMapper(iommu, { iova: "physical" });
     mapper.map(memoryAt([0x9000n]));
     mapper.map(memoryAt([0xb000n]));
     iommu.lastGroupLeaves();

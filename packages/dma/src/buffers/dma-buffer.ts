@@ -53,6 +53,9 @@ export class DmaBuffer implements Disposable {
   /** The upper 32 bits of {@link iova}. */
   readonly iovaHigh: number;
   readonly #place: BufferPlace;
+  #bytes: Uint8Array | undefined;
+  #words: Uint32Array | undefined;
+  #view: DataView | undefined;
   #freed = false;
 
   /** Programs call `DmaMapper.alloc`. */
@@ -65,19 +68,22 @@ export class DmaBuffer implements Disposable {
     this.iovaHigh = Number(this.iova >> 32n);
   }
 
-  /** The memory as bytes. Keep the view for hot loops instead of asking anew. */
+  /** The memory as bytes: the same array each time. */
   get bytes(): Uint8Array {
-    return new Uint8Array(this.#memory, this.#place.offset, this.length);
+    const memory = this.#memory;
+    return (this.#bytes ??= new Uint8Array(memory, this.#place.offset, this.length));
   }
 
-  /** The memory as 32-bit words; needs an alignment of 4 (the default is 64). */
+  /** The memory as 32-bit words, the same array each time; needs an alignment of 4 (the default is 64). */
   get words(): Uint32Array {
-    return new Uint32Array(this.#memory, this.#place.offset, this.length >>> 2);
+    const memory = this.#memory;
+    return (this.#words ??= new Uint32Array(memory, this.#place.offset, this.length >>> 2));
   }
 
-  /** The memory as a DataView: for structures with fields of several sizes and byte orders. */
+  /** The memory as a DataView, the same each time: for structures with fields of several sizes and byte orders. */
   get view(): DataView {
-    return new DataView(this.#memory, this.#place.offset, this.length);
+    const memory = this.#memory;
+    return (this.#view ??= new DataView(memory, this.#place.offset, this.length));
   }
 
   /**

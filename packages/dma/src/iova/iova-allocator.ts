@@ -22,7 +22,11 @@ export interface IovaAllocatorOptions {
   readonly addressBits?: number;
   /** Windows to leave free, ends included: for another process's mappings, say. */
   readonly reserved?: readonly IovaRange[];
+  /** Whether the first 4 KiB are given out, and so address 0, which many devices take for none. Default false. */
+  readonly firstPage?: boolean;
 }
+
+const FIRST_PAGE: IovaRange = { start: 0n, end: 0xfffn };
 
 /** A range that is free. */
 export interface FreeRange extends IovaRange {
@@ -56,6 +60,8 @@ export class IovaAllocator {
   readonly addressBits: number;
   /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
+  /** The reserved ranges, and the first page. */
+  readonly #leftFree: readonly IovaRange[];
   readonly #taken = new RangeList();
   /** Where somebody else's mappings were seen, ends included. */
   #avoided: readonly IovaRange[] = [];
@@ -73,6 +79,7 @@ export class IovaAllocator {
     checkObject(options, "options of an IovaAllocator");
     this.addressBits = checkedBits(options.addressBits ?? 64);
     this.reserved = checkedRanges(options.reserved ?? []);
+    this.#leftFree = options.firstPage === true ? this.reserved : [FIRST_PAGE, ...this.reserved];
     this.#wanted = options.ranges && checkedRanges(options.ranges);
     this.#ranges = this.#wanted ?? [];
     this.#usable = withinReach(this.#ranges, this.addressBits);
@@ -169,13 +176,13 @@ export class IovaAllocator {
   /** Only what lies within ranges and reach becomes free again, and they may have changed meanwhile. */
   #giveBack(range: IovaRange): void {
     for (const each of common(this.#usable, range)) this.#space.join(each);
-    for (const each of common(this.reserved, range)) this.#space.cut(each);
+    for (const each of common(this.#leftFree, range)) this.#space.cut(each);
   }
 
   #freeSpace(): RangeSet {
     const space = new RangeSet();
     for (const each of this.#usable) space.join(each);
-    for (const each of [...this.reserved, ...this.#avoided, ...this.#taken.all]) space.cut(each);
+    for (const each of [...this.#leftFree, ...this.#avoided, ...this.#taken.all]) space.cut(each);
     return space;
   }
 

@@ -25,16 +25,16 @@ import { checkedMode, spaceOf, planOf } from "./mapper-arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import { wholePieces } from "./plan-extents.js";
 
-/** Many devices take address 0 for none, and a descriptor that was forgotten is full of zeroes. */
-const FIRST_PAGE = [{ start: 0n, end: 0xfffn }];
-
 /**
  * Options of {@link DmaMapper}. Those of {@link PageSource} are for the memory behind {@link DmaMapper.alloc} and
  * {@link DmaMapper.pool}.
  */
 export interface DmaMapperOptions extends PageSource {
-  /** Default `physical`. An allocator of one's own can have reserved windows, or be shared. */
-  readonly iova?: IovaMode | IovaAllocator;
+  /**
+   * How device addresses are chosen: see {@link IovaMode}. Default `allocate`. An allocator of one's own can have
+   * reserved windows, or be shared.
+   */
+  readonly iova?: "physical" | "virtual" | "allocate" | IovaAllocator;
   /** How many address bits the device drives, 12 to 64: 28 for a device that reaches 256 MiB. Default 64. */
   readonly addressBits?: number;
 }
@@ -92,13 +92,12 @@ export class DmaMapper implements Disposable {
   constructor(container: HasFd | AddressSpace, options: DmaMapperOptions = {}) {
     const space = spaceOf(container);
     checkObject(options, "options of a DmaMapper");
-    const { iova = "physical", numaNode } = options;
+    const { iova = "allocate", numaNode } = options;
     checkNumaNode(numaNode);
     const addressBits = checkedBits(options.addressBits ?? 64);
     this.mode = checkedMode(iova);
     this.#reason = `a DMA mapping (${this.mode} IOVAs)`;
-    this.#allocator =
-      iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits, reserved: FIRST_PAGE });
+    this.#allocator = iova instanceof IovaAllocator ? iova : new IovaAllocator({ addressBits });
     this.addressBits = Math.min(addressBits, this.#allocator.addressBits);
     this.#container = "fd" in container ? container : undefined;
     this.#space = new KnownSpace(space, () => this.#allocator.forgetAvoided());
@@ -118,7 +117,7 @@ export class DmaMapper implements Disposable {
 
   /**
    * Maps all of a memory. If one of its pieces fails, those before it are unmapped again. Mapping the same memory the
-   * same way once more returns the mapping that is there; one `unmap` ends it for all who have it.
+   * same way once more returns the mapping that is there, and counts: the last `unmap` of as many takes it back.
    *
    * Where the allocator chooses the address and somebody else's mapping is there, another address is chosen: each attempt
    * costs one ioctl, and they are 16 to 70 at most, or some 500 if the space is nearly used up. An address that was told to
@@ -134,7 +133,7 @@ export class DmaMapper implements Disposable {
   map(memory: MappableMemory, options: MapMemoryOptions = {}): DmaMapping {
     const plan = planOf(memory, options);
     const existing = this.#findExisting(memory, plan);
-    if (existing !== undefined) return existing;
+    if (existing !== undefined) return this.#mappings.share(existing);
 
     const mapping = new DmaMapping(memory, plan, this);
     const hold = this.#hold(mapping);
@@ -168,7 +167,7 @@ export class DmaMapper implements Disposable {
   async mapAsync(memory: MappableMemory, options: MapAsyncOptions = {}): Promise<DmaMapping> {
     const plan = planOf(memory, options);
     const existing = this.#findExisting(memory, plan);
-    if (existing !== undefined) return existing;
+    if (existing !== undefined) return this.#mappings.share(existing);
 
     const mapping = new DmaMapping(memory, plan, this);
     const hold = this.#hold(mapping);
@@ -188,22 +187,17 @@ export class DmaMapper implements Disposable {
   }
 
   /**
-   * Takes a mapping back. Twice does nothing. Blocks the thread while the kernel unpins the pages: see {@link unmapAsync}.
+   * Takes a mapping back, with the last of as many calls as {@link map} returned it. Blocks the thread while the kernel unpins the pages: see {@link unmapAsync}.
    * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel took back less than was mapped: somebody else had
    * unmapped it. Nothing of it is mapped then, and the memory is free. `ERR_VFIO_MAPPING_BUSY` during {@link unmapAsync}.
    */
   unmap(mapping: DmaMapping): void {
-    if (!this.#mappings.has(mapping)) return;
-    this.#checkStays(mapping);
-    const { inDoubt } = mapping;
-    const shortfall = this.#installer.takeBack(mapping, mapping.extents);
-    this.#letGo(mapping);
-    if (shortfall !== undefined && !inDoubt) throw shortfall;
+    if (this.#mappings.isLast(mapping)) this.#unmapForAll(mapping);
   }
 
   /** As {@link unmap}, off the event loop. Its memory is held, and its addresses are taken, until the promise resolves. */
   async unmapAsync(mapping: DmaMapping): Promise<void> {
-    if (!this.#mappings.has(mapping)) return;
+    if (!this.#mappings.isLast(mapping)) return;
     this.#checkStays(mapping);
     const { inDoubt } = mapping;
     this.#leaving.add(mapping);
@@ -232,7 +226,7 @@ export class DmaMapper implements Disposable {
       if (!Number.isSafeInteger(each)) throw argumentError(each, "a whole number of bytes");
     const touched = mapping.extentsTouching({ offset, bytes });
     const part = wholePieces(touched, mapping.plan, { offset, bytes });
-    if (bytes === mapping.mappedBytes) return this.unmap(mapping);
+    if (bytes === mapping.mappedBytes) return this.#unmapForAll(mapping);
     const shortfall = this.#installer.takeBack(mapping, part);
     if (shortfall !== undefined && !mapping.inDoubt) throw shortfall;
   }
@@ -243,7 +237,7 @@ export class DmaMapper implements Disposable {
    */
   unmapAll(): void {
     const staying = this.mappings.filter((mapping) => !this.#leaving.has(mapping));
-    runAll([() => this.#arena.close(), ...staying.map((mapping) => () => this.unmap(mapping))]);
+    runAll([() => this.#arena.close(), ...staying.map((mapping) => () => this.#unmapForAll(mapping))]);
   }
 
   /**
@@ -337,6 +331,14 @@ export class DmaMapper implements Disposable {
 
   #hold({ memory, plan }: DmaMapping): Disposable {
     return memory.hold(plan.iova === undefined ? this.#reason : reasonAt(plan.iova), this.#container);
+  }
+
+  #unmapForAll(mapping: DmaMapping): void {
+    this.#checkStays(mapping);
+    const { inDoubt } = mapping;
+    const shortfall = this.#installer.takeBack(mapping, mapping.extents);
+    this.#letGo(mapping);
+    if (shortfall !== undefined && !inDoubt) throw shortfall;
   }
 
   /** Nothing of a mapping is mapped any more, and it does not come back. */

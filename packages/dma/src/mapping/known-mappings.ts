@@ -8,6 +8,9 @@ export class KnownMappings {
   /** Those of one memory, or at one fixed IOVA: hardly ever more than one. */
   readonly #alike = new Map<bigint, DmaMapping[]>();
 
+  /** How many have a mapping beside the first. */
+  readonly #sharers = new Map<DmaMapping, number>();
+
   /** All of them. */
   get all(): readonly DmaMapping[] {
     return [...this.#holds.keys()];
@@ -28,6 +31,20 @@ export class KnownMappings {
     else alike.push(mapping);
   }
 
+  /** Somebody else has it now, too. */
+  share(mapping: DmaMapping): DmaMapping {
+    this.#sharers.set(mapping, (this.#sharers.get(mapping) ?? 0) + 1);
+    return mapping;
+  }
+
+  /** One of those who have it needs it no more: whether that was the last. */
+  isLast(mapping: DmaMapping): boolean {
+    const sharers = this.#sharers.get(mapping) ?? 0;
+    if (sharers === 0) return this.has(mapping);
+    this.#sharers.set(mapping, sharers - 1);
+    return false;
+  }
+
   has(mapping: DmaMapping): boolean {
     return this.#holds.has(mapping);
   }
@@ -36,6 +53,7 @@ export class KnownMappings {
   delete(mapping: DmaMapping): Disposable | undefined {
     const hold = this.#holds.get(mapping);
     if (!this.#holds.delete(mapping)) return undefined;
+    this.#sharers.delete(mapping);
     const key = keyOf(mapping);
     const others = this.#alike.get(key)?.filter((each) => each !== mapping) ?? [];
     if (others.length === 0) this.#alike.delete(key);

@@ -139,7 +139,7 @@ describe("given somebody's container with a group in it", () => {
   it("unmapping gives back the container's mapping and the pinned pages", () => {
     using foreign = foreignContainer();
     using memory = HugepageMemory.allocate({ bytes: 4 * TWO_MIB });
-    using mapper = new DmaMapper(foreign.container);
+    using mapper = new DmaMapper(foreign.container, { iova: "physical" });
     mapper.map(memory).unmap();
 
     expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65535);
@@ -149,7 +149,7 @@ describe("given somebody's container with a group in it", () => {
   it("mapped memory refuses to close, and names the mapping", () => {
     using foreign = foreignContainer();
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
-    using mapper = new DmaMapper(foreign.container);
+    using mapper = new DmaMapper(foreign.container, { iova: "physical" });
     mapper.map(memory, { iova: 0x1000_0000n });
 
     const error = errorOf(() => memory.close());
@@ -161,7 +161,7 @@ describe("given somebody's container with a group in it", () => {
   it("the window of message-signalled interrupts is refused with the ranges that are usable", () => {
     using foreign = foreignContainer();
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
-    using mapper = new DmaMapper(foreign.container);
+    using mapper = new DmaMapper(foreign.container, { iova: "physical" });
 
     const error = errorOf(() => mapper.map(memory, { iova: 0xfee00000n }));
 
@@ -173,8 +173,8 @@ describe("given somebody's container with a group in it", () => {
     using foreign = foreignContainer();
     using memory = HugepageMemory.allocate({ bytes: 2 * TWO_MIB });
     using other = HugepageMemory.allocate({ bytes: TWO_MIB });
-    using mapper = new DmaMapper(foreign.container);
-    using stranger = new DmaMapper(foreign.container);
+    using mapper = new DmaMapper(foreign.container, { iova: "physical" });
+    using stranger = new DmaMapper(foreign.container, { iova: "physical" });
     stranger.map(other, { iova: 0x2000_0000n });
 
     const error = errorOf(() => mapper.map(memory, { iova: 0x1fe0_0000n, pieceBytes: TWO_MIB }));
@@ -187,7 +187,7 @@ describe("given somebody's container with a group in it", () => {
   it("a mapping that somebody else took back: unmap says that nothing was left of it, and the memory is free", () => {
     using foreign = foreignContainer();
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
-    using mapper = new DmaMapper(foreign.container);
+    using mapper = new DmaMapper(foreign.container, { iova: "physical" });
     const mapping = mapper.map(memory, { iova: 0x1000_0000n });
     new Type1Space(foreign.container).unmap(0x1000_0000n, TWO_MIB);
 
@@ -203,7 +203,7 @@ describe("given the limits of a container", () => {
   it("as many ioctls as there are contiguous runs, and no more", () => {
     using foreign = foreignContainer();
     using memory = HugepageMemory.allocate({ bytes: 64 * TWO_MIB });
-    using mapper = new DmaMapper(foreign.container);
+    using mapper = new DmaMapper(foreign.container, { iova: "physical" });
     const calls: number[] = [];
     const real = realKernel();
     using _ = useKernel({
@@ -352,7 +352,7 @@ describe("given memory of the caller's own", () => {
 
   it("a buffer before the container has a group: there are no device addresses, and nothing is left", () => {
     using container = openFile("/dev/vfio/vfio");
-    using mapper = new DmaMapper(container);
+    using mapper = new DmaMapper(container, { iova: "physical" });
 
     expect(errorOf(() => mapper.alloc({ bytes: 100 }))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
   });
@@ -369,7 +369,7 @@ describe("given a container without a group, which tells nobody when one joins",
     using group = openFile(groupNode());
     using container = openFile("/dev/vfio/vfio");
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
-    using mapper = new DmaMapper(container);
+    using mapper = new DmaMapper(container, { iova: "physical" });
     const mapping = mapper.map(memory);
     expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
 

@@ -83,7 +83,7 @@ describe("given an ordinary user to whom the group was given", () => {
       "ulimit -l 8192;",
       `
       const memory = HugepageMemory.allocate({ bytes: 1 });
-      const mapping = new DmaMapper(container).map(memory, { iova: 0x10000000n });
+      const mapping = new DmaMapper(container, { iova: "physical" }).map(memory, { iova: 0x10000000n });
       console.log(JSON.stringify({ message: "mapped", segments: mapping.pieces.length }));`,
     );
 
@@ -95,7 +95,7 @@ describe("given an ordinary user to whom the group was given", () => {
       "ulimit -l 64;",
       `
       const memory = HugepageMemory.allocate({ bytes: 1 });
-      new DmaMapper(container).map(memory, { iova: 0x10000000n });`,
+      new DmaMapper(container, { iova: "physical" }).map(memory, { iova: 0x10000000n });`,
     );
 
     expect(outcome.code).toBe("ENOMEM");
