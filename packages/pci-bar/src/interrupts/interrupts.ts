@@ -27,7 +27,7 @@ import { IrqControl } from "./irq-control.js";
 /** Options of `PciDevice.setUpInterrupts`. */
 export interface InterruptOptions {
   /** Default: the best that the device has, in the order MSI-X, MSI, INTx. */
-  readonly type?: InterruptType;
+  readonly type?: "msix" | "msi" | "intx";
   /** How many vectors to use, from `start` on. Default 1. */
   readonly vectors?: number;
   /** The first vector to use. Default 0. */

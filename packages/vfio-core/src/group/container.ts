@@ -37,7 +37,7 @@ const NAME = "the VFIO container";
 /** Options of {@link Container.open}. */
 export interface ContainerOptions {
   /** Default: `type1v2` if the kernel has it, otherwise `type1`. */
-  readonly iommuType?: IommuType;
+  readonly iommuType?: "type1v2" | "type1";
 }
 
 /**

@@ -10,7 +10,8 @@
  *     ```
  *
  * What can be quoted of a file: `file` (all of it), `function NAME`, `step NUMBER` and `task "TITLE"`: the statement
- * with that call of a Reporter, with the statements between it and the one before.
+ * with that call of a Reporter, with the statements between it and the one before. Of the call only what it reports on
+ * is quoted: `const first = open();` of `const first = report.step(1, "one", () => open());`.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
@@ -55,7 +56,49 @@ export function quote(source, selector) {
   const [first, last] = kind === "function" ? functionNamed(file, name) : statementsOfCall(file, kind, name);
   const [comment] = ts.getLeadingCommentRanges(source, first.getFullStart()) ?? [];
   const start = comment?.pos ?? first.getStart(file);
-  return dedent(source.slice(start, last.getEnd()), source, start);
+  const call = kind === "function" ? undefined : find(last, (node) => isReport(node, kind));
+  const code =
+    call === undefined ? source.slice(start, last.getEnd()) : withoutReport(source, start, last, call);
+  return dedent(code, source, start);
+}
+
+/**
+ * @param {string} source
+ * @param {number} start
+ * @param {ts.Node} statement the last one.
+ * @param {ts.CallExpression} call
+ */
+function withoutReport(source, start, statement, call) {
+  const action = call.arguments.find((argument) => ts.isArrowFunction(argument));
+  if (action === undefined || ts.isBlock(action.body)) return source.slice(start, statement.getEnd());
+  // The report of something synchronous is awaited too: where the action itself awaits, its own `await` comes along.
+  const replaced = ts.isAwaitExpression(call.parent) ? call.parent : call;
+  const body = bodyAtMargin(source, action.body, replaced);
+  return (
+    source.slice(start, replaced.getStart()) + body + source.slice(replaced.getEnd(), statement.getEnd())
+  );
+}
+
+/**
+ * What is reported on, moved to where the report begins.
+ * @param {string} source
+ * @param {ts.Node} body
+ * @param {ts.Node} replaced
+ */
+function bodyAtMargin(source, body, replaced) {
+  const inner = ts.isParenthesizedExpression(body) ? body.expression : body;
+  const [from, to] = [marginAt(source, inner.getStart()), marginAt(source, replaced.getStart())];
+  return inner.getText().replaceAll(`\n${" ".repeat(from)}`, `\n${" ".repeat(to)}`);
+}
+
+/**
+ * How far the line of a place is moved in.
+ * @param {string} source
+ * @param {number} at
+ */
+function marginAt(source, at) {
+  const line = source.slice(source.lastIndexOf("\n", at - 1) + 1);
+  return line.length - line.trimStart().length;
 }
 
 /**
