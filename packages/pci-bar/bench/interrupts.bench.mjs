@@ -11,7 +11,7 @@
 import { execFileSync } from "node:child_process";
 import { readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
+import { ioctl, kernel, openFile, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
 import { PciDevice } from "@vfio/pci-bar";
 import { compareAsyncPairs, medianNanoseconds, pauseBusily, startC } from "@vfio/test-support/benchmark";
 
@@ -23,6 +23,7 @@ const PAUSE = 100_000;
 const PAIRS = 41;
 /** V8 compiles a short function only after some thousand calls. A driver runs for hours. */
 const COMPILED_AFTER = 10_000;
+const FIRE = vfioConstants.VFIO_IRQ_SET_DATA_NONE | vfioConstants.VFIO_IRQ_SET_ACTION_TRIGGER;
 const RAISE = 0x60;
 const ACKNOWLEDGE = 0x64;
 
@@ -35,7 +36,8 @@ const group = openFile(groupNode(OUR_DEVICE));
 const container = openFile("/dev/vfio/vfio");
 ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, container.fd);
 ioctl(container, vfioIoctls.VFIO_SET_IOMMU, 3);
-const pci = new PciDevice({ fd: ioctl(group, vfioIoctls.VFIO_GROUP_GET_DEVICE_FD, OUR_DEVICE) });
+const device = { fd: ioctl(group, vfioIoctls.VFIO_GROUP_GET_DEVICE_FD, OUR_DEVICE) };
+const pci = new PciDevice(device);
 const bar = pci.bar(0).map();
 pci.busMaster = true;
 const interrupts = pci.setUpInterrupts({ type: "msi" });
@@ -58,13 +60,30 @@ const triggers = {
   loopback: { fire: () => interrupts.trigger(0), serve: () => undefined },
   device: { fire: () => bar.write32(RAISE, 1), serve: () => bar.write32(ACKNOWLEDGE, 1) },
 };
+/** What is left of it if nothing is checked and nothing is an object: the two native calls, one for each of C's system calls. */
+function nativeCallsAlone() {
+  const fire = vfioStructs.vfio_irq_set.encode({ flags: FIRE, index: 1, count: 1 });
+  const { fd } = device;
+  return () => {
+    kernel().ioctl(fd, vfioIoctls.VFIO_DEVICE_SET_IRQS.number, fire);
+    return kernel().eventfdSpin(vector.fd, 5000);
+  };
+}
+
 const waits = {
+  bare: {
+    goals: {},
+    what: "busy-polled, by native calls alone",
+    event: nativeCallsAlone(),
+    only: "loopback",
+  },
   spin: { goals: { device: 1.5, loopback: 2 }, what: "busy-polled", event: fireThenSpin },
   poll: { goals: { device: 2.5, loopback: 4 }, what: "awaited", event: waitThenFire },
 };
 
-for (const [wait, { goals, what, event }] of Object.entries(waits)) {
+for (const [wait, { goals, what, event, only }] of Object.entries(waits)) {
   for (const [way, { fire, serve }] of Object.entries(triggers)) {
+    if (only !== undefined && way !== only) continue;
     for (let round = 0; round < COMPILED_AFTER; round++) {
       await event(fire);
       serve();
@@ -72,7 +91,7 @@ for (const [wait, { goals, what, event }] of Object.entries(waits)) {
     const steps = { before: () => pauseBusily(PAUSE), event: () => event(fire), after: serve };
     const c = startC(import.meta.dirname, "interrupts", [
       way,
-      wait,
+      wait === "poll" ? "poll" : "spin",
       INTERRUPTS,
       C_DEVICE,
       groupNode(C_DEVICE),
