@@ -24,6 +24,9 @@ export type Run = Pick<Extent, "offset" | "bytes"> & {
 export function contiguousRuns(
   addresses: readonly bigint[],
   pageBytes: number,
-): (Pick<Extent, "offset" | "bytes"> & { readonly address: bigint })[] {
+): (Pick<Extent, "offset" | "bytes"> & {
+  /** Its first address. */
+  readonly address: bigint;
+})[] {
   return contiguousExtents(addresses, pageBytes).map(asRun);
 }

@@ -66,6 +66,7 @@ export { EventFd } from "./events/eventfd.js";
 export { waitForFd, watchFd, type FdWatcher, type WaitOptions } from "./events/wait.js";
 export { type WaitLimits } from "./events/wait-limits.js";
 export { DatagramSocket } from "./sockets/datagram.js";
+export type { HintOfErrno } from "./sockets/local-socket.js";
 export { SeqpacketListener, SeqpacketSocket } from "./sockets/seqpacket.js";
 export { normalizeBdf } from "./machine/bdf.js";
 export {

@@ -51,7 +51,6 @@ export {
 export { Deadline } from "./events/deadline.js";
 export { readableOrOver } from "./events/wait.js";
 export { checkWaitLimits, limitWait, timeoutError } from "./events/wait-limits.js";
-export type { HintOfErrno } from "./sockets/local-socket.js";
 export { lockHolder } from "./files/file-lock.js";
 export { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "./machine/sysfs.js";
 export { fileOf, filesOpenIn, holdersBy, holdersOf, processName, type Holders } from "./machine/holders.js";

@@ -219,7 +219,10 @@ export class HugepageMemory implements HasFd, Disposable {
    * As {@link physicalExtents}.
    * @deprecated Use {@link physicalExtents}.
    */
-  runs(): (Pick<Extent, "offset" | "bytes"> & { readonly address: bigint })[] {
+  runs(): (Pick<Extent, "offset" | "bytes"> & {
+    /** Its first address. */
+    readonly address: bigint;
+  })[] {
     return this.physicalExtents().map(asRun);
   }
 
