@@ -147,7 +147,7 @@ export class PciDevice implements Disposable {
   /**
    * Any region by the kernel's index: 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA, from 9 on what the
    * device's driver in the kernel adds.
-   * @throws VfioSystemError EINVAL for an index that the device has not; VfioError `ERR_VFIO_CLOSED`.
+   * @throws VfioSystemError EINVAL for an index the device does not have; VfioError `ERR_VFIO_CLOSED`.
    */
   region(index: number): PciRegion {
     this.#checkOpen();
