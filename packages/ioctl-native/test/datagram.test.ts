@@ -2,7 +2,7 @@ import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DatagramSocket, EventFd, Fd, kernel, openFile, SeqpacketListener, waitForFd } from "../src/index.js";
 import { lockHolder } from "../src/internal.js";
-import { resultOfChild, runInChild } from "./support/elsewhere.js";
+import { BUILT_INTERNAL, resultOfChild, runInChild } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { socketFolder } from "./support/sockets.js";
@@ -193,13 +193,14 @@ describe("the lock on a file", () => {
       `
       const { spawn } = await import("node:child_process");
       const { once } = await import("node:events");
+      const { lockHolder } = await import(${JSON.stringify(BUILT_INTERNAL)});
       const child = spawn("python3", ["-c", ${JSON.stringify(lock)}, ${JSON.stringify(pathOf("locked"))}]);
       const pid = Number(String((await once(child.stdout, "data"))[0]));
       using file = vfio.openFile(${JSON.stringify(pathOf("locked"))}, { flags: 0 });
-      const held = vfio.lockHolder(file, "f");
+      const held = lockHolder(file, "f");
       child.stdin.end();
       await once(child, "close");
-      console.log(JSON.stringify({ right: held.pid === pid, locked: held.locked, after: vfio.lockHolder(file, "f") }));`.replace(
+      console.log(JSON.stringify({ right: held.pid === pid, locked: held.locked, after: lockHolder(file, "f") }));`.replace(
         "using file",
         "const file",
       ),

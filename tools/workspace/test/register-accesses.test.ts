@@ -108,7 +108,10 @@ describe.each(nodes)("given the machine code that Node.js $version makes of a dr
     const program = path.join(folder, "machine-code.mjs");
     const flags = ["--allow-natives-syntax", "--print-opt-code", "--code-comments"];
     const code = execFileSync(node, [...flags, program], { encoding: "utf8", maxBuffer: 1 << 26 });
-    expect(readsIn(code)).toEqual({ bitTest: 1, discarded: 1, twice: 2 });
+    // V8 may have compiled the accessor by itself, too.
+    const { read32 = 1, ...driver } = readsIn(code);
+    expect(driver).toEqual({ bitTest: 1, discarded: 1, twice: 2 });
+    expect(read32).toBe(1);
   });
 });
 

@@ -2,7 +2,7 @@ import type { RegisterFunctions } from "../kernel/kernel.js";
 import { runtimeName } from "../kernel/runtime.js";
 
 /**
- * The versions of V8, those of Node.js 20, 22, 24 and 26, in which a test has shownValue, by the machine code and by what a
+ * The versions of V8, those of Node.js 20, 22, 24 and 26, in which a test has shown, by the machine code and by what a
  * device sees, that `Atomics.load` on a typed array is one load of exactly the element's width, whatever the compiler
  * makes of its caller. V8 promises that nowhere, so in any other version reads are native calls as writes are.
  */

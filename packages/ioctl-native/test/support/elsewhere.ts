@@ -7,6 +7,8 @@ import { Worker } from "node:worker_threads";
 const root = path.join(import.meta.dirname, "../..");
 /** The built package, for code that runs outside the test's own module graph. */
 export const BUILT = pathToFileURL(path.join(root, "dist/index.js")).href;
+/** What only packages of this library share, built. */
+export const BUILT_INTERNAL = pathToFileURL(path.join(root, "dist/internal.js")).href;
 
 /** Runs ES module code in a process of its own; `vfio` is the built package. */
 export function runInChild(
