@@ -62,7 +62,7 @@ export function ioctl<A extends IoctlArgument>(
   context?: (errno: number) => IoctlContext,
 ): number {
   const result = tryIoctl(file, request, value);
-  return checkIoctl(result, request, context);
+  return result >= 0 ? result : checkIoctl(result, request, context);
 }
 
 /** As {@link ioctl}, but returns `-errno` for a failed call instead of throwing: for questions that may be refused. */
@@ -178,7 +178,7 @@ function encodeArgument<A extends IoctlArgument>(
 }
 
 function intArgument(request: Ioctl, value: unknown): number {
-  if (typeof value === "number" && Number.isInteger(value) && value === (value | 0)) return value;
+  if (typeof value === "number" && value === (value | 0)) return value;
   throw argumentError(request, `needs a 32-bit integer, not ${describe(value)}`);
 }
 
