@@ -105,7 +105,10 @@ export class DmaMapping implements Disposable {
     return encodeMemoryDescription({ bytes, pageBytes, table: this.table });
   }
 
-  /** Takes the mapping back: afterwards a device that uses its addresses faults. Twice does nothing. */
+  /**
+   * Takes the mapping back, with the last of as many calls as `DmaMapper.map` returned it: afterwards a device that uses
+   * its addresses faults. Once more does nothing.
+   */
   unmap(): void {
     this.#owner.unmap(this);
   }

@@ -26,7 +26,7 @@ export type ValueOfArgument<A extends IoctlArgument> = A extends "int" | "int po
     : Uint8Array;
 
 /**
- * Declares an ioctl as data; see `uapi/ioctls.ts` for VFIO's.
+ * Declares an ioctl as data; see `vfio/ioctls.ts` for VFIO's.
  * @example
  * ```ts
  * import { defineIoctl, ioctl, openFile, Struct } from "@vfio/ioctl-native";

@@ -21,7 +21,7 @@ export function closings(things: Iterable<{ close(): void }>): (() => void)[] {
  * @example
  * ```ts
  * import { Mapping, openFile } from "@vfio/ioctl-native";
-import { orUndo } from "@vfio/ioctl-native/internal";
+ * import { orUndo } from "@vfio/ioctl-native/internal";
  *
  * function mapZero(): Mapping {
  *   const file = openFile("/dev/zero");
