@@ -29,6 +29,7 @@ export {
   type FilesystemInfo,
   type Kernel,
   type LockHolder,
+  type MappingPages,
   type MemlockLimit,
   type PeerCredentials,
   type RegisterFunctions,
@@ -51,6 +52,8 @@ export {
   type ValueOfArgument,
 } from "./kernel/ioctl.js";
 export { Struct, type Field, type FieldType, type ValueOf, type ValuesOf } from "./structs/struct.js";
+export { LinearMemory, type LinearMemoryOptions, type LinearPlace } from "./memory/linear-memory.js";
+export type { SharedWebAssemblyMemory } from "./memory/web-assembly.js";
 export { Mapping } from "./memory/mapping.js";
 export type { MapOptions } from "./memory/map-options.js";
 export { BulkRegisters, type RegisterArray, type RegisterWidth } from "./memory/bulk-registers.js";

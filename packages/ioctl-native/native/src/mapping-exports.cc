@@ -46,6 +46,23 @@ napi_value Map(const Call& call) {
   return Number(call.env(), AddMapping(std::move(mapping), call.env()));
 }
 
+// layMapping(handle, fd, offset, place): the same pages over `place`, a Uint8Array of a WebAssembly memory. 0 or -errno.
+napi_value Lay(const Call& call) {
+  auto mapping = MappingArg(call, 0);
+  auto offset = call.Offset(2);
+  int fd = call.Fd(1);
+  if (!mapping) return Failed(call, EBADF);
+  auto place = call.Bytes(3);
+  if (!offset || !place || place->length < mapping->pages().length) return Failed(call, EINVAL);
+  return Outcome(call, mapping->Lay(fd, *offset, place->data, call.env()));
+}
+
+// addressOf(bytes) → where a Uint8Array's memory lies, or -EINVAL.
+napi_value AddressOf(const Call& call) {
+  auto bytes = call.Bytes(0);
+  return bytes ? BigInt(call.env(), reinterpret_cast<uintptr_t>(bytes->data)) : Failed(call, EINVAL);
+}
+
 // populate(handle) → 0 or -errno.
 napi_value Populate(const Call& call) {
   auto mapping = MappingArg(call, 0);
@@ -76,6 +93,14 @@ napi_value Length(const Call& call) {
   auto mapping = MappingArg(call, 0);
   if (!mapping) return Failed(call, EBADF);
   return Number(call.env(), static_cast<double>(mapping->length()));
+}
+
+// mappingPages(handle) → { bytes, pageBytes }: its length in whole pages, and the size of one.
+napi_value PagesOf(const Call& call) {
+  auto mapping = MappingArg(call, 0);
+  if (!mapping) return Failed(call, EBADF);
+  auto number = [&](size_t value) { return Number(call.env(), static_cast<double>(value)); };
+  return NewObject(call.env(), {{"bytes", number(mapping->pages().length)}, {"pageBytes", number(mapping->pages().page)}});
 }
 
 // mappingGone(handle) → which of the three it is, or -EBADF.
@@ -163,6 +188,9 @@ napi_value Holders(const Call& call) {
 bool AddMappings(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
                       {{"map", Native<Map, 6>},
+                       {"layMapping", Native<Lay, 4>},
+                       {"addressOf", Native<AddressOf, 1>},
+                       {"mappingPages", Native<PagesOf, 1>},
                        {"populate", Native<Populate, 1>},
                        {"populateAsync", Native<PopulateAsync, 1>},
                        {"mappingAddress", Native<Address, 1>},

@@ -184,6 +184,8 @@ void LeaveMappingsOf(napi_env environment) {
     for (auto& [handle, entry] : entries) {
       auto& users = entry.users;
       users.erase(std::remove(users.begin(), users.end(), environment), users.end());
+      // The engine takes the environment's own memory away, whoever still has or holds the mapping.
+      entry.mapping->TakeOut(environment);
       left.push_back(handle);
     }
     for (Id handle : left) Sweep(handle, &closing);

@@ -70,8 +70,36 @@ Mapping::~Mapping() {
   munmap(address_, pages_.length);
 }
 
+int Mapping::Lay(int fd, int64_t offset, uint8_t* place, napi_env owner) {
+  std::lock_guard<std::mutex> lock(laid_mutex_);
+  if (closed()) return EBADF;
+  if (laid_) return EEXIST;
+  laid_ = LayPages({fd, offset, pages_.length, pages_.page, writable_, place});
+  if (!laid_) return errno;
+  laid_owner_ = owner;
+  has_laid_ = true;
+  return 0;
+}
+
+void Mapping::TakeOut(napi_env owner) {
+  if (has_laid_ && owner == laid_owner_) TakeOut();
+}
+
+void Mapping::TakeOut() {
+  std::lock_guard<std::mutex> lock(laid_mutex_);
+  if (laid_ && laid_->gone()) guard_->gone = true;
+  has_laid_ = false;
+  laid_ = nullptr;
+}
+
+bool Mapping::laid_gone() const {
+  std::lock_guard<std::mutex> lock(laid_mutex_);
+  return laid_ && laid_->gone();
+}
+
 int Mapping::Close() {
   if (closed_.exchange(true)) return 0;
+  TakeOut();
   void* overlay = mmap(address_, pages_.length, PROT_READ | PROT_WRITE,
                        MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   return overlay == MAP_FAILED ? -1 : 0;

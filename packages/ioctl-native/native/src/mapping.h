@@ -1,13 +1,17 @@
 // One mmap of a file, shared by every ArrayBuffer and register accessor made of it, in whatever thread.
 #pragma once
 
+#include <node_api.h>
+
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 
 #include "fault-guard.h"
+#include "laid-pages.h"
 
 // What to map, and where.
 struct MapRequest {
@@ -47,7 +51,14 @@ class Mapping {
   const std::string& name() const { return name_; }
   bool closed() const { return closed_.load(std::memory_order_acquire); }
   // The device, or pages of the file, went away, and ones lie there instead.
-  bool gone() const { return guard_->gone.load(std::memory_order_relaxed); }
+  bool gone() const {
+    return guard_->gone.load(std::memory_order_relaxed) || (has_laid_.load(std::memory_order_relaxed) && laid_gone());
+  }
+
+  // Lays the pages over `place` of a WebAssembly memory that is `owner`'s, too. 0 or an errno; EEXIST: they lie in one.
+  int Lay(int fd, int64_t offset, uint8_t* place, napi_env owner);
+  // Takes them out of it, if it is that environment's.
+  void TakeOut(napi_env owner);
 
   // Takes all pages now, which may last. 0 or an errno.
   int Populate();
@@ -58,6 +69,8 @@ class Mapping {
 
  private:
   int Touch();
+  bool laid_gone() const;
+  void TakeOut();
 
   uint8_t* const address_;
   const size_t length_;
@@ -66,6 +79,11 @@ class Mapping {
   const std::string name_;
   GuardedRange* const guard_;
   std::atomic<bool> closed_{false};
+
+  mutable std::mutex laid_mutex_;
+  std::unique_ptr<LaidPages> laid_;
+  napi_env laid_owner_ = nullptr;
+  std::atomic<bool> has_laid_{false};
 };
 
 using MappingRef = std::shared_ptr<Mapping>;

@@ -40,6 +40,14 @@ export interface RegisterFunctions {
   readonly write64: (offset: number, value: bigint) => void;
 }
 
+/** A mapping's length in whole pages, and the size of one. */
+export interface MappingPages {
+  /** The length. */
+  readonly bytes: number;
+  /** The size of one page. */
+  readonly pageBytes: number;
+}
+
 /** What is done to a mapping's registers many at a time; each function returns `-errno` where it fails. */
 export interface BulkRegisterFunctions {
   /** One load for each element of a typed array; `fixed`: all at the same offset. */
@@ -195,6 +203,12 @@ export interface Kernel {
   mappingAddress(handle: number): bigint | number;
   /** How long a mapping is, in bytes. */
   mappingLength(handle: number): number;
+  /** How long a mapping is in whole pages, and the size of one: hugepages are whole on hugetlbfs. */
+  mappingPages(handle: number): MappingPages | number;
+  /** `mmap(2)`, MAP_FIXED: the mapping's pages once more, over a part of this thread's WebAssembly memory. */
+  layMapping(handle: number, fd: number, offset: number, place: Uint8Array): number;
+  /** Where a Uint8Array's memory lies. */
+  addressOf(bytes: Uint8Array): bigint | number;
   /** As `populate`, off the event loop. */
   populateAsync(handle: number): Promise<number>;
   /** Whether memory of a mapping went away: 0 if not, 1 if a device's did, 2 if a file's did. */

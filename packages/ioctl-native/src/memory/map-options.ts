@@ -1,4 +1,5 @@
 import type { HasFd } from "../files/fd.js";
+import type { LinearMemory } from "./linear-memory.js";
 import type { MemoryFailure } from "./memory-file.js";
 
 /** Options of `Mapping.map`. */
@@ -15,6 +16,11 @@ export interface MapOptions {
   readonly populate?: boolean;
   /** Map exactly there or fail with EEXIST if something is there already. Default: anywhere. */
   readonly address?: bigint;
+  /**
+   * Lay the pages into this WebAssembly memory, too: registers are then reached without native calls, and compiled code
+   * and other threads see them there. Default: none.
+   */
+  readonly within?: LinearMemory;
   /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
   readonly numaNode?: number;
   /** What it is, for error messages. Default: its fd. */

@@ -1,5 +1,5 @@
 import { constants } from "node:buffer";
-import { checkObject, checkText, fdOf, shownValue } from "../errors/argument-error.js";
+import { argumentError, checkObject, checkText, fdOf, shownValue } from "../errors/argument-error.js";
 import {
   check,
   errnoOf,
@@ -8,6 +8,8 @@ import {
   VfioSystemError,
   type SystemCallContext,
 } from "../errors/errors.js";
+import { LinearMemory, type LinearPlace } from "./linear-memory.js";
+import { endExtent, linearExtent, linearRegisters, type LinearExtent } from "./linear-registers.js";
 import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "../files/fd.js";
 import { kernel, type RegisterFunctions } from "../kernel/kernel.js";
@@ -15,6 +17,7 @@ import type { MapOptions } from "./map-options.js";
 import { systemPageBytes } from "./system-page.js";
 import { checkNode, checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
 import { printAs } from "../errors/printed.js";
+import { orUndo } from "../lifecycle/run-all.js";
 import { Views } from "./views.js";
 
 /** V8 indexes a typed array that is longer with slower code. */
@@ -65,6 +68,8 @@ export class Mapping implements Disposable {
   readonly name: string;
   readonly #owner: boolean;
   readonly #views = new Views();
+  #place: LinearPlace | undefined;
+  #extents: LinearExtent[] | undefined;
   #whole: ArrayBuffer | undefined;
   #registers: RegisterFunctions | undefined;
   #closed = false;
@@ -116,6 +121,7 @@ export class Mapping implements Disposable {
     if (handle < 0) throw mapError({ syscall: "mmap", errno: handle }, options);
     const mapping = new Mapping(handle, name, true);
     preparePages(mapping, options);
+    if (options.within !== undefined) mapping.#lay(options.within, options);
     return mapping;
   }
 
@@ -134,6 +140,11 @@ export class Mapping implements Disposable {
   /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
+  }
+
+  /** Where it lies in a {@link LinearMemory}, if it was mapped `within` one; `undefined` after {@link close}. */
+  get place(): LinearPlace | undefined {
+    return this.#place;
   }
 
   /**
@@ -229,6 +240,7 @@ export class Mapping implements Disposable {
     const result = this.#owner ? kernel().unmap(this.handle) : kernel().leaveMapping(this.handle);
     if (result === BUSY) throw inUseError(this.name, kernel().mappingHolders(this.handle));
     this.#closed = true;
+    this.#takeOut();
     this.#views.detach();
     this.#whole = undefined;
     this.#registers = undefined;
@@ -253,11 +265,38 @@ export class Mapping implements Disposable {
   #newRegisters(offset: number, bytes: number): RegisterFunctions {
     const registers = kernel().registers(this.handle, offset, bytes);
     if (typeof registers === "number") throw closedError(this.name);
+    const module = fastReadsAreProven() ? this.#place?.memory.registers : undefined;
+    if (module !== undefined) return linearRegisters(registers, module, this.#newExtent(offset, bytes));
     if (!this.#mayReadFast()) return registers;
     // A view of their own: the other ones are the user's, who may transfer them away.
     const view = kernel().mappingView(this.handle, offset, bytes);
     // A read-only mapping has none, nor has any where the engine forbids memory outside its heap.
     return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
+  }
+
+  #newExtent(offset: number, bytes: number): LinearExtent {
+    const extent = linearExtent((this.#place?.address ?? 0) + offset, bytes);
+    (this.#extents ??= []).push(extent);
+    return extent;
+  }
+
+  #lay(memory: LinearMemory, { file, offset = 0 }: MapOptions): void {
+    const { handle, name } = this;
+    orUndo(
+      () => {
+        if (!(memory instanceof LinearMemory)) throw argumentError("within", "a LinearMemory", memory);
+        this.#place = { memory, address: memory.lay({ handle, fd: fdOf(file), offset, name }) };
+      },
+      () => this.close(),
+    );
+  }
+
+  /** The pages were taken out when the mapping was closed. */
+  #takeOut(): void {
+    if (this.#place === undefined) return;
+    this.#extents?.forEach(endExtent);
+    this.#place.memory.giveBack(this.handle);
+    this.#place = undefined;
   }
 
   #kept(view: ArrayBuffer): ArrayBuffer {

@@ -1,0 +1,11 @@
+/** True for a whole number of so many bits. JavaScript's bit operators make signed ones, which are taken, too. */
+export function hasBitsOf(bits: 8 | 16, value: number): boolean {
+  return (
+    typeof value === "number" && (value | 0) === value && value >= -(1 << (bits - 1)) && value < 1 << bits
+  );
+}
+
+/** True for a bigint from 0 to 2^64 - 1. */
+export function has64Bits(value: bigint): boolean {
+  return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
+}
