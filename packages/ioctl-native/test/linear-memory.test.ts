@@ -1,0 +1,260 @@
+import { execFileSync } from "node:child_process";
+import { setTimeout } from "node:timers/promises";
+import type { Worker } from "node:worker_threads";
+import { afterEach, describe, expect, it } from "vitest";
+import { kernel, LinearMemory, Mapping } from "../src/index.js";
+import { BUILT, nextMessage, runInChild, startWorker } from "./support/elsewhere.js";
+import { errorOf } from "./support/errors.js";
+import { collectGarbageUntil, fdsStayAsTheyWere, mapsWith } from "./support/leaks.js";
+import { mapMemory } from "./support/memory.js";
+
+fdsStayAsTheyWere();
+const PAGE = 4096;
+const KIB_64 = 65536;
+/** How many mappings of memory files this process has: each laid one is there twice. */
+const mapped = (): number => mapsWith("/memfd:").length;
+let worker: Worker | undefined;
+afterEach(async () => {
+  await worker?.terminate();
+  worker = undefined;
+});
+
+/** What WebAssembly code, another thread or a typed array sees of a mapping. */
+function wordsOf({ place }: Mapping): Uint32Array {
+  if (place === undefined) throw new Error("the mapping lies in no memory");
+  return new Uint32Array(place.memory.buffer, place.address, PAGE / 4);
+}
+
+describe("given a mapping within a WebAssembly memory", () => {
+  it("when either side writes, then the other reads the same bytes", () => {
+    using mapping = mapMemory(PAGE, { within: new LinearMemory({ bytes: 2 ** 20 }) });
+    const words = wordsOf(mapping);
+    mapping.registers.write32(8, 0xfedcba98);
+    expect(words[2]).toBe(0xfedcba98);
+    words[3] = 5;
+    expect(mapping.registers.read32(12)).toBe(5);
+    expect(new Uint32Array(mapping.buffer)[3]).toBe(5);
+  });
+
+  it("when it is closed, then zeroes lie there, its registers say so, and the pages are given back", () => {
+    const before = mapped();
+    const mapping = mapMemory(PAGE, { within: new LinearMemory({ bytes: 2 ** 20 }) });
+    const words = wordsOf(mapping);
+    const { registers } = mapping;
+    words.fill(7);
+    expect(mapped()).toBe(before + 2);
+    mapping.close();
+    expect([words[0], words.at(-1)]).toEqual([0, 0]);
+    for (const access of [() => registers.read8(0), () => registers.write64(8, 1n)])
+      expect(errorOf(access)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expect(mapping.place).toBeUndefined();
+    expect(mapped()).toBe(before);
+  });
+
+  it("when its place is free again, then the next mapping lies there, and a stale array sees that one", () => {
+    const memory = new LinearMemory({ bytes: 2 * KIB_64 });
+    const first = mapMemory(KIB_64, { within: memory });
+    const words = wordsOf(first);
+    first.close();
+    using second = mapMemory(KIB_64, { within: memory });
+    second.registers.write32(0, 9);
+    expect(words[0]).toBe(9);
+  });
+
+  it("when registers of a part are asked for, then offsets count from there and end with it", () => {
+    using mapping = mapMemory(PAGE, { within: new LinearMemory({ bytes: 2 ** 20 }) });
+    const part = mapping.registersOf(16, 8);
+    part.write32(4, 0x1234);
+    expect(wordsOf(mapping)[5]).toBe(0x1234);
+    expect(errorOf(() => part.read32(8))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+  });
+
+  it("when it is read-only, then its registers cannot be written", () => {
+    using mapping = mapMemory(PAGE, { writable: false, within: new LinearMemory({ bytes: 2 ** 20 }) });
+    expect(mapping.registers.read32(0)).toBe(0);
+    expect(mapping.registers).not.toHaveProperty("write32");
+  });
+
+  it("when something holds it, as a device's DMA does, then it stays", () => {
+    using mapping = mapMemory(PAGE, { within: new LinearMemory({ bytes: 2 ** 20 }) });
+    using _hold = mapping.hold("the test");
+    const words = wordsOf(mapping);
+    words[0] = 3;
+    expect(errorOf(() => mapping.close())).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
+    expect(words[0]).toBe(3);
+  });
+
+  it("when nobody has the memory any more, then it is kept for the mapping's sake, and goes with it", async () => {
+    let collected = false;
+    const registry = new FinalizationRegistry(() => (collected = true));
+    const mapping = (() => {
+      const memory = new LinearMemory({ bytes: 2 ** 20 });
+      registry.register(memory, undefined);
+      return mapMemory(PAGE, { within: memory });
+    })();
+    for (let round = 0; round < 20; round++) {
+      globalThis.gc?.();
+      await setTimeout(1);
+    }
+    expect(collected).toBe(false);
+    mapping.registers.write32(0, 1);
+    mapping.close();
+    await collectGarbageUntil(() => collected);
+  });
+
+  it("when somebody shrinks the file, then ones are read instead, and the mapping says so", () => {
+    const file = kernel().memfdCreate("shrinks", 0);
+    kernel().truncate(file, PAGE);
+    using mapping = mapMemory(PAGE, { file: { fd: file }, within: new LinearMemory({ bytes: 2 ** 20 }) });
+    kernel().truncate(file, 0);
+    expect(mapping.gone).toBe(false);
+    expect(mapping.registers.read32(0)).toBe(0xffffffff);
+    expect(wordsOf(mapping)[1]).toBe(0xffffffff);
+    expect(mapping.gone).toBe(true);
+    mapping.close();
+    expect(mapping.gone).toBe(false);
+    kernel().close(file);
+  });
+});
+
+describe("given a memory and what is laid into it", () => {
+  it("then each mapping has a place of its own, on whole pages, behind the program's own bytes", () => {
+    const memory = new LinearMemory({ bytes: 2 ** 20, programBytes: 2 * KIB_64 });
+    const mappings = Array.from({ length: 5 }, () => mapMemory(PAGE + 1, { within: memory }));
+    const addresses = mappings.map(({ place }) => place?.address ?? 0);
+    expect(addresses).toEqual(addresses.map((_, index) => 2 * KIB_64 + index * 2 * PAGE));
+    mappings.forEach((mapping, index) => mapping.registers.write8(PAGE, index));
+    expect(mappings.map((mapping) => mapping.registers.read8(PAGE))).toEqual([0, 1, 2, 3, 4]);
+    for (const mapping of mappings) mapping.close();
+  });
+
+  it("when it is full, then the error says so, and nothing is left", () => {
+    const memory = new LinearMemory({ bytes: 2 * KIB_64 });
+    using _first = mapMemory(KIB_64, { within: memory });
+    const before = mapped();
+    expect(errorOf(() => mapMemory(PAGE, { within: memory }))).toMatchObject({
+      code: "ERR_VFIO_LINEAR_MEMORY_FULL",
+      message: expect.stringContaining("the test's memory (4096 bytes)") as string,
+    });
+    expect(mapped()).toBe(before);
+  });
+
+  it.each([
+    ["no size", undefined],
+    ["0 bytes", 0],
+    ["a page of the processor", PAGE],
+    ["a page more than 4 GiB", 2 ** 32 + KIB_64],
+    ["a fraction", KIB_64 + 0.5],
+    ["a text", "65536"],
+  ])("it cannot have %s", (_, bytes) => {
+    expect(errorOf(() => new LinearMemory({ bytes: bytes as never }))).toMatchObject({
+      code: "ERR_VFIO_LINEAR_MEMORY_SIZE",
+    });
+  });
+
+  it.each([-1, 0.5, 2 * KIB_64, "1"])("of 64 KiB, %s cannot be the program's own", (programBytes) => {
+    const options = { bytes: KIB_64, programBytes: programBytes as never };
+    expect(errorOf(() => new LinearMemory(options))).toMatchObject({ code: "ERR_VFIO_LINEAR_MEMORY_SIZE" });
+  });
+
+  it.each([{}, "memory", 7, null])("nothing can be laid within %j", (within) => {
+    const before = mapped();
+    expect(errorOf(() => mapMemory(PAGE, { within: within as never }))).toMatchObject({
+      code: "ERR_VFIO_ARGUMENT",
+    });
+    expect(mapped()).toBe(before);
+  });
+});
+
+describe("given a worker with the memory", () => {
+  it("when both write, then both see one ring, without a handle or a native call", async () => {
+    const memory = new LinearMemory({ bytes: 2 ** 20 });
+    using ring = mapMemory(PAGE, { within: memory });
+    const words = wordsOf(ring);
+    worker = startWorker(
+      `const words = new Uint32Array(workerData.memory.buffer, workerData.address, 1024);
+       for (let turn = 1; turn <= 1000; turn++) { Atomics.wait(new Int32Array(words.buffer, words.byteOffset), 0, turn - 1); words[turn] = turn; Atomics.store(words, 1023, turn); Atomics.notify(new Int32Array(words.buffer, words.byteOffset), 1023); }
+       port.postMessage("done");`,
+      { memory: memory.memory, address: ring.place?.address },
+    );
+    const signed = new Int32Array(memory.buffer, ring.place?.address, PAGE / 4);
+    const done = nextMessage(worker);
+    for (let turn = 1; turn <= 1000; turn++) {
+      Atomics.store(signed, 0, turn);
+      Atomics.notify(signed, 0);
+      await Atomics.waitAsync(signed, 1023, turn - 1).value;
+    }
+    expect(await done).toBe("done");
+    expect(words[500]).toBe(500);
+  });
+
+  it("when the thread that made the memory ends, then the others see zeroes in it, and live", async () => {
+    const before = mapped();
+    worker = startWorker(
+      `const memory = new vfio.LinearMemory({ bytes: 2 ** 20 });
+       const file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+       const ring = vfio.Mapping.map({ file, bytes: 4096, within: memory });
+       ring.registers.write32(0, 77);
+       port.postMessage({ memory: memory.memory, address: ring.place.address, handle: ring.handle });`,
+      undefined,
+    );
+    const { memory, address, handle } = (await nextMessage(worker)) as {
+      memory: { buffer: SharedArrayBuffer };
+      address: number;
+      handle: number;
+    };
+    const words = new Uint32Array(memory.buffer, address, PAGE / 4);
+    const joined = Mapping.fromHandle(handle);
+    expect(words[0]).toBe(77);
+    await worker.terminate();
+    expect(words[0]).toBe(0);
+    // Who uses the mapping by its handle keeps it, elsewhere than in that memory.
+    expect(joined.registers.read32(0)).toBe(77);
+    joined.close();
+    expect(mapped()).toBe(before);
+  });
+
+  it("when it is terminated at whatever moment, then nothing is left of what it laid", async () => {
+    const before = mapped();
+    for (let round = 0; round < 12; round++) {
+      worker = startWorker(
+        `port.postMessage("go");
+         const memory = new vfio.LinearMemory({ bytes: 2 ** 20 });
+         for (;;) {
+           const file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+           const mapping = vfio.Mapping.map({ file, bytes: 4096, within: memory });
+           file.close();
+           mapping.registers.write32(0, mapping.registers.read32(0) + 1);
+           mapping.close();
+         }`,
+        undefined,
+      );
+      await nextMessage(worker);
+      await setTimeout(round % 4);
+      await worker.terminate();
+    }
+    expect(mapped()).toBe(before);
+  });
+});
+
+describe("given a machine that cannot have such a memory", () => {
+  const make = (options: string[]): string =>
+    runInChild(
+      `try { new vfio.LinearMemory({ bytes: 2 ** 20 }); console.log("made"); } catch ({ code }) { console.log(code); }`,
+      options,
+    ).stdout.trim();
+
+  it("when there is no WebAssembly, or too few addresses, then an error says so", () => {
+    expect(make(["--jitless"])).toBe("ERR_VFIO_NO_LINEAR_MEMORY");
+    const limited = `ulimit -v 4000000; exec "${process.execPath}" --input-type=module -e '
+      const vfio = await import(${JSON.stringify(BUILT)});
+      try { new vfio.LinearMemory({ bytes: 2 ** 32 }); } catch ({ code }) { console.log(code); }'`;
+    expect(execFileSync("sh", ["-c", limited], { encoding: "utf8" }).trim()).toBe(
+      "ERR_VFIO_NO_LINEAR_MEMORY",
+    );
+  });
+
+  it("when V8 checks each bound by itself, then it is made all the same", () => {
+    expect(make(["--disable-wasm-trap-handler"])).toBe("made");
+  });
+});
