@@ -9,7 +9,7 @@ fdsStayAsTheyWere();
 const BYTES = 1 << 20;
 
 describe("taking pages on a kernel that can't be asked for them", () => {
-  const run = nativeProgram("populate", ["mapping.cc", "fault-guard.cc"]);
+  const run = nativeProgram("populate", ["mapping.cc", "laid-pages.cc", "fault-guard.cc"]);
 
   it("touches each, and changes none", () => {
     expect(run("writing")).toEqual({ printed: "0 16 kept 0", end: 0 });

@@ -8,6 +8,7 @@ import {
   type SystemCallContext,
 } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
+import { has32Bits } from "../memory/register-bits.js";
 import { kernel } from "./kernel.js";
 import type { Field, Struct } from "../structs/struct.js";
 
@@ -172,11 +173,6 @@ function performed(fd: number, request: number, argument: number | Uint8Array): 
   if (!has32Bits(request)) return INVALID;
   if (typeof argument === "number" && !Number.isSafeInteger(argument)) return INVALID;
   return kernel().ioctl(fd, request, argument);
-}
-
-/** JavaScript's bit operators make signed numbers; the kernel's own are unsigned. */
-function has32Bits(value: number): boolean {
-  return typeof value === "number" && (value === (value | 0) || value === value >>> 0);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what defineIoctl() did not make. */

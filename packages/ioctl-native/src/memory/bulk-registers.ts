@@ -2,6 +2,7 @@ import { argumentError, shownValue } from "../errors/argument-error.js";
 import { errnoOf, VfioError, VfioRangeError } from "../errors/errors.js";
 import { closedError } from "../files/fd.js";
 import { kernel, type BulkRegisterFunctions } from "../kernel/kernel.js";
+import { linearHalves, type LinearHalves } from "./linear-registers.js";
 import { checkedLength, type Mapping } from "./mapping.js";
 import { printAs } from "../errors/printed.js";
 import { inSlices, SLICE_MICROSECONDS } from "../events/slices.js";
@@ -23,6 +24,7 @@ const LONGEST_MICROSECONDS = 2 ** 40;
 const NO_SUCH_OFFSET = errnoOf("ERANGE");
 const CLOSED = errnoOf("EBADF");
 const READ_ONLY = errnoOf("EACCES");
+const ONES = 0xffffffff;
 const GONE = errnoOf("ENODEV");
 
 /**
@@ -51,6 +53,7 @@ export class BulkRegisters {
 
   readonly #mapping: Mapping;
   readonly #native: BulkRegisterFunctions;
+  readonly #halves: LinearHalves | undefined;
 
   readonly #bytes: number;
 
@@ -69,6 +72,8 @@ export class BulkRegisters {
     this.#mapping = mapping;
     this.#bytes = bytes;
     this.#native = native;
+    const linear = mapping.linearPart(offset, bytes);
+    this.#halves = linear && linearHalves(linear);
   }
 
   /**
@@ -100,12 +105,18 @@ export class BulkRegisters {
 
   /** One 64-bit load without a bigint: `halves[0]` becomes the lower half, `halves[1]` the upper. */
   readHalves(offset: number, halves: Uint32Array): void {
+    if (this.#halves?.read(offset, halves) === true) {
+      // What is read of a device that is gone.
+      if (halves[0] === ONES && halves[1] === ONES) this.#mapping.checkPresent();
+      return;
+    }
     const result = this.#native.readHalves(offset, halves);
     if (result < 0) throw this.#error(result, offset, ONE_OF_64_BITS);
   }
 
   /** One 64-bit store without a bigint. */
   writeHalves(offset: number, low: number, high: number): void {
+    if (this.#halves?.write(offset, low, high) === true) return;
     const result = this.#native.writeHalves(offset, low, high);
     if (result < 0) throw this.#error(result, offset, ONE_OF_64_BITS);
   }

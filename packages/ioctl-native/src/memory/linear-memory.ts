@@ -1,10 +1,11 @@
 import { VfioError, VfioRangeError, VfioSystemError } from "../errors/errors.js";
-import { shownValue, checkOptions } from "../errors/argument-error.js";
+import { shownValue, checkObject } from "../errors/argument-error.js";
 import { printAs } from "../errors/printed.js";
 import { RangeSet } from "../intervals/range-set.js";
 import { without, type IovaRange } from "../intervals/range.js";
 import { kernel } from "../kernel/kernel.js";
 import { registerModule, type RegisterModule } from "./register-module.js";
+import { systemPageBytes } from "./system-page.js";
 import { WASM_PAGE_BYTES, webAssembly, type SharedWebAssemblyMemory } from "./web-assembly.js";
 
 const LARGEST_BYTES = 2 ** 32;
@@ -81,7 +82,7 @@ export class LinearMemory {
    * `ERR_VFIO_NO_LINEAR_MEMORY` where there is no WebAssembly (`--jitless`), or too few addresses for it (`ulimit -v`).
    */
   constructor(options: LinearMemoryOptions) {
-    checkOptions("the options of LinearMemory", options);
+    checkObject("the options of LinearMemory", options);
     const { bytes, programBytes = WASM_PAGE_BYTES } = options;
     checkSizes(bytes, programBytes);
     this.bytes = bytes;
@@ -124,6 +125,11 @@ export class LinearMemory {
       syscall: "mmap",
       what: `cannot lay ${name} into a WebAssembly memory`,
     });
+  }
+
+  /** @internal True if so many bytes, in pages of ordinary size, have a place. */
+  hasRoom(bytes: number): boolean {
+    return this.#free.firstFit(BigInt(bytes) + BigInt(systemPageBytes()), () => true) ?? false;
   }
 
   /** @internal Zeroes lie in the place of a mapping that was closed: another may lie there next. */

@@ -1,5 +1,5 @@
 import type { RegisterFunctions } from "../kernel/kernel.js";
-import { has64Bits, hasBitsOf } from "./register-bits.js";
+import { has32Bits, has64Bits, hasBitsOf } from "./register-bits.js";
 import type { RegisterModule } from "./register-module.js";
 
 /** How much of a memory may still be accessed: nothing, once the mapping is closed. */
@@ -11,6 +11,14 @@ export interface LinearExtent {
   halves: number;
   words: number;
   doubles: number;
+}
+
+/** A part of a memory, and the code that reaches it. */
+export interface LinearPart {
+  /** The code. */
+  readonly module: RegisterModule;
+  /** The part. */
+  readonly extent: LinearExtent;
 }
 
 /** The part of a memory that begins at an address. */
@@ -93,10 +101,10 @@ function stores(native: RegisterFunctions, module: RegisterModule, extent: Linea
       store16((address + offset) | 0, value | 0);
     },
     write32: (offset: number, value: number): void => {
-      if (typeof offset !== "number" || typeof value !== "number") return native.write32(offset, value);
+      if (typeof offset !== "number") return native.write32(offset, value);
       const index = offset >>> 2;
-      if ((index << 2) >>> 0 !== offset || index >= extent.words) return native.write32(offset, value);
-      if (value >> 0 !== value && value >>> 0 !== value) return native.write32(offset, value);
+      if ((index << 2) >>> 0 !== offset || index >= extent.words || !has32Bits(value))
+        return native.write32(offset, value);
       store32((address + offset) | 0, value | 0);
     },
     write64: (offset: number, value: bigint): void => {
@@ -105,6 +113,39 @@ function stores(native: RegisterFunctions, module: RegisterModule, extent: Linea
       if ((index << 3) >>> 0 !== offset || index >= extent.doubles || !has64Bits(value))
         return native.write64(offset, value);
       store64((address + offset) | 0, value);
+    },
+  };
+}
+
+/** The accesses of {@link BulkRegisters} to 64 bits as two halves; false for what the native function has to answer. */
+export interface LinearHalves {
+  /** One load. */
+  readonly read: (offset: number, halves: Uint32Array) => boolean;
+  /** One store. */
+  readonly write: (offset: number, low: number, high: number) => boolean;
+}
+
+/** Those on a part of a memory. */
+export function linearHalves({ module, extent }: LinearPart): LinearHalves {
+  const { loadHalves, upper, storeHalves } = module;
+  const { address } = extent;
+  return {
+    read: (offset, halves) => {
+      if (typeof offset !== "number" || !(halves instanceof Uint32Array) || halves.length < 2) return false;
+      const index = offset >>> 3;
+      if ((index << 3) >>> 0 !== offset || index >= extent.doubles) return false;
+      const low = loadHalves((address + offset) | 0);
+      const high = upper();
+      halves[0] = low;
+      halves[1] = high;
+      return true;
+    },
+    write: (offset, low, high) => {
+      if (typeof offset !== "number" || !has32Bits(low) || !has32Bits(high)) return false;
+      const index = offset >>> 3;
+      if ((index << 3) >>> 0 !== offset || index >= extent.doubles) return false;
+      storeHalves((address + offset) | 0, low | 0, high | 0);
+      return true;
     },
   };
 }

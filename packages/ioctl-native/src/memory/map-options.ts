@@ -20,7 +20,7 @@ export interface MapOptions {
    * Lay the pages into this WebAssembly memory, too: registers are then reached without native calls, and compiled code
    * and other threads see them there. Default: none.
    */
-  readonly within?: LinearMemory;
+  readonly within?: LinearMemory | undefined;
   /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
   readonly numaNode?: number;
   /** What it is, for error messages. Default: its fd. */

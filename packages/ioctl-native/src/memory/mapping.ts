@@ -9,7 +9,13 @@ import {
   type SystemCallContext,
 } from "../errors/errors.js";
 import { LinearMemory, type LinearPlace } from "./linear-memory.js";
-import { endExtent, linearExtent, linearRegisters, type LinearExtent } from "./linear-registers.js";
+import {
+  endExtent,
+  linearExtent,
+  linearRegisters,
+  type LinearExtent,
+  type LinearPart,
+} from "./linear-registers.js";
 import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "../files/fd.js";
 import { kernel, type RegisterFunctions } from "../kernel/kernel.js";
@@ -216,6 +222,15 @@ export class Mapping implements Disposable {
     return this.#newRegisters(offset, checkedLength(this, offset, bytes));
   }
 
+  /** @internal What compiled code needs to reach a part of it; `undefined` where it does not. */
+  linearPart(offset: number, bytes: number): LinearPart | undefined {
+    const module = fastReadsAreProven() ? this.#place?.memory.registers : undefined;
+    if (module === undefined || this.#place === undefined) return undefined;
+    const extent = linearExtent(this.#place.address + offset, bytes);
+    (this.#extents ??= []).push(extent);
+    return { module, extent };
+  }
+
   /**
    * Forbids closing, in every thread, for as long as something relies on this memory, such as a device's DMA.
    * @param reason who needs it, for the error that {@link close} then throws.
@@ -265,19 +280,13 @@ export class Mapping implements Disposable {
   #newRegisters(offset: number, bytes: number): RegisterFunctions {
     const registers = kernel().registers(this.handle, offset, bytes);
     if (typeof registers === "number") throw closedError(this.name);
-    const module = fastReadsAreProven() ? this.#place?.memory.registers : undefined;
-    if (module !== undefined) return linearRegisters(registers, module, this.#newExtent(offset, bytes));
+    const linear = this.linearPart(offset, bytes);
+    if (linear !== undefined) return linearRegisters(registers, linear.module, linear.extent);
     if (!this.#mayReadFast()) return registers;
     // A view of their own: the other ones are the user's, who may transfer them away.
     const view = kernel().mappingView(this.handle, offset, bytes);
     // A read-only mapping has none, nor has any where the engine forbids memory outside its heap.
     return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
-  }
-
-  #newExtent(offset: number, bytes: number): LinearExtent {
-    const extent = linearExtent((this.#place?.address ?? 0) + offset, bytes);
-    (this.#extents ??= []).push(extent);
-    return extent;
   }
 
   #lay(memory: LinearMemory, { file, offset = 0 }: MapOptions): void {

@@ -6,6 +6,7 @@ import { readInto, writeAt } from "../files/file-io.js";
 import { SharedFile } from "../files/shared-file.js";
 import { undo } from "../lifecycle/run-all.js";
 import { Mapping } from "../memory/mapping.js";
+import { registerMemory } from "../memory/register-memory.js";
 import { mappedWindow } from "../memory/mapped-window.js";
 import type { ContextOfErrno } from "./ask.js";
 import { VFIO_IRQ_SET_ACTION_TRIGGER, VFIO_IRQ_SET_DATA_NONE } from "./constants.js";
@@ -90,7 +91,8 @@ class FdDeviceCalls implements DeviceCalls {
 
   mapRegion(index: number, { offset, bytes }: MappableArea, writable: boolean): RegionWindow {
     const { fileOffset, name } = this.#place(index);
-    const mapping = Mapping.map({ file: this.#device, offset: fileOffset + offset, bytes, writable, name });
+    const part = { file: this.#device, offset: fileOffset + offset, bytes, writable, name };
+    const mapping = Mapping.map({ ...part, within: registerMemory(bytes) });
     try {
       return mappedWindow(offset, mapping);
     } catch (error) {
