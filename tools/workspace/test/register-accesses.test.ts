@@ -103,6 +103,56 @@ describe.each(nodes.map(({ version }, run) => ({ version, run })))(
   },
 );
 
+describe.each(nodes.flatMap((node) => ["--liftoff-only", "--no-liftoff"].map((tier) => ({ ...node, tier }))))(
+  "given the machine code that Node.js $version makes, $tier, of the accesses within a WebAssembly memory",
+  ({ path: node, tier }) => {
+    it("then each has one load or store there, of its width", () => {
+      const flags = [tier, "--no-wasm-tier-up", "--print-wasm-code"];
+      const code = execFileSync(node, [...flags, path.join(folder, "wasm-code.mjs")], { encoding: "utf8" });
+      expect(accessesIn(code)).toEqual([
+        ["load 1"],
+        ["load 2"],
+        ["load 4"],
+        ["load 8"],
+        ["load 8"],
+        [],
+        ["store 1"],
+        ["store 2"],
+        ["store 4"],
+        ["store 8"],
+        ["store 8"],
+      ]);
+    });
+  },
+);
+
+/** What the code of each WebAssembly function does in its memory: there the address is a base and an index. */
+function accessesIn(code: string): string[][] {
+  const functions: string[][] = [];
+  for (const text of code.split("--- WebAssembly code ---")) {
+    const index = /^index: (\d+)$/m.exec(text)?.[1];
+    if (index !== undefined) functions[Number(index)] = text.split("\n").flatMap(memoryAccess);
+  }
+  return functions;
+}
+
+const WIDTHS: Readonly<Record<string, number>> = {
+  movb: 1,
+  movzxbl: 1,
+  movw: 2,
+  movzxwl: 2,
+  movl: 4,
+  "REX.W movq": 8,
+};
+
+/** One line of code: an access to [base+index], whatever the instruction. One that is not known has no width. */
+function memoryAccess(line: string): string[] {
+  const [, instruction = "", operands = ""] =
+    /^0x[0-9a-f]+ +[0-9a-f]+ +[0-9a-f]+ +(.*?) ?(\S+)$/.exec(line) ?? [];
+  if (!/\[\w+\+\w+\*1/.test(operands)) return [];
+  return [`${operands.startsWith("[") ? "store" : "load"} ${String(WIDTHS[instruction])}`];
+}
+
 describe.each(nodes)("given the machine code that Node.js $version makes of a driver", ({ path: node }) => {
   it("each read is a call of one builtin, none is left out and none is made something narrower", () => {
     const program = path.join(folder, "machine-code.mjs");
