@@ -40,9 +40,7 @@ export class Type1Space implements AddressSpace {
     printAs(Type1Space, (it) => ({ container: it.#container.fd }));
   }
 
-  /** See {@link AddressSpace.kind}. */
   readonly kind = "type1";
-  /** See {@link AddressSpace.forgets}. */
   readonly forgets = "with-last-group";
   readonly #container: HasFd;
   readonly #maps = new ReusedStructs(mapStruct, MANY);
@@ -83,7 +81,6 @@ export class Type1Space implements AddressSpace {
     return Math.min(done * pieceBytes, bytes);
   }
 
-  /** See {@link AddressSpace.unmap}. */
   unmap(iova: bigint, bytes: number): number {
     const { quads } = this.#unmap;
     quads[UNMAP.iova] = iova;
@@ -107,7 +104,6 @@ export class Type1Space implements AddressSpace {
     return piece;
   }
 
-  /** See {@link AddressSpace.unmapAsync}. */
   async unmapAsync(iova: bigint, bytes: number): Promise<number> {
     const argument = unmapStruct.encode({ iova, size: bigIntOf(bytes) });
     await ioctlAsync(this.#container, VFIO_IOMMU_UNMAP_DMA, argument, () => unmapFailure(iova, bytes));
