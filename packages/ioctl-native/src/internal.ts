@@ -12,7 +12,7 @@ export {
   isAbortSignal,
   shownValue,
 } from "./errors/argument-error.js";
-export { closedError, fdState, type FdState } from "./files/fd.js";
+export { closedError, fdState } from "./files/fd.js";
 export { mappedWindow } from "./memory/mapped-window.js";
 export { printAs } from "./errors/printed.js";
 export { Holds } from "./lifecycle/holds.js";

@@ -1,7 +1,8 @@
 import { argumentError, shownValue } from "../errors/argument-error.js";
 import { errnoOf, VfioError, VfioRangeError } from "../errors/errors.js";
 import { closedError } from "../files/fd.js";
-import { kernel, type BulkRegisterFunctions } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { BulkRegisterFunctions } from "../kernel/system-calls.js";
 import { checkedLength, type Mapping } from "./mapping.js";
 import { printAs } from "../errors/printed.js";
 import { inSlices, SLICE_MICROSECONDS } from "../events/slices.js";

@@ -2,7 +2,8 @@ import { checkObject } from "../errors/argument-error.js";
 import path from "node:path";
 import { cgroupLimits, type CgroupLimit } from "./cgroups.js";
 import { VfioError } from "../errors/errors.js";
-import { kernel, type Kernel } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { Kernel } from "../kernel/system-calls.js";
 
 const LIMITS = [
   { limit: "memory.max", used: "memory.current" },
