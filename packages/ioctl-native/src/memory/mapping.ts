@@ -297,7 +297,7 @@ export function checkedLength(
   bytes: number | undefined,
 ): number {
   const isOffset = Number.isSafeInteger(offset) && offset >= 0 && offset <= all && offset % 8 === 0;
-  const length = bytes === undefined ? all - offset : bytes;
+  const length = isOffset && bytes === undefined ? all - offset : (bytes ?? NaN);
   if (isOffset && Number.isSafeInteger(length) && length >= 0 && offset + length <= all) return length;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",

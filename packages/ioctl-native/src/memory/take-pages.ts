@@ -3,17 +3,14 @@ import { errnoOf, VfioSystemError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 import type { MapOptions } from "./map-options.js";
 import { isOrdinaryMemory, type MemoryFailure } from "./memory-file.js";
-import { memoryShortage } from "./memory-shortage.js";
+import { memoryShortage, type MemoryToTake } from "./memory-shortage.js";
 import { readSysfs } from "../machine/sysfs.js";
 
 /** The kernel's default is 65530. */
 const MAPPING_LIMIT = "/proc/sys/vm/max_map_count";
 
 /** What is done with a `Mapping` here. */
-interface ClosableMapping {
-  readonly handle: number;
-  readonly bytes: number;
-  readonly name: string;
+interface ClosableMapping extends MemoryToTake {
   close(): void;
 }
 

@@ -26,9 +26,9 @@ export const DMA_MAP_FLAGS: Readonly<Record<DmaAccess, number>> = {
 
 /** How a map struct begins, for each access. */
 const HEADERS: Record<DmaAccess, bigint> = {
-  "read-write": headerOf(DMA_MAP_FLAGS["read-write"]),
-  "read-only": headerOf(DMA_MAP_FLAGS["read-only"]),
-  "write-only": headerOf(DMA_MAP_FLAGS["write-only"]),
+  "read-write": headerOf("read-write"),
+  "read-only": headerOf("read-only"),
+  "write-only": headerOf("write-only"),
 };
 
 /** How many pieces go with one call: as many structs as fit two pages. */
@@ -150,7 +150,7 @@ const UNMAP = {
   size: unmapStruct.fields.size[0] / 8,
 };
 
-function headerOf(flags: number): bigint {
-  const bytes = mapStruct.encode({ flags });
+function headerOf(access: DmaAccess): bigint {
+  const bytes = mapStruct.encode({ flags: DMA_MAP_FLAGS[access] });
   return new BigUint64Array(bytes.buffer, bytes.byteOffset, 1)[0] ?? 0n;
 }
