@@ -5,7 +5,6 @@ export * from "./device-calls.js";
 export * from "./group.js";
 export * from "./hot-reset.js";
 export * from "./iommu-info.js";
-export * from "./iommu-types.js";
 export * from "./irqs.js";
 export { decodeRegionInfo, getRegionInfo, type MappableArea, type RegionInfo } from "./region.js";
 export * from "./type1-space.js";

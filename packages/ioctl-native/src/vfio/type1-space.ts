@@ -129,7 +129,7 @@ export class Type1Space implements AddressSpace {
   #mapFailure(errno: number, iova: bigint, bytes: number, wanted: number): IoctlContext {
     return {
       what: `cannot map IOVA ${formatRange(rangeOf({ iova, bytes }))} for DMA`,
-      ...explainMapFailure(errno, wanted, () => this.limits()),
+      hint: explainMapFailure(errno, wanted, () => this.limits()),
     };
   }
 }
