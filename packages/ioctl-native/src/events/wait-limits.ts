@@ -32,7 +32,6 @@ export function checkWaitLimits(limits: WaitLimits = {}): void {
 
 /**
  * Holds a wait to its limits: calls `end` with `ERR_VFIO_TIMEOUT` when the time is up, or with the signal's reason.
- * @param what what is waited for, for the error message.
  * @returns dispose of it when the wait is over; `undefined` if there is no limit.
  */
 export function limitWait(
@@ -51,10 +50,7 @@ function errorOf(reason: unknown): Error {
   return isError(reason) ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${messageOf(reason)}`);
 }
 
-/**
- * The error of a wait whose time is up.
- * @param what what was waited for.
- */
+/** The error of a wait whose time is up. */
 export function timeoutError(what: string, timeoutMs: number): VfioError {
   return new VfioError("ERR_VFIO_TIMEOUT", `no answer within ${timeoutMs} ms while waiting for ${what}`);
 }

@@ -1,16 +1,6 @@
 import { printAs } from "../errors/printed.js";
 
-/**
- * Who relies on a resource, which must not be closed meanwhile.
- * @example
- * ```ts
- * import { Holds } from "@vfio/ioctl-native/internal";
- *
- * const holds = new Holds();
- * using hold = holds.add("a DMA mapping");
- * console.log(holds.reasons.join()); // a DMA mapping
- * ```
- */
+/** Who relies on a resource, which must not be closed meanwhile. */
 export class Holds {
   static {
     printAs(Holds, (it) => ({ reasons: it.reasons }));

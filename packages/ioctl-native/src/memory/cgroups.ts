@@ -20,7 +20,6 @@ export interface CgroupLimit {
  * The limits of one controller (`memory`, `hugetlb`) that this process is under, in cgroups of either version: its own
  * cgroup's first, then those of the ancestors as far as they can be seen from here. Each of them counts. What cannot be
  * read is left out: in a container the host's cgroups are out of sight.
- * @param files the limits to look for, by their files' names.
  */
 export function cgroupLimits(controller: string, files: readonly CgroupLimitFiles[]): CgroupLimit[] {
   return cgroupFolders(controller).flatMap((folder) =>
