@@ -11,7 +11,7 @@ export interface WaitLimits {
 }
 
 /**
- * To be called before a wait begins.
+ * Checks the limits of a wait before it begins.
  * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0, or a signal that is no
  * AbortSignal; the signal's reason if it is aborted already (`ERR_VFIO_ABORTED` if that is no Error).
  */

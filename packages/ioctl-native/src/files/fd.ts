@@ -37,7 +37,7 @@ export class Fd implements HasFd, Disposable {
   /**
    * @param fd an open file descriptor, which now belongs to this object.
    * @param name what it is, for error messages: "IOMMU group 5". Default: its number.
-   * @throws VfioRangeError `ERR_VFIO_FD` for what no file descriptor can be.
+   * @throws VfioRangeError `ERR_VFIO_FD` if it cannot be a file descriptor.
    */
   constructor(fd: number, name = `fd ${shownValue(fd)}`) {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
@@ -69,7 +69,7 @@ export class Fd implements HasFd, Disposable {
     );
   }
 
-  /** Gives the descriptor out of this object's and this thread's care; the caller closes it. */
+  /** Hands the descriptor to the caller, who closes it: it no longer belongs to this object and thread. */
   release(): number {
     const fd = this.#take();
     kernel().disownFd?.(fd);

@@ -205,7 +205,7 @@ export interface Kernel {
 
   /** Duplicates an fd for several threads. Returns a handle, which names the file in every thread of this process. */
   shareFile(fd: number): number;
-  /** Whether its owner has not closed it, nor ended. */
+  /** Whether the file is open: its owner has neither closed it nor ended. */
   sharedFileIsOpen(handle: number): boolean;
   /** `pread(2)` on a shared file; EBADF once it is closed. */
   sharedPread(handle: number, bytes: Uint8Array, offset: number): number;

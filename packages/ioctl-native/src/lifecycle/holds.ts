@@ -15,7 +15,7 @@ export class Holds {
 
   /**
    * Notes a reliance on the resource; dispose of what is returned when it is over. Disposing of it twice does nothing.
-   * @param reason who relies on it and for what, for the error of whoever tries to close it.
+   * @param reason who relies on it and for what, for the error that closing it throws.
    */
   add(reason: string): Disposable {
     const hold = new Hold(reason, this.#holds);

@@ -78,7 +78,7 @@ export class Mapping implements Disposable {
    * Maps a file (`mmap(2)`, MAP_SHARED).
    * @throws VfioSystemError for what `mmap` refuses, and ENXIO for a range beyond the file's end, where the first
    * touch would be a SIGBUS; with `numaNode`, for what `mbind` refuses (EPERM in containers); with `populate`, ENOMEM for
-   * pages that are not to be had, and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory
+   * pages that are not available, and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory
    * left than ordinary pages would take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
    */
   static map(options: MapOptions): Mapping {

@@ -28,7 +28,7 @@ let credit: { kernel: Kernel; bytes: number } | undefined;
 /**
  * What forbids taking all pages of a mapping: less memory is left in the machine (MemAvailable), or below the limit of a
  * cgroup, than the mapping still lacks. Linux gives more than it has, and then its OOM killer ends processes, this one or
- * any other. A sixteenth of what is left is not to be had. Swap counts for nothing: pages that a device reaches stay in
+ * any other. A sixteenth of what is left stays free. Swap counts for nothing: pages that a device reaches stay in
  * memory. What a cgroup has in its page cache counts as left, since the kernel gives that up first.
  * @returns a VfioError `ERR_VFIO_MEMORY_EXHAUSTED` with both numbers, or `undefined` if there is enough.
  */

@@ -39,7 +39,7 @@ export function nameOf({ name, file }: MapOptions): string {
   return name;
 }
 
-/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what no NUMA node can be. */
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it cannot be the number of a NUMA node. */
 export function checkNode(numaNode: number | undefined): void {
   if (numaNode === undefined || (Number.isInteger(numaNode) && numaNode >= 0)) return;
   throw argumentError("the NUMA node", "a whole number from 0", numaNode);

@@ -18,7 +18,7 @@ export interface SocketPurpose {
   readonly hint?: HintOfErrno | undefined;
 }
 
-/** A socket of which a call with the path is made at once. Each call that fails is named as itself, and nothing stays. */
+/** Makes a socket and binds or connects it. The error names the call that failed; nothing is left behind. */
 export function socketAfter(
   purpose: SocketPurpose,
   syscall: "bind" | "connect",

@@ -41,7 +41,7 @@ export function checkArray(answer: Uint8Array, offset: number, count: number, by
 
 /**
  * The array that a capability consists of.
- * @param offset where the capability begins: with a header of which `count` tells how many elements follow it.
+ * @param offset where the capability begins, with a header whose field `count` is the number of elements behind it.
  */
 export function decodeArray<C extends string, E extends Record<string, Field>>(
   answer: Uint8Array,

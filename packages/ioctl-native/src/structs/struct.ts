@@ -35,7 +35,7 @@ export class Struct<F extends Record<string, Field>> {
   /**
    * @param name the struct's name in the kernel's header.
    * @param bytes its size, without a trailing flexible array.
-   * @param fields its fields by name: where each lies and of which type it is.
+   * @param fields its fields by name: the offset and type of each.
    * @param lengthField the field that tells the kernel how far it may read and write. VFIO calls it `argsz`, iommufd
    * `size`; a field of that name can be something else. Default: `argsz`, if there is one.
    */

@@ -33,7 +33,7 @@ export interface RegionInfo {
   readonly index: number;
   /** 0 for a region the device does not have. */
   readonly bytes: number;
-  /** Where the region lies in the device's file. Never computed, always the kernel's. */
+  /** Where the region lies in the device's file. The kernel's number, never computed. */
   readonly fileOffset: number;
   /** It can be read, with `pread` at {@link fileOffset}. */
   readonly readable: boolean;
