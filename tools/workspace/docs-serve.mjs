@@ -16,7 +16,6 @@ const server = await serveSite(site, port).catch((error) =>
 process.stdout.write(`The documentation is at ${server.address} (Ctrl-C ends it)\n`);
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void server.close());
 
-/** @param {string[]} args */
 function portOf(args) {
   const usage = "npm run docs:serve [-- --port <0 to 65535>]";
   try {

@@ -73,10 +73,7 @@ function npmCi(folder) {
   throw new Error(`npm ci failed in ${folder}: ${error?.message ?? npmComplaint(`${stdout}${stderr}`)}`);
 }
 
-/**
- * @param {string} draft
- * @param {string} target
- */
+/** @param {string} draft @param {string} target */
 function renameUnlessThere(draft, target) {
   try {
     renameSync(draft, target);

@@ -38,12 +38,7 @@ export async function startRegistry(folder, signal, choosePort = freePort) {
   }
 }
 
-/**
- * @param {string} url
- * @param {string} folder
- * @param {AbortSignal} signal
- * @returns {Promise<Registry>}
- */
+/** @param {string} url @param {string} folder @param {AbortSignal} signal @returns {Promise<Registry>} */
 async function startAt(url, folder, signal) {
   const config = path.join(folder, "verdaccio.yaml");
   writeFileSync(config, configuration(folder, url));
@@ -86,10 +81,7 @@ async function listens(child, signal) {
   ]);
 }
 
-/**
- * @param {string} folder
- * @param {string} url
- */
+/** @param {string} folder @param {string} url */
 function configuration(folder, url) {
   return `storage: ${path.join(folder, "storage")}
 listen: ${url}
@@ -102,10 +94,7 @@ log: { type: stdout, format: pretty, level: warn }
 `;
 }
 
-/**
- * @param {string} folder
- * @param {string} url
- */
+/** @param {string} folder @param {string} url */
 function npmEnvironment(folder, url) {
   const userconfig = path.join(folder, "npmrc");
   // npm wants some token before it publishes; the registry takes it for nobody's.

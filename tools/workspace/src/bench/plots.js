@@ -43,7 +43,6 @@ export function drawBars({ title, axis, bars }) {
   }
 }
 
-/** @param {string} title @param {string} axis */
 function frame(title, axis) {
   return {
     animation: false,
@@ -60,7 +59,6 @@ function titleStyles() {
   };
 }
 
-/** @param {readonly Bar[]} bars */
 function axes(bars) {
   const line = { lineStyle: { color: "var(--line)" } };
   const axisLabel = { color: "var(--text)", fontSize: 12 };
@@ -76,18 +74,15 @@ function axes(bars) {
   };
 }
 
-/** @param {readonly string[]} data */
 function sideAxis(data) {
   const none = { show: false };
   return { type: "category", inverse: true, data, axisLine: none, axisTick: none, splitLine: none };
 }
 
-/** @param {Bar} bar */
 function figures({ value, goal }) {
   return goal === undefined ? value.toFixed(2) : `${value.toFixed(2)} (≤ ${goal})`;
 }
 
-/** @param {readonly Bar[]} bars */
 function values(bars) {
   const data = bars.map(({ value, goal }) => ({
     value,
@@ -96,13 +91,11 @@ function values(bars) {
   return { type: "bar", barWidth: 16, data };
 }
 
-/** @param {readonly Bar[]} bars */
 function goals(bars) {
   const data = bars.flatMap(({ goal }, index) => (goal === undefined ? [] : [[goal, index]]));
   return { type: "scatter", symbol: "rect", symbolSize: [3, 26], itemStyle: { color: "var(--goal)" }, data };
 }
 
-/** @param {string} svg @param {string} title */
 function readable(svg, title) {
   return `${svg.replace(/^<svg [^>]*>/, (tag) => `${tag}\n<title>${title}</title>\n${STYLE}`)}\n`;
 }

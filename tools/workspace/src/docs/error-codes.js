@@ -68,10 +68,6 @@ function sourcesOf(folder) {
   );
 }
 
-/**
- * @param {string} folder
- * @returns {string[]}
- */
 function filesBelow(folder) {
   const entries = tryList(folder);
   return entries.flatMap((entry) => {
@@ -80,7 +76,6 @@ function filesBelow(folder) {
   });
 }
 
-/** @param {string} folder */
 function tryList(folder) {
   try {
     return readdirSync(folder, { withFileTypes: true });

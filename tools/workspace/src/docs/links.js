@@ -18,11 +18,7 @@ export function brokenLinksOfPages(files) {
   return files.flatMap((file) => brokenLinks(file, linksOfPage(readFileSync(file, "utf8")), headingsOf));
 }
 
-/**
- * The same of every HTML page below a folder.
- * @param {string} folder
- * @returns {string[]}
- */
+/** The same of every HTML page below a folder. @param {string} folder @returns {string[]} */
 export function brokenLinksOfSite(folder) {
   const pages = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
     name.endsWith(".html"),
@@ -35,7 +31,6 @@ export function brokenLinksOfSite(folder) {
 
 /**
  * @param {string} file where the links stand.
- * @param {readonly string[]} links
  * @param {(file: string) => Set<string> | undefined} anchorsOf what can be behind a `#` for a file; undefined: not known.
  */
 function brokenLinks(file, links, anchorsOf) {
@@ -45,11 +40,6 @@ function brokenLinks(file, links, anchorsOf) {
   return [...broken].map((link) => `${file}: ${link}`);
 }
 
-/**
- * @param {string} file
- * @param {string} link
- * @param {(file: string) => Set<string> | undefined} anchorsOf
- */
 function leadsSomewhere(file, link, anchorsOf) {
   const [place = "", anchor] = decodeURIComponent(link.replaceAll("&amp;", "&")).split("#");
   const target = place === "" ? file : path.resolve(path.dirname(file), place);
@@ -58,7 +48,6 @@ function leadsSomewhere(file, link, anchorsOf) {
   return anchorsOf(target)?.has(anchor) ?? true;
 }
 
-/** @param {string} page */
 function linksOfPage(page) {
   const tokens = markdown.parse(page, {}).flatMap((token) => [token, ...(token.children ?? [])]);
   const own = tokens.flatMap((token) => token.attrGet("href") ?? token.attrGet("src") ?? []);
@@ -69,23 +58,19 @@ function linksOfPage(page) {
 /** @type {Map<string, Set<string> | undefined>} */
 const known = new Map();
 
-/** @param {string} file */
 function headingsOf(file) {
   return file.endsWith(".md") ? remembered(file, readHeadings) : undefined;
 }
 
-/** @param {string} file */
 function idsOf(file) {
   return file.endsWith(".html") ? remembered(file, (text) => new Set(matches(text, HTML_ID))) : undefined;
 }
 
-/** @param {string} file @param {(text: string) => Set<string>} read */
 function remembered(file, read) {
   if (!known.has(file)) known.set(file, read(readFileSync(file, "utf8")));
   return known.get(file);
 }
 
-/** @param {string} page */
 function readHeadings(page) {
   const slugger = new GithubSlugger();
   const tokens = markdown.parse(page, {});
@@ -95,7 +80,6 @@ function readHeadings(page) {
   return new Set(titles.map((title) => slugger.slug(text(title))));
 }
 
-/** @param {string} text @param {RegExp} pattern */
 function matches(text, pattern) {
   return [...text.matchAll(pattern)].map(([, found = ""]) => found);
 }

@@ -117,12 +117,10 @@ export class ChangedCopy {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 
-  /** @param {string} name */
   #packageFolder(name) {
     return path.join(this.copy, "packages", name);
   }
 
-  /** @param {string} folder */
   #takeBuilt(folder) {
     for (const built of BUILT) {
       const from = path.join(this.root, folder, built);

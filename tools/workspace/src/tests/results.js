@@ -44,10 +44,6 @@ export function failuresIn(file) {
   }
 }
 
-/**
- * @param {FileResult} result
- * @returns {string[]}
- */
 function failuresOf(result) {
   const failed = result.assertionResults.filter(({ status }) => status === "failed");
   const lines = failed.map(
@@ -58,18 +54,12 @@ function failuresOf(result) {
   return lines.map((line) => `${path.basename(result.name ?? "")}: ${line.trim().split("\n")[0]}`);
 }
 
-/**
- * A file that does not even load, or whose preparation failed, has failed without a single failed test.
- * @param {FileResult} result
- */
+/** A file that does not even load, or whose preparation failed, has failed without a single failed test. */
 function isBroken({ status, assertionResults }) {
   return status === "failed" && assertionResults.every((each) => each.status !== "failed");
 }
 
-/**
- * @param {readonly Row[]} rows
- * @returns {Omit<Row, "name">}
- */
+/** @param {readonly Row[]} rows @returns {Omit<Row, "name">} */
 export function sum(rows) {
   const add = (/** @type {"passed" | "failed" | "skipped"} */ key) =>
     rows.reduce((total, row) => total + row[key], 0);
@@ -111,10 +101,6 @@ export function verdict(rows) {
   };
 }
 
-/**
- * @param {string} name
- * @returns {Row}
- */
 function failure(name) {
   return { name, passed: 0, failed: 1, skipped: 0 };
 }
