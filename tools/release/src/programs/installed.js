@@ -16,7 +16,6 @@ const SETS = {
   "bun-musl": "Bun for musl (45 MB)",
   runtimes: "Bun and Deno (85 MB)",
   bundlers: "what makes one file of a program (15 MB)",
-  plots: "what draws plots (15 MB)",
   toolbox: "a registry, TypeScript and linters for the rehearsal of a release (80 MB)",
 };
 
