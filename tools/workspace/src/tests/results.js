@@ -2,8 +2,6 @@
  * Sums up what test runs wrote down (Vitest's JSON reports).
  *
  * @typedef {{ name: string, passed: number, failed: number, skipped: number }} Row
- * @typedef {{ status: string, fullName?: string, failureMessages?: string[] }} TestResult
- * @typedef {{ status: string, name?: string, message?: string, assertionResults: TestResult[] }} FileResult
  */
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -17,17 +15,12 @@ import path from "node:path";
  */
 export function readResults(name, file) {
   if (!existsSync(file)) return failure(`${name} (no report)`);
-  try {
-    const report = JSON.parse(readFileSync(file, "utf8"));
-    const passed = report.numPassedTests;
-    const failed = report.numFailedTests;
-    const skipped = report.numPendingTests + report.numTodoTests;
-    const brokenFiles = report.testResults.filter(isBroken).length;
-    if (passed + failed + skipped + brokenFiles === 0) return failure(`${name} (no tests)`);
-    return { name, passed, failed: failed + brokenFiles, skipped };
-  } catch {
-    return failure(`${name} (unreadable report)`);
-  }
+  const report = readReport(file);
+  if (report === undefined) return failure(`${name} (unreadable report)`);
+  const { numPassedTests: passed, numPendingTests, numTodoTests, numFailedTests } = report;
+  const skipped = numPendingTests + numTodoTests;
+  const failed = numFailedTests + report.testResults.filter(isBroken).length;
+  return passed + failed + skipped === 0 ? failure(`${name} (no tests)`) : { name, passed, failed, skipped };
 }
 
 /**
@@ -36,11 +29,15 @@ export function readResults(name, file) {
  * @returns {string[]}
  */
 export function failuresIn(file) {
-  if (!existsSync(file)) return [];
+  return readReport(file)?.testResults.flatMap(failuresOf) ?? [];
+}
+
+function readReport(file) {
   try {
-    return JSON.parse(readFileSync(file, "utf8")).testResults.flatMap(failuresOf);
+    const report = JSON.parse(readFileSync(file, "utf8"));
+    return Array.isArray(report?.testResults) ? report : undefined;
   } catch {
-    return [];
+    return undefined;
   }
 }
 
@@ -61,8 +58,7 @@ function isBroken({ status, assertionResults }) {
 
 /** @param {readonly Row[]} rows @returns {Omit<Row, "name">} */
 export function sum(rows) {
-  const add = (/** @type {"passed" | "failed" | "skipped"} */ key) =>
-    rows.reduce((total, row) => total + row[key], 0);
+  const add = (key) => rows.reduce((total, row) => total + row[key], 0);
   return { passed: add("passed"), failed: add("failed"), skipped: add("skipped") };
 }
 
@@ -95,10 +91,8 @@ export function runRow(name, status, reports) {
  */
 export function verdict(rows) {
   const { passed, failed, skipped } = sum(rows);
-  return {
-    line: `${passed} passed, ${failed} failed, ${skipped} skipped`,
-    exitCode: failed === 0 && passed > 0 ? 0 : 1,
-  };
+  const line = `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  return { line, exitCode: failed === 0 && passed > 0 ? 0 : 1 };
 }
 
 function failure(name) {
