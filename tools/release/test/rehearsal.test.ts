@@ -128,22 +128,18 @@ describe("given somebody who stops the rehearsal", () => {
     { timeout: 120_000 },
     async (signal) => {
       const child = spawn(process.execPath, [program], { stdio: ["ignore", "ignore", "pipe"] });
-      const registry = await new Promise<{ pid: string; folder: string }>((resolve, reject) => {
-        let said = "";
-        child.once("close", () => reject(new Error(`it ended before it had a registry:\n${said}`)));
-        child.stderr.on("data", (chunk) => {
-          said += String(chunk);
-          const { pid, folder } = /process (?<pid>\d+), in (?<folder>\S+)\n/.exec(said)?.groups ?? {};
-          if (pid !== undefined && folder !== undefined) resolve({ pid, folder });
-        });
-      });
-      expect([existsSync(`/proc/${registry.pid}`), existsSync(registry.folder)]).toEqual([true, true]);
+      let said = "";
+      child.stderr.on("data", (chunk) => (said += String(chunk)));
+      await expect.poll(() => said, { timeout: 60_000 }).toMatch(/a registry at \S+, in \S+\n/);
+      const { url = "", folder = "" } = /at (?<url>\S+), in (?<folder>\S+)\n/.exec(said)?.groups ?? {};
+      expect([(await fetch(`${url}-/ping`)).ok, existsSync(folder)]).toEqual([true, true]);
 
       child.kill(signal);
       const [exitCode] = (await once(child, "exit")) as [number];
 
       expect(exitCode).toBe(130);
-      expect([existsSync(`/proc/${registry.pid}`), existsSync(registry.folder)]).toEqual([false, false]);
+      expect(existsSync(folder)).toBe(false);
+      await expect(fetch(url)).rejects.toThrow();
     },
   );
 });
