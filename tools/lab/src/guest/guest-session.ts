@@ -6,17 +6,14 @@ import type { LabError } from "../run/lab-error.js";
 import { Machine, type MachinePlan } from "../machine/machine.js";
 import { aborted } from "../run/prepare-lab.js";
 
-/** What bounds a session. */
 export interface SessionLimits {
   readonly command: readonly string[];
   readonly bootTimeoutMs: number;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called when the guest starts the command. */
   readonly onReady?: ((machine: Machine, bootMs: number) => void) | undefined;
 }
 
-/** What a session that went well leaves. */
 export interface SessionResult {
   readonly exitCode: number;
   readonly bootMs: number;

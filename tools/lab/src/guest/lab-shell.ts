@@ -14,7 +14,6 @@ export interface LabShellOptions extends Omit<LabOptions, "onStdout" | "onStderr
   readonly output?: NodeJS.WriteStream;
 }
 
-/** Longest delay a timer takes: 24 days. */
 const NO_LIMIT_MS = 2 ** 31 - 1;
 
 /** Boots a machine and connects this terminal to a shell in it; resolves with the shell's exit code. */

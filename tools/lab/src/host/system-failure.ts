@@ -3,7 +3,6 @@ import path from "node:path";
 import { cacheDirectory, diskFull } from "./cache.js";
 import { LabError } from "../run/lab-error.js";
 
-/** A system call that failed, as Node.js tells it. */
 interface SystemError extends Error {
   readonly code: string;
   readonly syscall: string;

@@ -8,7 +8,6 @@ import { compareVersions, downloadPackage, findKernelPackage, releaseOfPackage }
 import { LabError } from "../run/lab-error.js";
 import { lastLines, saysDiskFull } from "../host/packages.js";
 
-/** A kernel in the cache. */
 export interface Kernel {
   /** What `uname -r` prints in the guest. */
   readonly release: string;

@@ -6,7 +6,6 @@ import type { Accelerator, MachineOptions } from "../run/lab-options.js";
 import { OPTION_ROM_FILE } from "./option-rom.js";
 import type { GuestPortName, PortName } from "./ports.js";
 
-/** Everything QEMU's command line depends on. */
 export interface QemuPlan {
   readonly machine: MachineOptions;
   readonly accelerator: Accelerator;
@@ -15,7 +14,6 @@ export interface QemuPlan {
   /** Folder with the settings, the command and the expansion ROM, read-only in the guest. */
   readonly jobDirectory: string;
   readonly outputDirectory?: string | undefined;
-  /** Unix sockets QEMU connects to. */
   readonly sockets: Readonly<Partial<Record<PortName, string>>>;
 }
 

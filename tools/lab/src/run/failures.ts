@@ -2,7 +2,6 @@ import { LabError } from "./lab-error.js";
 import type { Machine, QemuEnd } from "../machine/machine.js";
 import { lastLines } from "../host/packages.js";
 
-/** The error for a QEMU that ended before the command did. */
 export function endedEarly(machine: Machine, end: QemuEnd, phase: "booting" | "running"): LabError {
   const consoleTail = machine.console.tail();
   const { panic } = machine.console;
@@ -48,7 +47,6 @@ function hintFor({ signal, complaints }: QemuEnd): string {
   return /^qemu-system-\S+: -device/m.test(complaints) ? "It does not take an argument in extraDevices." : "";
 }
 
-/** The error for a guest that could not set itself up. */
 export function setupFailed(machine: Machine, what: string): LabError {
   return new LabError({
     code: "ERR_LAB_GUEST_SETUP",
@@ -57,7 +55,6 @@ export function setupFailed(machine: Machine, what: string): LabError {
   });
 }
 
-/** The error for a guest that did not come up in time. */
 export function bootTimedOut(machine: Machine, milliseconds: number): LabError {
   return new LabError({
     code: "ERR_LAB_BOOT_TIMEOUT",
@@ -67,7 +64,6 @@ export function bootTimedOut(machine: Machine, milliseconds: number): LabError {
   });
 }
 
-/** The error for a command that did not end in time. */
 export function commandTimedOut(
   machine: Machine,
   command: readonly string[],

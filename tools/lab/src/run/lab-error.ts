@@ -1,4 +1,3 @@
-/** The stable codes of {@link LabError}. */
 export type LabErrorCode =
   | "ERR_LAB_NOT_LINUX"
   | "ERR_LAB_PACKAGES_MISSING"
@@ -16,9 +15,7 @@ export type LabErrorCode =
   | "ERR_LAB_SYSTEM"
   | "ERR_LAB_BAD_ARGUMENT";
 
-/** What a {@link LabError} is made of. */
 export interface LabErrorParts {
-  /** The stable code. */
   readonly code: LabErrorCode;
   /** What went wrong, naming the thing. */
   readonly message: string;
@@ -26,7 +23,6 @@ export interface LabErrorParts {
   readonly hint?: string;
   /** The last lines of the guest's console, when there was a guest. */
   readonly consoleTail?: string;
-  /** The error underneath, if any. */
   readonly cause?: unknown;
 }
 

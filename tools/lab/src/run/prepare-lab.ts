@@ -7,27 +7,20 @@ import type { LabProgress } from "./lab-options.js";
 import { ensurePackages, type LabExtra } from "../host/packages.js";
 import { withLabErrors } from "../host/system-failure.js";
 
-/** How to prepare. */
 export interface PrepareOptions {
   /** Told what is being done; silent when there is nothing to do. */
   readonly onProgress?: (event: LabProgress) => void;
   /** What the command needs beside Node.js. Default: nothing. */
   readonly extras?: readonly LabExtra[];
-  /** Stops the preparation. */
   readonly signal?: AbortSignal;
   /** Stands in for the real machine; for tests. */
   readonly host?: Host;
 }
 
-/** What a machine is booted from. */
 export interface PreparedLab {
-  /** Full path of QEMU. */
   readonly qemu: string;
-  /** The guest's kernel. */
   readonly kernel: Kernel;
-  /** The initrd file. */
   readonly initrd: string;
-  /** The lab's cache folder. */
   readonly cache: string;
 }
 
@@ -59,7 +52,6 @@ async function prepare(host: Host, { signal, onProgress, extras }: PrepareOption
   return { qemu: host.findProgram("qemu-system-x86_64") ?? "qemu-system-x86_64", kernel, initrd, cache };
 }
 
-/** The error for an aborted signal. */
 export function aborted(when: string, cause?: unknown): LabError {
   return new LabError({
     code: "ERR_LAB_ABORTED",
