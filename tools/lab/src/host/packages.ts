@@ -85,17 +85,19 @@ function installationFailed(
   const message = `${command} failed: ${lastLines(stderr)}`;
   if (saysDiskFull(stderr)) return diskFull(message, { hint: "Free some space for Debian's packages." });
   const hint = `Try it by hand: ${installCommand(missing, host.isRoot)}`;
-  return new LabError({ code: "ERR_LAB_PACKAGES_INSTALL", message, hint });
+  return new LabError("ERR_LAB_PACKAGES_INSTALL", message, { hint });
 }
 
 function packagesMissing(host: Host, missing: readonly string[]): LabError {
-  return new LabError({
-    code: "ERR_LAB_PACKAGES_MISSING",
-    message: `The lab needs ${missing.length === 1 ? "a package that is" : "packages that are"} not installed: ${missing.join(", ")}`,
-    hint: host.findProgram("apt-get")
-      ? `Type: ${installCommand(missing, host.isRoot)}`
-      : "This is not Debian or Ubuntu: install the programs of these packages with your own package manager.",
-  });
+  return new LabError(
+    "ERR_LAB_PACKAGES_MISSING",
+    `The lab needs ${missing.length === 1 ? "a package that is" : "packages that are"} not installed: ${missing.join(", ")}`,
+    {
+      hint: host.findProgram("apt-get")
+        ? `Type: ${installCommand(missing, host.isRoot)}`
+        : "This is not Debian or Ubuntu: install the programs of these packages with your own package manager.",
+    },
+  );
 }
 
 /** Whether a program complains of a full disk. */

@@ -39,7 +39,7 @@ function systemFailure(cause: SystemError, place: string | undefined): LabError 
       ? `The program ${syscall.slice(6)} is not installed`
       : `${place ?? "A file"} cannot be used (${call})`;
   const hints = [REASONS[errno], elsewhere && `${elsewhere[0]?.toUpperCase()}${elsewhere.slice(1)}.`];
-  return new LabError({ code: "ERR_LAB_SYSTEM", message, hint: hints.filter(Boolean).join(" "), cause });
+  return new LabError("ERR_LAB_SYSTEM", message, { hint: hints.filter(Boolean).join(" "), cause });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

@@ -59,9 +59,7 @@ function numaNodes(machine: MachineOptions): string[] {
   const memory = memoryOf(machine);
   const [, size, unit = ""] = /^(\d+)([MG])$/i.exec(memory) ?? [];
   if (size === undefined) {
-    throw new LabError({
-      code: "ERR_LAB_BAD_ARGUMENT",
-      message: `${memory} cannot be halved for two NUMA nodes`,
+    throw new LabError("ERR_LAB_BAD_ARGUMENT", `${memory} cannot be halved for two NUMA nodes`, {
       hint: 'Give the memory in whole M or G, such as "4G".',
     });
   }

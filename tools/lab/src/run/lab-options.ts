@@ -26,10 +26,18 @@ export interface MachineOptions {
 /** How QEMU runs the guest's instructions: on the processor, or by emulation. */
 export type Accelerator = "kvm" | "tcg";
 
-export interface LabOptions {
-  readonly machine?: MachineOptions;
+/** What every command of the lab can be asked. */
+export interface CommonOptions {
   /** What the command needs beside Node.js, as Debian's packages on this machine. Default: nothing. */
   readonly extras?: readonly LabExtra[];
+  /** Aborting it ends all that was started; the promise rejects with `ERR_LAB_ABORTED`. */
+  readonly signal?: AbortSignal;
+  /** Told what the lab is doing; not called when there is nothing to do. */
+  readonly onProgress?: (event: LabProgress) => void;
+}
+
+export interface LabOptions extends CommonOptions {
+  readonly machine?: MachineOptions;
   /** Working directory, the same path in host and guest. Default: the caller's. */
   readonly cwd?: string;
   /**
@@ -44,9 +52,6 @@ export interface LabOptions {
   readonly timeoutMs?: number;
   /** Longest time the guest may take to boot, in milliseconds. Default 2 minutes. */
   readonly bootTimeoutMs?: number;
-  /** Aborting it kills the machine; the promise rejects with `ERR_LAB_ABORTED`. */
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (event: LabProgress) => void;
   readonly onStdout?: (chunk: Buffer) => void;
   readonly onStderr?: (chunk: Buffer) => void;
   readonly onConsole?: (chunk: Buffer) => void;
