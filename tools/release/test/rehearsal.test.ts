@@ -51,7 +51,7 @@ describe("given a release of this repository as it is, in a registry of its own"
     if (stdout === "") throw new Error(`the rehearsal ended with ${status}:\n${stderr}`);
     outcome = JSON.parse(stdout) as Outcome;
     console.log(table(outcome));
-  }, 1_200_000);
+  });
 
   it("everybody can use it", () => {
     expect(outcome.rows.filter(({ passed }) => !passed)).toEqual([]);
@@ -125,7 +125,6 @@ describe("given every package's licence", () => {
 describe("given somebody who stops the rehearsal", () => {
   it.each(["SIGINT", "SIGTERM"] as const)(
     "%s ends its registry, removes its files, and is exit code 130",
-    { timeout: 120_000 },
     async (signal) => {
       const child = spawn(process.execPath, [program], { stdio: ["ignore", "ignore", "pipe"] });
       let said = "";

@@ -50,7 +50,7 @@ beforeAll(async () => {
     if (kind === "write" && value >= MARKER && value <= MARKER + patterns.length)
       markers.set(value, [...(markers.get(value) ?? []), at]);
   });
-}, 600_000);
+});
 
 const SHAPE =
   /^memory_region_ops_(read|write) .* addr 0x([0-9a-f]+) value 0x([0-9a-f]+) size (\d) name '(edu-mmio|pci-testdev-mmio|virtio-pci-common-virtio-rng)'$/;

@@ -38,7 +38,7 @@ beforeAll(async () => {
   await once(server, "listening");
   address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   browser = await openBrowser();
-}, 300_000);
+});
 
 afterAll(async () => {
   await browser.close();
