@@ -20,21 +20,10 @@ beforeAll(async () => {
   await copyRepository(clone);
   // What is not committed here is no change there.
   await git("add", "--all");
-  await git(
-    "-c",
-    "user.name=test",
-    "-c",
-    "user.email=test@localhost",
-    "commit",
-    "--quiet",
-    "--allow-empty",
-    "-m",
-    "as it is",
-  );
+  const author = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
+  await git(...author, "commit", "--quiet", "--allow-empty", "-m", "as it is");
 });
-afterAll(() => {
-  rmSync(scratch, { recursive: true, force: true });
-});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 function git(...args: string[]): Promise<string> {
   return run("git", args, { cwd: clone });
@@ -50,9 +39,8 @@ function nx(...args: string[]): Promise<string> {
 async function affectedBy(file: string): Promise<string[]> {
   appendFileSync(path.join(clone, file), "\n");
   try {
-    return (
-      JSON.parse(await nx("show", "projects", "--affected", "--base=HEAD", "--json")) as string[]
-    ).sort();
+    const shown = await nx("show", "projects", "--affected", "--base=HEAD", "--json");
+    return (JSON.parse(shown) as string[]).sort();
   } finally {
     await git("checkout", "--quiet", "--", file);
   }
