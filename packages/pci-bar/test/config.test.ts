@@ -1,4 +1,4 @@
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
   ConfigPicture,
@@ -64,10 +64,10 @@ describe("given the header of a device", () => {
   });
 
   it("fewer than 64 bytes are a RangeError", () => {
-    const error = errorOf(() => decodeConfig(new ConfigPicture(new Uint8Array(60))));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
-    expect(error.message).toContain("this picture of a config space (60 bytes)");
+    expectError(
+      () => decodeConfig(new ConfigPicture(new Uint8Array(60))),
+      "ERR_VFIO_CONFIG_OFFSET … this picture of a config space (60 bytes)",
+    );
   });
 
   it.each([
@@ -79,8 +79,7 @@ describe("given the header of a device", () => {
     (read, wrong, last) => {
       const picture = new ConfigPicture(new Uint8Array(64).fill(7));
 
-      for (const offset of wrong)
-        expect(errorOf(() => picture[read](offset))).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
+      for (const offset of wrong) expectError(() => picture[read](offset), "ERR_VFIO_CONFIG_OFFSET");
       expect(picture[read](last) % 256).toBe(7);
     },
   );

@@ -8,7 +8,7 @@ import {
   type IrqSet,
   type RegionWindow,
 } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { PciDevice, readRegionInfo } from "../src/index.js";
 import { memoryWindow } from "../src/regions/memory-window.js";
@@ -94,8 +94,8 @@ describe("given a device that has calls and no fd", () => {
     bar.write8(1, 0xff);
 
     expect(model.accesses).toEqual(["read 2 at 4", "write 1,2,3,4 at 8", "write 255 at 1"]);
-    expect(errorOf(() => bar.read64(0)).code).toBe("ERR_VFIO_REGISTER_WIDTH");
-    expect(errorOf(() => bar.share()).code).toBe("ERR_VFIO_REGION_NOT_SHARED");
+    expectError(() => bar.read64(0), "ERR_VFIO_REGISTER_WIDTH");
+    expectError(() => bar.share(), "ERR_VFIO_REGION_NOT_SHARED");
   });
 
   it("its interrupts are set up, enabled and disabled by them", () => {
@@ -122,15 +122,15 @@ describe("given a device that has calls and no fd", () => {
     await pci.resetAsync();
 
     expect(model.resets).toBe(2);
-    expect(errorOf(() => pci.hotReset([]))).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
-    expect(errorOf(() => pci.hotResetDevices)).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
+    expectError(() => pci.hotReset([]), "ERR_VFIO_NO_RESET");
+    expectError(() => pci.hotResetDevices, "ERR_VFIO_NO_RESET");
   });
 
   it("when it is closed, then it is reached no more", () => {
     const pci = new PciDevice(new Model());
     pci.close();
     for (const use of [() => pci.vendorId, () => pci.canReset, () => pci.bar(0), () => pci.hotResetDevices])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
   });
 });
 
@@ -157,8 +157,6 @@ describe("given one device, wrapped twice", () => {
     using second = new PciDevice(deviceCallsOf(fake.device));
     using _bar = first.bar(0).map();
 
-    expect(errorOf(() => (second.memorySpace = false))).toMatchObject({
-      code: "ERR_VFIO_MEMORY_SPACE_IN_USE",
-    });
+    expectError(() => (second.memorySpace = false), "ERR_VFIO_MEMORY_SPACE_IN_USE");
   });
 });

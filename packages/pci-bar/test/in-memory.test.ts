@@ -1,5 +1,5 @@
 import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { defineRegisters, OpenRegion } from "../src/index.js";
 
@@ -44,7 +44,7 @@ describe.each([
     expect(region.read16(0x30)).toBe(5);
     expect(region.pollMaskSync(0x18, 1n << 63n, 1n << 63n)).toBe(2n ** 63n);
     expect(await region.pollMask(0x30, 0xf, 5)).toBe(5);
-    expect(errorOf(() => region.pollMaskSync(0x30, 1, 0, { timeoutMs: 0 })).code).toBe("ERR_VFIO_TIMEOUT");
+    expectError(() => region.pollMaskSync(0x30, 1, 0, { timeoutMs: 0 }), "ERR_VFIO_TIMEOUT");
   });
 
   it("a register table lies on it, 64 bits included, and is dumped", () => {
@@ -74,7 +74,7 @@ describe.each([
       () => region.write64(BYTES - 4, 0n),
       () => region.readHalves(4, new Uint32Array(2)),
     ])
-      expect(errorOf(access).code).toBe("ERR_VFIO_REGISTER_OFFSET");
+      expectError(access, "ERR_VFIO_REGISTER_OFFSET");
     for (const access of [
       () => region.write8(0, 256),
       () => region.write64(0, 2n ** 64n),
@@ -82,26 +82,27 @@ describe.each([
       () => region.readHalves(0, new Uint32Array(1)),
       () => region.writeHalves(0, 2 ** 32, 0),
     ])
-      expect(errorOf(access).code).toBe("ERR_VFIO_REGISTER_VALUE");
+      expectError(access, "ERR_VFIO_REGISTER_VALUE");
   });
 
   it("when it is closed, then nothing is reached", () => {
     const region = open();
     region.close();
     for (const access of [() => region.read32(0), () => region.write64(0, 1n), () => region.share()])
-      expect(errorOf(access).code).toBe("ERR_VFIO_CLOSED");
+      expectError(access, "ERR_VFIO_CLOSED");
   });
 });
 
 describe("given memory that is none", () => {
   it.each([undefined, 7, new ArrayBuffer(8), new Uint16Array(4), {}])("%s is refused", (memory) => {
-    expect(errorOf(() => OpenRegion.inMemory(memory as never)).code).toBe("ERR_VFIO_ARGUMENT");
+    expectError(() => OpenRegion.inMemory(memory as never), "ERR_VFIO_ARGUMENT");
   });
 
   it("bytes stay with their thread", () => {
     using region = OpenRegion.inMemory(new Uint8Array(8), "a test's registers");
-    const error = errorOf(() => region.share());
-    expect(error.code).toBe("ERR_VFIO_REGION_NOT_SHARED");
-    expect(error.message).toContain("a test's registers cannot be reached by other threads");
+    expectError(
+      () => region.share(),
+      "ERR_VFIO_REGION_NOT_SHARED … a test's registers cannot be reached by other threads",
+    );
   });
 });

@@ -1,5 +1,5 @@
 import { errnoOf, realKernel, type RegisterFunctions } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { errorOf, expectError, leavesNothingBehind } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { OpenRegion } from "../src/index.js";
@@ -139,10 +139,9 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
     accesses.push(() => region.writeBlock(BYTES - 4, Uint32Array.of(1, 1)));
 
     for (const access of accesses) {
-      const error = errorOf(access);
-      expect(error).toBeInstanceOf(RangeError);
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-      expect(error.message).toContain("BAR0 of 0000:00:1f.0 (16384 bytes)");
+      expect(
+        expectError(access, "ERR_VFIO_REGISTER_OFFSET … BAR0 of 0000:00:1f.0 (16384 bytes)"),
+      ).toBeInstanceOf(RangeError);
     }
     expect(device.contents(0).every((byte) => byte === 0)).toBe(true);
   });
@@ -158,7 +157,7 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
       () => region.writeBlock(0x2000, [1, 2] as never),
       () => region.readFifo(0x2000, {} as never),
     ])
-      expect(errorOf(access)).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
+      expectError(access, "ERR_VFIO_REGISTER_VALUE");
     region.write32(0x2000, -1);
     expect(region.read32(0x2000)).toBe(0xffffffff);
   });
@@ -191,7 +190,7 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
       () => region.pollMaskSync(0, 1, 0),
       () => region.share(),
     ])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
   });
 });
 
@@ -207,14 +206,14 @@ describe("given 64-bit registers", () => {
     expect(region.read64(8)).toBe(0xffffffff89abcdefn);
     expect([...halves]).toEqual([0x89abcdef, 0xffffffff]);
     expect(region.writeFlush64(8, 5n)).toBe(5n);
-    expect(errorOf(() => region.readHalves(4, halves))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+    expectError(() => region.readHalves(4, halves), "ERR_VFIO_REGISTER_OFFSET");
     for (const wrong of [
       () => region.readHalves(8, new Uint32Array(1)),
       () => region.readHalves(8, new Uint8Array(8) as never),
       () => region.writeHalves(8, 2 ** 32, 0),
       () => region.writeHalves(8, 0, 0.5),
     ])
-      expect(errorOf(wrong)).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
+      expectError(wrong, "ERR_VFIO_REGISTER_VALUE");
     expect(region.read64(8)).toBe(5n);
   });
 
@@ -241,12 +240,7 @@ describe("given 64-bit registers", () => {
       () => region.writeBlock(0, new BigUint64Array(1)),
       () => region.pollMaskSync(0, 1n, 1n),
     ]) {
-      const error = errorOf(access);
-      expect(error).toMatchObject({
-        code: "ERR_VFIO_REGISTER_WIDTH",
-        hint: expect.stringContaining("32-bit") as string,
-      });
-      expect(error.message).toContain("BAR0 of 0000:00:1f.0 has no 64-bit access");
+      expectError(access, "ERR_VFIO_REGISTER_WIDTH … BAR0 of 0000:00:1f.0 has no 64-bit access … 32-bit");
     }
     expect(device.contents(0).every((byte) => byte === 0)).toBe(true);
   });
@@ -257,7 +251,7 @@ describe("given a BAR with the MSI-X table in it", () => {
     using device = new MemoryDevice({ 0: MSIX_BAR }, { msix: TABLE });
     const bar = device.pci.bar(0);
 
-    expect(errorOf(() => bar.map())).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
+    expectError(() => bar.map(), "ERR_VFIO_BAR_NOT_MAPPABLE");
     const region = bar.map({ msixTable: "around" });
 
     expect(region.windows).toMatchObject([
@@ -273,10 +267,9 @@ describe("given a BAR with the MSI-X table in it", () => {
       () => region.writeBlock(0x1ff8, Uint32Array.of(1, 1, 1)),
       () => region.pollMaskSync(0x2000, 1, 1),
     ]) {
-      const error = errorOf(access);
-      expect(error).toBeInstanceOf(RangeError);
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGION_HOLE" });
-      expect(error.message).toContain("mapped are [0x0, 0x1fff], [0x3000, 0x3fff]");
+      expect(
+        expectError(access, "ERR_VFIO_REGION_HOLE … mapped are [0x0, 0x1fff], [0x3000, 0x3fff]"),
+      ).toBeInstanceOf(RangeError);
     }
     region.write32(0x1ffc, 1);
     region.write32(0x3000, 2);
@@ -298,10 +291,10 @@ describe("given a BAR with the MSI-X table in it", () => {
   it("a kernel that does not offer the table is believed", () => {
     using device = new MemoryDevice({ 0: { ...MSIX_BAR, msixMappable: false } }, { msix: TABLE });
 
-    const error = errorOf(() => device.pci.bar(0).map({ msixTable: "include" }));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
-    expect(error.message).toContain("which this kernel does not offer to map");
+    expectError(
+      () => device.pci.bar(0).map({ msixTable: "include" }),
+      "ERR_VFIO_BAR_NOT_MAPPABLE … which this kernel does not offer to map",
+    );
   });
 
   it("a BAR of one page, all the table's, cannot be mapped around it, but opened", () => {
@@ -310,9 +303,11 @@ describe("given a BAR with the MSI-X table in it", () => {
       { msix: { ...TABLE, bar: 2, offset: 0 } },
     );
 
-    const error = errorOf(() => device.pci.bar(2).map({ msixTable: "around" }));
+    expectError(
+      () => device.pci.bar(2).map({ msixTable: "around" }),
+      "… BAR2 of 0000:00:1f.0: the pages of the MSI-X table are all of it",
+    );
 
-    expect(error.message).toContain("BAR2 of 0000:00:1f.0: the pages of the MSI-X table are all of it");
     expect(device.pci.bar(2).open().windows).toEqual([]);
   });
 });
@@ -330,9 +325,7 @@ describe("given regions that are no BARs, or not there", () => {
       () => rom.writeBlock(0, Uint8Array.of(1)),
       () => rom.writeFifo(0, Uint8Array.of(1)),
     ]) {
-      const error = errorOf(write);
-      expect(error).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
-      expect(error.message).toContain("the ROM of 0000:00:1f.0 can only be read");
+      expectError(write, "ERR_VFIO_READ_ONLY … the ROM of 0000:00:1f.0 can only be read");
     }
   });
 
@@ -346,7 +339,7 @@ describe("given regions that are no BARs, or not there", () => {
       () => region.writeBlock(0, Uint8Array.of(1)),
       () => region.writeHalves(0, 1, 1),
     ])
-      expect(errorOf(write)).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
+      expectError(write, "ERR_VFIO_READ_ONLY");
   });
 
   it("no ROM and no VGA are normal; a BAR of size 0 is an error that names it", () => {
@@ -354,12 +347,13 @@ describe("given regions that are no BARs, or not there", () => {
 
     expect([device.pci.rom, device.pci.vga, device.pci.bars]).toEqual([undefined, undefined, []]);
     for (const index of [0, 1]) {
-      const error = errorOf(() => device.pci.bar(index).open());
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGION_ABSENT" });
-      expect(error.message).toContain(`BAR${index} of 0000:00:1f.0: the device does not have it`);
+      expectError(
+        () => device.pci.bar(index).open(),
+        `ERR_VFIO_REGION_ABSENT … BAR${index} of 0000:00:1f.0: the device does not have it`,
+      );
     }
-    expect(errorOf(() => device.pci.region(9))).toMatchObject({ code: "EINVAL", syscall: "ioctl" });
-    expect(errorOf(() => device.pci.region(-1))).toMatchObject({ code: "ERR_VFIO_STRUCT_VALUE" });
+    expectError(() => device.pci.region(9), "EINVAL", { syscall: "ioctl" });
+    expectError(() => device.pci.region(-1), "ERR_VFIO_STRUCT_VALUE");
   });
 
   it("VGA that is there is opened; the config space is a region, too", () => {
@@ -386,10 +380,8 @@ describe("given a device whose memory or I/O space is switched off", () => {
       () => device.pci.bar(0).open(),
       () => device.pci.rom!.open(),
     ])
-      expect(errorOf(open)).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_DISABLED" });
-    const error = errorOf(() => device.pci.bar(1).open());
-    expect(error).toMatchObject({
-      code: "ERR_VFIO_IO_SPACE_DISABLED",
+      expectError(open, "ERR_VFIO_MEMORY_SPACE_DISABLED");
+    expectError(() => device.pci.bar(1).open(), "ERR_VFIO_IO_SPACE_DISABLED", {
       hint: "Switch it on: pci.ioSpace = true",
     });
     expect(device.pci.region(7).open().read16(4)).toBe(0);
@@ -409,15 +401,13 @@ describe("given a device whose memory or I/O space is switched off", () => {
       () => device.pci.config.write16(0x04, 1),
       () => device.pci.config.write32(0x04, 0),
     ]) {
-      const error = errorOf(switchOff);
-      expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_IN_USE" });
-      expect(error.message).toContain("mapped are BAR0 of 0000:00:1f.0");
+      expectError(switchOff, "ERR_VFIO_MEMORY_SPACE_IN_USE … mapped are BAR0 of 0000:00:1f.0");
       expect(device.pci.memorySpace).toBe(true);
     }
     device.pci.busMaster = true;
     device.pci.config.write8(0x0c, 0);
     const config = device.pci.region(7).open();
-    expect(errorOf(() => config.write16(0x04, 0))).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
+    expectError(() => config.write16(0x04, 0), "ERR_VFIO_READ_ONLY");
 
     mapped.close();
     device.pci.memorySpace = false;
@@ -436,9 +426,10 @@ describe("given a BAR of which the kernel offers no whole page to map", () => {
 
     for (const msixTable of ["refuse", "around", "include"] as const) {
       expect(bar.obstacleTo({ msixTable })).toBe("the kernel offers mmap of no whole page of it");
-      const error = errorOf(() => bar.map({ msixTable }));
-      expect(error).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
-      expect(error.message).toContain("cannot map BAR0 of 0000:00:1f.0: the kernel offers mmap of no whole");
+      expectError(
+        () => bar.map({ msixTable }),
+        "ERR_VFIO_BAR_NOT_MAPPABLE … cannot map BAR0 of 0000:00:1f.0: the kernel offers mmap of no whole",
+      );
     }
     expect(device.pci.mapBars()).toEqual([]);
     expect(device.holds.size).toBe(0);
@@ -455,9 +446,8 @@ describe("given a system call that fails", () => {
       ++calls === 2 ? errnoOf("ENOMEM") : realKernel().map(...arguments_);
     using device = new MemoryDevice({ 0: MSIX_BAR }, { msix: TABLE, kernel: { map } });
 
-    const error = errorOf(() => device.pci.bar(0).map({ msixTable: "around" }));
+    expectError(() => device.pci.bar(0).map({ msixTable: "around" }), "ENOMEM", { syscall: "mmap" });
 
-    expect(error).toMatchObject({ code: "ENOMEM", syscall: "mmap" });
     expect(calls).toBe(2);
     expect(device.holds.size).toBe(0);
   });
@@ -502,10 +492,8 @@ describe("given a system call that fails", () => {
     const region = device.pci.bar(0).open();
     gone = true;
 
-    const error = errorOf(() => region.read32(0x10));
-    expect(error).toMatchObject({ code: "ENODEV", syscall: "pread" });
-    expect(error.message).toContain("BAR0 of 0000:00:1f.0");
-    expect(errorOf(() => region.write32(0x10, 1))).toMatchObject({ code: "ERR_VFIO_SHORT_IO" });
-    expect(errorOf(() => region.pollMaskSync(0x10, 1, 1))).toMatchObject({ code: "ENODEV" });
+    expectError(() => region.read32(0x10), "ENODEV … BAR0 of 0000:00:1f.0", { syscall: "pread" });
+    expectError(() => region.write32(0x10, 1), "ERR_VFIO_SHORT_IO");
+    expectError(() => region.pollMaskSync(0x10, 1, 1), "ENODEV");
   });
 });

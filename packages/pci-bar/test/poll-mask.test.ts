@@ -1,5 +1,5 @@
 import { runInNewContext } from "node:vm";
-import { leavesNothingBehind, errorOf, rejectionOf } from "@vfio/test-support";
+import { errorOf, expectError, expectRejection, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { OpenRegion } from "../src/index.js";
 import { MemoryDevice } from "./memory-device.js";
@@ -75,9 +75,7 @@ describe.each([
     expect(await waiting).toBe(reason);
     expect(await rejectionOf(region().pollMask(8, 1, 1, { signal: aborting.signal }))).toBe(reason);
     const other = AbortSignal.abort("enough");
-    expect(await rejectionOf(region().pollMask(8, 1, 1, { signal: other }))).toMatchObject({
-      code: "ERR_VFIO_ABORTED",
-    });
+    await expectRejection(region().pollMask(8, 1, 1, { signal: other }), "ERR_VFIO_ABORTED");
   });
 
   it("closing the region ends the wait", async () => {
@@ -101,21 +99,13 @@ describe.each([
       [1, 1, { width: 24 }],
       [1, 1, { width: 64 }],
     ] as unknown as [number, number, { width: 8 }][]) {
-      expect(errorOf(() => at.pollMaskSync(8, mask, value, options))).toMatchObject({
-        code: "ERR_VFIO_POLL_TARGET",
-      });
-      expect(await rejectionOf(at.pollMask(8, mask, value, options))).toBeInstanceOf(RangeError);
+      expectError(() => at.pollMaskSync(8, mask, value, options), "ERR_VFIO_POLL_TARGET");
+      expect(await expectRejection(at.pollMask(8, mask, value, options), "")).toBeInstanceOf(RangeError);
     }
     for (const timeoutMs of [-1, NaN, "5" as never]) {
-      expect(errorOf(() => at.pollMaskSync(8, 1, 1, { timeoutMs }))).toMatchObject({
-        code: "ERR_VFIO_WAIT_ARGUMENT",
-      });
-      expect(await rejectionOf(at.pollMask(8, 1, 1, { timeoutMs }))).toMatchObject({
-        code: "ERR_VFIO_WAIT_ARGUMENT",
-      });
-      expect(await rejectionOf(at.pollMask(8, 1, 1, { intervalMs: timeoutMs }))).toMatchObject({
-        code: "ERR_VFIO_WAIT_ARGUMENT",
-      });
+      expectError(() => at.pollMaskSync(8, 1, 1, { timeoutMs }), "ERR_VFIO_WAIT_ARGUMENT");
+      await expectRejection(at.pollMask(8, 1, 1, { timeoutMs }), "ERR_VFIO_WAIT_ARGUMENT");
+      await expectRejection(at.pollMask(8, 1, 1, { intervalMs: timeoutMs }), "ERR_VFIO_WAIT_ARGUMENT");
     }
   });
 });
@@ -126,7 +116,6 @@ describe("given a 64-bit register", () => {
     region.write64(16, 1n << 63n);
 
     expect(await region.pollMask(16, 1n << 63n, 1n << 63n)).toBe(1n << 63n);
-    const error = errorOf(() => region.pollMaskSync(16, 1n, 1n, { timeoutMs: 0 }));
-    expect(error.message).toContain("it is 0x8000000000000000");
+    expectError(() => region.pollMaskSync(16, 1n, 1n, { timeoutMs: 0 }), "… it is 0x8000000000000000");
   });
 });

@@ -1,5 +1,5 @@
 import { vfioConstants, vfioStructs } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { decodeRegionInfo } from "../src/index.js";
 
@@ -63,6 +63,6 @@ describe("given the kernel's answer about a region", () => {
     vfio_info_cap_header.write(bytes, { id: 1, version: 1, next: 0 }, 32);
     vfio_region_info_cap_sparse_mmap.write(bytes, { nr_areas: 2 }, 32);
 
-    expect(errorOf(() => decodeRegionInfo(bytes))).toMatchObject({ code: "ERR_VFIO_BAD_CAPABILITY_CHAIN" });
+    expectError(() => decodeRegionInfo(bytes), "ERR_VFIO_BAD_CAPABILITY_CHAIN");
   });
 });

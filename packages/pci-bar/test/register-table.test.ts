@@ -1,4 +1,4 @@
-import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import { errorOf, expectError, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import vm from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
@@ -161,8 +161,8 @@ describe("given a declared register", () => {
         [() => name.write("five" as never), "name cannot be five: it takes four, or a number of 4 bits"],
         [() => name.write(undefined as never), "name cannot be undefined"],
       ] as const) {
-        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(errorOf(use).message).toContain(words);
+        expectError(use, "ERR_VFIO_REGISTER_FIELD");
+        expectError(use, `… ${words}`);
       }
       expect(bar.read32(0xc0)).toBe(0x7f5f);
     }
@@ -205,9 +205,10 @@ describe("given a declared register", () => {
 
     r.write({});
     expect(r.read()).toEqual({ id: 0x55 });
-    const error = errorOf(() => r.modify({ id: 1 }));
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-    expect(error.message).toContain("has no field id that can be written; it has none");
+    expectError(
+      () => r.modify({ id: 1 }),
+      "ERR_VFIO_REGISTER_FIELD … has no field id that can be written; it has none",
+    );
   });
 
   it("one whose bits all clear by ones is written with nothing but what is named", () => {
@@ -252,9 +253,10 @@ describe("given a declared register", () => {
       ["doorbell[3]", 0x58],
     ]);
     for (const index of [4, -1, 0.5, NaN]) {
-      const error = errorOf(() => regs.doorbell.at(index));
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-      expect(error.message).toContain(`there is no doorbell[${index}]: it has 4`);
+      expectError(
+        () => regs.doorbell.at(index),
+        `ERR_VFIO_REGISTER_OFFSET … there is no doorbell[${index}]: it has 4`,
+      );
     }
   });
 
@@ -273,7 +275,7 @@ describe("given a declared register", () => {
     bar.close();
 
     for (const use of [() => regs.id.read(), () => regs.control.modify({}), () => regs.queue.read()])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
   });
 });
 
@@ -297,19 +299,14 @@ describe("given values that a field cannot hold", () => {
       [{ enabled: true }, "has no field enabled"],
     ] as const) {
       for (const use of [() => control.modify(values), () => control.write(values)]) {
-        const error = errorOf(use);
-        expect(error).toBeInstanceOf(RangeError);
-        expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(error.message).toContain(words);
+        expect(expectError(use, `ERR_VFIO_REGISTER_FIELD … ${words}`)).toBeInstanceOf(RangeError);
       }
     }
     expect(errorOf(() => regs.control.write({ depth: 256 })).stack).toContain(
       "@vfio/pci-bar/unrolled-fields",
     );
-    expect(errorOf(() => regs.queue.write({ address: 1n << 52n }))).toMatchObject({
-      code: "ERR_VFIO_REGISTER_FIELD",
-    });
-    expect(errorOf(() => regs.queue.write({ address: 1 as never })).message).toContain("a bigint of 52 bits");
+    expectError(() => regs.queue.write({ address: 1n << 52n }), "ERR_VFIO_REGISTER_FIELD");
+    expectError(() => regs.queue.write({ address: 1 as never }), "… a bigint of 52 bits");
     expect(bar.read32(8)).toBe(0x55);
   });
 
@@ -320,15 +317,15 @@ describe("given values that a field cannot hold", () => {
         () => regs.control.modify(values as never),
         () => regs.control.write(values as never),
       ]) {
-        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(errorOf(use).message).toContain(`written by an object with its fields, not ${values}`);
+        expectError(use, "ERR_VFIO_REGISTER_FIELD");
+        expectError(use, `… written by an object with its fields, not ${values}`);
       }
     }
     expect(bar.read32(8)).toBe(0x55);
   });
 
   it("a raw value that does not fit is the accessor's error", () => {
-    expect(errorOf(() => regs.control.writeRaw(2 ** 32))).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
+    expectError(() => regs.control.writeRaw(2 ** 32), "ERR_VFIO_REGISTER_VALUE");
   });
 });
 
@@ -416,9 +413,7 @@ describe("given fields of any names", () => {
           expect(Object.entries(r.read()).filter(([, value]) => value)).toEqual([[each, true]]);
           expect(Object.getPrototypeOf(r.read())).toBe(Object.prototype);
         });
-        expect(errorOf(() => r.write({ [missing]: true }))).toMatchObject({
-          code: "ERR_VFIO_REGISTER_FIELD",
-        });
+        expectError(() => r.write({ [missing]: true }), "ERR_VFIO_REGISTER_FIELD");
       }),
     );
   });
@@ -476,18 +471,14 @@ describe("given a mistake in a declaration", () => {
     [{ offset: 0, reset: null }, "its reset value must have 32 bits"],
     [{ offset: 0, width: null }, "its width must be"],
   ])("%o is refused before any register is touched", (declaration, words) => {
-    const error = errorOf(() => defineRegisters({ r: declaration as never }));
-
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_TABLE" });
-    expect(error.message).toContain(words);
+    expect(
+      expectError(() => defineRegisters({ r: declaration as never }), `ERR_VFIO_REGISTER_TABLE … ${words}`),
+    ).toBeInstanceOf(RangeError);
   });
 
   it("a table that is no object is refused", () => {
     for (const table of [null, undefined, []])
-      expect(errorOf(() => defineRegisters(table as never))).toMatchObject({
-        code: "ERR_VFIO_REGISTER_TABLE",
-      });
+      expectError(() => defineRegisters(table as never), "ERR_VFIO_REGISTER_TABLE");
   });
 
   it("wide: false is a number, as without it", () => {
@@ -510,9 +501,10 @@ describe("given a mistake in a declaration", () => {
       r.fields.f.write(19n);
       expect(bar.read32(0x100)).toBe(0x1300);
       for (const value of [19, 256n, -1n]) {
-        const error = errorOf(() => r.fields.f.write(value as bigint));
-        expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(error.message).toContain(`the field f cannot be ${value}: it takes a bigint of 8 bits`);
+        expectError(
+          () => r.fields.f.write(value as bigint),
+          `ERR_VFIO_REGISTER_FIELD … the field f cannot be ${value}: it takes a bigint of 8 bits`,
+        );
       }
       expect(bar.read32(0x100)).toBe(0x1300);
       bar.write64(0x100, 0n);
@@ -522,10 +514,8 @@ describe("given a mistake in a declaration", () => {
   it("a register that the region does not have is found when the table is laid on it", () => {
     const table = defineRegisters({ far: { offset: 0xff8, count: 3 } });
 
-    const error = errorOf(() => table.on(bar));
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-    expect(error.message).toContain("BAR0 of 0000:00:1f.0 (4096 bytes)");
-    expect(errorOf(() => table.dump(bar))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+    expectError(() => table.on(bar), "ERR_VFIO_REGISTER_OFFSET … BAR0 of 0000:00:1f.0 (4096 bytes)");
+    expectError(() => table.dump(bar), "ERR_VFIO_REGISTER_OFFSET");
   });
 });
 
@@ -584,14 +574,15 @@ describe("given a block that is there at several places", () => {
     expect(BLOCK.on(bar, { base: 0x1000 - 0x18 }).slot.at(1).offset).toBe(0xffc);
     for (const base of [0x1000 - 0x10, 0x1000, 4, -8, 0.5, NaN]) {
       for (const use of [() => BLOCK.on(bar, { base }), () => BLOCK.dump(bar, { base })]) {
-        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-        expect(errorOf(use).message).toContain("BAR0 of 0000:00:1f.0");
+        expectError(use, "ERR_VFIO_REGISTER_OFFSET");
+        expectError(use, "… BAR0 of 0000:00:1f.0");
       }
     }
-    expect(errorOf(() => BLOCK.on(bar, { base: 0xff0 })).message).toContain("register offset 4100 (width 4)");
-    const text = errorOf(() => BLOCK.on(bar, { base: "8" as never }));
-    expect(text).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-    expect(text.message).toContain("register offset '8' (width 4)");
+    expectError(() => BLOCK.on(bar, { base: 0xff0 }), "… register offset 4100 (width 4)");
+    expectError(
+      () => BLOCK.on(bar, { base: "8" as never }),
+      "ERR_VFIO_REGISTER_OFFSET … register offset '8' (width 4)",
+    );
   });
 });
 
@@ -710,17 +701,15 @@ describe("given a region that does not reach every register", () => {
   it("a region that is closed is no reason to go on", () => {
     bar.close();
 
-    expect(errorOf(() => defineRegisters({ low: { offset: 0 } }).dump(bar))).toMatchObject({
-      code: "ERR_VFIO_CLOSED",
-    });
+    expectError(() => defineRegisters({ low: { offset: 0 } }).dump(bar), "ERR_VFIO_CLOSED");
   });
 
   it("64 bits that can never be accessed are refused when the table is laid on it", () => {
     using other = new MemoryDevice({ 1: { bytes: 0x2000 } });
-    const error = errorOf(() => MIXED.on(other.pci.bar(1).open()));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_WIDTH" });
-    expect(error.message).toContain("BAR1 of 0000:00:1f.0 has no 64-bit access");
+    expectError(
+      () => MIXED.on(other.pci.bar(1).open()),
+      "ERR_VFIO_REGISTER_WIDTH … BAR1 of 0000:00:1f.0 has no 64-bit access",
+    );
   });
 });
 

@@ -1,5 +1,5 @@
 import { errnoOf, useKernel } from "@vfio/ioctl-native";
-import { errorOf, rejectionOf } from "@vfio/test-support";
+import { errorOf, expectError, expectRejection, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PciDevice } from "../src/index.js";
 import { FakeDevice } from "./fake-device.js";
@@ -45,7 +45,7 @@ describe("given a reset off the event loop", () => {
     await pci.hotResetAsync([fake.group(0)]);
 
     expect(fake.calls).toEqual(["hot reset with groups 0"]);
-    expect(await rejectionOf(pci.hotResetAsync([]))).toMatchObject({ code: "ERR_VFIO_HOT_RESET_GROUPS" });
+    await expectRejection(pci.hotResetAsync([]), "ERR_VFIO_HOT_RESET_GROUPS");
   });
 
   it("the event loop goes on, with interrupts disabled, until the kernel is done", async () => {
@@ -67,10 +67,8 @@ describe("given a reset off the event loop", () => {
     const interrupts = pci.setUpInterrupts();
     interrupts.enable();
 
-    const error = await rejectionOf(pci.resetAsync());
+    await expectRejection(pci.resetAsync(), "EAGAIN … try again", { ioctl: "VFIO_DEVICE_RESET" });
 
-    expect(error).toMatchObject({ code: "EAGAIN", ioctl: "VFIO_DEVICE_RESET" });
-    expect(error.hint).toContain("try again");
     expect(interrupts.enabled).toBe(true);
   });
 
@@ -135,10 +133,10 @@ describe("given a hot reset that the kernel refuses", () => {
       readLink: (path) => (path.startsWith("/sys") ? errnoOf("EMFILE") : readLink(path)),
     });
 
-    const error = errorOf(() => pci.hotReset([fake.group(0)]));
-
-    expect(error).toMatchObject({ code: "EINVAL", ioctl: "VFIO_DEVICE_PCI_HOT_RESET" });
-    expect(error.hint).toBeUndefined();
+    expectError(() => pci.hotReset([fake.group(0)]), "EINVAL", {
+      ioctl: "VFIO_DEVICE_PCI_HOT_RESET",
+      hint: undefined,
+    });
   });
 });
 
@@ -151,9 +149,7 @@ describe("given values of the wrong type for what is switched", () => {
       ["ioSpace", () => (pci.ioSpace = value as never)],
       ["intxDisabled", () => pci.config.command.set("intxDisabled", value as never)],
     ] as const) {
-      const error = errorOf(assign);
-      expect(error).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
-      expect(error.message).toContain(`${what} must be true or false, not `);
+      expectError(assign, `ERR_VFIO_ARGUMENT … ${what} must be true or false, not `);
     }
     expect(fake.command).toBe(0);
   });

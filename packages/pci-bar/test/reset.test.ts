@@ -1,5 +1,5 @@
 import { errnoOf, useKernel } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { errorOf, expectError } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PciDevice } from "../src/index.js";
 import { FakeDevice } from "./fake-device.js";
@@ -51,9 +51,8 @@ describe("given a device whose reset clears the command register, which the kern
     interrupts.enable();
     using _mapped = pci.bar(0).map();
 
-    const error = errorOf(() => pci.reset({ restoreMemorySpace: false }));
+    expectError(() => pci.reset({ restoreMemorySpace: false }), "ERR_VFIO_MEMORY_SPACE_IN_USE");
 
-    expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_IN_USE" });
     expect(interrupts.enabled).toBe(true);
     expect(fake.calls).toEqual(["enable"]);
   });
@@ -75,12 +74,9 @@ describe("given a reset that does not come about", () => {
     fake.canReset = false;
     pci.setUpInterrupts().enable();
 
-    const error = errorOf(() => pci.reset());
+    expectError(() => pci.reset(), "ERR_VFIO_NO_RESET … 0000:00:10.0 cannot be reset alone … pci.hotReset");
 
     expect(pci.canReset).toBe(false);
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
-    expect(error.message).toContain("0000:00:10.0 cannot be reset alone");
-    expect(error.hint).toContain("pci.hotReset");
     expect(fake.calls).toEqual(["enable"]);
   });
 
@@ -89,10 +85,8 @@ describe("given a reset that does not come about", () => {
     const interrupts = pci.setUpInterrupts();
     interrupts.enable();
 
-    const error = errorOf(() => pci.reset());
+    expectError(() => pci.reset(), "EAGAIN … try again", { ioctl: "VFIO_DEVICE_RESET" });
 
-    expect(error).toMatchObject({ code: "EAGAIN", ioctl: "VFIO_DEVICE_RESET" });
-    expect(error.hint).toContain("try again");
     expect(interrupts.enabled).toBe(true);
     expect(fake.calls).toEqual(["enable", "disable", "reset", "enable"]);
   });
@@ -100,10 +94,7 @@ describe("given a reset that does not come about", () => {
   it("a device that does not come back is said to be gone", () => {
     fake.onReset = () => (fake.gone = true);
 
-    const error = errorOf(() => pci.reset());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
-    expect(error.message).toContain("0000:00:10.0 does not answer");
+    expectError(() => pci.reset(), "ERR_VFIO_DEVICE_GONE … 0000:00:10.0 does not answer");
   });
 
   it("a device that is gone is not reset, and gets no interrupts", () => {
@@ -112,7 +103,7 @@ describe("given a reset that does not come about", () => {
     expect(pci.present).toBe(false);
     for (const call of [() => pci.reset(), () => pci.hotReset([]), () => pci.setUpInterrupts()])
       expect(errorOf(call)).toMatchObject({ code: expect.stringMatching(/GONE|NO_RESET/) as string });
-    expect(errorOf(() => pci.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
+    expectError(() => pci.setUpInterrupts(), "ERR_VFIO_DEVICE_GONE");
     expect(fake.calls).toEqual([]);
   });
 
@@ -130,11 +121,9 @@ describe("given a reset that does not come about", () => {
   it("after close it says so", () => {
     pci.close();
 
-    expect(errorOf(() => pci.reset())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(errorOf(() => pci.hotReset([]))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(errorOf(() => pci.onRemovalRequested(() => undefined))).toMatchObject({
-      code: "ERR_VFIO_CLOSED",
-    });
+    expectError(() => pci.reset(), "ERR_VFIO_CLOSED");
+    expectError(() => pci.hotReset([]), "ERR_VFIO_CLOSED");
+    expectError(() => pci.onRemovalRequested(() => undefined), "ERR_VFIO_CLOSED");
   });
 });
 
@@ -181,28 +170,25 @@ describe("given a bus with devices in two groups", () => {
     fake.namesDeviceIds = true;
 
     for (const call of [() => pci.hotResetDevices, () => pci.hotReset([fake.group(0), fake.group(4)])]) {
-      const error = errorOf(call);
-      expect(error).toMatchObject({ code: "ERR_VFIO_HOT_RESET_GROUPS", hint: "Open it through its group" });
-      expect(error.message).toContain("names no groups for a hot reset of 0000:00:10.0");
+      expectError(call, "ERR_VFIO_HOT_RESET_GROUPS … names no groups for a hot reset of 0000:00:10.0", {
+        hint: "Open it through its group",
+      });
     }
     expect(fake.calls).toEqual([]);
   });
 
   it("what is no group is refused", () => {
-    const error = errorOf(() => pci.hotReset([{ fd: 3 }]));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_HOT_RESET_GROUPS" });
-    expect(error.message).toContain("fd 3 is no VFIO group");
+    expectError(() => pci.hotReset([{ fd: 3 }]), "ERR_VFIO_HOT_RESET_GROUPS … fd 3 is no VFIO group");
   });
 
   it("when the kernel refuses, every device is named with its driver", () => {
     fake.refusals.reset = errnoOf("EINVAL");
 
-    const error = errorOf(() => pci.hotReset([fake.group(0), fake.group(4)]));
-
-    expect(error).toMatchObject({ code: "EINVAL", ioctl: "VFIO_DEVICE_PCI_HOT_RESET" });
-    expect(error.message).toContain("cannot hot reset 0000:00:10.0");
-    expect(error.hint).toContain("0001:ff:1f.2 (no driver)");
+    expectError(
+      () => pci.hotReset([fake.group(0), fake.group(4)]),
+      "EINVAL … cannot hot reset 0000:00:10.0 … 0001:ff:1f.2 (no driver)",
+      { ioctl: "VFIO_DEVICE_PCI_HOT_RESET" },
+    );
   });
 
   it("a bus that grows between two questions is asked again", () => {
@@ -214,11 +200,9 @@ describe("given a bus with devices in two groups", () => {
 
 describe("given a device on a root bus", () => {
   it("a hot reset says that there is none", () => {
-    const error = errorOf(() => pci.hotResetDevices);
+    expectError(() => pci.hotResetDevices, "ERR_VFIO_NO_RESET … 0000:00:10.0 cannot be hot reset");
 
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
-    expect(error.message).toContain("0000:00:10.0 cannot be hot reset");
-    expect(errorOf(() => pci.hotReset([]))).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
+    expectError(() => pci.hotReset([]), "ERR_VFIO_NO_RESET");
   });
 });
 
@@ -228,21 +212,16 @@ describe("given a device with power management", () => {
   it("it is not put into D3hot while something is mapped, and in D3hot nothing is mapped: both would be a SIGBUS", () => {
     const PMCSR = 0x44;
     const mapped = pci.bar(0).map();
-    expect(errorOf(() => pci.config.write16(PMCSR, 3))).toMatchObject({
-      code: "ERR_VFIO_MEMORY_SPACE_IN_USE",
-    });
+    expectError(() => pci.config.write16(PMCSR, 3), "ERR_VFIO_MEMORY_SPACE_IN_USE");
     expect(pci.powerState).toBe("D0");
 
     mapped.close();
     pci.config.write16(PMCSR, 3);
 
     expect(pci.powerState).toBe("D3hot");
-    const error = errorOf(() => pci.bar(0).map());
-    expect(error).toMatchObject({
-      code: "ERR_VFIO_MEMORY_SPACE_DISABLED",
+    expectError(() => pci.bar(0).map(), "ERR_VFIO_MEMORY_SPACE_DISABLED … is in power state D3hot", {
       hint: "Switch it on: pci.bringToD0()",
     });
-    expect(error.message).toContain("is in power state D3hot");
   });
 
   it("its state is told, and D0 is reached, without acknowledging a wake-up event", () => {
@@ -259,10 +238,7 @@ describe("given a device with power management", () => {
     fake.power = 0x0002;
     fake.keepsPower = true;
 
-    const error = errorOf(() => pci.bringToD0());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_POWER_STATE" });
-    expect(error.message).toContain("0000:00:10.0 stays in power state D2");
+    expectError(() => pci.bringToD0(), "ERR_VFIO_POWER_STATE … 0000:00:10.0 stays in power state D2");
   });
 });
 
@@ -283,10 +259,8 @@ describe("given a device that does not answer any more", () => {
     fake.gone = true;
     const { command, power } = fake;
 
-    const error = errorOf(call);
+    expectError(call, "ERR_VFIO_DEVICE_GONE … 0000:00:10.0 does not answer");
 
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
-    expect(error.message).toContain("0000:00:10.0 does not answer");
     expect([fake.command, fake.power]).toEqual([command, power]);
     expect(fake.held.reasons.size).toBe(0);
   });
@@ -294,7 +268,7 @@ describe("given a device that does not answer any more", () => {
   it("one that goes with the write itself did not keep the bit, whatever it reads as", () => {
     fake.onCommand = () => (fake.gone = true);
 
-    expect(errorOf(() => (pci.busMaster = true))).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
+    expectError(() => (pci.busMaster = true), "ERR_VFIO_DEVICE_GONE");
   });
 });
 
@@ -319,10 +293,8 @@ describe("given a PciDevice that is closed, on a device that is not", () => {
     fake.bus = [{ bdf: "0000:00:10.0", group: 0 }];
     pci.close();
 
-    const error = errorOf(call);
+    expectError(call, "ERR_VFIO_CLOSED … the PciDevice of 0000:00:10.0 is closed");
 
-    expect(error).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(error.message).toContain("the PciDevice of 0000:00:10.0 is closed");
     expect(fake.command).toBe(MEMORY_SPACE);
     expect(fake.calls).toEqual([]);
   });

@@ -3,7 +3,7 @@ import { setImmediate } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { ioctl, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
-import { errorOf, processState, rejectionOf } from "@vfio/test-support";
+import { expectError, expectRejection, processState, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import {
   PciDevice,
@@ -79,18 +79,21 @@ describe("given devices with different interrupts", () => {
     const intx = edu.pci.setUpInterrupts({ type: "intx" });
     expect(intx.info).toMatchObject({ type: "intx", automasked: true });
     intx.close();
-    const error = errorOf(() => edu.pci.setUpInterrupts({ type: "msix" }));
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_INTERRUPT" });
-    expect(error.message).toContain(`${EDU} has no msix`);
+    expectError(
+      () => edu.pci.setUpInterrupts({ type: "msix" }),
+      `ERR_VFIO_NO_INTERRUPT … ${EDU} has no msix`,
+    );
   });
 
   it("more vectors than the device has are refused, with the number it has", () => {
     using nvme = openDevice(NVME);
 
-    const error = errorOf(() => nvme.pci.setUpInterrupts({ vectors: 66 }));
-
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error.message).toContain("has 65 msix vectors; 66 cannot be set up");
+    expect(
+      expectError(
+        () => nvme.pci.setUpInterrupts({ vectors: 66 }),
+        "… has 65 msix vectors; 66 cannot be set up",
+      ),
+    ).toBeInstanceOf(RangeError);
   });
 });
 
@@ -103,9 +106,7 @@ describe.each<InterruptType>(["msi", "intx"])("given edu's %s, set up", (type) =
     const vector = interrupts.vector(0);
 
     expect(interrupts.enabled).toBe(false);
-    expect((await rejectionOf(vector.wait({ timeoutMs: 50 }))).message).toContain(
-      `${type} interrupt of ${EDU}, vector 0`,
-    );
+    await expectRejection(vector.wait({ timeoutMs: 50 }), `… ${type} interrupt of ${EDU}, vector 0`);
 
     interrupts.enable();
     raise(bar);
@@ -118,7 +119,7 @@ describe.each<InterruptType>(["msi", "intx"])("given edu's %s, set up", (type) =
 
     interrupts.disable();
     raise(bar);
-    expect(await rejectionOf(vector.wait({ timeoutMs: 50 }))).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+    await expectRejection(vector.wait({ timeoutMs: 50 }), "ERR_VFIO_TIMEOUT");
     acknowledge(bar);
   });
 
@@ -184,9 +185,9 @@ describe("given interrupts that are closed", () => {
     interrupts.close();
     interrupts.close();
 
-    expect(errorOf(() => interrupts.enable())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(errorOf(() => interrupts.vector(0).poll())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(errorOf(() => interrupts.vector(1))).toMatchObject({ code: "ERR_VFIO_INTERRUPT_VECTORS" });
+    expectError(() => interrupts.enable(), "ERR_VFIO_CLOSED");
+    expectError(() => interrupts.vector(0).poll(), "ERR_VFIO_CLOSED");
+    expectError(() => interrupts.vector(1), "ERR_VFIO_INTERRUPT_VECTORS");
   });
 
   it("whoever still waits for one is told, instead of waiting for ever", async () => {
@@ -198,7 +199,7 @@ describe("given interrupts that are closed", () => {
     interrupts.close();
 
     expect(await waiting).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(errorOf(() => interrupts.unmask())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expectError(() => interrupts.unmask(), "ERR_VFIO_CLOSED");
   });
 
   it("many vectors are enabled and disabled at once", () => {
@@ -210,7 +211,7 @@ describe("given interrupts that are closed", () => {
     interrupts.enable();
 
     expect(interrupts.enabled).toBe(true);
-    expect(errorOf(() => interrupts.unmask())).toMatchObject({ code: "ERR_VFIO_NOT_MASKABLE" });
+    expectError(() => interrupts.unmask(), "ERR_VFIO_NOT_MASKABLE");
   });
 });
 
@@ -224,13 +225,13 @@ describe("given edu's INTx, whose line stays up until the device is served", () 
 
     raise(bar);
     expect(await vector.wait({ timeoutMs: 5000 })).toBe(1);
-    expect(await rejectionOf(vector.wait({ timeoutMs: 50 }))).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+    await expectRejection(vector.wait({ timeoutMs: 50 }), "ERR_VFIO_TIMEOUT");
     interrupts.unmask();
     expect(await vector.wait({ timeoutMs: 5000 })).toBe(1);
 
     acknowledge(bar);
     interrupts.unmask();
-    expect(await rejectionOf(vector.wait({ timeoutMs: 50 }))).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+    await expectRejection(vector.wait({ timeoutMs: 50 }), "ERR_VFIO_TIMEOUT");
   });
 
   it("masked, it is held back; unmask lets it through", async () => {
@@ -241,9 +242,7 @@ describe("given edu's INTx, whose line stays up until the device is served", () 
 
     interrupts.mask();
     raise(bar);
-    expect(await rejectionOf(interrupts.vector(0).wait({ timeoutMs: 50 }))).toMatchObject({
-      code: "ERR_VFIO_TIMEOUT",
-    });
+    await expectRejection(interrupts.vector(0).wait({ timeoutMs: 50 }), "ERR_VFIO_TIMEOUT");
     interrupts.unmask();
 
     expect(await interrupts.vector(0).wait({ timeoutMs: 5000 })).toBe(1);
@@ -263,7 +262,7 @@ describe("given edu's INTx, masked", () => {
     interrupts.disable();
     raise(bar);
     interrupts.enable();
-    expect(await rejectionOf(vector.wait({ timeoutMs: 50 }))).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+    await expectRejection(vector.wait({ timeoutMs: 50 }), "ERR_VFIO_TIMEOUT");
 
     interrupts.unmask();
     expect(await vector.wait({ timeoutMs: 5000 })).toBe(1);
@@ -301,12 +300,12 @@ describe.each<[string, InterruptType, number]>([
     using open = openDevice(bdf);
     const interrupts = open.pci.setUpInterrupts({ type, vectors });
 
-    expect(errorOf(() => interrupts.trigger(0))).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_DISABLED" });
+    expectError(() => interrupts.trigger(0), "ERR_VFIO_INTERRUPTS_DISABLED");
     interrupts.enable();
-    expect(errorOf(() => interrupts.trigger(0, vectors))).toMatchObject({
-      code: "ERR_VFIO_INTERRUPT_VECTORS",
-      message: expect.stringContaining(`vector ${vectors} is not set up`) as string,
-    });
+    expectError(
+      () => interrupts.trigger(0, vectors),
+      `ERR_VFIO_INTERRUPT_VECTORS … vector ${vectors} is not set up`,
+    );
     expect(interrupts.vector(0).poll()).toBe(0);
   });
 });
@@ -321,8 +320,7 @@ describe("given MSI-X, which this kernel lets grow while it is enabled", () => {
 
     expect(interrupts.vectors.map(({ number }) => number)).toEqual([60, 61, 62, 63, 64]);
     expect([60, 61, 64].map((number) => interrupts.vector(number).poll())).toEqual([1, 0, 1]);
-    for (const number of [0, 59, 65])
-      expect(errorOf(() => interrupts.vector(number)).message).toContain("they are 60 to 64");
+    for (const number of [0, 59, 65]) expectError(() => interrupts.vector(number), "… they are 60 to 64");
   });
 
   it("vectors come later, up to the device's last, and those before lose nothing", () => {
@@ -340,7 +338,7 @@ describe("given MSI-X, which this kernel lets grow while it is enabled", () => {
     interrupts.addVectors(60);
     interrupts.trigger(64);
     expect(interrupts.vector(64).poll()).toBe(1);
-    expect(errorOf(() => interrupts.addVectors())).toMatchObject({ code: "ERR_VFIO_INTERRUPT_VECTORS" });
+    expectError(() => interrupts.addVectors(), "ERR_VFIO_INTERRUPT_VECTORS");
   });
 
   it("after disable and enable all of them are there again", () => {
@@ -363,7 +361,7 @@ describe("given MSI-X, which this kernel lets grow while it is enabled", () => {
     interrupts.enable();
 
     expect(interrupts.info.resizable).toBe(false);
-    expect(errorOf(() => interrupts.addVectors())).toMatchObject({ code: "ERR_VFIO_INTERRUPT_VECTORS" });
+    expectError(() => interrupts.addVectors(), "ERR_VFIO_INTERRUPT_VECTORS");
   });
 });
 
@@ -510,10 +508,10 @@ describe("given what the kernel has to say of a device", () => {
       using open = openDevice(bdf);
 
       open.pci.onRemovalRequested(() => undefined);
-      const error = errorOf(() => open.pci.onDeviceError(() => undefined));
-
-      expect(error).toMatchObject({ code: "ERR_VFIO_NO_INTERRUPT" });
-      expect(error.message).toContain(`${bdf} has no error interrupt`);
+      expectError(
+        () => open.pci.onDeviceError(() => undefined),
+        `ERR_VFIO_NO_INTERRUPT … ${bdf} has no error interrupt`,
+      );
     },
   );
 });
@@ -521,11 +519,12 @@ describe("given what the kernel has to say of a device", () => {
 describe("given bad input", () => {
   it("a device without interrupts, a closed PciDevice, a closed fd: each has its error, and nothing is left", () => {
     using testDevice = openDevice(TEST_DEVICE);
-    const none = errorOf(() => testDevice.pci.setUpInterrupts());
-    expect(none).toMatchObject({ code: "ERR_VFIO_NO_INTERRUPT" });
-    expect(none.message).toContain(`${TEST_DEVICE} has no usable interrupts`);
+    expectError(
+      () => testDevice.pci.setUpInterrupts(),
+      `ERR_VFIO_NO_INTERRUPT … ${TEST_DEVICE} has no usable interrupts`,
+    );
     testDevice.pci.close();
-    expect(errorOf(() => testDevice.pci.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expectError(() => testDevice.pci.setUpInterrupts(), "ERR_VFIO_CLOSED");
 
     const edu = openDevice(EDU);
     const interrupts = edu.pci.setUpInterrupts();
@@ -535,7 +534,7 @@ describe("given bad input", () => {
       () => interrupts.trigger(0),
       () => interrupts.addVectors(),
     ])
-      expect(errorOf(call)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(call, "ERR_VFIO_CLOSED");
   });
 
   it("a device that was closed below the interrupts says so, and they close", () => {
@@ -544,9 +543,9 @@ describe("given bad input", () => {
     interrupts.enable();
     edu.device.close();
 
-    expect(errorOf(() => interrupts.trigger(0))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(errorOf(() => edu.pci.reset())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(errorOf(() => interrupts.close())).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expectError(() => interrupts.trigger(0), "ERR_VFIO_CLOSED");
+    expectError(() => edu.pci.reset(), "ERR_VFIO_CLOSED");
+    expectError(() => interrupts.close(), "ERR_VFIO_CLOSED");
     edu[Symbol.dispose]();
   });
 
@@ -554,9 +553,9 @@ describe("given bad input", () => {
     using edu = openDevice(EDU);
     const interrupts = edu.pci.setUpInterrupts();
 
-    expect(errorOf(() => edu.pci.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_IN_USE" });
+    expectError(() => edu.pci.setUpInterrupts(), "ERR_VFIO_INTERRUPTS_IN_USE");
     using beside = new PciDevice(edu.device);
-    expect(errorOf(() => beside.setUpInterrupts())).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_IN_USE" });
+    expectError(() => beside.setUpInterrupts(), "ERR_VFIO_INTERRUPTS_IN_USE");
     interrupts.close();
     edu.pci.setUpInterrupts({ type: "intx" }).enable();
   });
