@@ -54,11 +54,24 @@ describe("given several waits for one vector", () => {
     const late = rejectionOf(vector.wait({ timeoutMs: 0 }));
     const patient = vector.wait();
     controller.abort();
-    await Promise.all([aborted, late]);
+    expect((await aborted).name).toBe("AbortError");
+    await late;
 
     interrupt(7);
 
     expect(await patient).toBe(7);
+    expect((await rejectionOf(vector.wait({ signal: controller.signal }))).name).toBe("AbortError");
+  });
+
+  it("other work goes on meanwhile", async () => {
+    const controller = new AbortController();
+    let ticks = 0;
+    const timer = setInterval(() => {
+      if (++ticks === 10) controller.abort(new Error("ten ticks"));
+    }, 1);
+
+    expect((await rejectionOf(vector.wait({ signal: controller.signal }))).message).toBe("ten ticks");
+    clearInterval(timer);
   });
 });
 

@@ -1,18 +1,23 @@
 import { errnoOf, useKernel, vfioConstants } from "@vfio/ioctl-native";
 import { errorOf, expectError, rejectionOf } from "@vfio/test-support";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { PciDevice } from "../src/index.js";
+import { beforeEach, describe, expect, it } from "vitest";
+import { PciDevice, type InterruptOptions, type Interrupts } from "../src/index.js";
 import { FakeDevice } from "./fake-device.js";
 
 let fake: FakeDevice;
-let undo: Disposable;
 let pci: PciDevice;
 beforeEach(() => {
   fake = new FakeDevice();
-  undo = useKernel(fake.kernel);
+  const kernel = useKernel(fake.kernel);
   pci = new PciDevice(fake.device);
+  return () => kernel[Symbol.dispose]();
 });
-afterEach(() => undo[Symbol.dispose]());
+
+function enabledInterrupts(options?: InterruptOptions): Interrupts {
+  const interrupts = pci.setUpInterrupts(options);
+  interrupts.enable();
+  return interrupts;
+}
 
 const NOTHING = { eventfds: new Set(), mappings: new Set(), reasons: new Set() };
 
@@ -31,14 +36,19 @@ describe("given enabled interrupts of a device that is gone", () => {
     expect(fake.held).toEqual(NOTHING);
     expect(told).toBe(1);
     expect(interrupts.enabled).toBe(false);
-    expectError(() => interrupts.enable(), "ERR_VFIO_CLOSED");
+    for (const use of [
+      () => interrupts.enable(),
+      () => interrupts.unmask(),
+      () => interrupts.vector(0).poll(),
+    ])
+      expectError(use, "ERR_VFIO_CLOSED");
+    expectError(() => interrupts.vector(1), "ERR_VFIO_INTERRUPT_VECTORS");
     interrupts.close();
     expect(told).toBe(1);
   });
 
   it("whoever still waits for one is told that they are closed", async () => {
-    const interrupts = pci.setUpInterrupts();
-    interrupts.enable();
+    const interrupts = enabledInterrupts();
     const waits = [1, 2].map(() => rejectionOf(interrupts.vector(0).wait()));
     fake.refusals.setIrqs = errnoOf("ENODEV");
 
@@ -48,7 +58,7 @@ describe("given enabled interrupts of a device that is gone", () => {
   });
 
   it("the PciDevice closes what comes after them, too, and throws that one error", () => {
-    pci.setUpInterrupts().enable();
+    enabledInterrupts();
     const bar = pci.bar(0).map();
     let told = 0;
     bar.onClose(() => told++);
@@ -62,7 +72,7 @@ describe("given enabled interrupts of a device that is gone", () => {
   });
 
   it("when unmapping fails as well, the PciDevice closes all and throws both errors", () => {
-    pci.setUpInterrupts().enable();
+    enabledInterrupts();
     pci.bar(0).map();
     fake.refusals.setIrqs = errnoOf("ENODEV");
     fake.refusals.unmap = errnoOf("ENOMEM");
@@ -119,8 +129,7 @@ describe("given a device whose interrupts are set up", () => {
 
 describe("given INTx that is masked", () => {
   it("it is masked before it can come, whenever it is enabled anew, until it is unmasked", () => {
-    const interrupts = pci.setUpInterrupts({ type: "intx" });
-    interrupts.enable();
+    const interrupts = enabledInterrupts({ type: "intx" });
     interrupts.mask();
     fake.calls.length = 0;
 
@@ -138,8 +147,7 @@ describe("given INTx that is masked", () => {
   });
 
   it("what the kernel refused was not done, and a mask that fails leaves nothing enabled", () => {
-    const interrupts = pci.setUpInterrupts({ type: "intx" });
-    interrupts.enable();
+    const interrupts = enabledInterrupts({ type: "intx" });
     fake.refusals.setIrqs = errnoOf("EINVAL");
     expectError(() => interrupts.mask(), "EINVAL");
     delete fake.refusals.setIrqs;
@@ -164,8 +172,7 @@ describe("given two PciDevices on one device", () => {
   });
 
   it("the second sees the first one's interrupts: it sets up none, and its reset enables them again", () => {
-    const interrupts = pci.setUpInterrupts();
-    interrupts.enable();
+    const interrupts = enabledInterrupts();
 
     expectError(() => second.setUpInterrupts(), "ERR_VFIO_INTERRUPTS_IN_USE");
     second.reset();
@@ -264,8 +271,7 @@ describe("given a kernel that cannot do all that is asked", () => {
 
   it("no vectors can be added to enabled ones: said with the way around, which works", () => {
     fake.irq = { count: 8, flags: fake.irq.flags | vfioConstants.VFIO_IRQ_INFO_NORESIZE };
-    const interrupts = pci.setUpInterrupts({ vectors: 2, start: 1 });
-    interrupts.enable();
+    const interrupts = enabledInterrupts({ vectors: 2, start: 1 });
 
     expectError(
       () => interrupts.addVectors(),
@@ -279,8 +285,7 @@ describe("given a kernel that cannot do all that is asked", () => {
 
   it("vectors that the kernel does not take are given back, and the others stay", () => {
     fake.irq = { ...fake.irq, count: 8 };
-    const interrupts = pci.setUpInterrupts();
-    interrupts.enable();
+    const interrupts = enabledInterrupts();
     fake.refusals.setIrqs = errnoOf("ENOMEM");
 
     expectError(() => interrupts.addVectors(3), "ENOMEM");

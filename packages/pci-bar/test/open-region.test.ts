@@ -428,7 +428,7 @@ describe("given a device whose memory or I/O space is switched off", () => {
       () => device.pci.bar(0).open(),
       () => device.pci.rom!.open(),
     ])
-      expectError(open, "ERR_VFIO_MEMORY_SPACE_DISABLED");
+      expectError(open, "ERR_VFIO_MEMORY_SPACE_DISABLED … pci.memorySpace = true");
     expectError(() => device.pci.bar(1).open(), "ERR_VFIO_IO_SPACE_DISABLED", {
       hint: "Switch it on: pci.ioSpace = true",
     });

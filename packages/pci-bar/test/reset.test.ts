@@ -353,6 +353,8 @@ describe("given a PciDevice that is closed, on a device that is not", () => {
     ["its text", () => pci.config.describe()],
     ["a command bit", () => pci.config.command.set("busMaster", true)],
     ["its BARs", () => pci.bars],
+    ["a BAR", () => pci.bar(0)],
+    ["interrupts", () => pci.setUpInterrupts()],
     ["a reset", () => pci.reset()],
     ["a hot reset", () => pci.hotReset([])],
     ["a removal request", () => pci.onRemovalRequested(() => undefined)],

@@ -1,15 +1,9 @@
-import { expectError, processState } from "@vfio/test-support";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { readFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { EDU, E1000E, openDevice } from "./machine.js";
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
 
 describe("given a device's config space", () => {
   it("ids and class are those that sysfs shows", () => {
