@@ -312,11 +312,10 @@ describe("given a BAR with the MSI-X table in it", () => {
       () => region.writeFifo(0x2000, Uint32Array.of(1)),
       () => region.writeBlock(0x1ff8, Uint32Array.of(1, 1, 1)),
       () => region.pollMaskSync(0x2000, 1, 1),
-    ]) {
+    ])
       expect(
         expectError(access, "ERR_VFIO_REGION_HOLE … mapped are [0x0, 0x1fff], [0x3000, 0x3fff]"),
       ).toBeInstanceOf(RangeError);
-    }
     region.write32(0x1ffc, 1);
     region.write32(0x3000, 2);
     expect([...device.contents(0).entries()].filter(([, byte]) => byte !== 0)).toEqual([
@@ -372,9 +371,8 @@ describe("given regions that are no BARs, or not there", () => {
       () => rom.write32(0, 1),
       () => rom.writeBlock(0, Uint8Array.of(1)),
       () => rom.writeFifo(0, Uint8Array.of(1)),
-    ]) {
+    ])
       expectError(write, "ERR_VFIO_READ_ONLY … the ROM of 0000:00:1f.0 can only be read");
-    }
   });
 
   it("a BAR that is mapped read-only refuses writes in the same words", () => {
@@ -394,12 +392,11 @@ describe("given regions that are no BARs, or not there", () => {
     using device = new MemoryDevice({ 1: { bytes: 0 } });
 
     expect([device.pci.rom, device.pci.vga, device.pci.bars]).toEqual([undefined, undefined, []]);
-    for (const index of [0, 1]) {
+    for (const index of [0, 1])
       expectError(
         () => device.pci.bar(index).open(),
         `ERR_VFIO_REGION_ABSENT … BAR${index} of 0000:00:1f.0: the device does not have it`,
       );
-    }
     expectError(() => device.pci.region(9), "EINVAL", { syscall: "ioctl" });
     expectError(() => device.pci.region(-1), "ERR_VFIO_STRUCT_VALUE");
   });

@@ -377,9 +377,8 @@ describe("given values of the wrong type for what is switched", () => {
       ["memorySpace", () => (pci.memorySpace = value as never)],
       ["ioSpace", () => (pci.ioSpace = value as never)],
       ["intxDisabled", () => pci.config.command.set("intxDisabled", value as never)],
-    ] as const) {
+    ] as const)
       expectError(assign, `ERR_VFIO_ARGUMENT … ${what} must be true or false, not `);
-    }
     expect(fake.command).toBe(0);
   });
 });

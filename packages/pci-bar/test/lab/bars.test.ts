@@ -35,9 +35,7 @@ describe("given the edu device, with one BAR of 1 MiB", () => {
       () => edu.pci.bar(2).map(),
       `ERR_VFIO_BAR_NOT_MAPPABLE … BAR2 of ${EDU}: the device does not have it`,
     );
-    for (const index of [-1, 6, 0.5]) {
-      expectError(() => edu.pci.bar(index), "ERR_VFIO_BAR_INDEX");
-    }
+    for (const index of [-1, 6, 0.5]) expectError(() => edu.pci.bar(index), "ERR_VFIO_BAR_INDEX");
   });
 });
 

@@ -40,11 +40,10 @@ describe("given a device's config space", () => {
       () => edu.pci.config.read16(-2),
       () => edu.pci.config.write8(0.5, 0),
       () => edu.pci.config.read(250, 10),
-    ]) {
+    ])
       expect(
         expectError(access, `ERR_VFIO_CONFIG_OFFSET … the config space of ${EDU} (256 bytes)`),
       ).toBeInstanceOf(RangeError);
-    }
   });
 
   it("a value that does not fit its register is refused before it is written", () => {
@@ -54,9 +53,8 @@ describe("given a device's config space", () => {
       () => edu.pci.config.write8(0x0c, 256),
       () => edu.pci.config.write16(0x04, 0.5),
       () => edu.pci.config.write32(0x10, 2 ** 32),
-    ]) {
+    ])
       expectError(write, "ERR_VFIO_REGISTER_VALUE");
-    }
   });
 
   it("every command bit goes on and off by its name, each time read back; the others stay as they are", () => {

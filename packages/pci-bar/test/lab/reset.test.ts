@@ -183,9 +183,8 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
     answering(SLOT, false);
     try {
       expect(edu.pci.present).toBe(false);
-      for (const call of [() => edu.pci.reset(), () => edu.pci.setUpInterrupts()]) {
+      for (const call of [() => edu.pci.reset(), () => edu.pci.setUpInterrupts()])
         expectError(call, `ERR_VFIO_DEVICE_GONE … ${HOTPLUG_EDU} does not answer`);
-      }
       for (const call of [
         () => (edu.pci.busMaster = true),
         () => (edu.pci.memorySpace = false),

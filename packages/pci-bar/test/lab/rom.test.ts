@@ -74,9 +74,8 @@ describe("given a device with an expansion ROM", () => {
       () => open.write16(0x40, 1),
       () => open.write32(0x40, 1),
       () => open.writeBlock(0x40, Uint8Array.of(1)),
-    ]) {
+    ])
       expectError(write, `ERR_VFIO_READ_ONLY … the ROM of ${ERROR_RNG} can only be read`);
-    }
     expect(open.read8(0x40)).toBe(readFileSync(ROM_FILE)[0x40]);
     expectError(() => open.read8(BAR_BYTES), "ERR_VFIO_REGISTER_OFFSET");
     expectError(() => rom.map(), "ERR_VFIO_BAR_NOT_MAPPABLE");
