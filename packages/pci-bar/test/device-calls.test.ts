@@ -9,7 +9,7 @@ import {
   type RegionWindow,
 } from "@vfio/ioctl-native";
 import { expectError, leavesNothingBehind } from "@vfio/test-support";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PciDevice, readRegionInfo } from "../src/index.js";
 import { memoryWindow } from "../src/regions/memory-window.js";
 import { FakeDevice } from "./fake-device.js";
@@ -68,10 +68,15 @@ class Model implements DeviceCalls {
 }
 
 describe("given a device that has calls and no fd", () => {
-  it("its config space, its command register and its regions are reached by them", () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
+  let model: Model;
+  let pci: PciDevice;
+  beforeEach(() => {
+    model = new Model();
+    pci = new PciDevice(model);
+  });
+  afterEach(() => pci.close());
 
+  it("its config space, its command register and its regions are reached by them", () => {
     pci.busMaster = true;
     using bar = pci.bar(0).map();
     bar.write32(0x10, 0xcafe);
@@ -85,8 +90,6 @@ describe("given a device that has calls and no fd", () => {
   });
 
   it("each access to a region that is not mapped is one call of its width", () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
     using bar = pci.bar(2).open();
 
     expect(bar.read16(4)).toBe(0x0404);
@@ -99,8 +102,6 @@ describe("given a device that has calls and no fd", () => {
   });
 
   it("its interrupts are set up, enabled and disabled by them", () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
     using interrupts = pci.setUpInterrupts({ vectors: 2 });
 
     interrupts.enable();
@@ -115,9 +116,6 @@ describe("given a device that has calls and no fd", () => {
   });
 
   it("it is reset, on the event loop where there is no other way, and has no bus to be reset", async () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
-
     pci.reset();
     await pci.resetAsync();
 
@@ -127,7 +125,6 @@ describe("given a device that has calls and no fd", () => {
   });
 
   it("when it is closed, then it is reached no more", () => {
-    const pci = new PciDevice(new Model());
     pci.close();
     for (const use of [() => pci.vendorId, () => pci.canReset, () => pci.bar(0), () => pci.hotResetDevices])
       expectError(use, "ERR_VFIO_CLOSED");

@@ -1,5 +1,5 @@
 import { expectError, leavesNothingBehind } from "@vfio/test-support";
-import { describe, expect, it } from "vitest";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defineRegisters, OpenRegion } from "../src/index.js";
 import { MemoryDevice } from "./memory-device.js";
 
@@ -12,9 +12,15 @@ const SPARSE = [
 const BAR = { bytes: 0x4000, mappable: true };
 
 describe("given a BAR of which two areas are mapped, and a part in one of them", () => {
+  let device: MemoryDevice;
+  let bar: OpenRegion;
+  beforeEach(() => {
+    device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
+    bar = device.pci.bar(0).open();
+  });
+  afterEach(() => device[Symbol.dispose]());
+
   it("its offsets are its own, and each access is the window's", () => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
     const doorbells = bar.part(0x3010, 0x20);
 
     doorbells.write32(0x4, 0xcafe);
@@ -29,8 +35,6 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
   });
 
   it("what is not in it is refused, though the BAR has it", () => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
     const part = bar.part(0x3010, 0x20);
 
     for (const access of [
@@ -42,8 +46,6 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
   });
 
   it("a register table and a part of its own lie on it", () => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
     const part = bar.part(0x1000, 0x100);
 
     defineRegisters({ tail: { offset: 8, width: 64 } })
@@ -58,9 +60,6 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
     ["in none", 0x2000, 8],
     ["in two, and between them", 0x1ff8, 0x1010],
   ])("a part that lies %s is refused, with what is mapped", (_, offset, bytes) => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
-
     expectError(
       () => bar.part(offset, bytes),
       "ERR_VFIO_REGION_HOLE … mapped are [0x1000, 0x1fff], [0x3000, 0x3fff]",
@@ -75,8 +74,6 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
     [0x3ff8, 16],
     [NaN, 8],
   ])("at %d, %d bytes: it is no part of the BAR", (offset, bytes) => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
     expectError(() => bar.part(offset, bytes), "ERR_VFIO_REGISTER_OFFSET");
   });
 });
