@@ -106,68 +106,56 @@ const tableOptions = {
   "a flag alone": (on: never) => registers.one.fields.on.write(on),
 };
 
-const members: [string, Called][] = [
-  [
-    "the package",
-    {
-      make: () => ({ ...pciBar }),
-      right: {
-        readRegionInfo: [fake.device, 0],
-        readInterruptInfo: [fake.device, "msi"],
-        chooseInterrupt: [fake.device, "msi"],
-      },
-      // TypeScript does not let it be called.
-      except: ["Interrupts"],
+const members: Record<string, Called> = {
+  "the package": {
+    make: () => ({ ...pciBar }),
+    right: {
+      readRegionInfo: [fake.device, 0],
+      readInterruptInfo: [fake.device, "msi"],
+      chooseInterrupt: [fake.device, "msi"],
     },
-  ],
-  [
-    "a PciDevice",
-    {
-      make: () => ofDevice((pci) => pci),
-      right: { onDeviceError: [() => undefined, {}], hotReset: [[], {}], hotResetAsync: [[], {}] },
-    },
-  ],
-  [
-    "its config space",
-    {
-      make: () => ofDevice((pci) => pci.config),
-      right: { read: [0, 1], write8: [4, 0], write16: [4, 0], write32: [4, 0] },
-    },
-  ],
-  [
-    "its command register",
-    { make: () => ofDevice((pci) => pci.config.command), right: { set: ["intxDisabled", true] } },
-  ],
-  ["its status register", { make: () => ofDevice((pci) => pci.config.status) }],
-  ["a BAR", { make: () => memory.pci.bar(1) }],
-  ["an open region", { make: () => memory.pci.bar(0).open(), right: OF_REGIONS }],
-  ["a mapped region", { make: () => memory.pci.bar(1).map(), right: OF_REGIONS }],
-  ["OpenRegion itself", { make: () => OpenRegion }],
-  ["a register table", { make: () => table, right: { on: [bar, {}], dump: [bar, {}] } }],
-  ["a register", { make: () => ({ ...registers.one }), right: OF_REGISTERS }],
-  ["a register of 64 bits", { make: () => ({ ...registers.long }), right: OF_REGISTERS }],
-  ["a register without fields", { make: () => ({ ...registers.plain }) }],
-  ["an array of registers", { make: () => registers.list }],
-  ["Interrupts itself", { make: () => Interrupts, right: { setUp: [fake.device, {}] } }],
-  ["Interrupts", { make: () => ofDevice((pci) => pci.setUpInterrupts()) }],
-  [
-    "an interrupt's vector",
-    {
-      make: () => ofDevice(enabledVector),
-      right: { onInterrupt: [() => undefined, {}], counts: [NEVER] },
-      // Without a limit, for good.
-      except: ["wait", "waitSync", "spin"],
-    },
-  ],
-  ["a device's options", { make: () => ofDevice(deviceOptions) }],
-  ["an open region's options", { make: () => regionOptions(memory.pci.bar(0).open()) }],
-  ["a mapped region's options", { make: () => regionOptions(bar) }],
-  ["a register table's options", { make: () => tableOptions }],
-  ["a picture of a config space", { make: () => new ConfigPicture(new Uint8Array(256)) }],
-];
+    // TypeScript does not let it be called.
+    except: ["Interrupts"],
+  },
+  "a PciDevice": {
+    make: () => ofDevice((pci) => pci),
+    right: { onDeviceError: [() => undefined, {}], hotReset: [[], {}], hotResetAsync: [[], {}] },
+  },
+  "its config space": {
+    make: () => ofDevice((pci) => pci.config),
+    right: { read: [0, 1], write8: [4, 0], write16: [4, 0], write32: [4, 0] },
+  },
+  "its command register": {
+    make: () => ofDevice((pci) => pci.config.command),
+    right: { set: ["intxDisabled", true] },
+  },
+  "its status register": { make: () => ofDevice((pci) => pci.config.status) },
+  "a BAR": { make: () => memory.pci.bar(1) },
+  "an open region": { make: () => memory.pci.bar(0).open(), right: OF_REGIONS },
+  "a mapped region": { make: () => memory.pci.bar(1).map(), right: OF_REGIONS },
+  "OpenRegion itself": { make: () => OpenRegion },
+  "a register table": { make: () => table, right: { on: [bar, {}], dump: [bar, {}] } },
+  "a register": { make: () => ({ ...registers.one }), right: OF_REGISTERS },
+  "a register of 64 bits": { make: () => ({ ...registers.long }), right: OF_REGISTERS },
+  "a register without fields": { make: () => ({ ...registers.plain }) },
+  "an array of registers": { make: () => registers.list },
+  "Interrupts itself": { make: () => Interrupts, right: { setUp: [fake.device, {}] } },
+  Interrupts: { make: () => ofDevice((pci) => pci.setUpInterrupts()) },
+  "an interrupt's vector": {
+    make: () => ofDevice(enabledVector),
+    right: { onInterrupt: [() => undefined, {}], counts: [NEVER] },
+    // Without a limit, for good.
+    except: ["wait", "waitSync", "spin"],
+  },
+  "a device's options": { make: () => ofDevice(deviceOptions) },
+  "an open region's options": { make: () => regionOptions(memory.pci.bar(0).open()) },
+  "a mapped region's options": { make: () => regionOptions(bar) },
+  "a register table's options": { make: () => tableOptions },
+  "a picture of a config space": { make: () => new ConfigPicture(new Uint8Array(256)) },
+};
 
 describe("given wrong arguments, all members answer with a coded error or with what they make of them:", () => {
-  it.each(members)("%s", async (name, called) => {
+  it.each(Object.entries(members))("%s", async (name, called) => {
     expect(await plainErrors({ [name]: called })).toEqual([]);
   });
 });

@@ -293,33 +293,24 @@ describe("given a storm of 10,000 interrupts on 16 vectors", () => {
 
   /** One way to take counts: they are added up until the storm is over. */
   type Taker = (vector: InterruptVector, add: (count: number) => void, signal: AbortSignal) => unknown;
-  const takers: [string, Taker][] = [
-    [
-      "waits",
-      async (vector, add, signal) => {
-        while (!signal.aborted) add(await vector.wait({ signal, timeoutMs: 10_000 }));
-      },
-    ],
-    [
-      "two waits at a time",
-      (vector, add, signal) =>
-        Promise.all(
-          [1, 2].map(async () => {
-            while (!signal.aborted) add(await vector.wait({ signal }));
-          }),
-        ),
-    ],
-    [
-      "an iterator",
-      async (vector, add, signal) => {
-        for await (const count of vector.counts({ signal })) add(count);
-      },
-    ],
-    ["a callback", (vector, add) => vector.onInterrupt(add)],
-    ["nobody until the end", () => undefined],
-  ];
+  const takers: Record<string, Taker> = {
+    waits: async (vector, add, signal) => {
+      while (!signal.aborted) add(await vector.wait({ signal, timeoutMs: 10_000 }));
+    },
+    "two waits at a time": (vector, add, signal) =>
+      Promise.all(
+        [1, 2].map(async () => {
+          while (!signal.aborted) add(await vector.wait({ signal }));
+        }),
+      ),
+    "an iterator": async (vector, add, signal) => {
+      for await (const count of vector.counts({ signal })) add(count);
+    },
+    "a callback": (vector, add) => vector.onInterrupt(add),
+    "nobody until the end": () => undefined,
+  };
 
-  it.each(takers)("taken by %s: every one is accounted for", async (_, take) => {
+  it.each(Object.entries(takers))("taken by %s: every one is accounted for", async (_, take) => {
     using nvme = openInterrupting(NVME, { vectors: VECTORS });
     const { interrupts } = nvme;
     const taken = new Array<number>(VECTORS).fill(0);

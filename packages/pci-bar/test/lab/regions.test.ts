@@ -2,6 +2,7 @@ import { expectError, expectRejection, leavesNothingBehind } from "@vfio/test-su
 import { describe, expect, it } from "vitest";
 import { defineRegisters, formatDump, OpenRegion, type PciRegion } from "../../src/index.js";
 import { E1000E, EDU, NVME, openDevice, TEST_DEVICE } from "./machine.js";
+import { REGISTERS } from "./nvme.js";
 
 leavesNothingBehind();
 
@@ -39,6 +40,7 @@ describe("given the edu device", () => {
 
     liveness.write(0x12345678);
 
+    expect(region.bytes).toBe(1 << 20);
     expect(identification.read()).toBe(0x010000ed);
     expect(liveness.readRaw()).toBe(0xedcba987);
     expect(region.writeFlush32(0x04, 5)).toBe(~5 >>> 0);
@@ -105,26 +107,7 @@ describe("given the edu device", () => {
   });
 });
 
-const NVME_REGISTERS = defineRegisters({
-  capabilities: {
-    offset: 0x00,
-    width: 64,
-    access: "ro",
-    fields: {
-      queueEntries: { bits: [15, 0] },
-      timeout: { bits: [31, 24] },
-      doorbellStride: { bits: [35, 32] },
-    },
-  },
-  version: { offset: 0x08, access: "ro", fields: { major: { bits: [31, 16] }, minor: { bits: [15, 8] } } },
-  interruptMaskSet: { offset: 0x0c },
-  interruptMaskClear: { offset: 0x10, access: "w1c" },
-  configuration: {
-    offset: 0x14,
-    fields: { enable: { bit: 0 }, submissionSize: { bits: [19, 16] }, completionSize: { bits: [23, 20] } },
-  },
-  table: { offset: 0x2000, access: "ro", count: 65, stride: 16 },
-});
+const MSIX_TABLE = defineRegisters({ entries: { offset: 0x2000, access: "ro", count: 65, stride: 16 } });
 
 describe("given the nvme device, whose BAR0 has registers and the MSI-X table", () => {
   it("around the table it is mapped: registers answer, the table's page is out of reach", () => {
@@ -146,11 +129,11 @@ describe("given the nvme device, whose BAR0 has registers and the MSI-X table", 
   it("opened, all of it is in reach, but of the table the kernel shows only ones", () => {
     using nvme = openDevice(NVME);
     using region = nvme.pci.bar(0).open();
-    const regs = NVME_REGISTERS.on(region);
+    const regs = REGISTERS.on(region);
 
     expect(regs.version.read()).toEqual({ major: 1, minor: 4 });
     expect(regs.capabilities.read()).toMatchObject({ queueEntries: 0x7ff, doorbellStride: 0 });
-    expect([...regs.table].every((entry) => entry.read() === 0xffffffff)).toBe(true);
+    expect([...MSIX_TABLE.on(region).entries].every((entry) => entry.read() === 0xffffffff)).toBe(true);
     region.write32(0x2000, 0);
     expect(region.read32(0x2000)).toBe(0xffffffff);
     expect(region.read32(0x2000 + 65 * 16)).toBe(0);
@@ -169,11 +152,11 @@ describe("given the nvme device, whose BAR0 has registers and the MSI-X table", 
 
   it("modify keeps what is not named, and bits that ones clear are only cleared by name", () => {
     using nvme = openDevice(NVME);
-    const regs = NVME_REGISTERS.on(nvme.pci.bar(0).open());
+    const regs = REGISTERS.on(nvme.pci.bar(0).open());
 
-    regs.configuration.write({ submissionSize: 6, completionSize: 4 });
-    regs.configuration.modify({ submissionSize: 7 });
-    expect(regs.configuration.read()).toEqual({ enable: false, submissionSize: 7, completionSize: 4 });
+    regs.configuration.write({ submissionEntry: 6, completionEntry: 4 });
+    regs.configuration.modify({ submissionEntry: 7 });
+    expect(regs.configuration.read()).toEqual({ enable: false, submissionEntry: 7, completionEntry: 4 });
     regs.configuration.write({});
 
     regs.interruptMaskSet.write(0b101);
