@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
@@ -47,6 +48,15 @@ describe("given the header of a device", () => {
       ...{ selfTest: { capable: true, running: true, code: 2 }, interruptLine: 11, interruptPin: 2 },
       ...{ subsystem: { vendorId: 0x8086, deviceId: 1 }, minGrant: 0x10, maxLatency: 0x20 },
     });
+  });
+
+  it("a picture from another realm, such as a test's vm context, is decoded as any other", () => {
+    const bytes = bytesOfWords({ 0: 0x0010_1b36 }, 64);
+    const foreign = runInNewContext(`Uint8Array.of(${bytes.join(", ")})`) as Uint8Array;
+
+    const { header } = decodeConfig(new ConfigPicture(foreign));
+
+    expect([header.vendorId, header.deviceId]).toEqual([0x1b36, 0x0010]);
   });
 
   it("fewer than 64 bytes are a RangeError", () => {
