@@ -275,7 +275,8 @@ describe("given a kernel that cannot do all that is asked", () => {
 
     expectError(
       () => interrupts.addVectors(),
-      "ERR_VFIO_INTERRUPTS_NOT_RESIZABLE … cannot add vectors to the msi interrupts of 0000:00:10.0 … Disable them, add the vectors, and enable them again",
+      "ERR_VFIO_INTERRUPTS_NOT_RESIZABLE … cannot add vectors to the msi interrupts of 0000:00:10.0",
+      { hint: "Disable them, add the vectors, and enable them again; or set up enough from the start" },
     );
     interrupts.disable();
 

@@ -41,7 +41,8 @@ describe("given a device whose status register keeps what it has", () => {
 
     expectError(
       () => status.clear("detectedParityError", "signaledTargetAbort"),
-      "ERR_VFIO_STATUS_REGISTER … 0000:00:1f.0 did not clear detectedParityError in its status register … a reset of the device clears it",
+      `ERR_VFIO_STATUS_REGISTER … 0000:00:1f.0 did not clear detectedParityError in its status register
+        … a reset of the device clears it`,
     );
   });
 });
