@@ -30,6 +30,13 @@ void GiveBack(void* loan) {
   loans.erase(found);
 }
 
+// A function on the mapping whose number is the first argument; -EBADF if there is none.
+template <napi_value (*function)(const Call&, MappingRef)>
+napi_value WithMapping(const Call& call) {
+  auto mapping = MappingArg(call, 0);
+  return mapping ? function(call, std::move(mapping)) : Failed(call, EBADF);
+}
+
 napi_value Outcome(const Call& call, int error) { return error == 0 ? Result(call, 0) : Failed(call, error); }
 
 // map(fd, offset, length, writable, address | undefined, name) → handle or -errno.
@@ -47,11 +54,9 @@ napi_value Map(const Call& call) {
 }
 
 // layMapping(handle, fd, offset, place): the same pages over `place`, a Uint8Array of a WebAssembly memory. 0 or -errno.
-napi_value Lay(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  auto offset = call.Offset(2);
+napi_value Lay(const Call& call, MappingRef mapping) {
   int fd = call.Fd(1);
-  if (!mapping) return Failed(call, EBADF);
+  auto offset = call.Offset(2);
   auto place = call.Bytes(3);
   if (!offset || !place || place->length < mapping->pages().length) return Failed(call, EINVAL);
   return Outcome(call, mapping->Lay(fd, *offset, place->data, call.env()));
@@ -64,10 +69,7 @@ napi_value AddressOf(const Call& call) {
 }
 
 // populate(handle) → 0 or -errno.
-napi_value Populate(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  return mapping ? Outcome(call, mapping->Populate()) : Failed(call, EBADF);
-}
+napi_value Populate(const Call& call, MappingRef mapping) { return Outcome(call, mapping->Populate()); }
 
 long RunPopulate(Job& job) {
   errno = std::static_pointer_cast<Mapping>(job.keep)->Populate();
@@ -83,30 +85,22 @@ napi_value PopulateAsync(const Call& call) {
   return Start(call.env(), job);
 }
 
-napi_value Address(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+napi_value Address(const Call& call, MappingRef mapping) {
   return BigInt(call.env(), reinterpret_cast<uintptr_t>(mapping->address()));
 }
 
-napi_value Length(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+napi_value Length(const Call& call, MappingRef mapping) {
   return Number(call.env(), static_cast<double>(mapping->length()));
 }
 
 // mappingPages(handle) → { bytes, pageBytes }: its length in whole pages, and the size of one.
-napi_value PagesOf(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+napi_value PagesOf(const Call& call, MappingRef mapping) {
   auto number = [&](size_t value) { return Number(call.env(), static_cast<double>(value)); };
   return NewObject(call.env(), {{"bytes", number(mapping->pages().length)}, {"pageBytes", number(mapping->pages().page)}});
 }
 
 // mappingGone(handle) → which of the three it is, or -EBADF.
-napi_value Gone(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+napi_value Gone(const Call& call, MappingRef mapping) {
   if (!mapping->gone()) return Result(call, kThere);
   return Result(call, mapping->is_memory() ? kMemoryGone : kDeviceGone);
 }
@@ -115,10 +109,8 @@ napi_value Gone(const Call& call) {
 // reference. Some builds (Electron) forbid buffers outside V8's own heap: then -ENOTSUP, and only the register accessors
 // are left. An ArrayBuffer can't be read-only, and a store into a read-only mapping is a SIGSEGV: -EACCES. -EFBIG:
 // longer than the engine makes them.
-napi_value View(const Call& call) {
+napi_value View(const Call& call, MappingRef mapping) {
   napi_env env = call.env();
-  MappingRef mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
   if (!mapping->writable()) return Failed(call, EACCES);
   auto most = static_cast<int64_t>(mapping->length());
   auto offset = call.Whole(1, 0, most);
@@ -159,16 +151,10 @@ napi_value HoldIt(const Call& call) {
   return hold == 0 ? Failed(call, EBADF) : Number(call.env(), hold);
 }
 
-napi_value Release(const Call& call) {
-  ReleaseHold(IdArg(call, 0));
-  return nullptr;
-}
+napi_value Release(const Call& call) { return ReleaseHold(IdArg(call, 0)), nullptr; }
 
 // keepGuarding(): somebody may have replaced the handler of SIGBUS.
-napi_value Keep(const Call&) {
-  KeepGuarding();
-  return nullptr;
-}
+napi_value Keep(const Call&) { return KeepGuarding(), nullptr; }
 
 // mappingHolders(handle) → an array of reasons.
 napi_value Holders(const Call& call) {
@@ -188,15 +174,15 @@ napi_value Holders(const Call& call) {
 bool AddMappings(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
                       {{"map", Native<Map, 6>},
-                       {"layMapping", Native<Lay, 4>},
+                       {"layMapping", Native<WithMapping<Lay>, 4>},
                        {"addressOf", Native<AddressOf, 1>},
-                       {"mappingPages", Native<PagesOf, 1>},
-                       {"populate", Native<Populate, 1>},
+                       {"mappingPages", Native<WithMapping<PagesOf>, 1>},
+                       {"populate", Native<WithMapping<Populate>, 1>},
                        {"populateAsync", Native<PopulateAsync, 1>},
-                       {"mappingAddress", Native<Address, 1>},
-                       {"mappingLength", Native<Length, 1>},
-                       {"mappingGone", Native<Gone, 1>},
-                       {"mappingView", Native<View, 3>},
+                       {"mappingAddress", Native<WithMapping<Address>, 1>},
+                       {"mappingLength", Native<WithMapping<Length>, 1>},
+                       {"mappingGone", Native<WithMapping<Gone>, 1>},
+                       {"mappingView", Native<WithMapping<View>, 3>},
                        {"detachView", Native<Detach, 1>},
                        {"joinMapping", Native<Join, 1>},
                        {"leaveMapping", Native<Leave, 1>},

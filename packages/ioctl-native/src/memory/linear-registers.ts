@@ -1,4 +1,4 @@
-import type { RegisterFunctions } from "../kernel/kernel.js";
+import type { RegisterFunctions } from "../kernel/system-calls.js";
 import { has32Bits, has64Bits, hasBitsOf } from "./register-bits.js";
 import type { RegisterModule } from "./register-module.js";
 
