@@ -1,3 +1,4 @@
+export { describeAddressSpace, type GivenSpace } from "./address-space.js";
 export { leavesNothingBehind, staysAsItWas, type Hooks } from "./leaves-nothing-behind.js";
 export { countMappings } from "./mappings.js";
 export { processState, type ProcessState } from "./process-state.js";
