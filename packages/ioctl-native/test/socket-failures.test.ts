@@ -1,4 +1,6 @@
-import { existsSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   DatagramSocket,
@@ -9,7 +11,7 @@ import {
   useKernel,
   type ErrnoName,
 } from "../src/index.js";
-import { resultOfChild } from "./support/elsewhere.js";
+import { nextMessage, resultOfChild } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { socketFolder } from "./support/sockets.js";
@@ -77,6 +79,60 @@ describe("given the remedy that a caller knows", () => {
       expect(failure(what, "socket", "EPERM")).not.toHaveProperty("hint");
     },
   );
+});
+
+describe.each([
+  ["a listener", (file: string) => SeqpacketListener.listen(file, 1)],
+  ["a datagram socket", (file: string) => DatagramSocket.bind(file)],
+] as const)("given the path that %s shall have", (_what, make) => {
+  it("if something is there, it is EADDRINUSE, and that stays", () => {
+    writeFileSync(pathOf("socket"), "precious");
+    const error = { code: "EADDRINUSE", syscall: "bind", path: pathOf("socket") };
+    expect(errorOf(() => make(pathOf("socket")))).toMatchObject(error);
+    expect(statSync(pathOf("socket")).isFile()).toBe(true);
+  });
+
+  it("its file has mode 0600 from its first moment, whatever the umask", async () => {
+    const look = `
+      const { parentPort, workerData } = require("node:worker_threads");
+      const { statSync } = require("node:fs");
+      parentPort.postMessage("looking");
+      let seen;
+      while ((seen = statSync(workerData, { throwIfNoEntry: false })) === undefined);
+      parentPort.postMessage(seen.mode);`;
+    const umask = process.umask(0);
+    try {
+      for (let round = 0; round < 5; round++) {
+        const watcher = new Worker(look, { eval: true, workerData: pathOf("socket"), execArgv: [] });
+        // Its last message and its end may come in one go.
+        const exited = once(watcher, "exit");
+        await nextMessage(watcher);
+        const first = nextMessage(watcher);
+        using _socket = make(pathOf("socket"));
+        expect(await first).toBe(0o140600);
+        await exited;
+        rmSync(pathOf("socket"));
+      }
+    } finally {
+      process.umask(umask);
+    }
+  });
+});
+
+it.each([
+  ["x".repeat(108), "ENAMETOOLONG"],
+  ["", "EINVAL"],
+  ["\0abstract", "EINVAL"],
+  ["cut\0short", "EINVAL"],
+  [7, "ERR_VFIO_ARGUMENT"],
+])("given the path %j, nobody can connect to it, listen or be bound there: %s", (path, code) => {
+  const file = path as string;
+  for (const use of [
+    () => SeqpacketSocket.connect(file),
+    () => SeqpacketListener.listen(file, 1),
+    () => DatagramSocket.bind(file),
+  ])
+    expect(errorOf(use).code).toBe(code);
 });
 
 it("given a process that has no fd left, it is told so, and not of a folder", () => {
