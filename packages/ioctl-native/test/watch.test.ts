@@ -16,7 +16,6 @@ import {
   type HasFd,
   type VfioError,
 } from "../src/index.js";
-import { hasFdWatches, runtimeName } from "../src/kernel/runtime.js";
 import { resultOfChild, runInChild } from "./support/elsewhere.js";
 import { errorOf, rejectionOf } from "./support/errors.js";
 import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";
@@ -30,18 +29,6 @@ function pretend(told: Record<string, string>): void {
   Object.defineProperty(process, "versions", { value: { ...versions, ...told }, configurable: true });
 }
 afterEach(() => pretend({}));
-
-describe("given a process, its runtime is known by what it tells of itself", () => {
-  it.each([
-    ["Node.js", {}, true],
-    ["Bun", { bun: "1.4.4" }, false],
-    ["Deno", { deno: "2.9.6" }, false],
-    ["Electron", { electron: "37.0.0" }, true],
-  ])("%s", (name, told, has) => {
-    pretend(told);
-    expect([runtimeName(), hasFdWatches()]).toEqual([name, has]);
-  });
-});
 
 /** The event loop of bun and deno is none that an addon can use: there, fds are polled. */
 describe.each(["node", "bun", "deno"])("watching an fd in %s", (name) => {
