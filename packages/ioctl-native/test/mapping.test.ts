@@ -65,6 +65,13 @@ describe("mapping a file", () => {
     }
   });
 
+  it("without a name is called by its fd in errors", () => {
+    using file = memoryFile();
+    const { fd } = file;
+    expect(errorOf(() => Mapping.map({ file, bytes: 8192 })).message).toContain(`8192 bytes of fd ${fd}`);
+    expect(errorOf(() => Mapping.map({ file, bytes: 0 })).message).toContain(`of fd ${fd}`);
+  });
+
   it("that can't be mapped, or not for writing, is the kernel's error with its name", () => {
     using pipe = openFile("/proc/self/status", { flags: 0 });
     expect(errorOf(() => Mapping.map({ file: pipe, bytes: PAGE, name: "a status" })).message).toMatch(
