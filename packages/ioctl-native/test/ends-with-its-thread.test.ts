@@ -1,8 +1,7 @@
 import { setTimeout } from "node:timers/promises";
-import type { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { createMemoryFile, EventFd, Fd, kernel, Mapping, openFile } from "../src/index.js";
-import { nextMessage, startWorker } from "./support/elsewhere.js";
+import { living, nextMessage, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere, mapAt, openFds } from "./support/leaks.js";
 import { mapMemory } from "./support/memory.js";
@@ -15,12 +14,6 @@ const MAP_MEMORY = `
 const HOLD = `
   globalThis.hold = vfio.Mapping.fromHandle(workerData.handle).hold("a DMA mapping", { fd: workerData.fd });
   port.postMessage("held");`;
-
-/** A worker that did something, said so, and lives on until it is terminated. */
-async function living(code: string, data?: unknown): Promise<{ worker: Worker; said: unknown }> {
-  const worker = startWorker(`${code}\nawait once(port, "message");`, data);
-  return { worker, said: await nextMessage(worker) };
-}
 
 /** What a worker said that was then ended from outside. */
 async function terminated(code: string, data?: unknown): Promise<unknown> {

@@ -1,7 +1,19 @@
-import { describe, expect, it } from "vitest";
-import { nativeProgram } from "./support/native-program.js";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
 
-const run = nativeProgram("fault-guard", ["fault-guard.cc"]);
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), "vfio-native-"));
+  const sources = ["support/fault-guard.cc", "../native/src/fault-guard.cc"];
+  const files = sources.map((source) => path.join(import.meta.dirname, source));
+  const flags = ["-std=c++17", "-O2", "-Wall", "-Werror", "-pthread", "-D_FILE_OFFSET_BITS=64"];
+  execFileSync("c++", [...flags, "-o", path.join(folder, "program"), ...files], { stdio: "pipe" });
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
 type Story = [title: string, scenario: string, printed: string, end: number | string];
 
 describe.each<[string, Story[]]>([
@@ -64,6 +76,8 @@ describe.each<[string, Story[]]>([
   ],
 ])("%s", (_what, stories) => {
   it.each(stories)("%s", (_title, scenario, printed, end) => {
-    expect(run(scenario)).toEqual({ printed, end });
+    const options = { encoding: "utf8", timeout: 60_000 } as const;
+    const { stdout, status, signal } = spawnSync(path.join(folder, "program"), [scenario], options);
+    expect([stdout.trim(), signal ?? status]).toEqual([printed, end]);
   });
 });
