@@ -1,5 +1,5 @@
 export { describeAddressSpace, type GivenSpace } from "./address-space.js";
-export { leavesNothingBehind, staysAsItWas, type Hooks } from "./leaves-nothing-behind.js";
+export { leavesNothingBehind, staysAsItWas } from "./leaves-nothing-behind.js";
 export { countMappings } from "./mappings.js";
 export { processState, type ProcessState } from "./process-state.js";
 export { KernelLog } from "./kernel-log.js";
