@@ -82,8 +82,9 @@ describe("given a machine with 1000 MiB left", () => {
 
 describe("given cgroups with limits", () => {
   const useCgroups = (availableMib: number, ...cgroups: Record<string, string>[]): Disposable => {
-    const files = Object.assign({ "/proc/meminfo": meminfo(availableMib), ...CGROUP2 }, ...cgroups);
-    return useMachine(files as Record<string, string>, { residentBytes: () => 0 });
+    const files = cgroups.reduce((all, each) => ({ ...all, ...each }), CGROUP2);
+    const machine = { "/proc/meminfo": meminfo(availableMib), ...files };
+    return useMachine(machine, { residentBytes: () => 0 });
   };
 
   it("the one with the least left counts, whichever ancestor it is, and is named", () => {

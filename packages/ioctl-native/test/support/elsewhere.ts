@@ -7,9 +7,6 @@ import { Worker } from "node:worker_threads";
 const root = path.join(import.meta.dirname, "../..");
 /** The built package, for code that runs outside the test's own module graph. */
 export const BUILT = pathToFileURL(path.join(root, "dist/index.js")).href;
-/** What only packages of this library share, built. */
-export const BUILT_INTERNAL = pathToFileURL(path.join(root, "dist/internal.js")).href;
-
 /**
  * Runs ES module code in a process of its own; `vfio` is the built package.
  * @param launcher a program that starts what its arguments say.
@@ -20,9 +17,9 @@ export function runInChild(
   launcher: readonly string[] = [],
 ): SpawnSyncReturns<string> {
   const program = `const vfio = await import(${JSON.stringify(BUILT)});\n${code}`;
-  const [file, ...args] = [...launcher, process.execPath, "--input-type=module", "--eval", program];
+  const command = [...launcher, process.execPath, "--input-type=module", "--eval", program];
   const env = { ...process.env, ...variables };
-  return spawnSync(file!, args, { cwd: root, env, encoding: "utf8", timeout: 60_000 });
+  return spawnSync(command[0]!, command.slice(1), { cwd: root, env, encoding: "utf8", timeout: 60_000 });
 }
 
 /** What a child printed as JSON; its death is the error. */
