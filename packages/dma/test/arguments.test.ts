@@ -1,5 +1,5 @@
 import { isVfioError } from "@vfio/ioctl-native";
-import { errorOf, rejectionOf } from "@vfio/test-support";
+import { expectError, expectRejection } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
   contiguousExtents,
@@ -157,10 +157,7 @@ describe("given what is not what was expected", () => {
       "limits(), map() and unmap()",
     ],
   ])("%s is refused", (_what, call, words) => {
-    const error = errorOf(call);
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
-    expect(error.message).toContain(words);
+    expectError(call, `ERR_VFIO_DMA_ARGUMENT … ${words}`);
   });
 
   it.each(["address", "bytes", "pageBytes", "physicalAddresses", "hold"])(
@@ -168,8 +165,8 @@ describe("given what is not what was expected", () => {
     async (member) => {
       const memory = { ...memoryAt([0x1000n]), [member]: undefined };
 
-      expect(errorOf(() => mapper().map(memory))).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
-      expect(await rejectionOf(mapper().mapAsync(memory))).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
+      expectError(() => mapper().map(memory), "ERR_VFIO_DMA_ARGUMENT");
+      await expectRejection(mapper().mapAsync(memory), "ERR_VFIO_DMA_ARGUMENT");
     },
   );
 });

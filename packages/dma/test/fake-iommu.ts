@@ -1,7 +1,14 @@
 import { errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
 import { closedError } from "@vfio/ioctl-native/internal";
 import { beforeEach } from "vitest";
-import type { AddressSpace, DmaAccess, MappableMemory } from "../src/index.js";
+import {
+  DmaMapper,
+  type AddressSpace,
+  type DmaAccess,
+  type IovaMode,
+  type MapMemoryOptions,
+  type MappableMemory,
+} from "../src/index.js";
 
 /** An IOMMU that remembers what is mapped, and can be told to fail. */
 export class FakeIommu implements AddressSpace {
@@ -135,4 +142,24 @@ export function memoryAt(
     physicalAddresses: () => [...physical],
     hold: (reason) => (holds.add(reason), { [Symbol.dispose]: () => void holds.delete(reason) }),
   };
+}
+
+/** A mapper, on an IOMMU where nothing is mapped unless the test made one. */
+export function mapperOn<I extends FakeIommu = FakeIommu>(
+  iova: IovaMode,
+  iommu = new FakeIommu() as I,
+): { iommu: I; mapper: DmaMapper } {
+  return { iommu, mapper: new DmaMapper(iommu, { iova }) };
+}
+
+/** As {@link mapperOn}, with a memory that is mapped: its pages have these physical addresses. */
+export function mapped<I extends FakeIommu = FakeIommu>(
+  physical: readonly bigint[],
+  iova: IovaMode,
+  options: MapMemoryOptions = {},
+  iommu = new FakeIommu() as I,
+) {
+  const { mapper } = mapperOn(iova, iommu);
+  const memory = memoryAt(physical);
+  return { iommu, mapper, memory, mapping: mapper.map(memory, options) };
 }

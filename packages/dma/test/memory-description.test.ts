@@ -1,5 +1,5 @@
 import { joinAdjacent } from "@vfio/ioctl-native/internal";
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -78,7 +78,7 @@ describe("given a description that travels to another process", () => {
     const { table } = decodeMemoryDescription(encoded(2 ** 46, [{ offset, iova: 0x1000n, bytes: PAGE }]));
 
     expect([table.iovaOf(offset + 1), table.offsetOf(0x1001n)]).toEqual([0x1001n, offset + 1]);
-    expect(errorOf(() => table.iovaOf(offset - 1))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    expectError(() => table.iovaOf(offset - 1), "ERR_VFIO_NOT_MAPPED");
   });
 
   it("the largest memory, mapped a page off 2 MiB, is as good as any", () => {
@@ -154,9 +154,7 @@ describe("given what a peer sends instead of a description", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
         if (bytes[0] === 1) bytes[0] = 2;
-        expect(errorOf(() => decodeMemoryDescription(bytes))).toMatchObject({
-          code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION",
-        });
+        expectError(() => decodeMemoryDescription(bytes), "ERR_VFIO_BAD_MEMORY_DESCRIPTION");
       }),
     );
   });
@@ -212,10 +210,11 @@ describe("given what a peer sends instead of a description", () => {
       "two segments have the same IOVA, 0x8000",
     ],
   ])("a segment %s is refused", (_what, bytes, segments, problem) => {
-    const error = errorOf(() => decodeMemoryDescription(forged(bytes, segments)));
-
-    expect(error).toMatchObject({ name: "VfioError", code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION" });
-    expect(error.message).toContain(problem);
+    expectError(
+      () => decodeMemoryDescription(forged(bytes, segments)),
+      `ERR_VFIO_BAD_MEMORY_DESCRIPTION … ${problem}`,
+      { name: "VfioError" },
+    );
   });
 
   it("the last page of all IOVAs can be mapped", () => {
@@ -235,9 +234,7 @@ describe("given what a peer sends instead of a description", () => {
       [4096, 2 ** 40],
     ] as const) {
       const encoded = encodeMemoryDescription({ bytes, pageBytes, table });
-      expect(errorOf(() => decodeMemoryDescription(encoded))).toMatchObject({
-        code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION",
-      });
+      expectError(() => decodeMemoryDescription(encoded), "ERR_VFIO_BAD_MEMORY_DESCRIPTION");
     }
   });
 
@@ -245,6 +242,6 @@ describe("given what a peer sends instead of a description", () => {
     const encoded = encodeMemoryDescription({ bytes: 4096, pageBytes: 4096, table: new IovaTable([]) });
     encoded[0] = 9;
 
-    expect(errorOf(() => decodeMemoryDescription(encoded)).message).toContain("version is 9");
+    expectError(() => decodeMemoryDescription(encoded), "… version is 9");
   });
 });

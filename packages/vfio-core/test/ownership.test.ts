@@ -1,5 +1,5 @@
 import { errnoOf, useKernel, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Container, Group } from "../src/index.js";
 import { pciDevice, sysfsOnly, vfioKernel } from "./fake-kernel.js";
@@ -119,7 +119,7 @@ describe("given resources that are closed already", () => {
     const closed = device.closeAsync();
     device.close();
 
-    expect(errorOf(() => group.close())).toMatchObject({ code: "ERR_VFIO_GROUP_IN_USE" });
+    expectError(() => group.close(), "ERR_VFIO_GROUP_IN_USE");
     finish();
     await closed;
   });
@@ -186,10 +186,9 @@ describe("given a group that another process has handed over", () => {
   it("if that fails, the error names the group", () => {
     using _ = useKernel({ ...machine().kernel, dup: () => errnoOf("EMFILE") });
 
-    const error = errorOf(() => Group.from({ fd: 7, number: 3 }));
-
-    expect(error).toMatchObject({ code: "EMFILE", syscall: "fcntl" });
-    expect(error.message).toContain("cannot duplicate the fd of IOMMU group 3");
+    expectError(() => Group.from({ fd: 7, number: 3 }), "EMFILE … cannot duplicate the fd of IOMMU group 3", {
+      syscall: "fcntl",
+    });
   });
 });
 
@@ -213,9 +212,7 @@ describe("given a container that another process has handed over", () => {
     open.add(7);
     using _ = useKernel({ ...kernel, ioctl: () => errnoOf("ENOTTY") });
 
-    const error = errorOf(() => Container.from({ fd: 7 }));
-
-    expect(error).toMatchObject({ code: "ENOTTY", ioctl: "VFIO_GET_API_VERSION" });
+    expectError(() => Container.from({ fd: 7 }), "ENOTTY", { ioctl: "VFIO_GET_API_VERSION" });
     expect([...open]).toEqual([7]);
   });
 
@@ -223,7 +220,7 @@ describe("given a container that another process has handed over", () => {
     ["no object", undefined],
     ["no fd", {}],
   ])("%s: refused by name", (_what, source) => {
-    expect(errorOf(() => Container.from(source as never))).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
+    expectError(() => Container.from(source as never), "ERR_VFIO_ARGUMENT");
   });
 });
 
@@ -257,10 +254,10 @@ describe("given a kernel that has some types of IOMMU", () => {
   it("the wanted one is not there: it alone is named", () => {
     using _ = useKernel(having([TYPE1]).kernel);
 
-    const error = errorOf(() => Container.open({ iommuType: "type1v2" }));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_TYPE" });
-    expect(error.message).toContain("no IOMMU of type type1v2.");
+    expectError(
+      () => Container.open({ iommuType: "type1v2" }),
+      "ERR_VFIO_NO_IOMMU_TYPE … no IOMMU of type type1v2.",
+    );
   });
 });
 
@@ -306,10 +303,10 @@ describe("given a device that is opened", () => {
     using _ = useKernel(kernel);
     using group = Group.open(3);
 
-    const error = errorOf(() => group.openDevice(NEIGHBOUR));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_IN_GROUP" });
-    expect(error.message).toContain(`${NEIGHBOUR} is in IOMMU group 4, not in group 3 (${BDF})`);
+    expectError(
+      () => group.openDevice(NEIGHBOUR),
+      `ERR_VFIO_DEVICE_NOT_IN_GROUP … ${NEIGHBOUR} is in IOMMU group 4, not in group 3 (${BDF})`,
+    );
     expect(asked).toEqual([]);
   });
 
@@ -318,11 +315,10 @@ describe("given a device that is opened", () => {
     using _ = useKernel(kernel);
     using group = Group.open(4);
 
-    const error = errorOf(() => group.openDevice(NEIGHBOUR));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_BOUND" });
-    expect(error.message).toContain(`${NEIGHBOUR} is bound to e1000e, not to VFIO`);
-    expect(error.hint).toContain(`echo ${NEIGHBOUR} > /sys/bus/pci/devices/${NEIGHBOUR}/driver/unbind`);
+    expectError(
+      () => group.openDevice(NEIGHBOUR),
+      `ERR_VFIO_DEVICE_NOT_BOUND … ${NEIGHBOUR} is bound to e1000e, not to VFIO … echo ${NEIGHBOUR} > /sys/bus/pci/devices/${NEIGHBOUR}/driver/unbind`,
+    );
     expect(asked).toEqual([]);
   });
 });
@@ -331,10 +327,7 @@ describe("given what cannot be opened", () => {
   it("a group, since the machine has none of that number: that is said", () => {
     using _ = useKernel({ ...machine().kernel, open: () => errnoOf("ENOENT") });
 
-    const error = errorOf(() => Group.open(5));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_SUCH_GROUP" });
-    expect(error.message).toContain("there is no IOMMU group 5");
+    expectError(() => Group.open(5), "ERR_VFIO_NO_SUCH_GROUP … there is no IOMMU group 5");
   });
 
   it("a container that cannot be opened for another reason than its driver and its rights has no hint", () => {
