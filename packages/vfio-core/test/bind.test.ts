@@ -3,12 +3,17 @@ import { errorOf, rejectionOf, expectError, expectRejection } from "@vfio/test-s
 import { getEventListeners } from "node:events";
 import { describe, expect, it } from "vitest";
 import { bindDriver, bindDriverAsync } from "../src/index.js";
-import { bindingKernel, bindingMachine, DEVICE, useMachine } from "./binding-kernel.js";
+import { bindingKernel, bindingMachine, DEVICE, useMachine, type BindingMachine } from "./binding-kernel.js";
 
 const NODE = "/dev/vfio/4";
 const BUSY = errnoOf("EBUSY");
 const HELD_ELSEWHERE = { "/proc/77/fd/3": NODE };
+const ALWAYS_BUSY = Array.from({ length: 1000 }, () => BUSY);
+const DEVICE_FD = "anon_inode:[vfio-device]";
 const HELD_HERE = { "/proc/self/fd/9": NODE };
+
+/** A promise of what a call returns or throws, now or later. */
+const attempt = async <T>(call: () => T): Promise<Awaited<T>> => await call();
 
 describe("given a device on its kernel driver", () => {
   it("it goes to vfio-pci and back again, and each time its override is what it was", () => {
@@ -42,16 +47,21 @@ describe("given a device on its kernel driver", () => {
     ]);
   });
 
-  it("giving it back twice does nothing the second time, and what took it meanwhile keeps it", () => {
-    using machine = useMachine("e1000e");
-    const binding = bindDriver(DEVICE, "vfio-pci");
-    binding.restore();
-    bindDriver(DEVICE, "vfio-pci");
+  it("giving it back twice does nothing the second time, and what took it meanwhile keeps it", async () => {
+    for (const [restore, dispose] of [
+      ["restore", Symbol.dispose],
+      ["restoreAsync", Symbol.asyncDispose],
+    ] as const) {
+      using machine = useMachine("e1000e");
+      const binding = await bindDriverAsync(DEVICE, "vfio-pci");
+      await binding[restore]();
+      bindDriver(DEVICE, "vfio-pci");
 
-    binding.restore();
-    binding[Symbol.dispose]();
+      await binding[restore]();
+      await binding[dispose]();
 
-    expect(machine.driver).toBe("vfio-pci");
+      expect(machine.driver).toBe("vfio-pci");
+    }
   });
 
   it("at the end of a block it is given back, off the event loop too", async () => {
@@ -115,12 +125,12 @@ describe("given a change of drivers that goes wrong", () => {
     expect(machine).toMatchObject({ driver: "e1000e", log: [] });
   });
 
-  it("a driver that refuses it: driver and override are what they were", () => {
+  it("a driver that refuses it: the kernel's log may say why; driver and override are what they were", () => {
     using machine = useMachine("e1000e", { override: "e1000e" });
 
     const error = expectError(
       () => bindDriver(DEVICE, "refusing"),
-      `ERR_VFIO_BIND_FAILED … ${DEVICE} went to no driver instead of refusing`,
+      `ERR_VFIO_BIND_FAILED … ${DEVICE} went to no driver instead of refusing … \`dmesg\``,
     );
     expect(error.message).not.toContain("undoing");
     expect(machine).toMatchObject({ driver: "e1000e", override: "e1000e" });
@@ -128,24 +138,28 @@ describe("given a change of drivers that goes wrong", () => {
 
   it.each(["driver_override", "unbind", "drivers_probe"])(
     "%s cannot be written: the errno is told, driver and override are what they were, the group is closed",
-    (file) => {
-      using machine = useMachine("other_vfio_pci", { failing: new Map([[file, errnoOf("EIO")]]) });
+    async (file) => {
+      for (const how of [bindDriver, bindDriverAsync]) {
+        using machine = useMachine("other_vfio_pci", { failing: new Map([[file, errnoOf("EIO")]]) });
 
-      const error = expectError(() => bindDriver(DEVICE, "vfio-pci"), "EIO", { syscall: "write" });
-      expect(error.message).not.toContain("undoing");
-      expect(machine).toMatchObject({ driver: "other_vfio_pci", override: "(null)" });
-      expect(machine.openFds.size).toBe(0);
+        const error = await expectRejection(
+          attempt(() => how(DEVICE, "vfio-pci")),
+          "EIO",
+          { syscall: "write" },
+        );
+        expect(error.message).not.toContain("undoing");
+        expect(machine).toMatchObject({ driver: "other_vfio_pci", override: "(null)" });
+        expect(machine.openFds.size).toBe(0);
+      }
     },
   );
 
   it("something binds it again at once: that is said, and not that the driver refused it", () => {
     using _machine = useMachine("e1000e", { reboundAtOnce: true });
 
-    const error = expectError(
-      () => bindDriver(DEVICE, undefined),
-      `… ${DEVICE} went to e1000e instead of none`,
-    );
-    expect(error.hint).toBe("Something bound it again at once");
+    expectError(() => bindDriver(DEVICE, undefined), `… ${DEVICE} went to e1000e instead of none`, {
+      hint: "Something bound it again at once",
+    });
   });
 
   it("the override cannot be written: nothing else is, for the device is where it was", () => {
@@ -154,12 +168,6 @@ describe("given a change of drivers that goes wrong", () => {
     errorOf(() => bindDriver(DEVICE, "vfio-pci"));
 
     expect(machine.log).toEqual(['driver_override "vfio-pci\\n"']);
-  });
-
-  it("a driver that refuses it is not the hint's: the kernel's log may say why", () => {
-    using _ = useKernel(bindingKernel(bindingMachine("e1000e")));
-
-    expectError(() => bindDriver(DEVICE, "refusing"), "… `dmesg`");
   });
 
   it("and cannot be undone: both failures are told, the first one first", () => {
@@ -204,46 +212,41 @@ describe("given a device on vfio-pci, which the kernel takes from nobody who has
     expect(machine.driver).toBe("e1000e");
   });
 
-  it("this process has: it is refused, and nothing was written", () => {
-    using machine = useMachine("vfio-pci", { opening: [BUSY], fdLinks: { ...HELD_HERE, ...HELD_ELSEWHERE } });
+  const IN_USE = "ERR_VFIO_DEVICE_IN_USE … its IOMMU group 4 is open in";
+  it.each<[string, Partial<BindingMachine>, string]>([
+    [
+      "this process has",
+      { opening: [BUSY], fdLinks: { ...HELD_HERE, ...HELD_ELSEWHERE } },
+      `${IN_USE} this process … Close the device and its group first`,
+    ],
+    [
+      "another has: it is named, also if it has ended by the time its name is looked up",
+      { opening: [BUSY], fdLinks: { ...HELD_ELSEWHERE, "/proc/78/fd/3": NODE } },
+      `${IN_USE} pid 77 (node), pid 78. … bindDriverAsync`,
+    ],
+    [
+      "somebody has only a device's fd: a process with one whose group it has closed is meant",
+      {
+        opening: [BUSY],
+        fdLinks: {
+          "/proc/77/fd/3": DEVICE_FD,
+          "/proc/self/fd/4": DEVICE_FD,
+          "/proc/self/fd/5": "/dev/vfio/12",
+        },
+      },
+      `${IN_USE} pid 77 (node).`,
+    ],
+    [
+      "somebody has whom /proc does not show: the kernel's answer counts",
+      { opening: [BUSY] },
+      `${IN_USE} a process that cannot be seen from here`,
+    ],
+    ["it cannot be seen whether somebody has", { opening: [errnoOf("EMFILE")] }, `EMFILE … (${NODE})`],
+  ])("%s: it is refused, and nothing was written", (_who, given, expected) => {
+    using machine = useMachine("vfio-pci", given);
 
-    expectError(
-      () => bindDriver(DEVICE, undefined),
-      `ERR_VFIO_DEVICE_IN_USE … ${DEVICE}: its IOMMU group 4 is open in this process … Close the device and its group first`,
-    );
+    expectError(() => bindDriver(DEVICE, undefined), expected);
     expect(machine).toMatchObject({ driver: "vfio-pci", log: [] });
-  });
-
-  it("another has: it is named, also if it has ended by the time its name is looked up", () => {
-    using _machine = useMachine("vfio-pci", {
-      opening: [BUSY],
-      fdLinks: { ...HELD_ELSEWHERE, ...{ "/proc/78/fd/3": NODE } },
-    });
-
-    expectError(() => bindDriver(DEVICE, undefined), "… is open in pid 77 (node), pid 78. … bindDriverAsync");
-  });
-
-  it("somebody has only a device's fd: a process with one whose group it has closed is meant", () => {
-    const machine = bindingMachine("vfio-pci");
-    machine.opening.push(BUSY);
-    const device = "anon_inode:[vfio-device]";
-    Object.assign(machine.fdLinks, {
-      "/proc/77/fd/3": device,
-      "/proc/self/fd/4": device,
-      "/proc/self/fd/5": "/dev/vfio/12",
-    });
-    using _ = useKernel(bindingKernel(machine));
-
-    expectError(() => bindDriver(DEVICE, undefined), "… is open in pid 77 (node).");
-  });
-
-  it("somebody has whom /proc does not show: the kernel's answer counts", () => {
-    using _machine = useMachine("vfio-pci", { opening: [BUSY] });
-
-    expectError(
-      () => bindDriver(DEVICE, undefined),
-      "ERR_VFIO_DEVICE_IN_USE … in a process that cannot be seen from here",
-    );
   });
 
   it("its node is not here, as in a container: /proc is asked instead", () => {
@@ -269,24 +272,15 @@ describe("given a device on vfio-pci, which the kernel takes from nobody who has
   });
 
   it("it is in no group: no node is looked for, and who has its own node open counts", () => {
-    const machine = bindingMachine("vfio-pci");
-    machine.isInGroup = false;
     const ownNode = `/sys/bus/pci/devices/${DEVICE}/vfio-dev/vfio0`;
-    Object.assign(machine.fdLinks, { [ownNode]: "", "/proc/77/fd/3": "/dev/vfio/devices/vfio0" });
-    using _ = useKernel(bindingKernel(machine));
+    const fdLinks = { [ownNode]: "", "/proc/77/fd/3": "/dev/vfio/devices/vfio0" };
+    using machine = useMachine("vfio-pci", { isInGroup: false, fdLinks });
     expectError(() => bindDriver(DEVICE, undefined), "… its IOMMU group (none) is open in pid 77 (node)");
 
     delete machine.fdLinks["/proc/77/fd/3"];
     bindDriver(DEVICE, undefined);
 
     expect([machine.driver, machine.log]).toEqual([undefined, [`unbind "${DEVICE}"`]]);
-  });
-
-  it("it cannot be seen whether somebody has: that is the error, and nothing was written", () => {
-    using machine = useMachine("vfio-pci", { opening: [errnoOf("EMFILE")] });
-
-    expectError(() => bindDriver(DEVICE, undefined), "EMFILE", { syscall: "open", path: NODE });
-    expect(machine).toMatchObject({ driver: "vfio-pci", log: [] });
   });
 });
 
@@ -301,10 +295,7 @@ describe("given a neighbour of a device that is open", () => {
   });
 
   it("and to one that leaves DMA to userspace", () => {
-    const machine = bindingMachine(undefined);
-    machine.takers.add("pci-stub");
-    machine.opening.push(BUSY);
-    using _ = useKernel(bindingKernel(machine));
+    using machine = useMachine(undefined, { takers: new Set(["pci-stub"]), opening: [BUSY] });
 
     bindDriver(DEVICE, "pci-stub");
 
@@ -348,14 +339,6 @@ describe("given bindDriverAsync", () => {
     expect(machine.log).toEqual(["open", "close"]);
   });
 
-  it.each([undefined, {}, { timeoutMs: 0 }])("with %j it looks once", async (options) => {
-    using machine = useMachine("vfio-pci", { opening: [BUSY, BUSY] });
-
-    await rejectionOf(bindDriverAsync(DEVICE, undefined, options));
-
-    expect(machine.opening).toEqual([BUSY]);
-  });
-
   it("leaves no listener on the signal that could have ended its wait", async () => {
     using _machine = useMachine("vfio-pci", { opening: [BUSY, BUSY] });
     const { signal } = new AbortController();
@@ -365,33 +348,26 @@ describe("given bindDriverAsync", () => {
     expect(getEventListeners(signal, "abort")).toEqual([]);
   });
 
-  it("what took the device meanwhile keeps it when it is given back twice", async () => {
-    using machine = useMachine("e1000e");
-    const binding = await bindDriverAsync(DEVICE, "vfio-pci");
-    await binding.restoreAsync();
-    bindDriver(DEVICE, "vfio-pci");
-
-    await binding.restoreAsync();
-    await binding[Symbol.asyncDispose]();
-
-    expect(machine.driver).toBe("vfio-pci");
-  });
-
-  it.each([undefined, {}, { timeoutMs: 0 }, { timeoutMs: 20 }])(
-    "with %j, who still has it is the error in the end",
+  it.each([undefined, {}, { timeoutMs: 0 }])(
+    "with %j it looks once: who has it is the error",
     async (options) => {
-      using machine = useMachine("vfio-pci", {
-        opening: [...Array.from({ length: 1000 }, () => BUSY)],
-        fdLinks: HELD_ELSEWHERE,
-      });
+      using machine = useMachine("vfio-pci", { opening: [BUSY, BUSY], fdLinks: HELD_ELSEWHERE });
 
       await expectRejection(
         bindDriverAsync(DEVICE, undefined, options),
         "ERR_VFIO_DEVICE_IN_USE … pid 77 (node)",
       );
-      expect(machine.log).toEqual([]);
+      expect(machine).toMatchObject({ opening: [BUSY], log: [] });
     },
   );
+
+  it("who still has it when the time is over is the error", async () => {
+    using machine = useMachine("vfio-pci", { opening: ALWAYS_BUSY, fdLinks: HELD_ELSEWHERE });
+
+    const waiting = bindDriverAsync(DEVICE, undefined, { timeoutMs: 20 });
+    await expectRejection(waiting, "ERR_VFIO_DEVICE_IN_USE … pid 77 (node)");
+    expect(machine.log).toEqual([]);
+  });
 
   it("waits for no time if this process has it", async () => {
     using machine = useMachine("vfio-pci", { opening: [BUSY], fdLinks: HELD_HERE });
@@ -404,7 +380,7 @@ describe("given bindDriverAsync", () => {
   });
 
   it("a signal ends the wait with its reason; nothing was written", async () => {
-    using machine = useMachine("vfio-pci", { opening: [...Array.from({ length: 1000 }, () => BUSY)] });
+    using machine = useMachine("vfio-pci", { opening: ALWAYS_BUSY });
     const aborter = new AbortController();
 
     const waiting = rejectionOf(
@@ -425,15 +401,6 @@ describe("given bindDriverAsync", () => {
     expect([error.message, machine.log]).toEqual(["enough", []]);
   });
 
-  it.each(["unbind", "drivers_probe"])("%s cannot be written: all is as it was", async (file) => {
-    using machine = useMachine("other_vfio_pci", { failing: new Map([[file, errnoOf("EIO")]]) });
-
-    await expectRejection(bindDriverAsync(DEVICE, "vfio-pci"), "EIO");
-
-    expect(machine).toMatchObject({ driver: "other_vfio_pci", override: "(null)" });
-    expect(machine.openFds.size).toBe(0);
-  });
-
   it("what could not be given back can be given back later", async () => {
     using machine = useMachine("e1000e");
     const binding = await bindDriverAsync(DEVICE, "vfio-pci");
@@ -447,7 +414,7 @@ describe("given bindDriverAsync", () => {
   });
 
   it.each([7, { timeoutMs: -1 }, { timeoutMs: "1" }])("options of %j are refused", async (options) => {
-    using _ = useKernel(bindingKernel(bindingMachine("e1000e")));
+    using _machine = useMachine("e1000e");
 
     await expectRejection(bindDriverAsync(DEVICE, "vfio-pci", options as object), "", {
       code: expect.stringMatching(/^ERR_VFIO_(WAIT_)?ARGUMENT$/) as string,

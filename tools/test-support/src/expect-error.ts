@@ -29,7 +29,7 @@ function checked<E extends Error & { code?: string }>(error: E, expected: string
   const [code, ...words] = expected.split("…").map((each) => patternOf(each.trim()));
   const pattern = [`^${code || String.raw`\S*`} `, ...words].join("[^]*");
   expect(`${error.code ?? ""} … ${error.message}`).toMatch(new RegExp(pattern));
-  expect({ hint: undefined, ...error }).toMatchObject(members);
+  expect(Object.assign({ hint: undefined }, error)).toMatchObject(members);
   return error;
 }
 
