@@ -13,7 +13,7 @@ import {
 /** An IOMMU that remembers what is mapped, and can be told to fail. */
 export class FakeIommu implements AddressSpace {
   readonly kind = "emulated";
-  readonly forgets = "with-last-group";
+  forgets: AddressSpace["forgets"] = "with-last-group";
   readonly mapped = new Map<bigint, number>();
   readonly calls: string[] = [];
   failAt: bigint | undefined;

@@ -34,6 +34,19 @@ describe("given a mapping whose addresses somebody knows", () => {
   });
 });
 
+describe("given an IOMMU that never forgets", () => {
+  it("it is not asked for what is mapped, and what waits for a group is mapped", () => {
+    const { iommu, mapper, mapping } = mapped([0x1000n], "physical");
+    iommu.forgets = "never";
+    iommu.ready = false;
+    const other = mapper.map(memoryAt([0x5000n]));
+    iommu.failAt = 0x1000n;
+    iommu.groupJoins();
+
+    expect([mapping.mapped, other.mapped, mapper.replay()]).toEqual([true, true, 0]);
+  });
+});
+
 describe("given ordinary pages at their physical addresses", () => {
   it("a part that was unmapped stays so, and the rest comes back", () => {
     const { iommu, mapping } = mapped([0x1000n, 0x2000n, 0x3000n, 0x4000n], "physical", {

@@ -81,7 +81,11 @@ export class DmaPool implements Disposable {
     return new Uint8Array(this.#place.memory.buffer, this.#place.offset, this.#place.bytes);
   }
 
-  /** Takes a block and returns its index, or -1 if none is free. After close: VfioError `ERR_VFIO_CLOSED`. */
+  /**
+   * Takes a block and returns its index, or -1 if none is free: other libraries call that `tryAlloc`. Rings and pools that
+   * run empty are no failure, so nothing is thrown for it and nothing is made.
+   * @throws VfioError `ERR_VFIO_CLOSED` after close.
+   */
   alloc(): number {
     if (this.#depth === 0) return this.#closed ? this.#refuse(0) : -1;
     this.#depth -= 1;
