@@ -160,55 +160,29 @@ describe("given what a peer sends instead of a description", () => {
   });
 
   const MIB_256 = 256 << 20;
+  const at = (offset: number, iova: bigint, bytes = PAGE): Extent => ({ offset, iova, bytes });
+  const LAST = (1n << 64n) - 4096n;
+  const UNMAPPABLE = "segment 0 has an IOVA that nothing can be mapped at";
   it.each<[string, number, Extent[], string]>([
+    ["outside the memory", PAGE, [at(PAGE, 0n)], "segment 0 lies outside the memory"],
+    ["without length", PAGE, [at(0, 0n, 0)], "segment 0 lies outside the memory"],
+    ["of half a page", PAGE, [at(0, 0n, 2048)], "segment 0 is not made of pages"],
+    ["that starts in a page", 2 * PAGE, [at(8, 0n)], "segment 0 is not made of pages"],
+    ["at an odd IOVA", MIB_256, [at(0, 1n, MIB_256)], UNMAPPABLE],
+    ["behind the last IOVA", 2 * PAGE, [at(0, LAST, 2 * PAGE)], `${UNMAPPABLE}, 0xfffffffffffff000`],
     [
-      "outside the memory",
-      PAGE,
-      [{ offset: PAGE, iova: 0n, bytes: PAGE }],
-      "segment 0 lies outside the memory",
-    ],
-    ["without length", PAGE, [{ offset: 0, iova: 0n, bytes: 0 }], "segment 0 lies outside the memory"],
-    ["of half a page", PAGE, [{ offset: 0, iova: 0n, bytes: 2048 }], "segment 0 is not made of pages"],
-    [
-      "that starts in a page",
-      2 * PAGE,
-      [{ offset: 8, iova: 0n, bytes: PAGE }],
-      "segment 0 is not made of pages",
-    ],
-    ["at an odd IOVA", MIB_256, [{ offset: 0, iova: 1n, bytes: MIB_256 }], "segment 0 has an IOVA"],
-    [
-      "that ends behind the last IOVA",
-      2 * PAGE,
-      [{ offset: 0, iova: (1n << 64n) - 4096n, bytes: 2 * PAGE }],
-      "segment 0 has an IOVA that nothing can be mapped at, 0xfffffffffffff000",
-    ],
-    [
-      "in the memory of another",
+      "in another's memory",
       3 * PAGE,
-      [
-        { offset: 0, iova: 0n, bytes: 2 * PAGE },
-        { offset: PAGE, iova: 0x8000n, bytes: PAGE },
-      ],
-      "segment 1 starts before the end of the one before it",
+      [at(0, 0n, 2 * PAGE), at(PAGE, 0x8000n)],
+      "segment 1 starts before the end",
     ],
     [
       "out of order",
       2 * PAGE,
-      [
-        { offset: PAGE, iova: 0n, bytes: PAGE },
-        { offset: 0, iova: 0x8000n, bytes: PAGE },
-      ],
-      "segment 1 starts before the end of the one before it",
+      [at(PAGE, 0n), at(0, 0x8000n)],
+      "segment 1 starts before the end of the one before",
     ],
-    [
-      "at the IOVA of another",
-      3 * PAGE,
-      [
-        { offset: 0, iova: 0x8000n, bytes: PAGE },
-        { offset: PAGE, iova: 0x7000n, bytes: 2 * PAGE },
-      ],
-      "two segments have the same IOVA, 0x8000",
-    ],
+    ["at another's IOVA", 3 * PAGE, [at(0, 0x8000n), at(PAGE, 0x7000n, 2 * PAGE)], "the same IOVA, 0x8000"],
   ])("a segment %s is refused", (_what, bytes, segments, problem) => {
     expectError(
       () => decodeMemoryDescription(forged(bytes, segments)),
