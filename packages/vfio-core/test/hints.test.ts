@@ -197,8 +197,13 @@ describe("given a device that is opened with a VF token", () => {
 });
 
 describe("given a device that the kernel does not open", () => {
-  function refused(errno: "EINVAL" | "EACCES" | "ENODEV", groupFlags: number, blinded = false) {
-    const sysfs = machine({ [`${FOLDER}/physfn`]: "" });
+  const VIRTUAL: Record<string, string> = { [`${FOLDER}/physfn`]: "" };
+  function refused(
+    errno: "EINVAL" | "EACCES" | "ENODEV",
+    groupFlags: number,
+    { blinded = false, links = VIRTUAL } = {},
+  ) {
+    const sysfs = machine(links);
     let looked = 0;
     const openDevice = errnoOf(errno);
     // What is asked before the device is opened is answered; what is asked after that is not.
@@ -220,11 +225,15 @@ describe("given a device that the kernel does not open", () => {
     expect(refused("ENODEV", VIABLE).hint).toContain(`lspci -k -s ${DEVICE}`);
   });
 
-  it("EACCES of a virtual function: a token is wanted; where that cannot be seen, EACCES is told without", () => {
-    expect(refused("EACCES", VIABLE).hint).toContain("pass it as vfToken");
-    const error = refused("EACCES", VIABLE, true);
-    expect(error).toMatchObject({ code: "EACCES", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
-    expect(error.hint).toBeUndefined();
+  it("EACCES of a virtual function: a token is wanted; of another, or where that cannot be seen, there is no hint", () => {
+    const error = refused("EACCES", VIABLE);
+    expect(error.message).toContain(`cannot open PCI device ${DEVICE} of IOMMU group 7`);
+    expect(error.hint).toContain("pass it as vfToken");
+    for (const without of [{ blinded: true }, { links: {} }]) {
+      const bare = refused("EACCES", VIABLE, without);
+      expect(bare).toMatchObject({ code: "EACCES", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
+      expect(bare.hint).toBeUndefined();
+    }
   });
 });
 

@@ -8,11 +8,10 @@ const FUNCTION = "0000:03:10.0";
 const FOLDER = `/sys/bus/pci/devices/${FUNCTION}`;
 
 /** A machine with one device in group 0, bound to vfio-pci. */
-function machine(links: Record<string, string> = {}) {
+function machine() {
   return sysfsOnly(pciDevice(FUNCTION), {
     [`${FOLDER}/iommu_group`]: "../../../kernel/iommu_groups/0",
     [`${FOLDER}/driver`]: "../../drivers/vfio-pci",
-    ...links,
   });
 }
 
@@ -33,30 +32,6 @@ describe("given a group that may not be opened", () => {
     using _ = useKernel(vfioKernel(machine(), { open: () => errnoOf("EMFILE") }));
 
     expectError(() => Group.open(0), "EMFILE", { path: "/dev/vfio/0", hint: undefined });
-  });
-});
-
-describe("given a device that the kernel refuses with EACCES", () => {
-  function openRefused(links: Record<string, string>) {
-    using _ = useKernel(vfioKernel(machine(links), { openDevice: errnoOf("EACCES") }));
-    using container = Container.open();
-    using group = container.addGroup(0);
-    return errorOf(() => group.openDevice(FUNCTION));
-  }
-
-  it("a virtual function wants its VF token", () => {
-    const error = openRefused({ [`${FOLDER}/physfn`]: "../0000:03:00.0" });
-
-    expect(error).toMatchObject({ code: "EACCES", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
-    expect(error.message).toContain(`cannot open PCI device ${FUNCTION} of IOMMU group 0`);
-    expect(error.hint).toContain("pass it as vfToken");
-  });
-
-  it("any other device is not told of tokens", () => {
-    const error = openRefused({});
-
-    expect(error).toMatchObject({ code: "EACCES", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
-    expect(error.hint).toBeUndefined();
   });
 });
 
