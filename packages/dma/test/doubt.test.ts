@@ -114,18 +114,6 @@ describe("given an Iommu whose errors are its own", () => {
     expect([mapper.replay(), mapping.mapped]).toEqual([0, true]);
   });
 
-  it("no limits: there is no group, and mappings wait", () => {
-    const iommu = new FakeIommu();
-    const limits = iommu.limits.bind(iommu);
-    iommu.limits = () => undefined;
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const mapping = mapper.map(memoryAt([0x1000n]));
-    expect(mapping.mapped).toBe(false);
-
-    iommu.limits = limits;
-    expect([mapper.replay(), mapping.mapped]).toEqual([1, true]);
-  });
-
   it("when limits() fails after another failure, the first one is told", () => {
     const { iommu, mapper, memory, mapping } = mapped([0x1000n], "physical", {}, new FailingIommu());
     iommu.limits = () => {

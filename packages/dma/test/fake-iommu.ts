@@ -28,6 +28,10 @@ export class FakeIommu implements AddressSpace {
   ready = true;
   readonly #listeners = new Set<() => void>();
 
+  constructor(given: Partial<FakeIommu> = {}) {
+    Object.assign(this, given);
+  }
+
   onGroupAdded(listener: () => void): Disposable {
     this.#listeners.add(listener);
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) };

@@ -47,18 +47,21 @@ describe("given an IOMMU that never forgets", () => {
   });
 });
 
-describe("given ordinary pages at their physical addresses", () => {
-  it("a part that was unmapped stays so, and the rest comes back", () => {
-    const { iommu, mapping } = mapped([0x1000n, 0x2000n, 0x3000n, 0x4000n], "physical", {
-      pieceBytes: 4096,
-    });
-    mapping.unmapPart(4096, 8192);
-    iommu.lastGroupLeaves();
+describe("given ordinary pages at addresses that somebody knows", () => {
+  it.each(["physical", "allocate"] as const)(
+    "at %s ones, a part that was unmapped stays so, and the rest comes back",
+    (iova) => {
+      const pages = [0x1000n, 0x2000n, 0x3000n, 0x4000n];
+      const { iommu, mapping } = mapped(pages, iova, { pieceBytes: 4096 });
+      mapping.unmapPart(4096, 8192);
+      iommu.lastGroupLeaves();
 
-    iommu.groupJoins();
+      iommu.groupJoins();
 
-    expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
-  });
+      expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
+      expectError(() => mapping.iovaOf(4096), "ERR_VFIO_NOT_MAPPED");
+    },
+  );
 
   it("a part that was unmapped before an unmap that failed does not come back, and the rest does", () => {
     const { iommu, memory, mapping } = mapped([0x1000n, 0x3000n, 0x5000n], "physical");
@@ -154,8 +157,7 @@ describe("given ordinary pages at their physical addresses", () => {
 
 describe("given fixed IOVAs that wait for a group", () => {
   const waitingMapper = (): DmaMapper => {
-    const iommu = new FakeIommu();
-    iommu.ready = false;
+    const iommu = new FakeIommu({ ready: false });
     return new DmaMapper(iommu, { addressBits: 28 });
   };
 
@@ -180,8 +182,7 @@ describe("given fixed IOVAs that wait for a group", () => {
   });
 
   it("an allocator gives them to no other that waits, also if that one comes first, until they are unmapped", () => {
-    const iommu = new FakeIommu();
-    iommu.ready = false;
+    const iommu = new FakeIommu({ ready: false });
     const allocator = new IovaAllocator();
     const mapper = new DmaMapper(iommu, { iova: allocator });
     const chosen = mapper.map(memoryAt([0n]));
