@@ -1,4 +1,4 @@
-import { finished, KernelLog, processState, expectError } from "@vfio/test-support";
+import { finished, KernelLog, leavesNothingBehind, processState, expectError } from "@vfio/test-support";
 import {
   createMemoryFile,
   ioctl,
@@ -14,20 +14,22 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { countHugepages, DmaMapper, HugepageMemory, Type1Space, UserMemory } from "../../src/index.js";
 import { foreignContainer, groupNode } from "./machine.js";
 
 const MIB = 1 << 20;
 const TWO_MIB = 2 * MIB;
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
+
+const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
+/** How many mappings a container may have, until it is disposed of. */
+function entryLimit(count: number): Disposable {
+  const former = readFileSync(ENTRY_LIMIT, "utf8");
+  writeFileSync(ENTRY_LIMIT, String(count));
+  return { [Symbol.dispose]: () => writeFileSync(ENTRY_LIMIT, former) };
+}
 
 describe("given a machine with 2 MiB hugepages", () => {
   it("memory is rounded up to whole pages, zeroed, and there in full", () => {
@@ -218,53 +220,41 @@ describe("given the limits of a container", () => {
   });
 
   it("mappings used up: ENOSPC tells how many are left, the limit, and how to raise it; what was mapped is undone", () => {
-    const limit = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
-    const former = readFileSync(limit, "utf8");
-    writeFileSync(limit, "8");
-    try {
-      using foreign = foreignContainer();
-      using memory = HugepageMemory.allocate({ bytes: 10 * TWO_MIB });
-      using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+    using _ = entryLimit(8);
+    using foreign = foreignContainer();
+    using memory = HugepageMemory.allocate({ bytes: 10 * TWO_MIB });
+    using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
 
-      expectError(
-        () => mapper.map(memory, { pieceBytes: TWO_MIB }),
-        `ENOSPC … 0 left of 8 … echo N > ${limit}`,
-      );
-      expect(readIommuInfo(foreign.container).mappingsLeft).toBe(8);
-      expect(processState().locked).toBe("0 kB");
-      expect(mapper.map(memory).pieces).toHaveLength(1);
-    } finally {
-      writeFileSync(limit, former);
-    }
+    expectError(
+      () => mapper.map(memory, { pieceBytes: TWO_MIB }),
+      `ENOSPC … 0 left of 8 … echo N > ${ENTRY_LIMIT}`,
+    );
+    expect(readIommuInfo(foreign.container).mappingsLeft).toBe(8);
+    expect(processState().locked).toBe("0 kB");
+    expect(mapper.map(memory).pieces).toHaveLength(1);
   });
 
   it("hundreds of pieces are as many mappings, each of which can be unmapped alone; one too many undoes them all", () => {
-    const limit = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
-    const former = readFileSync(limit, "utf8");
-    writeFileSync(limit, "600");
-    try {
-      using foreign = foreignContainer();
-      using memory = HugepageMemory.allocate({ bytes: 600 * 4096, pageBytes: 4096 });
-      using larger = HugepageMemory.allocate({ bytes: 601 * 4096, pageBytes: 4096 });
-      using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
-      const left = (): number | undefined => readIommuInfo(foreign.container).mappingsLeft;
+    using _ = entryLimit(600);
+    using foreign = foreignContainer();
+    using memory = HugepageMemory.allocate({ bytes: 600 * 4096, pageBytes: 4096 });
+    using larger = HugepageMemory.allocate({ bytes: 601 * 4096, pageBytes: 4096 });
+    using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+    const left = (): number | undefined => readIommuInfo(foreign.container).mappingsLeft;
 
-      expectError(
-        () => mapper.map(larger, { pieceBytes: 4096 }),
-        "ENOSPC … cannot map IOVA [0x259000, 0x259fff]",
-        { ioctl: "VFIO_IOMMU_MAP_DMA" },
-      );
-      expect([left(), processState().locked]).toEqual([600, "0 kB"]);
+    expectError(
+      () => mapper.map(larger, { pieceBytes: 4096 }),
+      "ENOSPC … cannot map IOVA [0x259000, 0x259fff]",
+      { ioctl: "VFIO_IOMMU_MAP_DMA" },
+    );
+    expect([left(), processState().locked]).toEqual([600, "0 kB"]);
 
-      const mapping = mapper.map(memory, { pieceBytes: 4096 });
-      expect([left(), mapping.pieces.length]).toEqual([0, 600]);
-      mapping.unmapPart(300 * 4096, 2 * 4096);
-      expect([left(), mapping.pieces.length]).toEqual([2, 598]);
-      mapping.unmap();
-      expect([left(), processState().locked]).toEqual([600, "0 kB"]);
-    } finally {
-      writeFileSync(limit, former);
-    }
+    const mapping = mapper.map(memory, { pieceBytes: 4096 });
+    expect([left(), mapping.pieces.length]).toEqual([0, 600]);
+    mapping.unmapPart(300 * 4096, 2 * 4096);
+    expect([left(), mapping.pieces.length]).toEqual([2, 598]);
+    mapping.unmap();
+    expect([left(), processState().locked]).toEqual([600, "0 kB"]);
   });
 
   it.each([

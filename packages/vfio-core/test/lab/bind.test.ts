@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { kernel } from "@vfio/ioctl-native";
-import { errorOf, finished, processState, expectError, expectRejection } from "@vfio/test-support";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { errorOf, finished, leavesNothingBehind, expectError, expectRejection } from "@vfio/test-support";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   bindDriver,
   bindDriverAsync,
@@ -27,12 +27,8 @@ beforeAll(() => {
   expect(finished("modprobe", [OTHER_DRIVER])).toMatchObject({ status: 0 });
 });
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
+leavesNothingBehind();
 afterEach(() => {
-  expect(processState()).toEqual(before);
   expect(describePciDevice(DEVICE).driver).toBe("vfio-pci");
 });
 

@@ -1,18 +1,12 @@
-import { processState, expectError } from "@vfio/test-support";
+import { leavesNothingBehind, expectError } from "@vfio/test-support";
 import { vfioConstants } from "@vfio/ioctl-native";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Container, Group, iommuGroupOf } from "../../src/index.js";
 
 const EDU = "0000:00:10.0";
 const NVME = "0000:00:11.0";
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
 
 describe("given a machine with an IOMMU and a device bound to vfio-pci", () => {
   it("a container opens, knows its API version, and prefers type1v2", () => {

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { finished, processState, expectError } from "@vfio/test-support";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { finished, leavesNothingBehind, expectError } from "@vfio/test-support";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
   bindDriver,
   Container,
@@ -22,13 +22,7 @@ beforeAll(() => {
   expect(finished("modprobe", [OTHER_DRIVER])).toMatchObject({ status: 0 });
 });
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
 
 describe("given a device that is not there, or not VFIO's", () => {
   it("a BDF without a device is named", () => {
