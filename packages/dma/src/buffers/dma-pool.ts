@@ -1,6 +1,6 @@
 import { VfioError, VfioRangeError, type Extent } from "@vfio/ioctl-native";
 import { clip, closedError, printAs, shownValue } from "@vfio/ioctl-native/internal";
-import { argumentError, numberError } from "../arguments.js";
+import { argumentError, isCount, numberError } from "../arguments.js";
 import { IovaIndex } from "../iova/iova-index.js";
 import { checkPlace, type BufferPlace } from "./dma-buffer.js";
 
@@ -56,7 +56,7 @@ export class DmaPool implements Disposable {
   constructor(place: BufferPlace, count: number, blockBytes: number) {
     checkPlace(place);
     for (const each of [count, blockBytes])
-      if (!Number.isSafeInteger(each) || each < 1) throw argumentError(each, "a whole number above 0");
+      if (!isCount(each)) throw argumentError(each, "a whole number above 0");
     const { table, offset } = place;
     this.#place = place;
     this.count = count;
