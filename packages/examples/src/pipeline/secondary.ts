@@ -3,7 +3,7 @@ import { isVfioError } from "@vfio/ioctl-native";
 import { connectToPrimary, type PrimaryPeer } from "@vfio/mp-sync";
 import { PciDevice, type OpenRegion } from "@vfio/pci-bar";
 import { Group, iommuGroupOf, listPciDevices } from "@vfio/vfio-core";
-import { Edu, EDU_DEVICE_ID, EDU_VENDOR_ID } from "../edu.js";
+import { eduOf, type Edu } from "../edu.js";
 import type { Facts } from "./events.js";
 import * as facts from "./facts.js";
 import type { PipelineOptions } from "./options.js";
@@ -40,12 +40,12 @@ export async function runSecondary(
   );
   using primary = await report.task(
     "get the container from the primary",
-    async () => await connectToPrimary({ prefix, signal }),
+    () => connectToPrimary({ prefix, signal }),
     (peer) => ({ path: peer.path, containerFd: peer.container.fd }),
   );
   const groupFd = await report.task(
     "get the group from the primary",
-    async () => await primary.group(number, { signal }),
+    () => primary.group(number, { signal }),
     ({ fd }) => ({ group: number, groupFd: fd }),
   );
   using group = Group.from(groupFd);
@@ -66,14 +66,12 @@ async function useDevice(
   { primary, pci, bars }: { primary: PrimaryPeer; pci: PciDevice; bars: readonly OpenRegion[] },
   signal: AbortSignal,
 ): Promise<void> {
-  const bar0 = bars.find(({ index }) => index === 0);
-  if (bar0 === undefined || pci.vendorId !== EDU_VENDOR_ID || pci.deviceId !== EDU_DEVICE_ID) {
+  const edu = eduOf(pci, bars);
+  if (edu === undefined)
     return report.leftOut(
       "registers and DMA in the shared memory",
       "there is no driver here for this device",
     );
-  }
-  const edu = new Edu(bar0);
   await report.task(
     "check the device's registers",
     () => checkRegisters(edu),
@@ -82,7 +80,7 @@ async function useDevice(
 
   using memory = await report.task(
     "attach the primary's hugepage memory",
-    async () => await attachMemory(primary, signal),
+    () => attachMemory(primary, signal),
     (attached) => ({ bytes: attached.memory.bytes, segments: attached.table.extents.length }),
   );
   const view = { buffer: memory.memory.buffer, table: memory.table };
@@ -90,7 +88,7 @@ async function useDevice(
   const done = (): Promise<void> => edu.dmaDone({ signal });
   await report.task(
     "DMA to the device and back in the shared memory",
-    async () => await dmaRoundTrip(edu, view, PLACES, 2, done, { interrupt: false }),
+    () => dmaRoundTrip(edu, view, PLACES, 2, done, { interrupt: false }),
     (result) => result,
   );
 }
