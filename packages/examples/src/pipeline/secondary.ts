@@ -40,12 +40,12 @@ export async function runSecondary(
   );
   using primary = await report.task(
     "get the container from the primary",
-    () => connectToPrimary({ prefix, signal }),
+    async () => await connectToPrimary({ prefix, signal }),
     (peer) => ({ path: peer.path, containerFd: peer.container.fd }),
   );
   const groupFd = await report.task(
     "get the group from the primary",
-    () => primary.group(number, { signal }),
+    async () => await primary.group(number, { signal }),
     ({ fd }) => ({ group: number, groupFd: fd }),
   );
   using group = Group.from(groupFd);
@@ -80,7 +80,7 @@ async function useDevice(
 
   using memory = await report.task(
     "attach the primary's hugepage memory",
-    () => attachMemory(primary, signal),
+    async () => await attachMemory(primary, signal),
     (attached) => ({ bytes: attached.memory.bytes, segments: attached.table.extents.length }),
   );
   const view = { buffer: memory.memory.buffer, table: memory.table };
@@ -88,7 +88,7 @@ async function useDevice(
   const done = (): Promise<void> => edu.dmaDone({ signal });
   await report.task(
     "DMA to the device and back in the shared memory",
-    () => dmaRoundTrip(edu, view, PLACES, 2, done, { interrupt: false }),
+    async () => await dmaRoundTrip(edu, view, PLACES, 2, done, { interrupt: false }),
     (result) => result,
   );
 }
