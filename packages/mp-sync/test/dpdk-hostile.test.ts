@@ -4,7 +4,7 @@ import { kernel, useKernel, type Kernel } from "@vfio/ioctl-native";
 import { describe, expect, it, vi } from "vitest";
 import { joinDpdkPrimary, type DpdkPrimary } from "../src/index.js";
 import { FakeDpdkPrimary } from "./support/dpdk-primary.js";
-import { errorOf } from "./support/errors.js";
+import { errorOf, expectError } from "./support/errors.js";
 import { expectNoFdLeft, identityOf } from "./support/fds.js";
 import { useFolder } from "./support/folder.js";
 import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
@@ -49,10 +49,7 @@ describe.each([332, 340] as const)("a reply of a primary with messages of %d byt
     await using fake = await FakeDpdkPrimary.start({ ...plan, behaviours: [behaviour, "answer"] });
     using primary = await join(fake);
 
-    const error = await errorOf(() => primary.group(7));
-
-    expect(error.code).toBe(code);
-    expect(error.message).toContain(text);
+    await expectError(() => primary.group(7), code, text);
     expect(fake.socketsLeft()).toEqual([]);
     expect(identityOf(await primary.group(7))).toBe(fake.identityOf("7"));
   });
@@ -86,9 +83,11 @@ describe("a primary that is not ready", () => {
 
   it("because it still initialises itself is waited for, and not for ever", async () => {
     await using fake = await FakeDpdkPrimary.start({ magic: 0 });
-    const error = await errorOf(() => join(fake, 200));
-    expect(error.code).toBe("ERR_VFIO_TIMEOUT");
-    expect(error.message).toContain(`in ${fake.directory} has not initialised itself within 200 ms`);
+    await expectError(
+      () => join(fake, 200),
+      "ERR_VFIO_TIMEOUT",
+      `in ${fake.directory} has not initialised itself within 200 ms`,
+    );
     expect(fake.events).toHaveLength(1);
   });
 });
@@ -97,10 +96,12 @@ describe("a primary that says nothing", () => {
   it("is an error when the time is up", async () => {
     await using fake = await FakeDpdkPrimary.start({ behaviours: ["silent"] });
     using primary = await join(fake, 150);
-    const error = await errorOf(() => primary.iommuType());
-    expect(error.code).toBe("ERR_VFIO_TIMEOUT");
-    expect(error.message).toContain(`mp_socket within 150 ms when asked for its IOMMU type`);
-    expect(error.hint).toContain("Cannot find action");
+    await expectError(
+      () => primary.iommuType(),
+      "ERR_VFIO_TIMEOUT",
+      `mp_socket within 150 ms when asked for its IOMMU type`,
+      "Cannot find action",
+    );
     expect(fake.socketsLeft()).toEqual([]);
   });
 
@@ -151,14 +152,12 @@ describe("a primary with refusals of its own", () => {
   it("without a VFIO device has no IOMMU type, and says so", async () => {
     await using fake = await FakeDpdkPrimary.start({ iommuType: 0 });
     using primary = await join(fake);
-    const error = await errorOf(() => primary.iommuType());
-    expect(error.code).toBe("ERR_VFIO_DPDK_NO_DEVICE");
-    expect(error.hint).toContain("-a");
+    await expectError(() => primary.iommuType(), "ERR_VFIO_DPDK_NO_DEVICE", "", "-a");
   });
 
   it("that does not give its container says so", async () => {
     await using fake = await FakeDpdkPrimary.start({ behaviours: ["refuse"] });
     using primary = await join(fake);
-    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_CONTAINER_REFUSED");
+    await expectError(() => primary.container(), "ERR_VFIO_CONTAINER_REFUSED");
   });
 });

@@ -9,7 +9,7 @@ import { PrivateSocket } from "../src/dpdk/private-socket.js";
 import { dpdkRuntimeDirectory, joinDpdkPrimary, type DpdkPrimary } from "../src/index.js";
 import { Child } from "./support/child.js";
 import { FakeDpdkPrimary } from "./support/dpdk-primary.js";
-import { errorOf } from "./support/errors.js";
+import { errorOf, expectError } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
@@ -33,11 +33,11 @@ describe("the runtime directory", () => {
   });
 
   it.each(["", "a/b", "a\0b"])("has no prefix %j", async (prefix) => {
-    expect((await errorOf(() => joinDpdkPrimary({ prefix }))).code).toBe("ERR_VFIO_SOCKET_PREFIX");
+    await expectError(() => joinDpdkPrimary({ prefix }), "ERR_VFIO_SOCKET_PREFIX");
   });
 
   it.each([0, -1, NaN, 2 ** 31])("is not waited for for %s ms", async (timeoutMs) => {
-    expect((await errorOf(() => joinDpdkPrimary({ timeoutMs }))).code).toBe("ERR_VFIO_TIMEOUT_RANGE");
+    await expectError(() => joinDpdkPrimary({ timeoutMs }), "ERR_VFIO_TIMEOUT_RANGE");
   });
 });
 
@@ -45,10 +45,12 @@ describe("a primary that is not there", () => {
   it("because there is no such directory: the others that are there are named", async () => {
     const folder = freshPath();
     await using fake = await FakeDpdkPrimary.start();
-    const error = await errorOf(() => joinDpdkPrimary({ directory: folder }));
-    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
-    expect(error.message).toContain(`there is no DPDK primary in ${folder}`);
-    expect(error.hint).toContain("--file-prefix");
+    const error = await expectError(
+      () => joinDpdkPrimary({ directory: folder }),
+      "ERR_VFIO_DPDK_NO_PRIMARY",
+      `there is no DPDK primary in ${folder}`,
+      "--file-prefix",
+    );
     expect(error.hint).toContain(path.basename(fake.directory));
     expect(error.hint).toContain("--in-memory");
   });
@@ -56,10 +58,12 @@ describe("a primary that is not there", () => {
   it("because it has ended: its directory is left, and nobody holds the lock", async () => {
     await using fake = await FakeDpdkPrimary.start();
     await fake.kill("SIGKILL");
-    const error = await errorOf(() => join(fake));
-    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
-    expect(error.message).toContain(`nobody holds the lock on ${fake.directory}/config`);
-    expect(error.hint).toContain("Start it again");
+    await expectError(
+      () => join(fake),
+      "ERR_VFIO_DPDK_NO_PRIMARY",
+      `nobody holds the lock on ${fake.directory}/config`,
+      "Start it again",
+    );
   });
 
   it.each([
@@ -68,20 +72,19 @@ describe("a primary that is not there", () => {
   ] as const)("although its lock is: its socket is %s", async (socket, text) => {
     await using fake = await FakeDpdkPrimary.start({ socket });
     using primary = await join(fake);
-    const error = await errorOf(() => primary.container());
-    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
-    expect(error.message).toContain(`${text} ${fake.directory}/mp_socket`);
-    expect(error.hint).toContain("IPC thread has ended");
+    await expectError(
+      () => primary.container(),
+      "ERR_VFIO_DPDK_NO_PRIMARY",
+      `${text} ${fake.directory}/mp_socket`,
+      "IPC thread has ended",
+    );
     expect(fake.socketsLeft().filter((name) => name.startsWith(".vfio"))).toEqual([]);
   });
 
   it("for this user: EACCES, with what to do", async () => {
     await using fake = await FakeDpdkPrimary.start();
     using _denied = useKernel({ ...realKernel(), open: () => -13 });
-    const error = await errorOf(() => join(fake));
-    expect(error.code).toBe("EACCES");
-    expect(error.message).toContain(`${fake.directory}/config`);
-    expect(error.hint).toContain("as root");
+    await expectError(() => join(fake), "EACCES", `${fake.directory}/config`, "as root");
   });
 
   it("any more for who has given up before", async () => {
@@ -102,12 +105,14 @@ describe("the groups", () => {
   it("that it has not are not asked for, unless that is wanted", async () => {
     await using fake = await FakeDpdkPrimary.start();
     using primary = await join(fake);
-    const error = await errorOf(() => primary.group(9));
-    expect(error.code).toBe("ERR_VFIO_GROUP_NOT_IN_USE");
-    expect(error.message).toContain("has only 0, 7 open");
-    expect(error.hint).toContain("allowUnused");
+    await expectError(
+      () => primary.group(9),
+      "ERR_VFIO_GROUP_NOT_IN_USE",
+      "has only 0, 7 open",
+      "allowUnused",
+    );
     expect(fake.asked).toEqual([]);
-    expect((await errorOf(() => primary.group(9, { allowUnused: true }))).code).toBe("ERR_VFIO_GROUP_NO_FD");
+    await expectError(() => primary.group(9, { allowUnused: true }), "ERR_VFIO_GROUP_NO_FD");
     await fake.told(2);
     expect(fake.asked).toMatchObject([{ req: 0x200, value: 9 }]);
   });
@@ -119,16 +124,14 @@ describe("the groups", () => {
     using primary = await join(fake);
     expect(primary.pid).toBeUndefined();
     expect(primary.groupsInUse()).toBeUndefined();
-    const error = await errorOf(() => primary.group(7));
-    expect(error.code).toBe("ERR_VFIO_GROUP_NOT_IN_USE");
-    expect(error.message).toContain("cannot be looked at");
+    await expectError(() => primary.group(7), "ERR_VFIO_GROUP_NOT_IN_USE", "cannot be looked at");
     expect((await primary.group(7, { allowUnused: true })).number).toBe(7);
   });
 
   it.each([-1, 1.5, 2 ** 31])("have no number %d", async (number) => {
     await using fake = await FakeDpdkPrimary.start();
     using primary = await join(fake);
-    expect((await errorOf(() => primary.group(number))).code).toBe("ERR_VFIO_GROUP_NUMBER");
+    await expectError(() => primary.group(number), "ERR_VFIO_GROUP_NUMBER");
   });
 });
 
@@ -146,9 +149,7 @@ describe("the fds", () => {
     primary.close();
     expect([container.closed, group.closed, primary.closed]).toEqual([true, true, true]);
     for (const use of [() => primary.container(), () => primary.group(7), () => primary.groupsInUse()]) {
-      const error = await errorOf(use);
-      expect(error.code).toBe("ERR_VFIO_CLOSED");
-      expect(error.message).toContain(fake.directory);
+      await expectError(use, "ERR_VFIO_CLOSED", fake.directory);
     }
     await fake.told(3);
     expect(fake.asked).toHaveLength(2);
@@ -174,7 +175,7 @@ describe("the death of a primary", () => {
   it.each(["die", "end"])("halfway through a request (%s) ends it", async (behaviour) => {
     await using fake = await FakeDpdkPrimary.start({ behaviours: [behaviour] });
     using primary = await join(fake);
-    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await expectError(() => primary.container(), "ERR_VFIO_PRIMARY_GONE");
     expect(fake.socketsLeft()).toEqual([]);
   });
 
@@ -184,7 +185,7 @@ describe("the death of a primary", () => {
     using _other = useKernel({ ...realKernel(), lockHolder: () => holder });
     using primary = await join(fake);
     holder.pid += 1;
-    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await expectError(() => primary.container(), "ERR_VFIO_PRIMARY_GONE");
     expect(fake.asked).toEqual([]);
   });
 });
@@ -232,7 +233,7 @@ describe("a new primary, which might be of another version, in the middle of a r
     const isReplaced = (): void => void (holder.pid = fake.pid + 1);
     using _changed = useKernel({ ...real, lockHolder: () => holder, ...change(real, isReplaced) });
     using primary = await join(fake);
-    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await expectError(() => primary.container(), "ERR_VFIO_PRIMARY_GONE");
     await fake.told(1 + sent);
     expect(fake.asked).toHaveLength(sent);
   });
@@ -274,9 +275,7 @@ describe("the socket for the reply", () => {
     await using fake = await FakeDpdkPrimary.start();
     using _primaryIsAnothers = ofAnotherUser(() => -constants.errno.EPERM);
     using primary = await join(fake);
-    const error = await errorOf(() => primary.container());
-    expect(error.code).toBe("EPERM");
-    expect(error.message).toContain(`to the primary's user ${OTHER_USER}`);
+    await expectError(() => primary.container(), "EPERM", `to the primary's user ${OTHER_USER}`);
     expect(fake.socketsLeft()).toEqual([]);
   });
 
@@ -315,8 +314,7 @@ describe("the socket for the reply", () => {
 
   it("needs a path that fits", async () => {
     const owner = { mode: 0o600, uid: 0, gid: 0, inode: 1 };
-    const error = await errorOf(() => PrivateSocket.bind(`/tmp/${"x".repeat(80)}`, owner));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
+    await expectError(() => PrivateSocket.bind(`/tmp/${"x".repeat(80)}`, owner), "ERR_VFIO_SOCKET_PATH");
   });
 });
 

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "vitest";
 import { connectToPrimary, FdServer } from "../src/index.js";
 import { Child } from "./support/child.js";
-import { errorOf } from "./support/errors.js";
+import { expectError } from "./support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { memoriesBeyondQueue } from "./support/memories.js";
@@ -78,7 +78,7 @@ describe("a primary that ends", () => {
       const before = identityOf(peer.container);
       await first.kill("SIGKILL");
       expect(identityOf(peer.container)).toBe(before);
-      expect((await errorOf(() => peer.group(7))).code).toBe("ECONNREFUSED");
+      await expectError(() => peer.group(7), "ECONNREFUSED");
       await using second = new Child("primary.mjs", path, "stay");
       expect(await second.firstLine).toBe("ready");
       expect((await peer.group(7)).number).toBe(7);
@@ -92,9 +92,11 @@ describe("two primaries on one path", () => {
     await using primary = new Child("primary.mjs", path, "stay");
     expect(await primary.firstLine).toBe("ready");
     using container = someFile();
-    const error = await errorOf(() => FdServer.listen({ container, groups: [], path }));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
-    expect(error.message).toMatch(new RegExp(`${path}: process ${primary.pid} \\(.+\\), uid `));
+    await expectError(
+      () => FdServer.listen({ container, groups: [], path }),
+      "ERR_VFIO_PRIMARY_ALREADY_RUNNING",
+      new RegExp(`${path}: process ${primary.pid} \\(.+\\), uid `),
+    );
     using peer = await connectToPrimary({ path, verify });
     expect(peer.container.closed).toBe(false);
   });
@@ -105,10 +107,11 @@ describe("two primaries on one path", () => {
     expect(await primary.firstLine).toBe("ready");
     process.kill(primary.pid, "SIGSTOP");
     using container = someFile();
-    const error = await errorOf(() => FdServer.listen({ container, groups: [], path }));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
-    const late = await errorOf(() => connectToPrimary({ path, verify, timeoutMs: 50 }));
-    expect(late.code).toBe("ERR_VFIO_TIMEOUT");
+    await expectError(
+      () => FdServer.listen({ container, groups: [], path }),
+      "ERR_VFIO_PRIMARY_ALREADY_RUNNING",
+    );
+    await expectError(() => connectToPrimary({ path, verify, timeoutMs: 50 }), "ERR_VFIO_TIMEOUT");
   });
 
   it("given several started at once on a dead one's socket, exactly one runs", CHILDREN_IN_TURN, async () => {
@@ -189,9 +192,11 @@ describe("a primary that is killed halfway", () => {
       await using primary = new Child("dying-primary.mjs", path, String(takes), JSON.stringify(sends));
       expect(await primary.firstLine).toBe("ready");
       using peer = await connectToPrimary({ path, verify });
-      const error = await errorOf(() => (what === "group" ? peer.group(7) : peer.memory()));
-      expect(error.code).toBe("ERR_VFIO_PRIMARY_GONE");
-      expect(error.message).toContain(`the primary at ${path} closed the connection`);
+      await expectError(
+        () => (what === "group" ? peer.group(7) : peer.memory()),
+        "ERR_VFIO_PRIMARY_GONE",
+        `the primary at ${path} closed the connection`,
+      );
       expect(await primary.ended).toEqual({ code: null, signal: "SIGKILL" });
     },
   );

@@ -15,7 +15,7 @@ import {
   REQ_GROUP,
   REQ_MEMORY,
 } from "../src/wire/protocol.js";
-import { errorOf } from "./support/errors.js";
+import { expectError } from "./support/errors.js";
 
 const littleEndian = (hex: string): string =>
   endianness() === "LE" ? hex : Buffer.from(hex, "hex").reverse().toString("hex");
@@ -68,15 +68,12 @@ describe("encoding and decoding an int", () => {
   });
 
   it("says how long a packet of the wrong size was", async () => {
-    const error = await errorOf(() => decodeInt(new Uint8Array(3)));
-    expect(error.code).toBe("ERR_VFIO_PROTOCOL");
+    const error = await expectError(() => decodeInt(new Uint8Array(3)), "ERR_VFIO_PROTOCOL");
     expect(error.message).toBe("broken protocol: a packet of 3 bytes where an int of 4 belongs");
   });
 
   it.each([2 ** 31, -(2 ** 31) - 1, 1.5, NaN, Infinity])("refuses to encode %s", async (value) => {
-    const error = await errorOf(() => encodeInt(value));
-    expect(error.code).toBe("ERR_VFIO_PROTOCOL_INT");
-    expect(error.message).toContain(String(value));
+    await expectError(() => encodeInt(value), "ERR_VFIO_PROTOCOL_INT", String(value));
   });
 });
 
@@ -86,9 +83,11 @@ describe("decoding an answer", () => {
   });
 
   it("takes nothing else for an answer", async () => {
-    const error = await errorOf(() => decodeAnswer(encodeInt(2)));
-    expect(error.code).toBe("ERR_VFIO_PROTOCOL");
-    expect(error.message).toContain("2 is none of OK (0), NO_FD (1) and ERR (255)");
+    await expectError(
+      () => decodeAnswer(encodeInt(2)),
+      "ERR_VFIO_PROTOCOL",
+      "2 is none of OK (0), NO_FD (1) and ERR (255)",
+    );
   });
 });
 
@@ -100,8 +99,10 @@ describe("group numbers", () => {
 
   it.each([-1, 0.5, 2 ** 31, NaN])("%s is none", async (number) => {
     expect(isGroupNumber(number)).toBe(false);
-    const error = await errorOf(() => checkGroupNumber(number));
-    expect(error.code).toBe("ERR_VFIO_GROUP_NUMBER");
-    expect(error.message).toContain(`${number} is not the number of an IOMMU group`);
+    await expectError(
+      () => checkGroupNumber(number),
+      "ERR_VFIO_GROUP_NUMBER",
+      `${number} is not the number of an IOMMU group`,
+    );
   });
 });

@@ -15,7 +15,7 @@ import { constants } from "node:os";
 import { kernel, SeqpacketListener, SeqpacketSocket, useKernel, waitForFd } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { SocketFile } from "../src/socket/socket-file.js";
-import { errorOf } from "./support/errors.js";
+import { errorOf, expectError } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { TestPrimary } from "./support/primary.js";
@@ -73,8 +73,7 @@ describe("claiming a socket file", () => {
 
   it("given a live primary, it is refused with who that is, and the primary serves on", async () => {
     using primary = await TestPrimary.start();
-    const error = await errorOf(() => SocketFile.claim(primary.path));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+    const error = await expectError(() => SocketFile.claim(primary.path), "ERR_VFIO_PRIMARY_ALREADY_RUNNING");
     const name = readFileSync("/proc/self/comm", "utf8").trimEnd();
     expect(error.message).toContain(
       `a primary already listens on ${primary.path}: process ${process.pid} (${name}), uid ${process.getuid!()}`,
@@ -99,9 +98,7 @@ describe("claiming a socket file", () => {
     const file = freshPath();
     using listener = SeqpacketListener.listen(file, 0);
     using first = SeqpacketSocket.connect(file);
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
-    expect(error.message).toContain("its queue is full");
+    await expectError(() => SocketFile.claim(file), "ERR_VFIO_PRIMARY_ALREADY_RUNNING", "its queue is full");
     expect([listener.accept()?.close(), first.closed]).toEqual([undefined, false]);
   });
 
@@ -113,9 +110,11 @@ describe("claiming a socket file", () => {
     const file = freshPath();
     make(file);
     const before = statSync(file).ino;
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH_OCCUPIED");
-    expect(error.message).toContain(`cannot listen on ${file}: it is not a socket`);
+    await expectError(
+      () => SocketFile.claim(file),
+      "ERR_VFIO_SOCKET_PATH_OCCUPIED",
+      `cannot listen on ${file}: it is not a socket`,
+    );
     expect(statSync(file).ino).toBe(before);
   });
 
@@ -132,9 +131,7 @@ describe("claiming a socket file", () => {
 
   it("given a folder that does not exist: ENOENT with the path", async () => {
     const file = path.join(freshPath(), "s");
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect(error.code).toBe("ENOENT");
-    expect(error.message).toContain(`cannot listen on ${file}`);
+    const error = await expectError(() => SocketFile.claim(file), "ENOENT", `cannot listen on ${file}`);
     expect(error.hint).toBe("The folder must exist");
   });
 
@@ -166,9 +163,11 @@ describe("claiming a socket file", () => {
   it("given a live primary whose name cannot be read, it is refused all the same, with its pid", async () => {
     using primary = await TestPrimary.start();
     using _fails = useKernel({ ...kernel(), readText: () => -constants.errno.EMFILE });
-    const error = await errorOf(() => SocketFile.claim(primary.path));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
-    expect(error.message).toContain(`process ${process.pid} (name unknown)`);
+    await expectError(
+      () => SocketFile.claim(primary.path),
+      "ERR_VFIO_PRIMARY_ALREADY_RUNNING",
+      `process ${process.pid} (name unknown)`,
+    );
   });
 
   it.each([
@@ -196,23 +195,24 @@ describe("claiming a socket file", () => {
       ...real,
       stat: (name) => (name === file ? real.stat(name) : -constants.errno.EIO),
     });
-    expect((await errorOf(() => SocketFile.claim(file))).code).toBe("EIO");
+    await expectError(() => SocketFile.claim(file), "EIO");
     expect([existsSync(file), filesBeside(file)]).toEqual([false, []]);
   });
 
   it("given a path that leaves no room for the temporary name beside it: a typed error", async () => {
-    const error = await errorOf(() => SocketFile.claim(`/${"d".repeat(100)}/s`));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
-    expect(error.hint).toContain("107 bytes");
+    await expectError(
+      () => SocketFile.claim(`/${"d".repeat(100)}/s`),
+      "ERR_VFIO_SOCKET_PATH",
+      "",
+      "107 bytes",
+    );
   });
 
   it("given a rename that fails, nothing is left behind", async () => {
     const file = freshPath();
     const fake = useKernel({ ...kernel(), rename: () => -13 });
     try {
-      const error = await errorOf(() => SocketFile.claim(file));
-      expect(error.code).toBe("EACCES");
-      expect(error.message).toContain(`cannot put the socket in place at ${file}`);
+      await expectError(() => SocketFile.claim(file), "EACCES", `cannot put the socket in place at ${file}`);
     } finally {
       fake[Symbol.dispose]();
     }

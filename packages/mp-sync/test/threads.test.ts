@@ -4,7 +4,7 @@ import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { beforeAll, describe, expect, it } from "vitest";
 import { connectToPrimary } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import { expectError } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { WatchedKernel } from "./support/kernel.js";
@@ -34,7 +34,7 @@ describe("a primary in a worker that is terminated", () => {
     using peer = await connectToPrimary({ path: socket, verify });
     await worker.terminate();
     expect(existsSync(socket)).toBe(true);
-    expect((await errorOf(() => peer.group(7))).code).toBe("ECONNREFUSED");
+    await expectError(() => peer.group(7), "ECONNREFUSED");
     using primary = await TestPrimary.start({ path: socket });
     expect((await peer.group(7)).number).toBe(7);
     expect(primary.path).toBe(socket);

@@ -2,7 +2,7 @@ import { kernel, useKernel } from "@vfio/ioctl-native";
 import { constants } from "node:os";
 import { describe, expect, it } from "vitest";
 import { verifyVfioFd, type ExpectedFd } from "../src/secondary/verify.js";
-import { errorOf } from "./support/errors.js";
+import { errorOf, expectError } from "./support/errors.js";
 
 function verifyTarget(target: string | number, expected: ExpectedFd, answer = 0): void {
   const fake = useKernel({
@@ -43,10 +43,12 @@ describe("what is behind a received fd", () => {
     ["socket:[1234]", container],
     ["/memfd:vfio/vfio", container],
   ])("%s does not pass for %o", async (target, expected) => {
-    const error = await errorOf(() => verifyTarget(target, expected));
-    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
-    expect(error.message).toContain(`the primary sent ${target} as `);
-    expect(error.hint).toContain("FdServer.listen()");
+    await expectError(
+      () => verifyTarget(target, expected),
+      "ERR_VFIO_WRONG_FD",
+      `the primary sent ${target} as `,
+      "FdServer.listen()",
+    );
   });
 
   it.each([
@@ -54,8 +56,7 @@ describe("what is behind a received fd", () => {
     ["/tmp/vfio/17", group(17)],
     [-2, container],
   ])("%s does not pass for %o if it does not answer as VFIO does", async (target, expected) => {
-    const error = await errorOf(() => verifyTarget(target, expected, -25));
-    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
+    const error = await expectError(() => verifyTarget(target, expected, -25), "ERR_VFIO_WRONG_FD");
     const what = typeof target === "string" ? target : "a file";
     expect(error.message).toContain(`the primary sent ${what}, which is no part of VFIO, as `);
   });

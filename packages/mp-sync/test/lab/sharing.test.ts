@@ -6,7 +6,7 @@ import { ioctl, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-nativ
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectToPrimary, FdServer, LEASE_WINDOW, type PrimaryPeer } from "../../src/index.js";
 import { Child } from "../support/child.js";
-import { errorOf } from "../support/errors.js";
+import { expectError } from "../support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "../support/fds.js";
 import { freshPath, useFolder } from "../support/folder.js";
 import { ANYWHERE } from "../support/primary.js";
@@ -68,9 +68,9 @@ describe("given a primary with two groups, and a device in each", () => {
     expect((await peer.hello()).can.leases).toBe(true);
     expect(await peer.iommuType()).toBe(3);
     expect(await peer.devices()).toEqual([{ bdf: EDU, group: groupOf(EDU), open: false }]);
-    expect((await errorOf(() => peer.group(999_999))).code).toBe("ERR_VFIO_GROUP_REFUSED");
+    await expectError(() => peer.group(999_999), "ERR_VFIO_GROUP_REFUSED");
     // Group 0 has host bridges only; no driver of VFIO's holds it.
-    expect((await errorOf(() => peer.group(0))).code).toBe("ERR_VFIO_GROUP_NO_FD");
+    await expectError(() => peer.group(0), "ERR_VFIO_GROUP_NO_FD");
   });
 
   it("a fd of another part of VFIO than was asked for is refused", async () => {
@@ -81,9 +81,11 @@ describe("given a primary with two groups, and a device in each", () => {
       path: freshPath(),
     });
     using peer = await connectToPrimary({ path: wrong.path });
-    const error = await errorOf(() => peer.group(nvme!.number));
-    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
-    expect(error.message).toContain(`/dev/vfio/${edu!.number} as group ${nvme!.number}`);
+    await expectError(
+      () => peer.group(nvme!.number),
+      "ERR_VFIO_WRONG_FD",
+      `/dev/vfio/${edu!.number} as group ${nvme!.number}`,
+    );
   });
 
   it("a lease is a mapping of the kernel's, and one that overlaps it is refused by name", async () => {
@@ -92,9 +94,11 @@ describe("given a primary with two groups, and a device in each", () => {
     const before = left();
     const lease = await peer.mapDma({ file, iova: 0n, bytes: 4096 });
     expect(left()).toBe(before - 1);
-    const error = await errorOf(() => peer.mapDma({ file, iova: 1n << 20n, bytes: 4096 }));
-    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
-    expect(error.message).toContain(`process ${honest[0]!.pid} has a lease on IOVA 0x100000 to 0x10ffff`);
+    await expectError(
+      () => peer.mapDma({ file, iova: 1n << 20n, bytes: 4096 }),
+      "ERR_VFIO_LEASE_CONFLICT",
+      `process ${honest[0]!.pid} has a lease on IOVA 0x100000 to 0x10ffff`,
+    );
     await lease.release();
     expect(left()).toBe(before);
   });
@@ -103,8 +107,10 @@ describe("given a primary with two groups, and a device in each", () => {
     using peer = await connectToPrimary({ path: server.path });
     using file = someFile();
     const before = left();
-    const error = await errorOf(() => peer.mapDma({ file, iova: 1n << 60n, bytes: 4096 }));
-    expect(error.code).toBe("ERR_VFIO_LEASE_REFUSED");
+    const error = await expectError(
+      () => peer.mapDma({ file, iova: 1n << 60n, bytes: 4096 }),
+      "ERR_VFIO_LEASE_REFUSED",
+    );
     expect(error.cause).toMatchObject({ code: "EINVAL" });
     expect(left()).toBe(before);
   });
@@ -146,9 +152,11 @@ describe("given a primary with two groups, and a device in each", () => {
     expect(left()).toBe(ALL_MAPPINGS - 3);
     using peer = await connectToPrimary({ path: server.path });
     using file = someFile();
-    const error = await errorOf(() => peer.mapDma({ file, iova, bytes: 4096 }));
-    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
-    expect(error.message).toContain("a mapping that is no lease is there");
+    await expectError(
+      () => peer.mapDma({ file, iova, bytes: 4096 }),
+      "ERR_VFIO_LEASE_CONFLICT",
+      "a mapping that is no lease is there",
+    );
     expect(unmap(opened.container, iova)).toBe(BigInt(BYTES));
     expect(left()).toBe(ALL_MAPPINGS - 2);
   });
@@ -235,7 +243,7 @@ describe("given a primary that ends", () => {
       expect(await primaries[0]!.kill(signal)).toEqual({ code: null, signal });
       await lost;
       expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
-      expect((await errorOf(() => peer.group(number + 1))).code).toBe("ECONNREFUSED");
+      await expectError(() => peer.group(number + 1), "ECONNREFUSED");
       expect(await start(path)).toBe("EBUSY");
       peer.close();
       await groupIsFree(number);
@@ -288,7 +296,7 @@ describe("given a primary that ends", () => {
       const peer = await connectToPrimary({ path, timeoutMs: 60_000 });
       const ask = async (): Promise<unknown> =>
         what === "group" ? peer.group(number) : peer.mapDma({ file, iova: 0n, bytes: 4096 });
-      expect((await errorOf(ask)).code).toBe("ERR_VFIO_PRIMARY_GONE");
+      await expectError(ask, "ERR_VFIO_PRIMARY_GONE");
       expect(await primary.ended).toEqual({ code: null, signal: "SIGKILL" });
       peer.close();
       await groupIsFree(number);
