@@ -10,8 +10,7 @@ import {
   useKernel,
 } from "@vfio/ioctl-native";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type {
-  FdServer} from "../src/index.js";
+import type { FdServer } from "../src/index.js";
 import {
   LEASE_WINDOW,
   type DmaLease,

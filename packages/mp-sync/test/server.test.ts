@@ -146,6 +146,18 @@ describe("groups that come and go", () => {
     await expectError(() => peer.group(8), "ERR_VFIO_GROUP_NO_FD");
   });
 
+  it("given a group that is not shared, it asks sysfs at that moment whether it exists", async () => {
+    await joined({ groupExists: undefined });
+    const folders = new Set<string>();
+    using _sysfs = useKernel({
+      ...kernel(),
+      stat: (path) => (folders.has(path) ? { mode: 0, uid: 0, gid: 0, inode: 1 } : -2),
+    });
+    await expectError(() => peer.group(12), "ERR_VFIO_GROUP_REFUSED");
+    folders.add("/sys/kernel/iommu_groups/12");
+    await expectError(() => peer.group(12), "ERR_VFIO_GROUP_NO_FD");
+  });
+
   it("given a number twice, it refuses", async () => {
     const addAgain = (): void => primary.server.addGroup(primary.group7);
     await expectError(addAgain, "ERR_VFIO_GROUP_SHARED_TWICE", "group 7 is shared already");

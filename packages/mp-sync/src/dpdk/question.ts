@@ -1,5 +1,5 @@
 import type { VfioError } from "@vfio/ioctl-native";
-import type { IncomingPacket } from "../primary/exchange-types.js";
+import type { IncomingPacket } from "../wire/exchange-types.js";
 import { ERR, NO_FD, OK, protocolError } from "../wire/protocol.js";
 import { MpType, nameOfMessage, PARAM_BYTES, VFIO_ACTION, type RteMpLayout } from "./message.js";
 

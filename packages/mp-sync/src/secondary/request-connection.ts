@@ -1,6 +1,6 @@
 import { errnoOf, Fd, hasErrno, SeqpacketSocket, VfioError, type ReceivedPacket } from "@vfio/ioctl-native";
 import { closings, Deadline, readableOrOver, runAll, undo } from "@vfio/ioctl-native/internal";
-import type { IncomingPacket } from "../primary/exchange-types.js";
+import type { IncomingPacket } from "../wire/exchange-types.js";
 import { encodeInt, INT_BYTES } from "../wire/protocol.js";
 import { fdHint } from "../socket/system-hints.js";
 
