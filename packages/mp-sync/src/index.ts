@@ -14,11 +14,11 @@ export type {
   NumberedGroup,
   SharedContainer,
 } from "./primary/shared-resources.js";
-export { LEASE_WINDOW, type Lease, type LeaseOptions } from "./primary/leases.js";
-export type { LeaseAccess, LeaseTerms } from "./wire/lease-messages.js";
+export { LEASE_WINDOW, type LeaseOptions } from "./primary/leases.js";
+export type { Lease, LeaseAccess, LeaseTerms } from "./wire/lease-messages.js";
 export type { DeviceEntry } from "./wire/device-entry.js";
 export type { Capabilities } from "./wire/capabilities.js";
-export { sameUserOrRoot, type AccessPolicy } from "./primary/access.js";
+export { sameUserOrRoot, type AccessPolicy } from "./primary/admission.js";
 export {
   connectToPrimary,
   PrimaryPeer,

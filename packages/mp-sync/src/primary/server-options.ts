@@ -1,4 +1,4 @@
-import type { AccessPolicy } from "./access.js";
+import type { AccessPolicy } from "./admission.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
 import type { LeaseOptions } from "./leases.js";
 import type { ServerEvent } from "./server-events.js";

@@ -8,9 +8,8 @@ import {
   undo,
   type Deadline,
 } from "@vfio/ioctl-native/internal";
-import { checkFunctions, checkRequest, checkSignal } from "../argument-checks.js";
+import { checkFunctions, checkRequest, checkTimeout } from "../argument-checks.js";
 import type { Inquiry } from "./request-connection.js";
-import { checkTimeout } from "../socket/limits.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
 import { DmaLease, type DmaRequest } from "./dma-lease.js";
 import {
@@ -252,7 +251,7 @@ export async function connectToPrimary(options: ConnectOptions = {}): Promise<Pr
   const path = socketPath(options);
   const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
   checkFunctions({ verify });
-  checkSignal(signal);
+  checkRequest(options);
   const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signal }, verify);
   return PrimaryPeer.of(path, timeoutMs, verify, container);
 }

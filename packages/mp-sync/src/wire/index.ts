@@ -19,4 +19,4 @@ export type {
 } from "./exchange-types.js";
 export type { Capabilities } from "./capabilities.js";
 export type { DeviceEntry } from "./device-entry.js";
-export type { LeaseAccess, LeaseTerms, LeaseVerdict } from "./lease-messages.js";
+export type { Lease, LeaseAccess, LeaseTerms, LeaseVerdict } from "./lease-messages.js";
