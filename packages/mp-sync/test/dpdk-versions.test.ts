@@ -103,10 +103,7 @@ describe("given a version that nobody knows yet", () => {
 
   it("a file that is no DPDK's is refused, with what it begins with", async () => {
     await using fake = await FakeDpdkPrimary.start({ magic: 0x12345678 });
-    await expectError(
-      () => joinDpdkPrimary({ directory: fake.directory }),
-      "ERR_VFIO_DPDK_VERSION",
-      "begins with 0x12345678",
-    );
+    const text = "begins with 0x12345678";
+    await expectError(() => joinDpdkPrimary({ directory: fake.directory }), "ERR_VFIO_DPDK_VERSION", text);
   });
 });

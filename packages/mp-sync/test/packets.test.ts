@@ -85,11 +85,8 @@ describe("an answer", () => {
   });
 
   it("is nothing else", async () => {
-    await expectError(
-      () => decodeAnswer(encodeInt(2)),
-      PROTOCOL,
-      "2 is none of OK (0), NO_FD (1) and ERR (255)",
-    );
+    const text = "2 is none of OK (0), NO_FD (1) and ERR (255)";
+    await expectError(() => decodeAnswer(encodeInt(2)), PROTOCOL, text);
   });
 });
 

@@ -3,15 +3,13 @@ import { once } from "node:events";
 import path from "node:path";
 import { Worker } from "node:worker_threads";
 import { beforeAll, describe, expect, it } from "vitest";
-import { connectToPrimary } from "../src/index.js";
 import { expectError } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { WatchedKernel } from "./support/kernel.js";
-import { TestPrimary } from "./support/primary.js";
+import { connect, TestPrimary } from "./support/primary.js";
 
 const FIXTURES = path.join(import.meta.dirname, "fixtures");
-const verify = (): void => undefined;
 
 useFolder();
 // The first worker of a process makes Node open what all of them share.
@@ -31,7 +29,7 @@ describe("a primary in a worker that is terminated", () => {
   it("leaves a stale socket: secondaries are told so, and the next primary takes it over, in this process too", async () => {
     const socket = freshPath();
     const worker = await workerWith("worker-primary.mjs", socket);
-    using peer = await connectToPrimary({ path: socket, verify });
+    using peer = await connect(socket);
     await worker.terminate();
     expect(existsSync(socket)).toBe(true);
     await expectError(() => peer.group(7), "ECONNREFUSED");
@@ -51,7 +49,7 @@ describe("a primary in a worker that is terminated", () => {
       await worker.terminate();
     }
     using primary = await TestPrimary.start({ path: socket });
-    using peer = await connectToPrimary({ path: primary.path, verify });
+    using peer = await connect(primary.path);
     expect(peer.closed).toBe(false);
   });
 });

@@ -128,7 +128,6 @@ export class PrimaryPeer implements Disposable {
    *   `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
    */
   async hello(options: RequestOptions = {}): Promise<PrimaryHello> {
-    this.#checkOpen();
     return requestHello(this.#inquiry(options));
   }
 
@@ -138,7 +137,6 @@ export class PrimaryPeer implements Disposable {
    * @throws As {@link hello}.
    */
   async iommuType(options: RequestOptions = {}): Promise<number | undefined> {
-    this.#checkOpen();
     return requestIommuType(this.#inquiry(options));
   }
 
@@ -147,7 +145,6 @@ export class PrimaryPeer implements Disposable {
    * @throws As {@link hello}.
    */
   async devices(options: RequestOptions = {}): Promise<DeviceEntry[]> {
-    this.#checkOpen();
     return requestDevices(this.#inquiry(options));
   }
 
@@ -156,7 +153,6 @@ export class PrimaryPeer implements Disposable {
    * @throws As {@link hello}.
    */
   async memory(options: RequestOptions = {}): Promise<SharedMemory[]> {
-    this.#checkOpen();
     const memories = await requestMemory(this.#inquiry(options));
     this.#own(memories.map(({ file }) => file));
     return memories;
@@ -170,7 +166,6 @@ export class PrimaryPeer implements Disposable {
    *   `ERR_VFIO_LEASE_RANGE`.
    */
   async mapDma(request: DmaRequest, options: RequestOptions = {}): Promise<DmaLease> {
-    this.#checkOpen();
     const lease = await DmaLease.request(this.#inquiry(options), request);
     this.#own([lease]);
     return lease;
@@ -216,6 +211,7 @@ export class PrimaryPeer implements Disposable {
   }
 
   #inquiry(options: RequestOptions): Inquiry {
+    this.#checkOpen();
     checkRequest(options);
     const { timeoutMs = this.#timeoutMs, signal } = options;
     return { path: this.path, timeoutMs: checkTimeout(timeoutMs), signal, underWay: this.#underWay };

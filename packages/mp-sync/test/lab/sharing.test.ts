@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ioctl, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { ioctl, vfioConstants, vfioIoctls, vfioStructs, type Fd } from "@vfio/ioctl-native";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectToPrimary, FdServer, LEASE_WINDOW, type PrimaryPeer } from "../../src/index.js";
 import { Child } from "../support/child.js";
@@ -81,11 +81,8 @@ describe("given a primary with two groups, and a device in each", () => {
       path: freshPath(),
     });
     using peer = await connectToPrimary({ path: wrong.path });
-    await expectError(
-      () => peer.group(nvme!.number),
-      "ERR_VFIO_WRONG_FD",
-      `/dev/vfio/${edu!.number} as group ${nvme!.number}`,
-    );
+    const text = `/dev/vfio/${edu!.number} as group ${nvme!.number}`;
+    await expectError(() => peer.group(nvme!.number), "ERR_VFIO_WRONG_FD", text);
   });
 
   it("a lease is a mapping of the kernel's, and one that overlaps it is refused by name", async () => {
@@ -152,38 +149,46 @@ describe("given a primary with two groups, and a device in each", () => {
     expect(left()).toBe(ALL_MAPPINGS - 3);
     using peer = await connectToPrimary({ path: server.path });
     using file = someFile();
-    await expectError(
-      () => peer.mapDma({ file, iova, bytes: 4096 }),
-      "ERR_VFIO_LEASE_CONFLICT",
-      "a mapping that is no lease is there",
-    );
+    const text = "a mapping that is no lease is there";
+    await expectError(() => peer.mapDma({ file, iova, bytes: 4096 }), "ERR_VFIO_LEASE_CONFLICT", text);
     expect(unmap(opened.container, iova)).toBe(BigInt(BYTES));
     expect(left()).toBe(ALL_MAPPINGS - 2);
   });
 });
 
 describe("given a primary whose last group leaves its container", () => {
-  beforeEach(() => groupIsFree(groupOf(EDU)));
+  let opened: Opened;
+  let server: FdServer;
+  let peer: PrimaryPeer;
+  let file: Fd;
+  beforeEach(async () => {
+    await groupIsFree(groupOf(EDU));
+    opened = new Opened(EDU);
+    const { container, groups } = opened;
+    server = await FdServer.listen({ container, groups, path: freshPath() });
+    peer = await connectToPrimary({ path: server.path });
+    file = someFile();
+  });
+  afterEach(() => {
+    for (const one of [file, peer, server]) one.close();
+    opened[Symbol.dispose]();
+  });
+
+  const leave = (): unknown => ioctl(opened.groups[0]!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
+  function comeBack(): void {
+    ioctl(opened.groups[0]!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
+    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+  }
 
   it("the kernel forgets the lease: its holder is told, its memory is given back, and a new one can be had", async () => {
-    using opened = new Opened(EDU);
-    const [group] = opened.groups;
-    await using server = await FdServer.listen({
-      container: opened.container,
-      groups: opened.groups,
-      path: freshPath(),
-    });
-    using peer = await connectToPrimary({ path: server.path });
-    using file = someFile();
     const request = { file, iova: LEASE_WINDOW.start, bytes: 4096 };
     const before = leasedHere();
     const lease = await peer.mapDma(request);
     expect(leasedHere()).toBe(before + 1);
-    ioctl(group!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
+    leave();
     await until(() => lease.lost.aborted);
     expect([server.leases, leasedHere()]).toEqual([[], before]);
-    ioctl(group!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
-    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+    comeBack();
     const again = await peer.mapDma(request);
     expect(mappingsLeft(opened.container)).toBe(ALL_MAPPINGS - 1);
     await again.release();
@@ -191,19 +196,9 @@ describe("given a primary whose last group leaves its container", () => {
   });
 
   it("and another group is there when the lease is looked at: the same, and nothing stays mapped", async () => {
-    using opened = new Opened(EDU);
-    const [group] = opened.groups;
-    await using server = await FdServer.listen({
-      container: opened.container,
-      groups: opened.groups,
-      path: freshPath(),
-    });
-    using peer = await connectToPrimary({ path: server.path });
-    using file = someFile();
     const lease = await peer.mapDma({ file, iova: LEASE_WINDOW.start, bytes: 4096 });
-    ioctl(group!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
-    ioctl(group!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
-    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+    leave();
+    comeBack();
     await until(() => lease.lost.aborted);
     expect([server.leases, mappingsLeft(opened.container)]).toEqual([[], ALL_MAPPINGS]);
   });
