@@ -85,7 +85,7 @@ export class Leases {
 
   /**
    * Asks the kernel for a lease's mapping.
-   * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container has it no more.
+   * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container no longer has it.
    */
   checkMapped(lease: Lease): void {
     if (this.#leases.get(lease)?.isMapped() === false) throw lostError(lease, 0);
