@@ -128,7 +128,8 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
    * Memory that another process allocated, from its fd. It keeps its size: a file that its owner could shrink, which would
    * make the next access here a SIGBUS, is refused. Only hugepages from a hugetlbfs directory cannot be sealed by anybody;
    * attach those of processes that you trust. SECURITY.md says what a hostile owner can still do.
-   * @param file the fd, which now belongs to the returned object; if this throws, it is closed.
+   * @param file the fd, which now belongs to the returned object; if this throws, it is closed. Who else owns one that came
+   * from a primary: see `SharedMemory.file` of `@vfio/mp-sync`.
    * @param bytes the memory's size, a multiple of `pageBytes`.
    * @throws VfioError `ERR_VFIO_MEMORY_NOT_SEALED`, `ERR_VFIO_NOT_MEMORY` for a file that is not in memory,
    * `ERR_VFIO_MEMORY_EXHAUSTED` if the owner has not taken its pages, and there is not enough for them; VfioRangeError
