@@ -4,6 +4,11 @@ export type BitFlags<Name extends string> = Readonly<Record<Name, boolean>>;
 /** Where each one-bit field lies in its register, and what lspci calls it. */
 export type FlagTable<Name extends string> = Readonly<Record<Name, readonly [bit: number, word: string]>>;
 
+/** A flag table, whose names are a type: `keyof typeof TABLE`. */
+export function flagTable<Name extends string>(table: FlagTable<Name>): FlagTable<Name> {
+  return table;
+}
+
 /** The field of `width` bits that begins at bit `lowest`, as a number that is not negative. */
 export function bitsOf(value: number, lowest: number, width: number): number {
   return Math.floor(value / 2 ** lowest) % 2 ** width;

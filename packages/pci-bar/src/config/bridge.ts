@@ -1,4 +1,4 @@
-import { bitsOf, decodeFlags, wide, type BitFlags, type FlagTable } from "./bits.js";
+import { bitsOf, decodeFlags, flagTable, wide, type BitFlags } from "./bits.js";
 import type { ConfigReader } from "./config-reader.js";
 
 /** The buses at a bridge's two sides. */
@@ -33,22 +33,7 @@ export interface BridgeWindows {
   readonly prefetchable: BridgeWindow | undefined;
 }
 
-/** Bits of the bridge control register (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.18). */
-export type BridgeControlFlag =
-  | "parityErrors"
-  | "systemErrors"
-  | "isaOff"
-  | "vga"
-  | "vga16"
-  | "masterAbort"
-  | "secondaryReset"
-  | "fastBackToBack"
-  | "primaryDiscardTimer"
-  | "secondaryDiscardTimer"
-  | "discardTimerStatus"
-  | "discardTimerErrors";
-
-export const BRIDGE_CONTROL: FlagTable<BridgeControlFlag> = {
+export const BRIDGE_CONTROL = flagTable({
   parityErrors: [0, "Parity"],
   systemErrors: [1, "SERR"],
   isaOff: [2, "NoISA"],
@@ -61,7 +46,9 @@ export const BRIDGE_CONTROL: FlagTable<BridgeControlFlag> = {
   secondaryDiscardTimer: [9, "SecDiscTmr"],
   discardTimerStatus: [10, "DiscTmrStat"],
   discardTimerErrors: [11, "DiscTmrSERREn"],
-};
+});
+/** Bits of the bridge control register (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.18). @useDeclaredType */
+export type BridgeControlFlag = keyof typeof BRIDGE_CONTROL;
 
 /** The bus numbers; a CardBus bridge has them at the same place. */
 export function decodeBuses(config: ConfigReader): BridgeBuses {
