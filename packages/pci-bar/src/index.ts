@@ -64,6 +64,7 @@ export {
 } from "./interrupts/interrupt-vector.js";
 export type { PowerState } from "./device/power-state.js";
 export type { ResetAsyncOptions, ResetOptions } from "./device/reset.js";
+export type { DeviceRole, PciDeviceOptions } from "./device/role.js";
 export type { HotResetDevice } from "@vfio/ioctl-native";
 export {
   chooseInterrupt,

@@ -7,6 +7,11 @@ import { checkPresent } from "../device/presence.js";
 /** Where the command register lies in the config space. */
 export const COMMAND_OFFSET = 0x04;
 
+/** True if a write at this offset, an aligned one, changes the command register, or its upper byte. */
+export function touchesCommand(offset: number): boolean {
+  return offset === COMMAND_OFFSET || offset === COMMAND_OFFSET + 1;
+}
+
 /** A bit of the command register, as a mask. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is none. */
 export function commandMask(flag: CommandFlag): number {
   if (!Object.hasOwn(COMMAND, flag))

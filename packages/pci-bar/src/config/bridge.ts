@@ -1,18 +1,6 @@
 import { bitsOf, decodeFlags, flagTable, wide, type BitFlags } from "./bits.js";
 import type { ConfigReader } from "./config-reader.js";
 
-/** The buses at a bridge's two sides. */
-export interface BridgeBuses {
-  /** The bus towards the processor. */
-  readonly primary: number;
-  /** The bus right behind the bridge. */
-  readonly secondary: number;
-  /** The last bus behind the bridge. */
-  readonly subordinate: number;
-  /** The latency timer on the secondary bus, in bus clocks. */
-  readonly latencyTimer: number;
-}
-
 /** Addresses that a bridge lets through to what is behind it. */
 export interface BridgeWindow {
   /** The first address. */
@@ -50,14 +38,20 @@ export const BRIDGE_CONTROL = flagTable({
 /** Bits of the bridge control register (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.18). @useDeclaredType */
 export type BridgeControlFlag = keyof typeof BRIDGE_CONTROL;
 
-/** The bus numbers; a CardBus bridge has them at the same place. */
-export function decodeBuses(config: ConfigReader): BridgeBuses {
+/** The buses at a bridge's two sides. @useDeclaredType */
+export type BridgeBuses = ReturnType<typeof decodeBuses>;
+
+export function decodeBuses(config: ConfigReader) {
   return {
+    /** The bus towards the processor. */
     primary: config.read8(0x18),
+    /** The bus right behind the bridge. */
     secondary: config.read8(0x19),
+    /** The last bus behind the bridge. */
     subordinate: config.read8(0x1a),
+    /** The latency timer on the secondary bus, in bus clocks. */
     latencyTimer: config.read8(0x1b),
-  };
+  } as const;
 }
 
 /** The bridge control register. */

@@ -14,10 +14,8 @@ import {
   deviceSelectOf,
   SECONDARY_STATUS,
   STATUS,
-  type CommandFlag,
   type DeviceSelect,
   type SecondaryStatusFlag,
-  type StatusFlag,
 } from "./command-status.js";
 import { checkConfigReader, type ConfigReader } from "./config-reader.js";
 
@@ -47,38 +45,6 @@ export interface RomBase {
   readonly address: bigint;
   /** The ROM answers, if the memory space is on. */
   readonly enabled: boolean;
-}
-
-/** What every header has (PCI Local Bus 3.0, section 6.1). */
-export interface HeaderBase {
-  /** The maker. 0xffff: nobody answers. */
-  readonly vendorId: number;
-  /** The maker's number of the device. */
-  readonly deviceId: number;
-  /** The maker's revision. */
-  readonly revision: number;
-  /** What it is for. */
-  readonly class: ClassCode;
-  /** The layout of the rest: 0 a device, 1 a bridge, 2 a CardBus bridge. */
-  readonly headerType: number;
-  /** There are other functions at its address. */
-  readonly multiFunction: boolean;
-  /** The command register. */
-  readonly command: BitFlags<CommandFlag>;
-  /** The status register. */
-  readonly status: BitFlags<StatusFlag>;
-  /** When it answers that it is meant. */
-  readonly deviceSelect: DeviceSelect;
-  /** The cache line it was told of, in bytes. */
-  readonly cacheLineBytes: number;
-  /** How long it may keep the bus, in bus clocks. */
-  readonly latencyTimer: number;
-  /** The built-in self test. */
-  readonly selfTest: SelfTest;
-  /** What the firmware noted of its interrupt. The kernel's own number may differ. */
-  readonly interruptLine: number;
-  /** Its INTx pin: 1 is INTA#, 4 INTD#, 0 none. */
-  readonly interruptPin: number;
 }
 
 /** The header of an ordinary device, type 0. */
@@ -151,24 +117,49 @@ export function decodeHeader(config: ConfigReader): PciHeader {
   return { ...base, kind: "cardbus", bars: barsOf(config, 1), buses: decodeBuses(config) };
 }
 
-function decodeBase(config: ConfigReader): HeaderBase {
-  const [status, headerType, selfTest] = [config.read16(0x06), config.read8(0x0e), config.read8(0x0f)];
+/** What every header has (PCI Local Bus 3.0, section 6.1). @useDeclaredType */
+export type HeaderBase = ReturnType<typeof decodeBase>;
+
+function decodeBase(config: ConfigReader) {
+  const [status, headerType] = [config.read16(0x06), config.read8(0x0e)];
   return {
+    /** The maker. 0xffff: nobody answers. */
     vendorId: config.read16(0x00),
+    /** The maker's number of the device. */
     deviceId: config.read16(0x02),
+    /** The maker's revision. */
     revision: config.read8(0x08),
-    class: { base: config.read8(0x0b), sub: config.read8(0x0a), programmingInterface: config.read8(0x09) },
+    /** What it is for. */
+    class: classOf(config),
+    /** The layout of the rest: 0 a device, 1 a bridge, 2 a CardBus bridge. */
     headerType: bitsOf(headerType, 0, 7),
+    /** There are other functions at its address. */
     multiFunction: isSet(headerType, 7),
+    /** The command register. */
     command: decodeFlags(COMMAND, config.read16(0x04)),
+    /** The status register. */
     status: decodeFlags(STATUS, status),
+    /** When it answers that it is meant. */
     deviceSelect: deviceSelectOf(status),
+    /** The cache line it was told of, in bytes. */
     cacheLineBytes: config.read8(0x0c) * 4,
+    /** How long it may keep the bus, in bus clocks. */
     latencyTimer: config.read8(0x0d),
-    selfTest: { capable: isSet(selfTest, 7), running: isSet(selfTest, 6), code: bitsOf(selfTest, 0, 4) },
+    /** The built-in self test. */
+    selfTest: selfTestOf(config.read8(0x0f)),
+    /** What the firmware noted of its interrupt. The kernel's own number may differ. */
     interruptLine: config.read8(0x3c),
+    /** Its INTx pin: 1 is INTA#, 4 INTD#, 0 none. */
     interruptPin: config.read8(0x3d),
-  };
+  } as const;
+}
+
+function classOf(config: ConfigReader): ClassCode {
+  return { base: config.read8(0x0b), sub: config.read8(0x0a), programmingInterface: config.read8(0x09) };
+}
+
+function selfTestOf(register: number): SelfTest {
+  return { capable: isSet(register, 7), running: isSet(register, 6), code: bitsOf(register, 0, 4) };
 }
 
 function deviceHeader(base: HeaderBase, config: ConfigReader): DeviceHeader {

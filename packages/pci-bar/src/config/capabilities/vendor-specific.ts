@@ -19,23 +19,22 @@ export function describeVendorSpecific({ length }: VendorSpecific): string[] {
   return [`Vendor Specific Information: Len=${hex(length, 2)} <?>`];
 }
 
-/** A vendor's own extended capability, id 0x000b (PCI Express Base 3.0, section 7.19). */
-export interface VendorSpecificExtended {
-  /** Which of the vendor's capabilities it is. */
-  readonly vsecId: number;
-  /** Its revision, 0 to 15. */
-  readonly revision: number;
-  /** Its length as it says itself, with its eight bytes of header. */
-  readonly length: number;
-  /** Its bytes with the header; fewer than `length` if its area ends before. */
-  readonly bytes: Uint8Array;
-}
+/** A vendor's own extended capability, id 0x000b (PCI Express Base 3.0, section 7.19). @useDeclaredType */
+export type VendorSpecificExtended = ReturnType<typeof decodeVendorSpecificExtended>;
 
-/** Reads a vendor's extended capability as it is. */
-export function decodeVendorSpecificExtended(view: CapabilityView): VendorSpecificExtended {
+export function decodeVendorSpecificExtended(view: CapabilityView) {
   const header = view.read32(4);
   const length = bitsOf(header, 20, 12);
-  return { vsecId: header & 0xffff, revision: bitsOf(header, 16, 4), length, bytes: view.raw(length) };
+  return {
+    /** Which of the vendor's capabilities it is. */
+    vsecId: header & 0xffff,
+    /** Its revision, 0 to 15. */
+    revision: bitsOf(header, 16, 4),
+    /** Its length as it says itself, with its eight bytes of header. */
+    length,
+    /** Its bytes with the header; fewer than `length` if its area ends before. */
+    bytes: view.raw(length),
+  } as const;
 }
 
 export function describeVendorSpecificExtended({
