@@ -4,7 +4,6 @@ import { COMMAND, type CommandFlag } from "../config/command-status.js";
 import type { ConfigAccess } from "./config-access.js";
 import { checkPresent } from "../device/presence.js";
 
-/** Where the command register lies in the config space. */
 export const COMMAND_OFFSET = 0x04;
 
 /** True if a write at this offset, an aligned one, changes the command register, or its upper byte. */
@@ -19,7 +18,6 @@ export function commandMask(flag: CommandFlag): number {
   return 1 << COMMAND[flag][0];
 }
 
-/** True if a bit of the command register is set. */
 export function isCommandSet(config: ConfigAccess, flag: CommandFlag): boolean {
   return (config.read16(COMMAND_OFFSET) & commandMask(flag)) !== 0;
 }

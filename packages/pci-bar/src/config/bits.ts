@@ -14,7 +14,6 @@ export function bitsOf(value: number, lowest: number, width: number): number {
   return Math.floor(value / 2 ** lowest) % 2 ** width;
 }
 
-/** True if a bit is set. */
 export function isSet(value: number, bit: number): boolean {
   return bitsOf(value, bit, 1) === 1;
 }
@@ -24,7 +23,6 @@ export function wide(high: number, low: number): bigint {
   return (BigInt(high) << 32n) | BigInt(low);
 }
 
-/** The flags that a register's value has. */
 export function decodeFlags<Name extends string>(table: FlagTable<Name>, value: number): BitFlags<Name> {
   const entries = Object.entries<FlagTable<Name>[Name]>(table).map(([name, [bit]]) => [
     name,
@@ -42,7 +40,6 @@ export function flagText<Name extends string>(
   return names.map((name) => `${table[name][1]}${plusMinus(flags[name])}`).join(" ");
 }
 
-/** `+` or `-`. */
 export function plusMinus(on: boolean): string {
   return on ? "+" : "-";
 }

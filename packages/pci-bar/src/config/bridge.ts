@@ -54,12 +54,10 @@ export function decodeBuses(config: ConfigReader) {
   } as const;
 }
 
-/** The bridge control register. */
 export function decodeBridgeControl(config: ConfigReader): BitFlags<BridgeControlFlag> {
   return decodeFlags(BRIDGE_CONTROL, config.read16(0x3e));
 }
 
-/** The three windows. */
 export function decodeWindows(config: ConfigReader): BridgeWindows {
   return { io: ioWindow(config), memory: memoryWindow(config), prefetchable: prefetchableWindow(config) };
 }

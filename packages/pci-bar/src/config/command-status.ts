@@ -59,7 +59,6 @@ export const SECONDARY_STATUS = flagTable({
 
 const DEVICE_SELECTS: readonly DeviceSelect[] = ["fast", "medium", "slow", "reserved"];
 
-/** The DEVSEL timing of a status register. */
 export function deviceSelectOf(status: number): DeviceSelect {
   return DEVICE_SELECTS[bitsOf(status, 9, 2)] ?? "reserved";
 }

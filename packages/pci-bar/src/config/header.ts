@@ -81,7 +81,6 @@ export interface BridgeHeader extends HeaderBase {
   readonly secondaryStatus: BitFlags<SecondaryStatusFlag>;
   /** When the secondary side answers. */
   readonly secondaryDeviceSelect: DeviceSelect;
-  /** The bridge control register. */
   readonly control: BitFlags<BridgeControlFlag>;
 }
 

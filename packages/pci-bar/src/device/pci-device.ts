@@ -84,7 +84,6 @@ export class PciDevice implements Disposable {
   readonly #device: DeviceCalls;
   readonly #role: DeviceRole;
   readonly #owned = new Set<DeviceResource>();
-  /** What all on this device have open. */
   readonly #open: OpenResources;
   readonly #kernelInterrupts = new Map<KernelInterruptKind, KernelInterrupt>();
   #closed = false;

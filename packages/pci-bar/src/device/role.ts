@@ -14,7 +14,6 @@ export interface PciDeviceOptions {
   readonly role?: DeviceRole;
 }
 
-/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what are no options, or no role. */
 export function roleOf(options: PciDeviceOptions): DeviceRole {
   checkOptions("the options of a PciDevice", options);
   const { role = "primary" } = options;
@@ -22,7 +21,6 @@ export function roleOf(options: PciDeviceOptions): DeviceRole {
   throw argumentError("role", "primary or secondary", role);
 }
 
-/** @throws VfioError `ERR_VFIO_SECONDARY` for a secondary. */
 export function checkSteers(role: DeviceRole, what: string, device: string): void {
   if (role === "primary") return;
   throw new VfioError("ERR_VFIO_SECONDARY", `a secondary cannot ${what} of ${device}`, {

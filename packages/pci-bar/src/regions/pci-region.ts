@@ -55,11 +55,7 @@ export interface MapRegionOptions {
  * ```ts
  * // needs a device
  * import { PciDevice } from "@vfio/pci-bar";
- * import { Container, iommuGroupOf } from "@vfio/vfio-core";
  *
- * using container = Container.open();
- * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
- * using device = group.openDevice("0000:00:10.0");
  * using pci = new PciDevice(device);
  *
  * for (const bar of pci.bars) console.log(bar.index, bar.name, bar.bytes, bar.obstacle ?? "can be mapped");

@@ -11,7 +11,6 @@ export interface LatencyTolerance {
 
 const LAST_SCALE = 5;
 
-/** Reads the 8 bytes of LTR. */
 export function decodeLatencyTolerance(view: CapabilityView): LatencyTolerance {
   return { maxSnoopNs: latencyOf(view.read16(4)), maxNoSnoopNs: latencyOf(view.read16(6)) };
 }

@@ -7,7 +7,6 @@ export interface SerialNumber {
   readonly serialNumber: bigint;
 }
 
-/** Reads the 12 bytes of the serial number. */
 export function decodeSerialNumber(view: CapabilityView): SerialNumber {
   return { serialNumber: wide(view.read32(8), view.read32(4)) };
 }

@@ -9,7 +9,6 @@ export interface VendorSpecific {
   readonly bytes: Uint8Array;
 }
 
-/** Reads a vendor's capability as it is. */
 export function decodeVendorSpecific(view: CapabilityView): VendorSpecific {
   const length = view.read8(2);
   return { length, bytes: view.raw(length) };
@@ -51,7 +50,6 @@ export interface DesignatedVendorSpecific extends VendorSpecificExtended {
   readonly vendorId: number;
 }
 
-/** Reads a designated vendor's capability as it is. */
 export function decodeDesignatedVendorSpecific(view: CapabilityView): DesignatedVendorSpecific {
   const header = view.read32(4);
   const length = bitsOf(header, 20, 12);
