@@ -11,16 +11,6 @@ export interface BridgeWindow {
   readonly addressBits: number;
 }
 
-/** What a bridge lets through (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5). `undefined`: a reserved type. */
-export interface BridgeWindows {
-  /** I/O ports. */
-  readonly io: BridgeWindow | undefined;
-  /** Memory. */
-  readonly memory: BridgeWindow | undefined;
-  /** Memory that can be read without side effects. */
-  readonly prefetchable: BridgeWindow | undefined;
-}
-
 export const BRIDGE_CONTROL = flagTable({
   parityErrors: [0, "Parity"],
   systemErrors: [1, "SERR"],
@@ -58,8 +48,18 @@ export function decodeBridgeControl(config: ConfigReader): BitFlags<BridgeContro
   return decodeFlags(BRIDGE_CONTROL, config.read16(0x3e));
 }
 
-export function decodeWindows(config: ConfigReader): BridgeWindows {
-  return { io: ioWindow(config), memory: memoryWindow(config), prefetchable: prefetchableWindow(config) };
+/** What a bridge lets through (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5). `undefined`: a reserved type. @useDeclaredType */
+export type BridgeWindows = ReturnType<typeof decodeWindows>;
+
+export function decodeWindows(config: ConfigReader) {
+  return {
+    /** I/O ports. */
+    io: ioWindow(config),
+    /** Memory. */
+    memory: memoryWindow(config),
+    /** Memory that can be read without side effects. */
+    prefetchable: prefetchableWindow(config),
+  } as const;
 }
 
 /** The low four bits of base and limit say the type; a base of another type than its limit is no window. */

@@ -1,22 +1,8 @@
 import { decodeBars, type BaseAddress } from "./bars.js";
-import { bitsOf, decodeFlags, isSet, type BitFlags } from "./bits.js";
-import {
-  decodeBridgeControl,
-  decodeBuses,
-  decodeWindows,
-  type BridgeBuses,
-  type BridgeControlFlag,
-  type BridgeWindows,
-} from "./bridge.js";
+import { bitsOf, decodeFlags, isSet } from "./bits.js";
+import { decodeBridgeControl, decodeBuses, decodeWindows, type BridgeBuses } from "./bridge.js";
 import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
-import {
-  COMMAND,
-  deviceSelectOf,
-  SECONDARY_STATUS,
-  STATUS,
-  type DeviceSelect,
-  type SecondaryStatusFlag,
-} from "./command-status.js";
+import { COMMAND, deviceSelectOf, SECONDARY_STATUS, STATUS } from "./command-status.js";
 import { checkConfigReader, type ConfigReader } from "./config-reader.js";
 
 /** What a function is for (PCI Local Bus 3.0, appendix D). */
@@ -45,43 +31,6 @@ export interface RomBase {
   readonly address: bigint;
   /** The ROM answers, if the memory space is on. */
   readonly enabled: boolean;
-}
-
-/** The header of an ordinary device, type 0. */
-export interface DeviceHeader extends HeaderBase {
-  /** A device. */
-  readonly kind: "device";
-  /** Its base address registers, up to six. */
-  readonly bars: readonly BaseAddress[];
-  /** Its ROM, or `undefined` if the register reads 0. */
-  readonly rom: RomBase | undefined;
-  /** The board maker's ids. A vendor id of 0 or 0xffff: there are none. */
-  readonly subsystem: SubsystemIds;
-  /** Where its CardBus card information is, 0 for nowhere. */
-  readonly cardbusPointer: number;
-  /** How long a burst it wants, in units of 250 ns. */
-  readonly minGrant: number;
-  /** How soon it wants the bus, in units of 250 ns. */
-  readonly maxLatency: number;
-}
-
-/** The header of a PCI-to-PCI bridge, type 1: also of root ports and switch ports. */
-export interface BridgeHeader extends HeaderBase {
-  /** A bridge. */
-  readonly kind: "bridge";
-  /** Its base address registers, up to two. */
-  readonly bars: readonly BaseAddress[];
-  /** Its ROM, or `undefined` if the register reads 0. */
-  readonly rom: RomBase | undefined;
-  /** The buses at its sides. */
-  readonly buses: BridgeBuses;
-  /** What it lets through. */
-  readonly windows: BridgeWindows;
-  /** The status of its secondary side. */
-  readonly secondaryStatus: BitFlags<SecondaryStatusFlag>;
-  /** When the secondary side answers. */
-  readonly secondaryDeviceSelect: DeviceSelect;
-  readonly control: BitFlags<BridgeControlFlag>;
 }
 
 /** The header of a CardBus bridge, type 2. Its windows are not decoded. */
@@ -161,35 +110,57 @@ function selfTestOf(register: number): SelfTest {
   return { capable: isSet(register, 7), running: isSet(register, 6), code: bitsOf(register, 0, 4) };
 }
 
-function deviceHeader(base: HeaderBase, config: ConfigReader): DeviceHeader {
+/** The header of an ordinary device, type 0. @useDeclaredType */
+export type DeviceHeader = ReturnType<typeof deviceHeader>;
+
+function deviceHeader(base: HeaderBase, config: ConfigReader) {
+  const subsystem: SubsystemIds = { vendorId: config.read16(0x2c), deviceId: config.read16(0x2e) };
   return {
     ...base,
+    /** A device. */
     kind: "device",
+    /** Its base address registers, up to six. */
     bars: barsOf(config, 6),
+    /** Its ROM, or `undefined` if the register reads 0. */
     rom: romOf(config.read32(0x30)),
-    subsystem: { vendorId: config.read16(0x2c), deviceId: config.read16(0x2e) },
+    /** The board maker's ids. A vendor id of 0 or 0xffff: there are none. */
+    subsystem,
+    /** Where its CardBus card information is, 0 for nowhere. */
     cardbusPointer: config.read32(0x28),
+    /** How long a burst it wants, in units of 250 ns. */
     minGrant: config.read8(0x3e),
+    /** How soon it wants the bus, in units of 250 ns. */
     maxLatency: config.read8(0x3f),
-  };
+  } as const;
 }
 
-function bridgeHeader(base: HeaderBase, config: ConfigReader): BridgeHeader {
+/** The header of a PCI-to-PCI bridge, type 1: also of root ports and switch ports. @useDeclaredType */
+export type BridgeHeader = ReturnType<typeof bridgeHeader>;
+
+function bridgeHeader(base: HeaderBase, config: ConfigReader) {
   const status = config.read16(0x1e);
   return {
     ...base,
+    /** A bridge. */
     kind: "bridge",
+    /** Its base address registers, up to two. */
     bars: barsOf(config, 2),
+    /** Its ROM, or `undefined` if the register reads 0. */
     rom: romOf(config.read32(0x38)),
+    /** The buses at its sides. */
     buses: decodeBuses(config),
+    /** What it lets through. */
     windows: decodeWindows(config),
+    /** The status of its secondary side. */
     secondaryStatus: decodeFlags(SECONDARY_STATUS, status),
+    /** When the secondary side answers. */
     secondaryDeviceSelect: deviceSelectOf(status),
+    /** The bridge control register. */
     control: decodeBridgeControl(config),
-  };
+  } as const;
 }
 
-function barsOf(config: ConfigReader, count: number): BaseAddress[] {
+function barsOf(config: ConfigReader, count: number): readonly BaseAddress[] {
   return decodeBars(Array.from({ length: count }, (_, index) => config.read32(0x10 + 4 * index)));
 }
 

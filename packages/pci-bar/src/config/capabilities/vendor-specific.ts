@@ -1,17 +1,17 @@
 import { bitsOf, hex } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** A vendor's own standard capability, id 0x09 (PCI Local Bus 3.0, appendix H). */
-export interface VendorSpecific {
-  /** Its length as it says itself, with its three bytes of header. */
-  readonly length: number;
-  /** Its bytes with the header; fewer than `length` if its area ends before. */
-  readonly bytes: Uint8Array;
-}
+/** A vendor's own standard capability, id 0x09 (PCI Local Bus 3.0, appendix H). @useDeclaredType */
+export type VendorSpecific = ReturnType<typeof decodeVendorSpecific>;
 
-export function decodeVendorSpecific(view: CapabilityView): VendorSpecific {
+export function decodeVendorSpecific(view: CapabilityView) {
   const length = view.read8(2);
-  return { length, bytes: view.raw(length) };
+  return {
+    /** Its length as it says itself, with its three bytes of header. */
+    length,
+    /** Its bytes with the header; fewer than `length` if its area ends before. */
+    bytes: view.raw(length),
+  } as const;
 }
 
 export function describeVendorSpecific({ length }: VendorSpecific): string[] {
