@@ -108,6 +108,16 @@ class Call {
   }
   // File offsets exceed 32 bits (VFIO regions lie at index << 40), and a double holds them exactly.
   std::optional<int64_t> Offset(size_t index) const { return Whole(index, 0, kMaxSafeInteger); }
+  // Integers that JavaScript has checked. Node-API takes them as they are, without making a double of them first; what
+  // nobody checked it wraps, cuts or makes 0.
+  std::optional<int32_t> Checked32(size_t index) const {
+    int32_t value;
+    return napi_get_value_int32(env_, arguments_[index], &value) == napi_ok ? std::optional(value) : std::nullopt;
+  }
+  std::optional<int64_t> Checked64(size_t index) const {
+    int64_t value;
+    return napi_get_value_int64(env_, arguments_[index], &value) == napi_ok ? std::optional(value) : std::nullopt;
+  }
   // A bigint from 0 to 2^64 - 1.
   std::optional<uint64_t> Wide(size_t index) const;
   // What JavaScript takes for true.

@@ -32,18 +32,18 @@ napi_value Dup(const Call& call) {
   return Opened(call, fcntl(call.Fd(0), F_DUPFD_CLOEXEC, 0));
 }
 
-// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory. The number is
-// asked for first: that costs less, and interrupts are triggered with it in loops.
+// ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory. Interrupts are
+// triggered with it in loops, so the integers are taken as ioctl.ts checked them: the fd and the request have 32 bits.
 napi_value Ioctl(const Call& call) {
-  int fd = call.Fd(0);
-  auto request = call.Word(1);
-  if (!request) return Failed(call, EINVAL);
-  auto value = call.Whole(2, -kMaxSafeInteger, kMaxSafeInteger);
-  if (value) return Result(call, ioctl(fd, *request, static_cast<long>(*value)));
+  auto fd = call.Checked32(0);
+  auto request = call.Checked32(1);
+  if (!fd || !request) return Failed(call, EINVAL);
+  auto number = static_cast<uint32_t>(*request);
+  if (auto value = call.Checked64(2)) return Result(call, ioctl(*fd, number, static_cast<long>(*value)));
   auto bytes = call.Bytes(2);
   if (!bytes || bytes->data == nullptr) return Failed(call, EINVAL);
-  int result = ioctl(fd, *request, bytes->data);
-  return *request == VFIO_GROUP_GET_DEVICE_FD ? Opened(call, result) : Result(call, result);
+  int result = ioctl(*fd, number, bytes->data);
+  return number == VFIO_GROUP_GET_DEVICE_FD ? Opened(call, result) : Result(call, result);
 }
 
 // ioctlEach(fd, request, bytes, stride) → how many calls succeeded, one for each `stride` bytes in turn, up to the first
