@@ -23,7 +23,6 @@ const project = await application.convert();
 if (project === undefined) stop("TypeDoc could not read the packages.");
 else await write(project);
 
-/** @param {string} page */
 function refreshPage(page) {
   const file = path.join(root, page);
   const before = readFileSync(file, "utf8");
@@ -33,7 +32,6 @@ function refreshPage(page) {
   process.stderr.write(`${page}: the quoted code is up to date again\n`);
 }
 
-/** @param {import("typedoc").ProjectReflection} project */
 async function write(project) {
   takeNameFromReadme(project);
   for (const document of project.documents ?? []) takeTitleFromHeading(document);
@@ -46,19 +44,13 @@ async function write(project) {
   process.stdout.write(`The documentation is in ${path.join(root, "docs/site/index.html")}\n`);
 }
 
-/**
- * A page is called in the site what its first heading calls it, and not by its file's name.
- * @param {import("typedoc").DocumentReflection} document
- */
+/** A page is called in the site what its first heading calls it, and not by its file's name. */
 function takeTitleFromHeading(document) {
   const heading = headingOf(document.content) ?? document.name;
   document.name = document.name.endsWith("/CHANGELOG") ? `${CHANGELOG}${heading}` : heading;
 }
 
-/**
- * In the navigation, what is to be read comes before what is to be looked up; the changelogs come last.
- * @param {import("typedoc").ProjectReflection} project
- */
+/** In the navigation, what is to be read comes before what is to be looked up; the changelogs come last. */
 function guidesFirst(project) {
   const documents = project.documents ?? [];
   const changelogs = documents.filter(({ name }) => name.startsWith(CHANGELOG));
@@ -66,25 +58,18 @@ function guidesFirst(project) {
   project.childrenIncludingDocuments = [...guides, ...(project.children ?? []), ...changelogs];
 }
 
-/**
- * So is the whole site, by the front page's heading.
- * @param {import("typedoc").ProjectReflection} project
- */
+/** So is the whole site, by the front page's heading. */
 function takeNameFromReadme(project) {
   project.name = headingOf(project.readme) ?? project.name;
   for (const page of [project, ...(project.children ?? [])]) dropHeading(page);
 }
 
-/**
- * TypeDoc writes a heading of its own above each README.
- * @param {import("typedoc").DeclarationReflection | import("typedoc").ProjectReflection} page
- */
+/** TypeDoc writes a heading of its own above each README. */
 function dropHeading({ readme }) {
   const [first] = readme ?? [];
   if (first !== undefined) first.text = first.text.replace(HEADING, "");
 }
 
-/** @param {import("typedoc").CommentDisplayPart[] | undefined} content */
 function headingOf(content) {
   return HEADING.exec(content?.[0]?.text ?? "")?.[1];
 }

@@ -6,27 +6,13 @@ import { mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
 import { root, stop, tool } from "../set-up/bootstrap.mjs";
 import { endedBy, exitCodeOf, runProgram } from "../set-up/src/run-program.js";
+import { PACKAGE_FOLDERS } from "./src/layers.js";
 import { checkRow, failuresIn, readResults, runRow, sum, verdict } from "./src/tests/results.js";
 
 const results = path.join(root, ".results");
-const projects = [
-  "ioctl-native",
-  "vfio-core",
-  "dma",
-  "pci-bar",
-  "mp-sync",
-  "examples",
-  "lab",
-  "workspace",
-  "set-up",
-  "test-support",
-  "release",
-];
+const projects = Object.keys(PACKAGE_FOLDERS).map((name) => name.replace("@vfio/", ""));
 
-const prepared = checkRow(
-  "what the tests need",
-  await run("what the tests need", process.execPath, [program("prepare-tests.mjs")]),
-);
+const prepared = await check("what the tests need", process.execPath, [program("prepare-tests.mjs")]);
 if (prepared.failed > 0) {
   process.stdout.write(`\nNothing was tested: the above is missing.\n${verdict([prepared]).line}\n`);
   process.exit(1);
@@ -36,13 +22,10 @@ rmSync(results, { recursive: true, force: true });
 mkdirSync(results, { recursive: true });
 
 const checks = [
-  checkRow("lint", await run("lint", tool("nx"), ["run-many", "-t", "lint"])),
-  checkRow(
-    "nothing unused",
-    await run("nothing unused", tool("knip"), ["--no-progress", "--no-config-hints"]),
-  ),
-  checkRow("typecheck", await run("typecheck", tool("nx"), ["run-many", "-t", "typecheck"])),
-  checkRow("docs without warnings", await run("docs", process.execPath, [program("docs.mjs"), "--check"])),
+  await check("lint", tool("nx"), ["run-many", "-t", "lint"]),
+  await check("nothing unused", tool("knip"), ["--no-progress", "--no-config-hints"]),
+  await check("typecheck", tool("nx"), ["run-many", "-t", "typecheck"]),
+  await check("docs without warnings", process.execPath, [program("docs.mjs"), "--check"]),
 ];
 const hostStatus = await run("tests on this host", tool("nx"), ["run-many", "-t", "test", "test-native"]);
 const labStatus = await run("tests in the lab", process.execPath, [program("test-lab.mjs")]);
@@ -73,6 +56,10 @@ process.stdout.write(
 const { line, exitCode } = verdict(rows);
 process.stdout.write(`${line}\n`);
 process.exitCode = exitCode;
+
+async function check(title, command, args) {
+  return checkRow(title, await run(title, command, args));
+}
 
 function report(name, file) {
   return { name, file: path.join(results, file) };

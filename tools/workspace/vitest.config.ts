@@ -1,4 +1,7 @@
 import { mergeConfig } from "vitest/config";
 import { testsOf } from "../../vitest.shared.js";
 
-export default mergeConfig(testsOf("workspace"), { test: { globalSetup: ["test/build-site.ts"] } });
+// They build, boot the lab and start browsers.
+export default mergeConfig(testsOf("workspace"), {
+  test: { globalSetup: ["test/build-site.ts"], testTimeout: 300_000, hookTimeout: 600_000 },
+});

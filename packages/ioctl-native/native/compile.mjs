@@ -30,14 +30,8 @@ export async function compile({
     const objects = await Promise.all(
       sources(withRuntime).map(async (source) => {
         const object = path.join(scratch, `${source}.o`);
-        await compiled(compiler, [
-          ...compileFlags(source),
-          ...flags,
-          "-c",
-          path.join(native, "src", source),
-          "-o",
-          object,
-        ]);
+        const files = ["-c", path.join(native, "src", source), "-o", object];
+        await compiled(compiler, [...compileFlags(source), ...flags, ...files]);
         return object;
       }),
     );
@@ -59,9 +53,8 @@ async function compiled(compiler, args) {
   try {
     await run(compiler, args, { maxBuffer: 1 << 26 });
   } catch (error) {
-    if (error.code !== "ENOENT") throw new Error(`${compiler} failed:\n${error.stderr}`, { cause: error });
-    throw new Error(`There is no compiler ${compiler} on PATH. On Debian: apt-get install g++`, {
-      cause: error,
-    });
+    const missing = `There is no compiler ${compiler} on PATH. On Debian: apt-get install g++`;
+    const message = error.code === "ENOENT" ? missing : `${compiler} failed:\n${error.stderr}`;
+    throw new Error(message, { cause: error });
   }
 }

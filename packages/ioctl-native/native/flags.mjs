@@ -83,9 +83,7 @@ function nodeAddonApi() {
   try {
     return path.dirname(createRequire(import.meta.url).resolve("node-addon-api/package.json"));
   } catch (cause) {
-    throw new Error(
-      "Compiling the addon needs the package node-addon-api. Type: npm install node-addon-api@8",
-      { cause },
-    );
+    const remedy = "Type: npm install node-addon-api@8";
+    throw new Error(`Compiling the addon needs the package node-addon-api. ${remedy}`, { cause });
   }
 }

@@ -20,20 +20,8 @@ export {
   type Hint,
   type SystemCallContext,
 } from "./errors/errors.js";
-export {
-  kernel,
-  realKernel,
-  useKernel,
-  type BulkRegisterFunctions,
-  type FileStatus,
-  type FilesystemInfo,
-  type Kernel,
-  type LockHolder,
-  type MemlockLimit,
-  type PeerCredentials,
-  type RegisterFunctions,
-  type SocketKind,
-} from "./kernel/kernel.js";
+export { kernel, realKernel, useKernel } from "./kernel/kernel.js";
+export type * from "./kernel/system-calls.js";
 export type { ReceivedDatagram, ReceivedPacket } from "./sockets/received-packet.js";
 export { Fd, openFile, type HasFd, type OpenOptions } from "./files/fd.js";
 export { SharedFile, type SharedFileData } from "./files/shared-file.js";

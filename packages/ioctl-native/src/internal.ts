@@ -12,42 +12,17 @@ export {
   isAbortSignal,
   shownValue,
 } from "./errors/argument-error.js";
-export { closedError, fdState, type FdState } from "./files/fd.js";
+export { closedError, fdState } from "./files/fd.js";
 export { mappedWindow } from "./memory/mapped-window.js";
 export { printAs } from "./errors/printed.js";
 export { Holds } from "./lifecycle/holds.js";
 export { addSuppressed, closings, orUndo, runAll, undo } from "./lifecycle/run-all.js";
 export { readInto } from "./files/file-io.js";
 export { bulkArgumentError, hasBits, registerOffsetError } from "./memory/bulk-registers.js";
-export { cgroupLimits, type CgroupLimit, type CgroupLimitFiles } from "./memory/cgroups.js";
-export {
-  isAnonymousMemory,
-  isOrdinaryMemory,
-  sizeGuaranteeOf,
-  type SizeGuarantee,
-} from "./memory/memory-file.js";
-export { memoryShortage, type MemoryToTake } from "./memory/memory-shortage.js";
-export {
-  rangeOf,
-  RangeList,
-  RangeSet,
-  bigIntOf,
-  HIGH_WORD,
-  LOW_WORD,
-  firstFrom,
-  clip,
-  extentsOfPages,
-  joinAdjacent,
-  sameExtent,
-  bytesOf,
-  common,
-  formatAddress,
-  formatRange,
-  isWithin,
-  overlaps,
-  sameRanges,
-  without,
-} from "./intervals/index.js";
+export { cgroupLimits } from "./memory/cgroups.js";
+export { isAnonymousMemory, isOrdinaryMemory, sizeGuaranteeOf } from "./memory/memory-file.js";
+export { memoryShortage } from "./memory/memory-shortage.js";
+export * from "./intervals/index.js";
 export { Deadline } from "./events/deadline.js";
 export { readableOrOver } from "./events/wait.js";
 export { checkWaitLimits, limitWait, timeoutError } from "./events/wait-limits.js";

@@ -11,7 +11,7 @@ const info = (mappingsLeft: number | undefined) => (): IommuInfo => ({
 });
 
 function hintOf(code: Parameters<typeof errnoOf>[0], wanted = MIB, left?: number): string | undefined {
-  const { hint } = explainMapFailure(errnoOf(code), wanted, info(left));
+  const hint = explainMapFailure(errnoOf(code), wanted, info(left));
   return typeof hint === "function" ? hint() : hint;
 }
 

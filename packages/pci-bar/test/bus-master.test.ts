@@ -1,5 +1,5 @@
 import { useKernel } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PciDevice } from "../src/index.js";
 import { FakeDevice } from "./fake-device.js";
@@ -75,9 +75,9 @@ describe("given a PciDevice that switched bus mastering on", () => {
     pci.busMaster = true;
     fake.onCommand = () => (fake.command |= BUS_MASTER);
 
-    expect(errorOf(() => pci.close())).toMatchObject({ code: "ERR_VFIO_COMMAND_REGISTER" });
+    expectError(() => pci.close(), "ERR_VFIO_COMMAND_REGISTER");
 
-    expect(errorOf(() => bar.readBlock(0, new Uint32Array(1)))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expectError(() => bar.readBlock(0, new Uint32Array(1)), "ERR_VFIO_CLOSED");
     expect(fake.held.reasons.size).toBe(0);
     pci.close();
   });

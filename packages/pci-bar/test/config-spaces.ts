@@ -81,11 +81,14 @@ function recorded(words: Uint32Array, portType: number): Uint8Array {
   return picture;
 }
 
+/** The registers that say: there is a capability list, and it begins at 0x40. */
+export const LIST = { 0x04: 0x0010_0000, 0x34: 0x40 };
+
 /** Config spaces with a single capability that is not decoded, behind PCI Express where it is an extended one. */
 export const unknownCapabilities: readonly Uint8Array[] = [
-  ...unknownIds(STANDARD, 0x15).map((id) => pictureOfWords([0x04, 0x0010_0000], [0x34, 0x40], [0x40, id])),
+  ...unknownIds(STANDARD, 0x15).map((id) => bytesOfWords({ ...LIST, 0x40: id })),
   ...unknownIds(EXTENDED, 0x2e).map((id) =>
-    pictureOfWords([0x04, 0x0010_0000], [0x34, 0x40], [0x40, 0x0002_0010], [0x100, 0x1_0000 | id]),
+    bytesOfWords({ ...LIST, 0x40: 0x0002_0010, 0x100: 0x1_0000 | id }),
   ),
 ];
 
@@ -94,9 +97,10 @@ function unknownIds(known: readonly Kind[], last: number): number[] {
   return ids.filter((id) => !known.some(([each]) => each === id));
 }
 
-function pictureOfWords(...words: readonly (readonly [offset: number, word: number])[]): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4096));
-  for (const [offset, word] of words) view.setUint32(offset, word, true);
+/** The bytes of a config space with 32-bit words at some offsets. */
+export function bytesOfWords(words: Readonly<Record<number, number>>, bytes = 4096): Uint8Array {
+  const view = new DataView(new ArrayBuffer(bytes));
+  for (const [offset, word] of Object.entries(words)) view.setUint32(Number(offset), word, true);
   return new Uint8Array(view.buffer);
 }
 

@@ -1,22 +1,21 @@
-import { errorOf } from "@vfio/test-support";
+import { runInNewContext } from "node:vm";
+import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
   ConfigPicture,
   decodeConfig,
   decodeHeader,
+  findMsixTable,
+  listCapabilities,
   walkExtendedCapabilities,
   walkStandardCapabilities,
   type PciConfig,
 } from "../src/index.js";
+import { bytesOfWords, LIST } from "./config-spaces.js";
 
-/** A config space with 32-bit words at some offsets. */
-function pictureOf(words: Readonly<Record<number, number>>, bytes = 4096): ConfigPicture {
-  const view = new DataView(new ArrayBuffer(bytes));
-  for (const [offset, word] of Object.entries(words)) view.setUint32(Number(offset), word, true);
-  return new ConfigPicture(new Uint8Array(view.buffer));
+function pictureOf(words: Readonly<Record<number, number>>, bytes?: number): ConfigPicture {
+  return new ConfigPicture(bytesOfWords(words, bytes));
 }
-
-const LIST = { 0x04: 0x0010_0000, 0x34: 0x40 };
 
 function decoded(words: Readonly<Record<number, number>>, bytes?: number): PciConfig {
   return decodeConfig(pictureOf({ ...LIST, ...words }, bytes));
@@ -40,34 +39,31 @@ describe("given the header of a device", () => {
   });
 
   it("ids, class, self test and interrupt are told by name", () => {
-    const header = decodeHeader(
-      pictureOf({
-        0x00: 0x10d38086,
-        0x08: 0x02000003,
-        0x0c: 0xc280_4010,
-        0x2c: 0x0001_8086,
-        0x3c: 0x2010_020b,
-      }),
-    );
+    const ids = { 0x00: 0x10d38086, 0x08: 0x02000003, 0x2c: 0x0001_8086 };
 
-    expect(header).toMatchObject({
-      ...{
-        vendorId: 0x8086,
-        deviceId: 0x10d3,
-        revision: 3,
-        class: { base: 2, sub: 0, programmingInterface: 0 },
-      },
+    expect(decodeHeader(pictureOf({ ...ids, 0x0c: 0xc280_4010, 0x3c: 0x2010_020b }))).toMatchObject({
+      ...{ vendorId: 0x8086, deviceId: 0x10d3, revision: 3 },
+      class: { base: 2, sub: 0, programmingInterface: 0 },
       ...{ headerType: 0, multiFunction: true, cacheLineBytes: 64, latencyTimer: 64 },
       ...{ selfTest: { capable: true, running: true, code: 2 }, interruptLine: 11, interruptPin: 2 },
       ...{ subsystem: { vendorId: 0x8086, deviceId: 1 }, minGrant: 0x10, maxLatency: 0x20 },
     });
   });
 
-  it("fewer than 64 bytes are a RangeError", () => {
-    const error = errorOf(() => decodeConfig(new ConfigPicture(new Uint8Array(60))));
+  it("a picture from another realm, such as a test's vm context, is decoded as any other", () => {
+    const bytes = bytesOfWords({ 0: 0x0010_1b36 }, 64);
+    const foreign = runInNewContext(`Uint8Array.of(${bytes.join(", ")})`) as Uint8Array;
 
-    expect(error).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
-    expect(error.message).toContain("this picture of a config space (60 bytes)");
+    const { header } = decodeConfig(new ConfigPicture(foreign));
+
+    expect([header.vendorId, header.deviceId]).toEqual([0x1b36, 0x0010]);
+  });
+
+  it("fewer than 64 bytes are a RangeError", () => {
+    expectError(
+      () => decodeConfig(new ConfigPicture(new Uint8Array(60))),
+      "ERR_VFIO_CONFIG_OFFSET … this picture of a config space (60 bytes)",
+    );
   });
 
   it.each([
@@ -79,8 +75,7 @@ describe("given the header of a device", () => {
     (read, wrong, last) => {
       const picture = new ConfigPicture(new Uint8Array(64).fill(7));
 
-      for (const offset of wrong)
-        expect(errorOf(() => picture[read](offset))).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
+      for (const offset of wrong) expectError(() => picture[read](offset), "ERR_VFIO_CONFIG_OFFSET");
       expect(picture[read](last) % 256).toBe(7);
     },
   );
@@ -90,14 +85,7 @@ describe("given the header of a bridge", () => {
   const bridge = { 0x0c: 0x0001_0000, 0x18: 0x0005_0200 };
 
   it("its buses and windows are decoded; a limit below its base is a closed window", () => {
-    const words = {
-      0x1c: 0x0000_e1d1,
-      0x20: 0x0000_fff0,
-      0x24: 0x1ff1_0001,
-      0x28: 1,
-      0x2c: 1,
-      0x30: 0x0002_0001,
-    };
+    const words = { 0x1c: 0xe1d1, 0x20: 0xfff0, 0x24: 0x1ff1_0001, 0x28: 1, 0x2c: 1, 0x30: 0x0002_0001 };
 
     const header = decodeHeader(pictureOf({ ...bridge, ...words }));
 
@@ -138,45 +126,19 @@ describe("given the header of a bridge", () => {
 
 describe("given capability lists that are not sound", () => {
   it.each([
-    {
-      what: "comes back to itself",
-      words: { 0x40: 0x4801, 0x48: 0x4005 },
-      problem: "the list comes back to 0x40",
-      count: 2,
-    },
-    {
-      what: "leads into the header",
-      words: { 0x40: 0x1001 },
-      problem: "the list leaves its area at 0x10",
-      count: 1,
-    },
-    { what: "reads all ones", words: { 0x40: 0xffffffff }, problem: "nothing answers at 0x40", count: 0 },
-  ])("a standard list that $what ends there, and says so", ({ words, problem, count }) => {
-    const walk = walkStandardCapabilities(pictureOf({ ...LIST, ...words }));
+    ["a standard list that comes back to itself", { 0x40: 0x4801, 0x48: 0x4005 }, "comes back to 0x40", 2],
+    ["a standard list that leads into the header", { 0x40: 0x1001 }, "leaves its area at 0x10", 1],
+    ["a standard list that reads all ones", { 0x40: 0xffffffff }, "nothing answers at 0x40", 0],
+    ["an extended list that comes back to itself", { 0x100: 0x1001_0001 }, "comes back to 0x100", 1],
+    ["an extended list that leads below it", { 0x100: 0x0401_0001 }, "leaves its area at 0x40", 1],
+    ["an extended list that reads all ones", { 0x100: 0xffffffff }, "nothing answers at 0x100", 0],
+  ])("%s ends there, and says so", (which, words, problem, count) => {
+    const walk = which.startsWith("a standard") ? walkStandardCapabilities : walkExtendedCapabilities;
 
-    expect(walk.found).toHaveLength(count);
-    expect(walk.problem).toContain(problem);
-  });
+    const { found, problem: said } = walk(pictureOf({ ...LIST, ...words }));
 
-  it.each([
-    {
-      what: "comes back to itself",
-      words: { 0x100: 0x1001_0001 },
-      problem: "the list comes back to 0x100",
-      count: 1,
-    },
-    {
-      what: "leads into the standard area",
-      words: { 0x100: 0x0401_0001 },
-      problem: "leaves its area at 0x40",
-      count: 1,
-    },
-    { what: "reads all ones", words: { 0x100: 0xffffffff }, problem: "nothing answers at 0x100", count: 0 },
-  ])("an extended list that $what ends there, and says so", ({ words, problem, count }) => {
-    const walk = walkExtendedCapabilities(pictureOf(words));
-
-    expect(walk.found).toHaveLength(count);
-    expect(walk.problem).toContain(problem);
+    expect(found).toHaveLength(count);
+    expect(said).toContain(problem);
   });
 
   it("a capability may lie in the last four bytes of its area", () => {
@@ -227,6 +189,32 @@ describe("given capability lists that are not sound", () => {
       fields: { problem: undefined },
     });
     expect(config.describe()).toContain("[40] Capability ID 0xee <?>\n\t\t00: ee 48 ef be 04 03 02 01\n");
+  });
+});
+
+describe("given a config space that is read one register at a time", () => {
+  it("capabilities are found in order; pointers have reserved bits; without the status bit there is no list", () => {
+    const words = { 0x34: 0x43, 0x40: 0x5101, 0x50: 0x0005 };
+
+    expect(listCapabilities(pictureOf({ ...LIST, ...words }))).toEqual([
+      { id: 0x01, offset: 0x40 },
+      { id: 0x05, offset: 0x50 },
+    ]);
+    expect(listCapabilities(pictureOf(words))).toEqual([]);
+  });
+
+  it.each([
+    [
+      "has BAR, offset and size",
+      { 0x40: 0x8040_0011, 0x44: 0x2002 },
+      { bar: 2, offset: 0x2000, vectors: 65 },
+    ],
+    ["may lie above 2 GiB", { 0x40: 0x11, 0x44: 0xffff_f005 }, { bar: 5, offset: 0xffff_f000, vectors: 1 }],
+    ["in the reserved BAR 6 is none", { 0x40: 0x11, 0x44: 0x2006 }, undefined],
+    ["in the reserved BAR 7 is none", { 0x40: 0x11, 0x44: 0x2007 }, undefined],
+    ["of a capability that reaches out of the standard area is none", { 0x34: 0xf8, 0xf8: 0x11 }, undefined],
+  ])("an MSI-X table %s", (_, words, table) => {
+    expect(findMsixTable(pictureOf({ ...LIST, ...words }))).toEqual(table);
   });
 });
 

@@ -8,8 +8,8 @@ import {
   type IrqSet,
   type RegionWindow,
 } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
-import { describe, expect, it } from "vitest";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PciDevice, readRegionInfo } from "../src/index.js";
 import { memoryWindow } from "../src/regions/memory-window.js";
 import { FakeDevice } from "./fake-device.js";
@@ -68,10 +68,15 @@ class Model implements DeviceCalls {
 }
 
 describe("given a device that has calls and no fd", () => {
-  it("its config space, its command register and its regions are reached by them", () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
+  let model: Model;
+  let pci: PciDevice;
+  beforeEach(() => {
+    model = new Model();
+    pci = new PciDevice(model);
+  });
+  afterEach(() => pci.close());
 
+  it("its config space, its command register and its regions are reached by them", () => {
     pci.busMaster = true;
     using bar = pci.bar(0).map();
     bar.write32(0x10, 0xcafe);
@@ -85,8 +90,6 @@ describe("given a device that has calls and no fd", () => {
   });
 
   it("each access to a region that is not mapped is one call of its width", () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
     using bar = pci.bar(2).open();
 
     expect(bar.read16(4)).toBe(0x0404);
@@ -94,13 +97,11 @@ describe("given a device that has calls and no fd", () => {
     bar.write8(1, 0xff);
 
     expect(model.accesses).toEqual(["read 2 at 4", "write 1,2,3,4 at 8", "write 255 at 1"]);
-    expect(errorOf(() => bar.read64(0)).code).toBe("ERR_VFIO_REGISTER_WIDTH");
-    expect(errorOf(() => bar.share()).code).toBe("ERR_VFIO_REGION_NOT_SHARED");
+    expectError(() => bar.read64(0), "ERR_VFIO_REGISTER_WIDTH");
+    expectError(() => bar.share(), "ERR_VFIO_REGION_NOT_SHARED");
   });
 
   it("its interrupts are set up, enabled and disabled by them", () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
     using interrupts = pci.setUpInterrupts({ vectors: 2 });
 
     interrupts.enable();
@@ -115,22 +116,18 @@ describe("given a device that has calls and no fd", () => {
   });
 
   it("it is reset, on the event loop where there is no other way, and has no bus to be reset", async () => {
-    const model = new Model();
-    using pci = new PciDevice(model);
-
     pci.reset();
     await pci.resetAsync();
 
     expect(model.resets).toBe(2);
-    expect(errorOf(() => pci.hotReset([]))).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
-    expect(errorOf(() => pci.hotResetDevices)).toMatchObject({ code: "ERR_VFIO_NO_RESET" });
+    expectError(() => pci.hotReset([]), "ERR_VFIO_NO_RESET");
+    expectError(() => pci.hotResetDevices, "ERR_VFIO_NO_RESET");
   });
 
   it("when it is closed, then it is reached no more", () => {
-    const pci = new PciDevice(new Model());
     pci.close();
     for (const use of [() => pci.vendorId, () => pci.canReset, () => pci.bar(0), () => pci.hotResetDevices])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
   });
 });
 
@@ -157,8 +154,6 @@ describe("given one device, wrapped twice", () => {
     using second = new PciDevice(deviceCallsOf(fake.device));
     using _bar = first.bar(0).map();
 
-    expect(errorOf(() => (second.memorySpace = false))).toMatchObject({
-      code: "ERR_VFIO_MEMORY_SPACE_IN_USE",
-    });
+    expectError(() => (second.memorySpace = false), "ERR_VFIO_MEMORY_SPACE_IN_USE");
   });
 });

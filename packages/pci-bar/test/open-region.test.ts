@@ -1,8 +1,8 @@
-import { errnoOf, realKernel, type RegisterFunctions } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { createMemoryFile, errnoOf, Mapping, realKernel, type RegisterFunctions } from "@vfio/ioctl-native";
+import { errorOf, expectError, leavesNothingBehind } from "@vfio/test-support";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
-import type { OpenRegion } from "../src/index.js";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { defineRegisters, OpenRegion } from "../src/index.js";
 import { MemoryDevice, type MemoryRegion } from "./memory-device.js";
 
 leavesNothingBehind();
@@ -13,31 +13,53 @@ const TABLE = { bar: 0, offset: 0x2000, vectors: 65 };
 const MSIX_BAR: MemoryRegion = { bytes: BYTES, mappable: true, msixMappable: true };
 const ALL = { bytes: BYTES, mappable: true };
 
-/** Each way to reach the same registers. */
-const WAYS: Record<string, () => { device: MemoryDevice; region: OpenRegion }> = {
-  "mapped in one piece": () => opened(new MemoryDevice({ 0: ALL }), (device) => device.pci.bar(0).map()),
-  "by pread and pwrite": () =>
-    opened(new MemoryDevice({ 0: { bytes: BYTES } }), (device) => device.pci.bar(0).open()),
-  "mapped around the MSI-X table, the rest by pread and pwrite": () =>
-    opened(new MemoryDevice({ 0: MSIX_BAR }, { msix: TABLE }), (device) => device.pci.bar(0).open()),
-  "mapped in sparse areas, the rest by pread and pwrite": () =>
-    opened(
-      new MemoryDevice({
-        0: {
-          ...ALL,
-          sparse: [
-            { offset: 0x1000, bytes: 0x1000 },
-            { offset: 0x3000, bytes: 0x1000 },
-          ],
-        },
-      }),
-      (device) => device.pci.bar(0).open(),
-    ),
-};
-
-function opened(device: MemoryDevice, open: (device: MemoryDevice) => OpenRegion) {
-  return { device, region: open(device) };
+/** A region, and what is in it, past the library. */
+interface Way extends Disposable {
+  readonly region: OpenRegion;
+  contents(): Uint8Array;
 }
+
+function ofDevice(bar: MemoryRegion, reach: "map" | "open", options = {}): Way {
+  const device = new MemoryDevice({ 0: bar }, options);
+  return {
+    region: device.pci.bar(0)[reach](),
+    contents: () => device.contents(0),
+    [Symbol.dispose]: () => device[Symbol.dispose](),
+  };
+}
+
+function inMemory(memory: Uint8Array | Mapping): Way {
+  const region = OpenRegion.inMemory(memory);
+  return {
+    region,
+    contents: () => new Uint8Array(memory.buffer.slice()),
+    [Symbol.dispose]: () => region.close(),
+  };
+}
+
+function newMapping(): Mapping {
+  using file = createMemoryFile({ bytes: BYTES, pageBytes: 4096 });
+  return Mapping.map({ file, bytes: BYTES, name: "memory" });
+}
+
+/** The ways to reach registers that have 64-bit accesses, too. */
+const WIDE_WAYS: [string, () => Way][] = [
+  ["mapped in one piece", () => ofDevice(ALL, "map")],
+  ["in plain memory", () => inMemory(new Uint8Array(BYTES))],
+  ["in a mapping of memory", () => inMemory(newMapping())],
+];
+const WAYS: typeof WIDE_WAYS = [
+  ...WIDE_WAYS,
+  ["by pread and pwrite", () => ofDevice({ bytes: BYTES }, "open")],
+  [
+    "mapped around the MSI-X table, the rest by pread and pwrite",
+    () => ofDevice(MSIX_BAR, "open", { msix: TABLE }),
+  ],
+  [
+    "mapped in sparse areas, the rest by pread and pwrite",
+    () => ofDevice({ ...ALL, sparse: [0x1000, 0x3000].map((offset) => ({ offset, bytes: 0x1000 })) }, "open"),
+  ],
+];
 
 const WIDTHS = [1, 2, 4] as const;
 const ARRAYS = { 1: Uint8Array, 2: Uint16Array, 4: Uint32Array } as const;
@@ -71,10 +93,21 @@ const step = fc.record({
   value: fc.nat({ max: 0xffffffff }),
 });
 
-describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
+let way: Way;
+let region: OpenRegion;
+
+function given(open: () => Way): void {
+  beforeEach(() => {
+    way = open();
+    ({ region } = way);
+  });
+  afterEach(() => way[Symbol.dispose]());
+}
+
+describe.each(WAYS)("given a region %s", (_, open) => {
+  given(open);
+
   it("any accesses leave the bytes that a naive model has, and read what it has", () => {
-    const { device, region } = open();
-    using _device = device;
     const model = new Uint8Array(BYTES);
     fc.assert(
       fc.property(fc.array(step, { maxLength: 12 }), (steps) => {
@@ -97,15 +130,13 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
             model.set(new Uint8Array(block.buffer), offset);
           }
         }
-        expect(device.contents(0)).toEqual(model);
+        expect(way.contents()).toEqual(model);
       }),
       { numRuns: 30 },
     );
   });
 
   it("a FIFO is one register, read or written once for each element", () => {
-    const { device, region } = open();
-    using _device = device;
     region.writeFifo(0x2010, Uint32Array.of(1, 2, 3));
     const got = new Uint32Array(3);
     region.readFifo(0x2010, got);
@@ -115,8 +146,6 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
   });
 
   it("a write is flushed by reading the same register, or another one", () => {
-    const { device, region } = open();
-    using _device = device;
     region.write32(0x40, 7);
 
     expect(region.writeFlush32(0x20, 5)).toBe(5);
@@ -125,8 +154,6 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
   });
 
   it("what is outside or not aligned is a RangeError with offset, width and size, and changes nothing", () => {
-    const { device, region } = open();
-    using _device = device;
     const accesses = [BYTES, -4, 2, NaN, 0.5, 2 ** 53, Infinity].flatMap((offset) => [
       () => region.read32(offset),
       () => region.write32(offset, 1),
@@ -138,18 +165,12 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
     ]);
     accesses.push(() => region.writeBlock(BYTES - 4, Uint32Array.of(1, 1)));
 
-    for (const access of accesses) {
-      const error = errorOf(access);
-      expect(error).toBeInstanceOf(RangeError);
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-      expect(error.message).toContain("BAR0 of 0000:00:1f.0 (16384 bytes)");
-    }
-    expect(device.contents(0).every((byte) => byte === 0)).toBe(true);
+    const expected = `ERR_VFIO_REGISTER_OFFSET … ${region.name} (16384 bytes)`;
+    for (const access of accesses) expect(expectError(access, expected)).toBeInstanceOf(RangeError);
+    expect(way.contents().every((byte) => byte === 0)).toBe(true);
   });
 
   it("values that do not fit, and arrays that are not of registers, are refused", () => {
-    const { device, region } = open();
-    using _device = device;
     for (const access of [
       () => region.write8(0x2000, 256),
       () => region.write32(0x2000, 1.5),
@@ -158,14 +179,12 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
       () => region.writeBlock(0x2000, [1, 2] as never),
       () => region.readFifo(0x2000, {} as never),
     ])
-      expect(errorOf(access)).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
+      expectError(access, "ERR_VFIO_REGISTER_VALUE");
     region.write32(0x2000, -1);
     expect(region.read32(0x2000)).toBe(0xffffffff);
   });
 
   it("a value of the wrong type is refused in the same words, however the register is reached", () => {
-    const { device, region } = open();
-    using _device = device;
     for (const value of [5n, "1", undefined, null, 2 ** 32, {}, []]) {
       const [mapped, unmapped] = [0, 0x2000].map(
         (offset) => errorOf(() => region.write32(offset, value as never)).message,
@@ -175,14 +194,10 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
   });
 
   it("after close every use is an error, also of functions taken before; closing twice does nothing", () => {
-    const { device, region } = open();
-    using _device = device;
     const { read32, write8 } = region;
-    expect(device.holds.size).toBe(1);
     region.close();
     region.close();
 
-    expect(device.holds.size).toBe(0);
     for (const use of [
       () => read32(0),
       () => write8(0x2000, 1),
@@ -191,14 +206,27 @@ describe.each(Object.entries(WAYS))("given a region %s", (_, open) => {
       () => region.pollMaskSync(0, 1, 0),
       () => region.share(),
     ])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
   });
 });
 
-describe("given 64-bit registers", () => {
+describe.each(WIDE_WAYS)("given 64-bit registers %s", (_, open) => {
+  given(open);
+
+  it("they are read and written by bigints, little-endian, alone and as a block", () => {
+    const got = new BigUint64Array(2);
+
+    region.write64(8, 0x0123_4567_89ab_cdefn);
+    expect(region.read64(8)).toBe(0x0123_4567_89ab_cdefn);
+    expect([region.read32(8), region.read16(12), region.read8(15)]).toEqual([0x89ab_cdef, 0x4567, 0x01]);
+
+    region.writeBlock(0, BigUint64Array.of(1n, 2n ** 63n));
+    region.readBlock(0, got);
+    expect([...got]).toEqual([1n, 2n ** 63n]);
+    expect(region.writeFlush64(8, 5n)).toBe(5n);
+  });
+
   it("both halves go in one access without a bigint, the lower half first", () => {
-    using device = new MemoryDevice({ 0: ALL });
-    const region = device.pci.bar(0).map();
     const halves = new Uint32Array(2);
 
     region.writeHalves(8, 0x89abcdef, -1);
@@ -206,29 +234,45 @@ describe("given 64-bit registers", () => {
 
     expect(region.read64(8)).toBe(0xffffffff89abcdefn);
     expect([...halves]).toEqual([0x89abcdef, 0xffffffff]);
-    expect(region.writeFlush64(8, 5n)).toBe(5n);
-    expect(errorOf(() => region.readHalves(4, halves))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+  });
+
+  it("what does not fit is refused, and nothing is written", () => {
+    for (const access of [
+      () => region.readHalves(4, new Uint32Array(2)),
+      () => region.write64(BYTES - 4, 0n),
+    ])
+      expectError(access, "ERR_VFIO_REGISTER_OFFSET");
     for (const wrong of [
       () => region.readHalves(8, new Uint32Array(1)),
       () => region.readHalves(8, new Uint8Array(8) as never),
       () => region.writeHalves(8, 2 ** 32, 0),
       () => region.writeHalves(8, 0, 0.5),
+      () => region.write64(8, 2n ** 64n),
+      () => region.write64(8, 1 as never),
     ])
-      expect(errorOf(wrong)).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
-    expect(region.read64(8)).toBe(5n);
+      expectError(wrong, "ERR_VFIO_REGISTER_VALUE");
+    expect(way.contents().every((byte) => byte === 0)).toBe(true);
   });
 
-  it("a block of them is read and written by bigints", () => {
-    using device = new MemoryDevice({ 0: ALL });
-    const region = device.pci.bar(0).map();
-    const got = new BigUint64Array(2);
+  it("a register table lies on them, and is dumped", () => {
+    const table = defineRegisters({
+      control: { offset: 0, fields: { enable: { bit: 0 }, mode: { bits: [2, 1], values: { fast: 2 } } } },
+      queue: { offset: 8, width: 64, fields: { address: { bits: [63, 12] } } },
+    });
+    const regs = table.on(region);
 
-    region.writeBlock(0, BigUint64Array.of(1n, 2n ** 63n));
-    region.readBlock(0, got);
+    regs.control.modify({ enable: true, mode: "fast" });
+    regs.queue.write({ address: 0x12345 });
 
-    expect([...got]).toEqual([1n, 2n ** 63n]);
+    expect([region.read32(0), region.read64(8)]).toEqual([5, 0x1234_5000n]);
+    expect(table.dump(region)).toMatchObject([
+      { name: "control", raw: 5 },
+      { name: "queue", raw: 0x1234_5000n },
+    ]);
   });
+});
 
+describe("given a region without 64-bit registers", () => {
   it("by pread and pwrite there are none: the kernel would make two of one", () => {
     using device = new MemoryDevice({ 0: { bytes: BYTES } });
     const region = device.pci.bar(0).open();
@@ -240,14 +284,8 @@ describe("given 64-bit registers", () => {
       () => region.readBlock(0, new BigUint64Array(1)),
       () => region.writeBlock(0, new BigUint64Array(1)),
       () => region.pollMaskSync(0, 1n, 1n),
-    ]) {
-      const error = errorOf(access);
-      expect(error).toMatchObject({
-        code: "ERR_VFIO_REGISTER_WIDTH",
-        hint: expect.stringContaining("32-bit") as string,
-      });
-      expect(error.message).toContain("BAR0 of 0000:00:1f.0 has no 64-bit access");
-    }
+    ])
+      expectError(access, "ERR_VFIO_REGISTER_WIDTH … BAR0 of 0000:00:1f.0 has no 64-bit access … 32-bit");
     expect(device.contents(0).every((byte) => byte === 0)).toBe(true);
   });
 });
@@ -257,9 +295,11 @@ describe("given a BAR with the MSI-X table in it", () => {
     using device = new MemoryDevice({ 0: MSIX_BAR }, { msix: TABLE });
     const bar = device.pci.bar(0);
 
-    expect(errorOf(() => bar.map())).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
+    expectError(() => bar.map(), "ERR_VFIO_BAR_NOT_MAPPABLE");
+    expect(device.holds.size).toBe(0);
     const region = bar.map({ msixTable: "around" });
 
+    expect(device.holds.size).toBe(1);
     expect(region.windows).toMatchObject([
       { offset: 0, bytes: 0x2000 },
       { offset: 0x3000, bytes: 0x1000 },
@@ -272,18 +312,18 @@ describe("given a BAR with the MSI-X table in it", () => {
       () => region.writeFifo(0x2000, Uint32Array.of(1)),
       () => region.writeBlock(0x1ff8, Uint32Array.of(1, 1, 1)),
       () => region.pollMaskSync(0x2000, 1, 1),
-    ]) {
-      const error = errorOf(access);
-      expect(error).toBeInstanceOf(RangeError);
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGION_HOLE" });
-      expect(error.message).toContain("mapped are [0x0, 0x1fff], [0x3000, 0x3fff]");
-    }
+    ])
+      expect(
+        expectError(access, "ERR_VFIO_REGION_HOLE … mapped are [0x0, 0x1fff], [0x3000, 0x3fff]"),
+      ).toBeInstanceOf(RangeError);
     region.write32(0x1ffc, 1);
     region.write32(0x3000, 2);
     expect([...device.contents(0).entries()].filter(([, byte]) => byte !== 0)).toEqual([
       [0x1ffc, 1],
       [0x3000, 2],
     ]);
+    region.close();
+    expect(device.holds.size).toBe(0);
   });
 
   it("all of it is mapped where the kernel offers that, and only there", () => {
@@ -298,10 +338,10 @@ describe("given a BAR with the MSI-X table in it", () => {
   it("a kernel that does not offer the table is believed", () => {
     using device = new MemoryDevice({ 0: { ...MSIX_BAR, msixMappable: false } }, { msix: TABLE });
 
-    const error = errorOf(() => device.pci.bar(0).map({ msixTable: "include" }));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
-    expect(error.message).toContain("which this kernel does not offer to map");
+    expectError(
+      () => device.pci.bar(0).map({ msixTable: "include" }),
+      "ERR_VFIO_BAR_NOT_MAPPABLE … which this kernel does not offer to map",
+    );
   });
 
   it("a BAR of one page, all the table's, cannot be mapped around it, but opened", () => {
@@ -310,9 +350,11 @@ describe("given a BAR with the MSI-X table in it", () => {
       { msix: { ...TABLE, bar: 2, offset: 0 } },
     );
 
-    const error = errorOf(() => device.pci.bar(2).map({ msixTable: "around" }));
+    expectError(
+      () => device.pci.bar(2).map({ msixTable: "around" }),
+      "… BAR2 of 0000:00:1f.0: the pages of the MSI-X table are all of it",
+    );
 
-    expect(error.message).toContain("BAR2 of 0000:00:1f.0: the pages of the MSI-X table are all of it");
     expect(device.pci.bar(2).open().windows).toEqual([]);
   });
 });
@@ -329,11 +371,8 @@ describe("given regions that are no BARs, or not there", () => {
       () => rom.write32(0, 1),
       () => rom.writeBlock(0, Uint8Array.of(1)),
       () => rom.writeFifo(0, Uint8Array.of(1)),
-    ]) {
-      const error = errorOf(write);
-      expect(error).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
-      expect(error.message).toContain("the ROM of 0000:00:1f.0 can only be read");
-    }
+    ])
+      expectError(write, "ERR_VFIO_READ_ONLY … the ROM of 0000:00:1f.0 can only be read");
   });
 
   it("a BAR that is mapped read-only refuses writes in the same words", () => {
@@ -346,20 +385,20 @@ describe("given regions that are no BARs, or not there", () => {
       () => region.writeBlock(0, Uint8Array.of(1)),
       () => region.writeHalves(0, 1, 1),
     ])
-      expect(errorOf(write)).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
+      expectError(write, "ERR_VFIO_READ_ONLY");
   });
 
   it("no ROM and no VGA are normal; a BAR of size 0 is an error that names it", () => {
     using device = new MemoryDevice({ 1: { bytes: 0 } });
 
     expect([device.pci.rom, device.pci.vga, device.pci.bars]).toEqual([undefined, undefined, []]);
-    for (const index of [0, 1]) {
-      const error = errorOf(() => device.pci.bar(index).open());
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGION_ABSENT" });
-      expect(error.message).toContain(`BAR${index} of 0000:00:1f.0: the device does not have it`);
-    }
-    expect(errorOf(() => device.pci.region(9))).toMatchObject({ code: "EINVAL", syscall: "ioctl" });
-    expect(errorOf(() => device.pci.region(-1))).toMatchObject({ code: "ERR_VFIO_STRUCT_VALUE" });
+    for (const index of [0, 1])
+      expectError(
+        () => device.pci.bar(index).open(),
+        `ERR_VFIO_REGION_ABSENT … BAR${index} of 0000:00:1f.0: the device does not have it`,
+      );
+    expectError(() => device.pci.region(9), "EINVAL", { syscall: "ioctl" });
+    expectError(() => device.pci.region(-1), "ERR_VFIO_STRUCT_VALUE");
   });
 
   it("VGA that is there is opened; the config space is a region, too", () => {
@@ -386,10 +425,8 @@ describe("given a device whose memory or I/O space is switched off", () => {
       () => device.pci.bar(0).open(),
       () => device.pci.rom!.open(),
     ])
-      expect(errorOf(open)).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_DISABLED" });
-    const error = errorOf(() => device.pci.bar(1).open());
-    expect(error).toMatchObject({
-      code: "ERR_VFIO_IO_SPACE_DISABLED",
+      expectError(open, "ERR_VFIO_MEMORY_SPACE_DISABLED … pci.memorySpace = true");
+    expectError(() => device.pci.bar(1).open(), "ERR_VFIO_IO_SPACE_DISABLED", {
       hint: "Switch it on: pci.ioSpace = true",
     });
     expect(device.pci.region(7).open().read16(4)).toBe(0);
@@ -409,15 +446,13 @@ describe("given a device whose memory or I/O space is switched off", () => {
       () => device.pci.config.write16(0x04, 1),
       () => device.pci.config.write32(0x04, 0),
     ]) {
-      const error = errorOf(switchOff);
-      expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_IN_USE" });
-      expect(error.message).toContain("mapped are BAR0 of 0000:00:1f.0");
+      expectError(switchOff, "ERR_VFIO_MEMORY_SPACE_IN_USE … mapped are BAR0 of 0000:00:1f.0");
       expect(device.pci.memorySpace).toBe(true);
     }
     device.pci.busMaster = true;
     device.pci.config.write8(0x0c, 0);
     const config = device.pci.region(7).open();
-    expect(errorOf(() => config.write16(0x04, 0))).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
+    expectError(() => config.write16(0x04, 0), "ERR_VFIO_READ_ONLY");
 
     mapped.close();
     device.pci.memorySpace = false;
@@ -436,9 +471,10 @@ describe("given a BAR of which the kernel offers no whole page to map", () => {
 
     for (const msixTable of ["refuse", "around", "include"] as const) {
       expect(bar.obstacleTo({ msixTable })).toBe("the kernel offers mmap of no whole page of it");
-      const error = errorOf(() => bar.map({ msixTable }));
-      expect(error).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
-      expect(error.message).toContain("cannot map BAR0 of 0000:00:1f.0: the kernel offers mmap of no whole");
+      expectError(
+        () => bar.map({ msixTable }),
+        "ERR_VFIO_BAR_NOT_MAPPABLE … cannot map BAR0 of 0000:00:1f.0: the kernel offers mmap of no whole",
+      );
     }
     expect(device.pci.mapBars()).toEqual([]);
     expect(device.holds.size).toBe(0);
@@ -455,9 +491,8 @@ describe("given a system call that fails", () => {
       ++calls === 2 ? errnoOf("ENOMEM") : realKernel().map(...arguments_);
     using device = new MemoryDevice({ 0: MSIX_BAR }, { msix: TABLE, kernel: { map } });
 
-    const error = errorOf(() => device.pci.bar(0).map({ msixTable: "around" }));
+    expectError(() => device.pci.bar(0).map({ msixTable: "around" }), "ENOMEM", { syscall: "mmap" });
 
-    expect(error).toMatchObject({ code: "ENOMEM", syscall: "mmap" });
     expect(calls).toBe(2);
     expect(device.holds.size).toBe(0);
   });
@@ -502,10 +537,22 @@ describe("given a system call that fails", () => {
     const region = device.pci.bar(0).open();
     gone = true;
 
-    const error = errorOf(() => region.read32(0x10));
-    expect(error).toMatchObject({ code: "ENODEV", syscall: "pread" });
-    expect(error.message).toContain("BAR0 of 0000:00:1f.0");
-    expect(errorOf(() => region.write32(0x10, 1))).toMatchObject({ code: "ERR_VFIO_SHORT_IO" });
-    expect(errorOf(() => region.pollMaskSync(0x10, 1, 1))).toMatchObject({ code: "ENODEV" });
+    expectError(() => region.read32(0x10), "ENODEV … BAR0 of 0000:00:1f.0", { syscall: "pread" });
+    expectError(() => region.write32(0x10, 1), "ERR_VFIO_SHORT_IO");
+    expectError(() => region.pollMaskSync(0x10, 1, 1), "ENODEV");
+  });
+});
+
+describe("given memory that is none, or no other thread's", () => {
+  it.each([undefined, 7, new ArrayBuffer(8), new Uint16Array(4), {}])("%s is refused", (memory) => {
+    expectError(() => OpenRegion.inMemory(memory as never), "ERR_VFIO_ARGUMENT");
+  });
+
+  it("bytes stay with their thread", () => {
+    using bytes = OpenRegion.inMemory(new Uint8Array(8), "a test's registers");
+    expectError(
+      () => bytes.share(),
+      "ERR_VFIO_REGION_NOT_SHARED … a test's registers cannot be reached by other threads",
+    );
   });
 });

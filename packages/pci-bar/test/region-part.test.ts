@@ -1,5 +1,5 @@
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
-import { describe, expect, it } from "vitest";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { defineRegisters, OpenRegion } from "../src/index.js";
 import { MemoryDevice } from "./memory-device.js";
 
@@ -12,9 +12,15 @@ const SPARSE = [
 const BAR = { bytes: 0x4000, mappable: true };
 
 describe("given a BAR of which two areas are mapped, and a part in one of them", () => {
+  let device: MemoryDevice;
+  let bar: OpenRegion;
+  beforeEach(() => {
+    device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
+    bar = device.pci.bar(0).open();
+  });
+  afterEach(() => device[Symbol.dispose]());
+
   it("its offsets are its own, and each access is the window's", () => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
     const doorbells = bar.part(0x3010, 0x20);
 
     doorbells.write32(0x4, 0xcafe);
@@ -29,8 +35,6 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
   });
 
   it("what is not in it is refused, though the BAR has it", () => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
     const part = bar.part(0x3010, 0x20);
 
     for (const access of [
@@ -38,12 +42,10 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
       () => part.write8(-1, 0),
       () => part.readBlock(0x1c, new Uint32Array(2)),
     ])
-      expect(errorOf(access)).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+      expectError(access, "ERR_VFIO_REGISTER_OFFSET");
   });
 
   it("a register table and a part of its own lie on it", () => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
     const part = bar.part(0x1000, 0x100);
 
     defineRegisters({ tail: { offset: 8, width: 64 } })
@@ -58,13 +60,10 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
     ["in none", 0x2000, 8],
     ["in two, and between them", 0x1ff8, 0x1010],
   ])("a part that lies %s is refused, with what is mapped", (_, offset, bytes) => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
-
-    const error = errorOf(() => bar.part(offset, bytes));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGION_HOLE" });
-    expect(error.message).toContain("mapped are [0x1000, 0x1fff], [0x3000, 0x3fff]");
+    expectError(
+      () => bar.part(offset, bytes),
+      "ERR_VFIO_REGION_HOLE … mapped are [0x1000, 0x1fff], [0x3000, 0x3fff]",
+    );
   });
 
   it.each([
@@ -75,9 +74,7 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
     [0x3ff8, 16],
     [NaN, 8],
   ])("at %d, %d bytes: it is no part of the BAR", (offset, bytes) => {
-    using device = new MemoryDevice({ 0: { ...BAR, sparse: SPARSE } });
-    using bar = device.pci.bar(0).open();
-    expect(errorOf(() => bar.part(offset, bytes))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+    expectError(() => bar.part(offset, bytes), "ERR_VFIO_REGISTER_OFFSET");
   });
 });
 
@@ -96,7 +93,7 @@ describe("given a part of a region", () => {
       () => part.part(0, 8),
       () => bar.part(0, 8),
     ])
-      expect(errorOf(access)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(access, "ERR_VFIO_CLOSED");
   });
 
   it("when it is closed itself, then the region goes on", () => {
@@ -107,17 +104,14 @@ describe("given a part of a region", () => {
     bar.write32(0x100, 5);
 
     expect(bar.read32(0x100)).toBe(5);
-    expect(errorOf(() => bar.part(0x100, 8).share())).toMatchObject({ code: "ERR_VFIO_REGION_NOT_SHARED" });
+    expectError(() => bar.part(0x100, 8).share(), "ERR_VFIO_REGION_NOT_SHARED");
   });
 
   it("what is reached by pread and pwrite has none", () => {
     using device = new MemoryDevice({ 2: { bytes: 0x40, io: true } });
     using ports = device.pci.bar(2).open();
 
-    const error = errorOf(() => ports.part(0, 8));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGION_HOLE" });
-    expect(error.message).toContain("mapped are no parts of it");
+    expectError(() => ports.part(0, 8), "ERR_VFIO_REGION_HOLE … mapped are no parts of it");
   });
 
   it("in plain memory, it is that memory", () => {
@@ -130,6 +124,6 @@ describe("given a part of a region", () => {
 
     expect([...memory.subarray(18, 25)]).toEqual([0x34, 0x12, 0, 0, 0, 0, 9]);
     region.close();
-    expect(errorOf(() => part.read8(0))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expectError(() => part.read8(0), "ERR_VFIO_CLOSED");
   });
 });

@@ -1,14 +1,11 @@
+import { runInNewContext } from "node:vm";
 import { vfioConstants, vfioStructs } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
-import { decodeRegionInfo } from "../src/index.js";
+import { decodeRegionInfo, readRegionInfo } from "../src/index.js";
+import { MemoryDevice } from "./memory-device.js";
 
-const {
-  vfio_region_info,
-  vfio_info_cap_header,
-  vfio_region_info_cap_sparse_mmap,
-  vfio_region_sparse_mmap_area,
-} = vfioStructs;
+const { vfio_region_info, vfio_info_cap_header, vfio_region_info_cap_sparse_mmap } = vfioStructs;
 const {
   VFIO_REGION_INFO_FLAG_CAPS: CAPS,
   VFIO_REGION_INFO_FLAG_MMAP: MMAP,
@@ -16,15 +13,8 @@ const {
 } = vfioConstants;
 
 function answer(bytes: number, flags: number): Uint8Array {
-  const values = {
-    argsz: bytes,
-    flags,
-    index: 2,
-    size: 0x10000n,
-    offset: 2n << 40n,
-    cap_offset: flags & CAPS ? 32 : 0,
-  };
-  return vfio_region_info.encode(values, bytes);
+  const place = { index: 2, size: 0x10000n, offset: 2n << 40n };
+  return vfio_region_info.encode({ argsz: bytes, flags, cap_offset: flags & CAPS ? 32 : 0, ...place }, bytes);
 }
 
 describe("given the kernel's answer about a region", () => {
@@ -42,20 +32,13 @@ describe("given the kernel's answer about a region", () => {
   });
 
   it("its capabilities are decoded: mappable areas, and an MSI-X table that may be mapped", () => {
-    const bytes = answer(96, MMAP | CAPS);
-    vfio_info_cap_header.write(bytes, { id: 3, version: 1, next: 40 }, 32);
-    vfio_info_cap_header.write(bytes, { id: 1, version: 1, next: 0 }, 40);
-    vfio_region_info_cap_sparse_mmap.write(bytes, { nr_areas: 2 }, 40);
-    vfio_region_sparse_mmap_area.write(bytes, { offset: 0n, size: 0x1000n }, 56);
-    vfio_region_sparse_mmap_area.write(bytes, { offset: 0x3000n, size: 0x2000n }, 72);
+    const sparse = [
+      { offset: 0, bytes: 0x1000 },
+      { offset: 0x3000, bytes: 0x2000 },
+    ];
+    using device = new MemoryDevice({ 2: { bytes: 0x10000, mappable: true, msixMappable: true, sparse } });
 
-    expect(decodeRegionInfo(bytes)).toMatchObject({
-      msixMappable: true,
-      sparseAreas: [
-        { offset: 0, bytes: 0x1000 },
-        { offset: 0x3000, bytes: 0x2000 },
-      ],
-    });
+    expect(readRegionInfo(device.device, 2)).toMatchObject({ msixMappable: true, sparseAreas: sparse });
   });
 
   it("more areas than the answer has room for are an error", () => {
@@ -63,6 +46,12 @@ describe("given the kernel's answer about a region", () => {
     vfio_info_cap_header.write(bytes, { id: 1, version: 1, next: 0 }, 32);
     vfio_region_info_cap_sparse_mmap.write(bytes, { nr_areas: 2 }, 32);
 
-    expect(errorOf(() => decodeRegionInfo(bytes))).toMatchObject({ code: "ERR_VFIO_BAD_CAPABILITY_CHAIN" });
+    expectError(() => decodeRegionInfo(bytes), "ERR_VFIO_BAD_CAPABILITY_CHAIN");
+  });
+
+  it("as bytes of another realm, such as a test's vm context, it is decoded as any other", () => {
+    const foreign = runInNewContext(`Uint8Array.of(${answer(32, READ).join(", ")})`) as Uint8Array;
+
+    expect(decodeRegionInfo(foreign)).toMatchObject({ index: 2, bytes: 0x10000 });
   });
 });

@@ -1,8 +1,8 @@
-import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import { errorOf, expectError, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import vm from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, expectTypeOf, it, vi } from "vitest";
-import { defineRegisters, formatDump, type OpenRegion } from "../src/index.js";
+import { defineRegisters, formatDump, type OpenRegion, type RegisterDeclarations } from "../src/index.js";
 import { MemoryDevice } from "./memory-device.js";
 
 leavesNothingBehind();
@@ -47,12 +47,24 @@ let device: MemoryDevice;
 let bar: OpenRegion;
 const bind = () => TABLE.on(bar);
 let regs: ReturnType<typeof bind>;
+let control: (typeof regs)["control"];
 beforeEach(() => {
   device = new MemoryDevice({ 0: { bytes: 0x1000, mappable: true } });
   bar = device.pci.bar(0).map();
   regs = bind();
+  ({ control } = regs);
 });
 afterEach(() => device[Symbol.dispose]());
+
+/** What is in the control register, which had `given`, after a use. */
+function controlAfter(given: number, use: () => void): number {
+  bar.write32(8, given);
+  use();
+  return bar.read32(8);
+}
+
+/** A single register, laid on the BAR. */
+const laid = <const D extends RegisterDeclarations[string]>(r: D) => defineRegisters({ r }).on(bar).r;
 
 describe("given a declared register", () => {
   it("without fields it is one value, raw or not", () => {
@@ -71,76 +83,48 @@ describe("given a declared register", () => {
   });
 
   it("writing it gives what is not named its value after a reset, and clears no write-1-to-clear bit", () => {
-    bar.write32(8, 0xffffffff);
-
-    regs.control.write({ mode: "fast", depth: 3 });
-    expect(bar.read32(8)).toBe(0x8000_0320);
-    regs.control.write({});
-    expect(bar.read32(8)).toBe(0x8000_0f00);
-    regs.control.write({ done: true, mode: 1 });
-    expect(bar.read32(8)).toBe(0x8000_0f50);
+    expect(controlAfter(~0, () => control.write({ mode: "fast", depth: 3 }))).toBe(0x8000_0320);
+    expect(controlAfter(~0, () => control.write({}))).toBe(0x8000_0f00);
+    expect(controlAfter(~0, () => control.write({ done: true, mode: 1 }))).toBe(0x8000_0f50);
   });
 
   it("modifying it keeps the rest, but for bits that ones would clear", () => {
-    bar.write32(8, 0x80aa_ff41);
-
-    regs.control.modify({ depth: 0x12, enable: false });
-    expect(bar.read32(8)).toBe(0x80aa_1200);
-
-    bar.write32(8, 0x40);
-    regs.control.fields.mode.write("fast");
-    expect(bar.read32(8)).toBe(0x20);
-    regs.control.modify({ done: true });
-    expect(bar.read32(8)).toBe(0x60);
+    expect(controlAfter(0x80aa_ff41, () => control.modify({ depth: 0x12, enable: false }))).toBe(0x80aa_1200);
+    expect(controlAfter(0x40, () => control.fields.mode.write("fast"))).toBe(0x20);
+    expect(controlAfter(0x20, () => control.modify({ done: true }))).toBe(0x60);
   });
 
   it("a field that can only be written gets its value after a reset, whatever its bit reads as", () => {
-    bar.write32(8, 0x0100_0000);
-    regs.control.modify({ enable: true });
-    expect(bar.read32(8)).toBe(1);
-    bar.write32(8, 0x0100_0000);
-    regs.control.fields.enable.write(true);
-    expect(bar.read32(8)).toBe(1);
-    regs.control.fields.kick.write(true);
-    expect(bar.read32(8)).toBe(0x0100_0001);
-
-    const { key, narrow } = defineRegisters({
-      key: {
-        offset: 0x80,
-        reset: 0xa5_00,
-        fields: { lock: { bits: [15, 8], access: "wo" }, on: { bit: 0 } },
-      },
-      narrow: {
-        offset: 0x84,
-        width: 16,
-        reset: 0xa5_00,
-        fields: { lock: { bits: [15, 8], access: "wo" }, on: { bit: 0 } },
-      },
-    }).on(bar);
-    for (const register of [key, narrow]) {
-      bar.write32(register.offset, 0xff02);
-      register.fields.on.write(true);
-      expect(bar.read32(register.offset)).toBe(0xa503);
-      bar.write32(register.offset, 0xff02);
-      register.modify({ on: true });
-      expect(bar.read32(register.offset)).toBe(0xa503);
-    }
+    expect(controlAfter(0x0100_0000, () => control.modify({ enable: true }))).toBe(1);
+    expect(controlAfter(0x0100_0000, () => control.fields.enable.write(true))).toBe(1);
+    expect(controlAfter(1, () => control.fields.kick.write(true))).toBe(0x0100_0001);
   });
+
+  it.each([16, 32] as const)(
+    "a field of %d bits that can only be written gets its value after a reset",
+    (width) => {
+      const fields = { lock: { bits: [15, 8], access: "wo" }, on: { bit: 0 } } as const;
+      const register = laid({ offset: 0x84, width, reset: 0xa5_00, fields });
+      for (const use of [() => register.fields.on.write(true), () => register.modify({ on: true })]) {
+        bar.write32(0x84, 0xff02);
+        use();
+        expect(bar.read32(0x84)).toBe(0xa503);
+      }
+    },
+  );
 
   it("a field is written as modify writes it, in a register of any width, whatever kind the field has", () => {
     for (const width of [16, 32, 64] as const) {
-      const { r } = defineRegisters({
-        r: {
-          offset: 0xc0,
-          width,
-          fields: {
-            flag: { bit: 15 },
-            number: { bits: [14, 8] },
-            name: { bits: [7, 4], values: { four: 4 } },
-            once: { bit: 0, access: "w1c" },
-          },
+      const r = laid({
+        offset: 0xc0,
+        width,
+        fields: {
+          flag: { bit: 15 },
+          number: { bits: [14, 8] },
+          name: { bits: [7, 4], values: { four: 4 } },
+          once: { bit: 0, access: "w1c" },
         },
-      }).on(bar);
+      });
       const { flag, number, name, once } = r.fields;
       bar.write32(0xc0, 0x000f);
       flag.write(true);
@@ -160,10 +144,8 @@ describe("given a declared register", () => {
         [() => number.write("1" as never), "number cannot be 1"],
         [() => name.write("five" as never), "name cannot be five: it takes four, or a number of 4 bits"],
         [() => name.write(undefined as never), "name cannot be undefined"],
-      ] as const) {
-        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(errorOf(use).message).toContain(words);
-      }
+      ] as const)
+        expectError(use, `ERR_VFIO_REGISTER_FIELD … ${words}`);
       expect(bar.read32(0xc0)).toBe(0x7f5f);
     }
   });
@@ -171,24 +153,26 @@ describe("given a declared register", () => {
   it("what is written may be computed from what registers are at that moment, this one included", () => {
     for (const width of [8, 16, 32, 64] as const) {
       const fields = { low: { bits: [3, 0] }, middle: { bits: [5, 4] }, high: { bits: [7, 6] } } as const;
-      const { r } = defineRegisters({ r: { offset: 0xc0, width, reset: 0x20, fields } }).on(bar);
+      const r = laid({ offset: 0xc0, width, reset: 0x20, fields });
       const values = {
         low: 5,
         get high() {
           return r.read().high + r.fields.middle.read() + regs.queue.read().size;
         },
       };
-      bar.write32(0xc0, 0x5f);
-      r.write(values);
-      expect(bar.read32(0xc0)).toBe(0xa5);
-      bar.write32(0xc0, 0x5f);
-      r.modify(values);
-      expect(bar.read32(0xc0)).toBe(0x95);
+      for (const [way, becomes] of [
+        ["write", 0xa5],
+        ["modify", 0x95],
+      ] as const) {
+        bar.write32(0xc0, 0x5f);
+        r[way](values);
+        expect(bar.read32(0xc0)).toBe(becomes);
+      }
     }
   });
 
   it("values of all 32 bits are read as they are written, the highest bit included", () => {
-    const { all } = defineRegisters({ all: { offset: 0x90, fields: { every: { bits: [31, 0] } } } }).on(bar);
+    const all = laid({ offset: 0x90, fields: { every: { bits: [31, 0] } } });
     for (const value of [0xffff_ffff, 0xdead_beef, 0x8000_0000, 0]) {
       all.fields.every.write(value);
       expect([bar.read32(0x90), all.fields.every.read(), all.read().every]).toEqual([value, value, value]);
@@ -199,15 +183,14 @@ describe("given a declared register", () => {
   });
 
   it("one whose fields are all read only is written with its value after a reset, and takes no field", () => {
-    const { r } = defineRegisters({
-      r: { offset: 0x90, reset: 0x55, fields: { id: { bits: [7, 0], access: "ro" } } },
-    }).on(bar);
+    const r = laid({ offset: 0x90, reset: 0x55, fields: { id: { bits: [7, 0], access: "ro" } } });
 
     r.write({});
     expect(r.read()).toEqual({ id: 0x55 });
-    const error = errorOf(() => r.modify({ id: 1 }));
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-    expect(error.message).toContain("has no field id that can be written; it has none");
+    expectError(
+      () => r.modify({ id: 1 }),
+      "ERR_VFIO_REGISTER_FIELD … has no field id that can be written; it has none",
+    );
   });
 
   it("one whose bits all clear by ones is written with nothing but what is named", () => {
@@ -245,16 +228,12 @@ describe("given a declared register", () => {
     regs.doorbell.at(3).writeRaw(9);
 
     expect(bar.read32(0x58)).toBe(9);
-    expect([...regs.doorbell].map(({ name, offset }) => [name, offset])).toEqual([
-      ["doorbell[0]", 0x40],
-      ["doorbell[1]", 0x48],
-      ["doorbell[2]", 0x50],
-      ["doorbell[3]", 0x58],
+    expect([...regs.doorbell].map(({ name, offset }) => `${name} ${offset.toString(16)}`)).toEqual([
+      ...["doorbell[0] 40", "doorbell[1] 48", "doorbell[2] 50", "doorbell[3] 58"],
     ]);
     for (const index of [4, -1, 0.5, NaN]) {
-      const error = errorOf(() => regs.doorbell.at(index));
-      expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-      expect(error.message).toContain(`there is no doorbell[${index}]: it has 4`);
+      const expected = `ERR_VFIO_REGISTER_OFFSET … there is no doorbell[${index}]: it has 4`;
+      expectError(() => regs.doorbell.at(index), expected);
     }
   });
 
@@ -264,23 +243,23 @@ describe("given a declared register", () => {
     ]);
     expect(Object.keys(regs.command)).toEqual(["name", "offset", "writeRaw", "write", "fields"]);
     expect(Object.keys(regs.errors)).not.toContain("write");
-    expect(Object.keys(regs.control.fields.version)).toEqual(["read"]);
-    expect(Object.keys(regs.control.fields.kick)).toEqual(["write"]);
-    expect(regs.control.read()).not.toHaveProperty("kick");
+    expect(Object.keys(control.fields.version)).toEqual(["read"]);
+    expect(Object.keys(control.fields.kick)).toEqual(["write"]);
+    expect(control.read()).not.toHaveProperty("kick");
   });
 
   it("after the region's close it says so", () => {
     bar.close();
 
-    for (const use of [() => regs.id.read(), () => regs.control.modify({}), () => regs.queue.read()])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    for (const use of [() => regs.id.read(), () => control.modify({}), () => regs.queue.read()])
+      expectError(use, "ERR_VFIO_CLOSED");
   });
 });
 
 describe("given values that a field cannot hold", () => {
   it("each is a RangeError that names the field and what it takes; nothing is written", () => {
     bar.write32(8, 0x55);
-    const control = regs.control as unknown as { modify(values: object): void; write(values: object): void };
+    const untyped = control as unknown as Record<"modify" | "write", (values: object) => void>;
     for (const [values, words] of [
       [{ depth: 256 }, "the field depth cannot be 256: it takes a number of 8 bits"],
       [{ depth: -1 }, "depth cannot be -1"],
@@ -296,39 +275,26 @@ describe("given values that a field cannot hold", () => {
       ],
       [{ enabled: true }, "has no field enabled"],
     ] as const) {
-      for (const use of [() => control.modify(values), () => control.write(values)]) {
-        const error = errorOf(use);
-        expect(error).toBeInstanceOf(RangeError);
-        expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(error.message).toContain(words);
-      }
+      for (const use of [() => untyped.modify(values), () => untyped.write(values)])
+        expect(expectError(use, `ERR_VFIO_REGISTER_FIELD … ${words}`)).toBeInstanceOf(RangeError);
     }
-    expect(errorOf(() => regs.control.write({ depth: 256 })).stack).toContain(
-      "@vfio/pci-bar/unrolled-fields",
-    );
-    expect(errorOf(() => regs.queue.write({ address: 1n << 52n }))).toMatchObject({
-      code: "ERR_VFIO_REGISTER_FIELD",
-    });
-    expect(errorOf(() => regs.queue.write({ address: 1 as never })).message).toContain("a bigint of 52 bits");
+    expect(errorOf(() => control.write({ depth: 256 })).stack).toContain("@vfio/pci-bar/unrolled-fields");
+    expectError(() => regs.queue.write({ address: 1n << 52n }), "ERR_VFIO_REGISTER_FIELD");
+    expectError(() => regs.queue.write({ address: 1 as never }), "… a bigint of 52 bits");
     expect(bar.read32(8)).toBe(0x55);
   });
 
   it("what is no object with fields is refused, and nothing is written", () => {
     bar.write32(8, 0x55);
     for (const values of [undefined, null, 5]) {
-      for (const use of [
-        () => regs.control.modify(values as never),
-        () => regs.control.write(values as never),
-      ]) {
-        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(errorOf(use).message).toContain(`written by an object with its fields, not ${values}`);
-      }
+      for (const use of [() => control.modify(values as never), () => control.write(values as never)])
+        expectError(use, `ERR_VFIO_REGISTER_FIELD … written by an object with its fields, not ${values}`);
     }
     expect(bar.read32(8)).toBe(0x55);
   });
 
   it("a raw value that does not fit is the accessor's error", () => {
-    expect(errorOf(() => regs.control.writeRaw(2 ** 32))).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
+    expectError(() => control.writeRaw(2 ** 32), "ERR_VFIO_REGISTER_VALUE");
   });
 });
 
@@ -358,8 +324,7 @@ describe("given any layout of fields", () => {
         const fields = Object.fromEntries(
           spans.map(({ low, bits, wide }) => [`f${low}`, { bits: [low + bits - 1, low] as const, wide }]),
         );
-        const { r } = defineRegisters({ r: { offset: 0x100, width, fields } }).on(bar);
-        const register = r as unknown as {
+        const register = laid({ offset: 0x100, width, fields }) as unknown as {
           write(values: object): void;
           modify(values: object): void;
           read(): object;
@@ -386,18 +351,8 @@ describe("given any layout of fields", () => {
 describe("given fields of any names", () => {
   const name = fc.oneof(
     fc.string({ unit: "binary" }),
-    fc.constantFrom(
-      '"',
-      "\\",
-      "`${halves}`",
-      "\u2028",
-      "\ud800",
-      "halves",
-      "__proto__",
-      "constructor",
-      "toString",
-      "0",
-    ),
+    fc.constantFrom('"', "\\", "`${halves}`", "\u2028", "\ud800"),
+    fc.constantFrom("halves", "__proto__", "constructor", "toString", "0"),
   );
   const names = fc.uniqueArray(name, { minLength: 1, maxLength: 8 });
 
@@ -405,9 +360,7 @@ describe("given fields of any names", () => {
     fc.assert(
       fc.property(names, ([missing = "", ...others]) => {
         const fields = Object.fromEntries(others.map((each, bit) => [each, { bit }]));
-        const { r } = defineRegisters({ r: { offset: 0x100, fields: { last: { bit: 31 }, ...fields } } }).on(
-          bar,
-        );
+        const r = laid({ offset: 0x100, fields: { last: { bit: 31 }, ...fields } });
         fc.pre(missing !== "last" && !others.includes("last"));
 
         others.forEach((each, bit) => {
@@ -416,9 +369,7 @@ describe("given fields of any names", () => {
           expect(Object.entries(r.read()).filter(([, value]) => value)).toEqual([[each, true]]);
           expect(Object.getPrototypeOf(r.read())).toBe(Object.prototype);
         });
-        expect(errorOf(() => r.write({ [missing]: true }))).toMatchObject({
-          code: "ERR_VFIO_REGISTER_FIELD",
-        });
+        expectError(() => r.write({ [missing]: true }), "ERR_VFIO_REGISTER_FIELD");
       }),
     );
   });
@@ -476,24 +427,17 @@ describe("given a mistake in a declaration", () => {
     [{ offset: 0, reset: null }, "its reset value must have 32 bits"],
     [{ offset: 0, width: null }, "its width must be"],
   ])("%o is refused before any register is touched", (declaration, words) => {
-    const error = errorOf(() => defineRegisters({ r: declaration as never }));
-
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_TABLE" });
-    expect(error.message).toContain(words);
+    expect(
+      expectError(() => defineRegisters({ r: declaration as never }), `ERR_VFIO_REGISTER_TABLE … ${words}`),
+    ).toBeInstanceOf(RangeError);
   });
 
-  it("a table that is no object is refused", () => {
-    for (const table of [null, undefined, []])
-      expect(errorOf(() => defineRegisters(table as never))).toMatchObject({
-        code: "ERR_VFIO_REGISTER_TABLE",
-      });
+  it.each([null, undefined, []])("a table that is %o is refused", (table) => {
+    expectError(() => defineRegisters(table as never), "ERR_VFIO_REGISTER_TABLE");
   });
 
   it("wide: false is a number, as without it", () => {
-    const { r } = defineRegisters({
-      r: { offset: 0x100, width: 64, fields: { f: { bits: [52, 0], wide: false } } },
-    }).on(bar);
+    const r = laid({ offset: 0x100, width: 64, fields: { f: { bits: [52, 0], wide: false } } });
     r.write({ f: 2 ** 53 - 1 });
 
     expectTypeOf(r.read().f).toEqualTypeOf<number>();
@@ -502,18 +446,16 @@ describe("given a mistake in a declaration", () => {
 
   it("wide: true is a bigint, however few bits it has, and however it is accessed", () => {
     for (const width of [16, 32, 64] as const) {
-      const { r } = defineRegisters({
-        r: { offset: 0x100, width, fields: { f: { bits: [15, 8], wide: true } } },
-      }).on(bar);
+      const r = laid({ offset: 0x100, width, fields: { f: { bits: [15, 8], wide: true } } });
       r.write({ f: 18n });
       expect([r.read().f, r.fields.f.read()]).toEqual([18n, 18n]);
       r.fields.f.write(19n);
       expect(bar.read32(0x100)).toBe(0x1300);
-      for (const value of [19, 256n, -1n]) {
-        const error = errorOf(() => r.fields.f.write(value as bigint));
-        expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_FIELD" });
-        expect(error.message).toContain(`the field f cannot be ${value}: it takes a bigint of 8 bits`);
-      }
+      for (const value of [19, 256n, -1n])
+        expectError(
+          () => r.fields.f.write(value as bigint),
+          `ERR_VFIO_REGISTER_FIELD … the field f cannot be ${value}: it takes a bigint of 8 bits`,
+        );
       expect(bar.read32(0x100)).toBe(0x1300);
       bar.write64(0x100, 0n);
     }
@@ -522,10 +464,8 @@ describe("given a mistake in a declaration", () => {
   it("a register that the region does not have is found when the table is laid on it", () => {
     const table = defineRegisters({ far: { offset: 0xff8, count: 3 } });
 
-    const error = errorOf(() => table.on(bar));
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-    expect(error.message).toContain("BAR0 of 0000:00:1f.0 (4096 bytes)");
-    expect(errorOf(() => table.dump(bar))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+    expectError(() => table.on(bar), "ERR_VFIO_REGISTER_OFFSET … BAR0 of 0000:00:1f.0 (4096 bytes)");
+    expectError(() => table.dump(bar), "ERR_VFIO_REGISTER_OFFSET");
   });
 });
 
@@ -542,20 +482,12 @@ describe("given a block that is there at several places", () => {
     second!.total.writeRaw(7n);
     second!.slot.at(1).writeRaw(9);
 
-    expect([bar.read32(0x200), bar.read32(0x300), bar.read64(0x308), bar.read32(0x314)]).toEqual([
-      1,
-      0,
-      7n,
-      9,
-    ]);
+    expect([0x200, 0x300, 0x308, 0x30c, 0x314].map((at) => bar.read32(at))).toEqual([1, 0, 7, 0, 9]);
     expect(first!.state).toMatchObject({ name: "state", offset: 0x200 });
     expect(second!.slot.at(1)).toMatchObject({ name: "slot[1]", offset: 0x314 });
-    expect(BLOCK.dump(bar, { base: 0x300 }).map(({ name, offset, raw }) => [name, offset, raw])).toEqual([
-      ["state", 0x300, 0],
-      ["total", 0x308, 7n],
-      ["slot[0]", 0x310, 0],
-      ["slot[1]", 0x314, 9],
-    ]);
+    expect(
+      BLOCK.dump(bar, { base: 0x300 }).map(({ name, offset, raw }) => `${name} ${offset} ${raw}`),
+    ).toEqual([...["state 768 0", "total 776 7", "slot[0] 784 0", "slot[1] 788 9"]]);
     expect(formatDump(BLOCK.dump(bar, { base: 0x200 }))).toContain("0x0200  state    0x00000001 on=1\n");
   });
 
@@ -583,15 +515,14 @@ describe("given a block that is there at several places", () => {
   it("the region's end counts from there, and a base that no register can have is refused", () => {
     expect(BLOCK.on(bar, { base: 0x1000 - 0x18 }).slot.at(1).offset).toBe(0xffc);
     for (const base of [0x1000 - 0x10, 0x1000, 4, -8, 0.5, NaN]) {
-      for (const use of [() => BLOCK.on(bar, { base }), () => BLOCK.dump(bar, { base })]) {
-        expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-        expect(errorOf(use).message).toContain("BAR0 of 0000:00:1f.0");
-      }
+      for (const use of [() => BLOCK.on(bar, { base }), () => BLOCK.dump(bar, { base })])
+        expectError(use, "ERR_VFIO_REGISTER_OFFSET … BAR0 of 0000:00:1f.0");
     }
-    expect(errorOf(() => BLOCK.on(bar, { base: 0xff0 })).message).toContain("register offset 4100 (width 4)");
-    const text = errorOf(() => BLOCK.on(bar, { base: "8" as never }));
-    expect(text).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-    expect(text.message).toContain("register offset '8' (width 4)");
+    expectError(() => BLOCK.on(bar, { base: 0xff0 }), "… register offset 4100 (width 4)");
+    expectError(
+      () => BLOCK.on(bar, { base: "8" as never }),
+      "ERR_VFIO_REGISTER_OFFSET … register offset '8' (width 4)",
+    );
   });
 });
 
@@ -672,7 +603,7 @@ describe("given fields that are waited for", () => {
     expectTypeOf(regs.id).not.toHaveProperty("waitFor");
     expect(Object.keys(regs.command)).not.toContain("waitFor");
     expectTypeOf(regs.status.waitFor).returns.resolves.toEqualTypeOf<ReturnType<typeof regs.status.read>>();
-    expectTypeOf(regs.control.waitFor).parameter(0).not.toHaveProperty("kick");
+    expectTypeOf(control.waitFor).parameter(0).not.toHaveProperty("kick");
   });
 });
 
@@ -692,46 +623,37 @@ describe("given a region that does not reach every register", () => {
     by.write32(0x1004, 5);
 
     const unread = { raw: undefined, fields: {} };
+    const far = { name: "far", offset: 0x1004, width: 32 };
     expect(MIXED.dump(by)).toEqual([
       { name: "low", offset: 0, width: 32, raw: 0, fields: {} },
       { name: "wide", offset: 8, width: 64, ...unread, skipped: "no 64-bit access" },
-      { name: "far", offset: 0x1004, width: 32, raw: 5, fields: {} },
+      { ...far, raw: 5, fields: {} },
     ]);
-    expect(MIXED.dump(holed)[2]).toEqual({
-      name: "far",
-      offset: 0x1004,
-      width: 32,
-      ...unread,
-      skipped: "not mapped",
-    });
+    expect(MIXED.dump(holed)[2]).toEqual({ ...far, ...unread, skipped: "not mapped" });
     expect(formatDump(MIXED.dump(by))).toContain("0x0008  wide  (no 64-bit access)\n");
   });
 
   it("a region that is closed is no reason to go on", () => {
     bar.close();
 
-    expect(errorOf(() => defineRegisters({ low: { offset: 0 } }).dump(bar))).toMatchObject({
-      code: "ERR_VFIO_CLOSED",
-    });
+    expectError(() => defineRegisters({ low: { offset: 0 } }).dump(bar), "ERR_VFIO_CLOSED");
   });
 
   it("64 bits that can never be accessed are refused when the table is laid on it", () => {
     using other = new MemoryDevice({ 1: { bytes: 0x2000 } });
-    const error = errorOf(() => MIXED.on(other.pci.bar(1).open()));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGISTER_WIDTH" });
-    expect(error.message).toContain("BAR1 of 0000:00:1f.0 has no 64-bit access");
+    expectError(
+      () => MIXED.on(other.pci.bar(1).open()),
+      "ERR_VFIO_REGISTER_WIDTH … BAR1 of 0000:00:1f.0 has no 64-bit access",
+    );
   });
 });
 
 describe("given a dump", () => {
   it("what cannot be read, and what reading would clear, is not read unless asked", () => {
     const touched: number[] = [];
-    const { read64, write8, write16, write32, write64 } = bar;
+    const { name, bytes, read64, write8, write16, write32, write64 } = bar;
     const spied = {
-      ...{ read64, write8, write16, write32, write64 },
-      name: bar.name,
-      bytes: bar.bytes,
+      ...{ name, bytes, read64, write8, write16, write32, write64 },
       read8: (offset: number) => (touched.push(offset), bar.read8(offset)),
       read16: (offset: number) => (touched.push(offset), bar.read16(offset)),
       read32: (offset: number) => (touched.push(offset), bar.read32(offset)),
@@ -745,14 +667,8 @@ describe("given a dump", () => {
     };
     const dump = TABLE.dump(spied);
     expect(touched).toEqual([0x00, 0x04, 0x08, 0x0c, 0x20, 0x28]);
-    expect(dump.find(({ name }) => name === "errors")).toEqual({
-      name: "errors",
-      offset: 0x10,
-      width: 16,
-      raw: undefined,
-      fields: {},
-      skipped: "reading clears it",
-    });
+    const errors = { name: "errors", offset: 0x10, width: 16, raw: undefined, fields: {} };
+    expect(dump.find((each) => each.name === "errors")).toEqual({ ...errors, skipped: "reading clears it" });
 
     touched.length = 0;
     TABLE.dump(spied, { readClearing: true });
@@ -785,9 +701,8 @@ describe("given the documentation of a table", () => {
 
     expect(lines[0]).toBe("| Offset | Register | Bits | Access | After reset | What it is |");
     expect(lines).toContain("| 0x0 | `id` | 32 | read only | 0x10000ed | Version \\| magic |");
-    expect(lines).toContain(
-      "| 0x40 | `doorbell[4]`, every 8 bytes | 32 | write only |  | One for each queue |",
-    );
+    const doorbell = "| 0x40 | `doorbell[4]`, every 8 bytes | 32 | write only |  | One for each queue |";
+    expect(lines).toContain(doorbell);
     const control = lines.indexOf("### `control` at 0x8");
     expect(lines.slice(control + 4, control + 10)).toEqual([
       "| 24 | `kick` | write only |  |  |",
@@ -809,15 +724,15 @@ describe("given the types that follow from a declaration", () => {
     expectTypeOf(regs.queue.read()).toEqualTypeOf<{ readonly address: bigint; readonly size: number }>();
     expectTypeOf(regs.id.read).returns.toEqualTypeOf<number>();
     expectTypeOf(regs.queue.readRaw).returns.toEqualTypeOf<bigint>();
-    expectTypeOf(regs.control.read()).not.toHaveProperty("kick");
-    expectTypeOf(regs.control.modify).parameter(0).toEqualTypeOf<{
+    expectTypeOf(control.read()).not.toHaveProperty("kick");
+    expectTypeOf(control.modify).parameter(0).toEqualTypeOf<{
       readonly enable?: boolean;
       readonly mode?: "slow" | "fast" | number;
       readonly done?: boolean;
       readonly depth?: number;
       readonly kick?: boolean;
     }>();
-    expectTypeOf(regs.control.fields.depth.write).parameter(0).toEqualTypeOf<number>();
+    expectTypeOf(control.fields.depth.write).parameter(0).toEqualTypeOf<number>();
   });
 
   it("what cannot be written or read has no function for it", () => {
@@ -830,8 +745,8 @@ describe("given the types that follow from a declaration", () => {
     expectTypeOf(regs.command).not.toHaveProperty("modify");
     expectTypeOf(regs.command.fields.go).not.toHaveProperty("write");
     expectTypeOf(regs.status.fields.ready).not.toHaveProperty("write");
-    expectTypeOf(regs.control.fields.version).not.toHaveProperty("write");
-    expectTypeOf(regs.control.fields.kick).not.toHaveProperty("read");
+    expectTypeOf(control.fields.version).not.toHaveProperty("write");
+    expectTypeOf(control.fields.kick).not.toHaveProperty("read");
     expectTypeOf(regs.doorbell.at(0)).not.toHaveProperty("readRaw");
     expectTypeOf(regs).not.toHaveProperty("nothing");
   });

@@ -1,5 +1,5 @@
 import { createMemoryFile, readAt, type HasFd } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
@@ -91,14 +91,8 @@ describe("given a region that another thread has got by share()", () => {
       region.share(),
     );
 
-    expect(await nextMessage(worker)).toEqual([
-      1,
-      2,
-      0x4000,
-      "BAR0 of 0000:00:1f.0",
-      "ERR_VFIO_CLOSED",
-      "ERR_VFIO_CLOSED",
-    ]);
+    const [closed, name] = ["ERR_VFIO_CLOSED", "BAR0 of 0000:00:1f.0"];
+    expect(await nextMessage(worker)).toEqual([1, 2, 0x4000, name, closed, closed]);
     expect([region.read32(4), region.read32(0x2004), region.read32(0x3000)]).toEqual([3, 4, 5]);
   });
 
@@ -182,27 +176,22 @@ describe("given a region that another thread has got by share()", () => {
     expect(await nextMessage(worker)).toEqual(["ERR_VFIO_CLOSED", true]);
   });
 
-  it("a worker that ends without closing it keeps nothing open", async () => {
+  it.each([
+    ["without closing it", "port.postMessage(region.read32(0));", 0],
+    ...[0, 1, 2, 3].map((ms): [string, string, number] => [
+      `in the middle of accesses, after ${ms} ms`,
+      'port.postMessage("go"); for (;;) region.read32(0);',
+      ms,
+    ]),
+  ])("a worker that ends %s keeps nothing open", async (_, code, ms) => {
     const region = device.pci.bar(2).open();
-    worker = startWorker(`port.postMessage(region.read32(0));`, region.share());
+    worker = startWorker(code, region.share());
     await nextMessage(worker);
+    await setTimeout(ms);
     await worker.terminate();
 
     region.close();
   });
-
-  it.each([0, 1, 2, 3])(
-    "a worker that is ended in the middle of accesses keeps nothing open (%s)",
-    async (ms) => {
-      const region = device.pci.bar(2).open();
-      worker = startWorker(`port.postMessage("go"); for (;;) region.read32(0);`, region.share());
-      await nextMessage(worker);
-      await setTimeout(ms);
-      await worker.terminate();
-
-      region.close();
-    },
-  );
 
   it("a region in one piece shares no fd", () => {
     const region = device.pci.bar(0).map({ msixTable: "include" });
@@ -210,19 +199,14 @@ describe("given a region that another thread has got by share()", () => {
     expect(region.share().file).toBeUndefined();
   });
 
-  it("one that is closed already cannot be had", () => {
-    const region = device.pci.bar(0).open();
+  it.each([
+    ["BAR0", 0, "EBADF … BAR0 of 0000:00:1f.0"],
+    ["BAR2", 2, "ERR_VFIO_CLOSED … BAR2 of 0000:00:1f.0 is closed"],
+  ])("%s that is closed already cannot be had", (_, bar, expected) => {
+    const region = device.pci.bar(bar).open();
     const shared = region.share();
     region.close();
 
-    const error = errorOf(() => OpenRegion.fromShared(shared));
-    expect(error).toMatchObject({ code: "EBADF" });
-    expect(error.message).toContain("BAR0 of 0000:00:1f.0");
-    const ports = device.pci.bar(2).open();
-    const sharedPorts = ports.share();
-    ports.close();
-    const closed = errorOf(() => OpenRegion.fromShared(sharedPorts));
-    expect(closed).toMatchObject({ code: "ERR_VFIO_CLOSED" });
-    expect(closed.message).toContain("BAR2 of 0000:00:1f.0 is closed");
+    expectError(() => OpenRegion.fromShared(shared), expected);
   });
 });

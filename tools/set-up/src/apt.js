@@ -5,8 +5,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 const PATIENCE = { forMs: 300_000, silentMs: 3000, pauseMs: 1000 };
 
 /**
- * @typedef {{ code: number, stdout: string, stderr: string }} ProgramResult
- * @typedef {{ cwd?: string, env?: Readonly<Record<string, string>>, signal?: AbortSignal | undefined }} RunOptions
+ * @typedef {import("./run-program.js").ProgramResult} ProgramResult
+ * @typedef {import("./run-program.js").RunOptions} RunOptions
  * @typedef {{ run(program: string, args: readonly string[], options?: RunOptions): Promise<ProgramResult> }} Runner the
  *   machine; a program's exit code is a result, not an error.
  * @typedef {RunOptions & { report: (message: string) => void }} AptOptions `report` is told what is waited for, if that
@@ -31,6 +31,36 @@ export async function aptGet(host, args, { report, ...options }, { forMs, silent
     if (waited === silentMs) report(`Waiting for another apt to end: ${lock}`);
     await sleep(pauseMs, undefined, { signal: options.signal });
   }
+}
+
+/** @param {readonly string[]} packages */
+function installation(packages) {
+  return ["install", "-y", "--no-install-recommends", ...packages];
+}
+
+/**
+ * What a person types to install packages.
+ * @param {readonly string[]} packages
+ * @param {boolean} isRoot
+ */
+export function installCommand(packages, isRoot) {
+  const commands = [["update"], installation(packages)];
+  return commands.map((args) => [...(isRoot ? [] : ["sudo"]), "apt-get", ...args].join(" ")).join(" && ");
+}
+
+/**
+ * Installs packages, from package lists that are up to date.
+ * @param {Runner} host
+ * @param {readonly string[]} packages
+ * @param {AptOptions} options
+ * @returns {Promise<ProgramResult & { command: string } | undefined>} the apt-get that failed.
+ */
+export async function install(host, packages, options) {
+  for (const args of [["update"], installation(packages)]) {
+    const result = await aptGet(host, args, options);
+    if (result.code !== 0) return { ...result, command: ["apt-get", ...args].join(" ") };
+  }
+  return undefined;
 }
 
 /** What apt-get says of a lock that another one has. @param {ProgramResult} result */

@@ -2,10 +2,10 @@
  * Debian's packages for programs that are not there. Nothing here may import an npm package: set-up runs before any is
  * installed.
  */
-import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { aptGet } from "./apt.js";
+import { install, installCommand } from "./apt.js";
+import { findProgram, runToEnd } from "./run-program.js";
 
 /** Another try cannot mend this: the message says what to type. */
 export class PackagesMissing extends Error {}
@@ -20,15 +20,14 @@ export class PackagesMissing extends Error {}
 export async function ensureDebianPackages(wanted, purpose) {
   const missing = missingPackages(wanted);
   if (missing.length === 0) return;
-  const install = ["install", "-y", "--no-install-recommends", ...missing];
-  if (process.getuid?.() !== 0) {
+  if (process.getuid?.() !== 0)
     throw new PackagesMissing(
-      `${purpose} needs ${missing.join(", ")}. Type: sudo apt-get update && sudo apt-get ${install.join(" ")}`,
+      `${purpose} needs ${missing.join(", ")}. Type: ${installCommand(missing, false)}`,
     );
-  }
-  process.stderr.write(`Installing from Debian: ${missing.join(", ")}\n`);
-  await mustAptGet(["update"]);
-  await mustAptGet(install);
+  const report = (/** @type {string} */ line) => void process.stderr.write(`${line}\n`);
+  report(`Installing from Debian: ${missing.join(", ")}`);
+  const failed = await install({ run: runToEnd }, missing, { report });
+  if (failed !== undefined) throw new Error(`${failed.command} failed: ${failed.stdout}${failed.stderr}`);
 }
 
 /** @param {Record<string, string>} wanted */
@@ -40,26 +39,5 @@ function missingPackages(wanted) {
 
 /** @param {string} file */
 function isThere(file) {
-  const folders = (process.env["PATH"] ?? "").split(":");
-  return path.isAbsolute(file)
-    ? existsSync(file)
-    : folders.some((folder) => existsSync(path.join(folder, file)));
-}
-
-/** @param {string[]} args */
-async function mustAptGet(args) {
-  const report = (/** @type {string} */ line) => void process.stderr.write(`${line}\n`);
-  const { code, stdout, stderr } = await aptGet({ run }, args, { report });
-  if (code !== 0) throw new Error(`apt-get ${args.join(" ")} failed: ${stdout}${stderr}`);
-}
-
-/** @type {import("./apt.js").Runner["run"]} */
-function run(program, args, { env } = {}) {
-  const options = { env: { ...process.env, ...env, LC_ALL: "C" } };
-  return new Promise((resolve, reject) =>
-    execFile(program, args, options, (error, stdout, stderr) => {
-      if (error !== null && typeof error.code !== "number") reject(error);
-      else resolve({ code: Number(error?.code ?? 0), stdout, stderr });
-    }),
-  );
+  return path.isAbsolute(file) ? existsSync(file) : findProgram(file, []) !== undefined;
 }

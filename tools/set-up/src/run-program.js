@@ -1,13 +1,17 @@
 /** Programs that a command starts. Nothing here may import an npm package: set-up runs before any is installed. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { accessSync, constants as access } from "node:fs";
 import { constants } from "node:os";
+import path from "node:path";
 import { clearTimeout, setTimeout } from "node:timers";
 
 /**
  * @typedef {"SIGINT" | "SIGTERM" | "SIGHUP"} EndingSignal
  * @typedef {{ exitCode: number, stdout: string, stderr: string, endedBy: EndingSignal | undefined }} Ended what it wrote,
  *   if that was collected; the signal that came meanwhile.
+ * @typedef {{ code: number, stdout: string, stderr: string }} ProgramResult
+ * @typedef {{ cwd?: string, env?: Readonly<Record<string, string>>, signal?: AbortSignal | undefined }} RunOptions
  * @typedef {object} Options
  * @property {string} [cwd]
  * @property {NodeJS.ProcessEnv} [env]
@@ -58,6 +62,52 @@ export async function runProgram(
     return { exitCode: code ?? exitCodeOf(endedWith), ...said, endedBy: received.first() };
   } finally {
     received[Symbol.dispose]();
+  }
+}
+
+/** For who never stops it. */
+const NEVER = new AbortController().signal;
+
+/**
+ * Runs a program to its end. What it says is English, whatever this machine's language.
+ * @param {string} program
+ * @param {readonly string[]} args
+ * @param {RunOptions} [options] `env` is added to this process's.
+ * @returns {Promise<ProgramResult>} its exit code is a result, not an error.
+ * @throws {Error} if it cannot be started; the signal's reason, if that was raised.
+ */
+export async function runToEnd(program, args, { cwd, env, signal = NEVER } = {}) {
+  signal.throwIfAborted();
+  const { exitCode, stdout, stderr } = await runProgram(program, args, {
+    ...(cwd === undefined ? {} : { cwd }),
+    env: { ...process.env, ...env, LC_ALL: "C" },
+    signal,
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  signal.throwIfAborted();
+  return { code: exitCode, stdout, stderr };
+}
+
+/** Where depmod and modprobe live, which is not in everybody's PATH. */
+const MORE_FOLDERS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} [more] where to look after the folders of PATH.
+ * @returns {string | undefined} the full path of a program.
+ */
+export function findProgram(name, more = MORE_FOLDERS) {
+  const folders = [...(process.env["PATH"] ?? "").split(path.delimiter), ...more];
+  return folders.map((folder) => path.join(folder, name)).find(isExecutable);
+}
+
+/** @param {string} file */
+function isExecutable(file) {
+  try {
+    accessSync(file, access.X_OK);
+    return true;
+  } catch {
+    return false;
   }
 }
 

@@ -42,10 +42,7 @@ export function isBuilt(root) {
   );
 }
 
-/**
- * Notes which sources were built just now.
- * @param {string} root
- */
+/** Notes which sources were built just now. @param {string} root */
 export function noteBuilt(root) {
   writeFileSync(path.join(root, NOTE), fingerprint(root));
 }

@@ -2,19 +2,8 @@ import { inspect } from "node:util";
 
 /** What a program in JavaScript passes by mistake. */
 export const WRONG: readonly unknown[] = [
-  undefined,
-  null,
-  NaN,
-  -1,
-  7,
-  1.5,
-  "x",
-  0n,
-  true,
-  {},
-  [],
-  Symbol("s"),
-  () => 7,
+  ...[undefined, null, NaN, -1, 7, 1.5, "x", "", 0n, true],
+  ...[{}, { fd: "3" }, [], Symbol("s"), () => 7],
 ];
 
 /** Something whose members are called with wrong arguments. */

@@ -20,21 +20,10 @@ beforeAll(async () => {
   await copyRepository(clone);
   // What is not committed here is no change there.
   await git("add", "--all");
-  await git(
-    "-c",
-    "user.name=test",
-    "-c",
-    "user.email=test@localhost",
-    "commit",
-    "--quiet",
-    "--allow-empty",
-    "-m",
-    "as it is",
-  );
-}, 120_000);
-afterAll(() => {
-  rmSync(scratch, { recursive: true, force: true });
+  const author = ["-c", "user.name=test", "-c", "user.email=test@localhost"];
+  await git(...author, "commit", "--quiet", "--allow-empty", "-m", "as it is");
 });
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 function git(...args: string[]): Promise<string> {
   return run("git", args, { cwd: clone });
@@ -50,9 +39,8 @@ function nx(...args: string[]): Promise<string> {
 async function affectedBy(file: string): Promise<string[]> {
   appendFileSync(path.join(clone, file), "\n");
   try {
-    return (
-      JSON.parse(await nx("show", "projects", "--affected", "--base=HEAD", "--json")) as string[]
-    ).sort();
+    const shown = await nx("show", "projects", "--affected", "--base=HEAD", "--json");
+    return (JSON.parse(shown) as string[]).sort();
   } finally {
     await git("checkout", "--quiet", "--", file);
   }
@@ -84,34 +72,26 @@ function standingOn(name: string): string[] {
 }
 
 describe("given a change in one package of a fresh clone", () => {
-  it.each(names)(
-    "of %s: it runs, and those that stand on it, and nobody else",
-    { timeout: 60_000 },
-    async (name) => {
-      expect(await affectedBy(`${PACKAGE_FOLDERS[name]}/src/index.ts`)).toEqual(standingOn(name));
-    },
-  );
+  it.each(names)("of %s: it runs, and those that stand on it, and nobody else", async (name) => {
+    expect(await affectedBy(`${PACKAGE_FOLDERS[name]}/src/index.ts`)).toEqual(standingOn(name));
+  });
 
-  it("of C++: everything that stands on the addon runs", { timeout: 60_000 }, async () => {
+  it("of C++: everything that stands on the addon runs", async () => {
     const affected = await affectedBy("packages/ioctl-native/native/src/files.cc");
 
     expect(affected).toEqual(standingOn("@vfio/ioctl-native"));
     expect(affected).toEqual(expect.arrayContaining(names.filter((each) => each !== "@vfio/lab")));
   });
 
-  it(
-    "of dma: vfio-core, pci-bar and mp-sync, which stand beside it, do not run",
-    { timeout: 60_000 },
-    async () => {
-      expect(await affectedBy("packages/dma/src/memory/hugepages.ts")).toEqual([
-        "@vfio/dma",
-        "@vfio/examples",
-        "@vfio/workspace",
-      ]);
-    },
-  );
+  it("of dma: vfio-core, pci-bar and mp-sync, which stand beside it, do not run", async () => {
+    expect(await affectedBy("packages/dma/src/memory/hugepages.ts")).toEqual([
+      "@vfio/dma",
+      "@vfio/examples",
+      "@vfio/workspace",
+    ]);
+  });
 
-  it("of a page at the root: nothing runs", { timeout: 60_000 }, async () => {
+  it("of a page at the root: nothing runs", async () => {
     expect(await affectedBy("ARCHITECTURE.md")).toEqual([]);
   });
 });
@@ -126,37 +106,29 @@ describe("given a build that was done once", () => {
   beforeAll(async () => {
     await build();
     first = readFileSync(addon());
-  }, 300_000);
+  });
 
-  it(
-    "a second one with nothing changed comes from the cache, the addon too",
-    { timeout: 60_000 },
-    async () => {
-      rmSync(path.dirname(addon()), { recursive: true });
-      rmSync(path.join(clone, "packages/ioctl-native/dist"), { recursive: true });
+  it("a second one with nothing changed comes from the cache, the addon too", async () => {
+    rmSync(path.dirname(addon()), { recursive: true });
+    rmSync(path.join(clone, "packages/ioctl-native/dist"), { recursive: true });
 
-      expect(await build()).toMatch(
-        /output from the cache instead of running the command for (\d+) out of \1 tasks/,
-      );
+    expect(await build()).toMatch(
+      /output from the cache instead of running the command for (\d+) out of \1 tasks/,
+    );
 
-      expect(readFileSync(addon()).equals(first)).toBe(true);
-      expect(existsSync(path.join(clone, "packages/ioctl-native/dist/index.js"))).toBe(true);
-    },
-  );
+    expect(readFileSync(addon()).equals(first)).toBe(true);
+    expect(existsSync(path.join(clone, "packages/ioctl-native/dist/index.js"))).toBe(true);
+  });
 
-  it(
-    "after a change of C++ the addon is compiled, and not taken from the cache",
-    { timeout: 300_000 },
-    async () => {
-      appendFileSync(path.join(clone, "packages/ioctl-native/native/src/files.cc"), "// changed\n");
+  it("after a change of C++ the addon is compiled, and not taken from the cache", async () => {
+    appendFileSync(path.join(clone, "packages/ioctl-native/native/src/files.cc"), "// changed\n");
 
-      expect(await build()).not.toMatch(/for (\d+) out of \1 tasks/);
-    },
-  );
+    expect(await build()).not.toMatch(/for (\d+) out of \1 tasks/);
+  });
 });
 
 describe("given the graph of the projects", () => {
-  it("it shows exactly the layers, apart from what the tests share", { timeout: 60_000 }, async () => {
+  it("it shows exactly the layers, apart from what the tests share", async () => {
     const file = path.join(scratch, "graph.json");
     await nx("graph", `--file=${file}`);
     const { graph } = JSON.parse(readFileSync(file, "utf8")) as {

@@ -37,7 +37,7 @@ function workspace(name: string, files: Record<string, string>): string {
 describe("given all packages and tools", () => {
   it("then no import leads back to where it began, and no source needs a tool", async () => {
     expect(await broken(root)).toEqual([]);
-  }, 60_000);
+  });
 });
 
 describe("given a package with two files", () => {

@@ -38,7 +38,7 @@ let mistakes = new Map<string, string[]>();
 describe("given the examples in TSDoc and in the pages", () => {
   beforeAll(() => {
     mistakes = compileExamples(all, folder, given);
-  }, 120_000);
+  });
 
   it.each(PACKAGES)("then %s has some in its sources and in its README", (name) => {
     const named = all.map((each) => each.name).filter((each) => each.startsWith(`packages/${name}/`));
@@ -70,14 +70,14 @@ describe("given examples that are wrong", () => {
     expect(found).toEqual([
       "line 2: Argument of type 'number' is not assignable to parameter of type 'string'.",
     ]);
-  }, 60_000);
+  });
 
   it("when one prints something else than it says, then that shows", () => {
     const wrong = page("console.log(1 + 1); // 3");
     compileExamples([wrong], scratch, given);
     expect(runExample(wrong, scratch).stdout).toBe("2\n");
     expect(promisedOutput(wrong)).toEqual(["3"]);
-  }, 60_000);
+  });
 
   it("when one throws, then its exit status says so", () => {
     const wrong = page('throw new Error("no");');
@@ -85,7 +85,7 @@ describe("given examples that are wrong", () => {
     const { status, stderr } = runExample(wrong, scratch);
     expect(status).toBe(1);
     expect(stderr).toContain("Error: no");
-  }, 60_000);
+  });
 });
 
 describe("given a page with fences", () => {

@@ -5,7 +5,7 @@ import path from "node:path";
 import { runInLab } from "@vfio/lab";
 import { nodeBinaries } from "@vfio/release/nodes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { patterns } from "./register-accesses/patterns.mjs";
+import { patterns as rows } from "./register-accesses/patterns.mjs";
 import { MARKER, ROUNDS } from "./register-accesses/rounds.mjs";
 
 const folder = path.join(import.meta.dirname, "register-accesses");
@@ -23,10 +23,13 @@ interface Access {
 
 /** What one of the patterns asks for. */
 interface Pattern {
+  readonly what: string;
   readonly accesses: readonly Access[];
   readonly on?: string;
   readonly interpreted?: number;
 }
+
+const patterns = rows as readonly Pattern[];
 
 /** What the devices saw, from QEMU's log. */
 let seen: Access[] = [];
@@ -50,7 +53,7 @@ beforeAll(async () => {
     if (kind === "write" && value >= MARKER && value <= MARKER + patterns.length)
       markers.set(value, [...(markers.get(value) ?? []), at]);
   });
-}, 600_000);
+});
 
 const SHAPE =
   /^memory_region_ops_(read|write) .* addr 0x([0-9a-f]+) value 0x([0-9a-f]+) size (\d) name '(edu-mmio|pci-testdev-mmio|virtio-pci-common-virtio-rng)'$/;
@@ -90,7 +93,7 @@ describe.each(nodes.map(({ version }, run) => ({ version, run })))(
     });
 
     it.each(patterns.map(({ what }, pattern) => ({ what, pattern })))("… has $what", ({ pattern }) => {
-      const { accesses: asked, on = "edu", interpreted } = patterns[pattern] as Pattern;
+      const { accesses: asked, on = "edu", interpreted } = patterns[pattern]!;
       const once = asked.flatMap((access) => asDeviceSees(access, on));
       const { states, rounds } = printed[run]!;
       const times = rounds[pattern] ?? NaN;

@@ -1,10 +1,13 @@
+import { once } from "node:events";
 import { mkdirSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import path from "node:path";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import sirv from "sirv";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { openBrowser } from "../src/docs/browser.js";
 import { contrasts, overhang } from "../src/docs/page-checks.js";
-import { serveSite } from "../src/docs/site-server.js";
 
 const root = path.resolve(import.meta.dirname, "../../..");
 const site = path.join(root, "docs/site");
@@ -26,17 +29,20 @@ const PAGES = [
 ];
 
 let browser: Browser;
-let served: Awaited<ReturnType<typeof serveSite>>;
+const server = createServer(sirv(site));
+let address: string;
 
 beforeAll(async () => {
   mkdirSync(pictures, { recursive: true });
-  served = await serveSite(site);
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   browser = await openBrowser();
-}, 300_000);
+});
 
 afterAll(async () => {
   await browser.close();
-  await served.close();
+  server.close();
 });
 
 afterEach(async () => {
@@ -58,7 +64,7 @@ async function open(
   page.on("response", (response) => {
     if (response.status() >= 400) complaints.push(`${response.status()} ${response.url()}`);
   });
-  await page.goto(served.address + file);
+  await page.goto(address + file);
   if (complaints.length === 0)
     await page.locator("#tsd-nav-container a").first().waitFor({ state: "attached" });
   return { page, complaints };

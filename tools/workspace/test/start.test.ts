@@ -28,7 +28,7 @@ describe("given a person who types npm start", () => {
     const numbered = document.events.filter(({ number }) => number !== undefined);
     expect(numbered.map(({ number }) => number)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(numbered.every(({ ms }) => typeof ms === "number")).toBe(true);
-  }, 300_000);
+  });
 
   it("with a device that is not there, it is still one JSON document, which says so, and the exit code is 1", () => {
     const { status, stdout } = start("0000:ff:1f.7", "--json");
@@ -36,7 +36,7 @@ describe("given a person who types npm start", () => {
     expect(status).toBe(1);
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, where: "host", device: "0000:ff:1f.7" });
     expect(stdout).toContain("there is no PCI device 0000:ff:1f.7");
-  }, 60_000);
+  });
 
   it("without --silent, nothing comes after the document of a run that failed, and npm's lines are explained", () => {
     const args = ["start", "--", "0000:ff:1f.7", "--json"];
@@ -46,7 +46,7 @@ describe("given a person who types npm start", () => {
     const document = stdout.slice(stdout.search(/^\{/m));
     expect(JSON.parse(document)).toMatchObject({ ok: false, device: "0000:ff:1f.7" });
     if (document !== stdout) expect(stderr).toContain("Without them: npm start --silent -- --json");
-  }, 60_000);
+  });
 
   it("with an address that is none, or a wrong option, the message names it", () => {
     const malformed = start("eth0");
@@ -56,7 +56,7 @@ describe("given a person who types npm start", () => {
     expect(malformed.stderr).toContain('"eth0" is not a PCI address');
     expect(wrong.status).toBe(1);
     expect(wrong.stderr).toContain("It must be a whole number above 0.");
-  }, 60_000);
+  });
 
   it("--help shows the options and what the exit codes mean", () => {
     const { status, stdout } = start("--help");
@@ -64,7 +64,7 @@ describe("given a person who types npm start", () => {
     expect(status).toBe(0);
     expect(stdout).toContain("VFIO_DEVICE");
     expect(stdout).toContain("Exit code");
-  }, 60_000);
+  });
 });
 
 describe("given a person who types Ctrl-C while the lab works", () => {
@@ -95,6 +95,5 @@ describe("given a person who types Ctrl-C while the lab works", () => {
       expect(status).toBe(130);
       expect(scratch().filter((name) => !before.includes(name))).toEqual([]);
     },
-    180_000,
   );
 });

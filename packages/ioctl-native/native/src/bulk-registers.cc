@@ -19,18 +19,10 @@ struct Elements {
 };
 
 size_t WidthOf(napi_typedarray_type type) {
-  switch (type) {
-    case napi_uint8_array:
-      return 1;
-    case napi_uint16_array:
-      return 2;
-    case napi_uint32_array:
-      return 4;
-    case napi_biguint64_array:
-      return 8;
-    default:
-      return 0;
-  }
+  if (type == napi_uint8_array) return 1;
+  if (type == napi_uint16_array) return 2;
+  if (type == napi_uint32_array) return 4;
+  return type == napi_biguint64_array ? 8 : 0;
 }
 
 Elements ElementsArg(const Call& call, size_t index) {
@@ -69,19 +61,12 @@ bool IsWritable(const Call& call) { return call.data<MappingPart>().mapping->wri
 // Calls `use` with a null pointer of the type that has this width: C++17 has no templated lambdas.
 template <typename Use>
 long WithWidth(size_t width, Use use) {
-  switch (width) {
-    case 1:
-      return use(static_cast<uint8_t*>(nullptr));
-    case 2:
-      return use(static_cast<uint16_t*>(nullptr));
-    case 4:
-      return use(static_cast<uint32_t*>(nullptr));
-    case 8:
-      return use(static_cast<uint64_t*>(nullptr));
-    default:
-      errno = EINVAL;
-      return -1;
-  }
+  if (width == 1) return use(static_cast<uint8_t*>(nullptr));
+  if (width == 2) return use(static_cast<uint16_t*>(nullptr));
+  if (width == 4) return use(static_cast<uint32_t*>(nullptr));
+  if (width == 8) return use(static_cast<uint64_t*>(nullptr));
+  errno = EINVAL;
+  return -1;
 }
 
 // Unrolled: the loop's own counting would take longer than its loads and stores.

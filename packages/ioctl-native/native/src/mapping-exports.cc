@@ -30,6 +30,13 @@ void GiveBack(void* loan) {
   loans.erase(found);
 }
 
+// A function on the mapping whose number is the first argument; -EBADF if there is none.
+template <napi_value (*function)(const Call&, MappingRef)>
+napi_value WithMapping(const Call& call) {
+  auto mapping = MappingArg(call, 0);
+  return mapping ? function(call, std::move(mapping)) : Failed(call, EBADF);
+}
+
 napi_value Outcome(const Call& call, int error) { return error == 0 ? Result(call, 0) : Failed(call, error); }
 
 // map(fd, offset, length, writable, address | undefined, name) → handle or -errno.
@@ -47,10 +54,7 @@ napi_value Map(const Call& call) {
 }
 
 // populate(handle) → 0 or -errno.
-napi_value Populate(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  return mapping ? Outcome(call, mapping->Populate()) : Failed(call, EBADF);
-}
+napi_value Populate(const Call& call, MappingRef mapping) { return Outcome(call, mapping->Populate()); }
 
 long RunPopulate(Job& job) {
   errno = std::static_pointer_cast<Mapping>(job.keep)->Populate();
@@ -66,22 +70,16 @@ napi_value PopulateAsync(const Call& call) {
   return Start(call.env(), job);
 }
 
-napi_value Address(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+napi_value Address(const Call& call, MappingRef mapping) {
   return BigInt(call.env(), reinterpret_cast<uintptr_t>(mapping->address()));
 }
 
-napi_value Length(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+napi_value Length(const Call& call, MappingRef mapping) {
   return Number(call.env(), static_cast<double>(mapping->length()));
 }
 
 // mappingGone(handle) → which of the three it is, or -EBADF.
-napi_value Gone(const Call& call) {
-  auto mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
+napi_value Gone(const Call& call, MappingRef mapping) {
   if (!mapping->gone()) return Result(call, kThere);
   return Result(call, mapping->is_memory() ? kMemoryGone : kDeviceGone);
 }
@@ -90,10 +88,8 @@ napi_value Gone(const Call& call) {
 // reference. Some builds (Electron) forbid buffers outside V8's own heap: then -ENOTSUP, and only the register accessors
 // are left. An ArrayBuffer can't be read-only, and a store into a read-only mapping is a SIGSEGV: -EACCES. -EFBIG:
 // longer than the engine makes them.
-napi_value View(const Call& call) {
+napi_value View(const Call& call, MappingRef mapping) {
   napi_env env = call.env();
-  MappingRef mapping = MappingArg(call, 0);
-  if (!mapping) return Failed(call, EBADF);
   if (!mapping->writable()) return Failed(call, EACCES);
   auto most = static_cast<int64_t>(mapping->length());
   auto offset = call.Whole(1, 0, most);
@@ -134,16 +130,10 @@ napi_value HoldIt(const Call& call) {
   return hold == 0 ? Failed(call, EBADF) : Number(call.env(), hold);
 }
 
-napi_value Release(const Call& call) {
-  ReleaseHold(IdArg(call, 0));
-  return nullptr;
-}
+napi_value Release(const Call& call) { return ReleaseHold(IdArg(call, 0)), nullptr; }
 
 // keepGuarding(): somebody may have replaced the handler of SIGBUS.
-napi_value Keep(const Call&) {
-  KeepGuarding();
-  return nullptr;
-}
+napi_value Keep(const Call&) { return KeepGuarding(), nullptr; }
 
 // mappingHolders(handle) → an array of reasons.
 napi_value Holders(const Call& call) {
@@ -163,12 +153,12 @@ napi_value Holders(const Call& call) {
 bool AddMappings(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
                       {{"map", Native<Map, 6>},
-                       {"populate", Native<Populate, 1>},
+                       {"populate", Native<WithMapping<Populate>, 1>},
                        {"populateAsync", Native<PopulateAsync, 1>},
-                       {"mappingAddress", Native<Address, 1>},
-                       {"mappingLength", Native<Length, 1>},
-                       {"mappingGone", Native<Gone, 1>},
-                       {"mappingView", Native<View, 3>},
+                       {"mappingAddress", Native<WithMapping<Address>, 1>},
+                       {"mappingLength", Native<WithMapping<Length>, 1>},
+                       {"mappingGone", Native<WithMapping<Gone>, 1>},
+                       {"mappingView", Native<WithMapping<View>, 3>},
                        {"detachView", Native<Detach, 1>},
                        {"joinMapping", Native<Join, 1>},
                        {"leaveMapping", Native<Leave, 1>},

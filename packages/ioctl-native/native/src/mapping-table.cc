@@ -30,18 +30,21 @@ auto& entries = *new std::unordered_map<Id, Entry>;
 auto& holds = *new std::unordered_map<Id, Hold>;
 size_t left_holds = 0;
 
-// Closing takes long, so it comes when the lock is free: a mapping that is nobody's any more goes in here.
-using Closing = std::vector<MappingRef>;
+// Closing takes long, so it comes when the lock is free: a mapping that is nobody's any more goes in here, which stands
+// before the lock and so ends after it.
+struct Closing {
+  std::vector<MappingRef> mappings;
 
-void CloseAll(const Closing& closing) {
-  for (const auto& mapping : closing) mapping->Close();
-}
+  ~Closing() {
+    for (const auto& mapping : mappings) mapping->Close();
+  }
+};
 
 // Takes the mapping out of the table if nobody uses or holds it.
 void Sweep(Id handle, Closing* closing) {
   auto found = entries.find(handle);
   if (found == entries.end() || !found->second.users.empty() || found->second.holds > 0) return;
-  closing->push_back(std::move(found->second.mapping));
+  closing->mappings.push_back(std::move(found->second.mapping));
   entries.erase(found);
 }
 
@@ -111,17 +114,14 @@ int JoinMapping(Id handle, napi_env user) {
 
 int LeaveMapping(Id handle, napi_env user) {
   Closing closing;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    auto found = entries.find(handle);
-    if (found == entries.end()) return 0;  // its owner has closed it for all
-    if (found->second.holds > 0 && HasHold(handle, user)) return EBUSY;
-    auto& users = found->second.users;
-    auto use = std::find(users.begin(), users.end(), user);
-    if (use != users.end()) users.erase(use);
-    Sweep(handle, &closing);
-  }
-  CloseAll(closing);
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = entries.find(handle);
+  if (found == entries.end()) return 0;  // its owner has closed it for all
+  if (found->second.holds > 0 && HasHold(handle, user)) return EBUSY;
+  auto& users = found->second.users;
+  auto use = std::find(users.begin(), users.end(), user);
+  if (use != users.end()) users.erase(use);
+  Sweep(handle, &closing);
   return 0;
 }
 
@@ -150,15 +150,12 @@ Id HoldMapping(Id handle, napi_env holder, int file, std::string reason) {
 
 void ReleaseHold(Id number) {
   Closing closing;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    auto found = holds.find(number);
-    if (found == holds.end()) return;
-    Drop(found->second);
-    Sweep(found->second.handle, &closing);
-    holds.erase(found);
-  }
-  CloseAll(closing);
+  std::lock_guard<std::mutex> lock(mutex);
+  auto found = holds.find(number);
+  if (found == holds.end()) return;
+  Drop(found->second);
+  Sweep(found->second.handle, &closing);
+  holds.erase(found);
 }
 
 std::vector<std::string> HoldersOf(Id handle) {
@@ -177,26 +174,20 @@ std::vector<std::string> HoldersOf(Id handle) {
 
 void LeaveMappingsOf(napi_env environment) {
   Closing closing;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    LeaveHolds(environment, &closing);
-    std::vector<Id> left;
-    for (auto& [handle, entry] : entries) {
-      auto& users = entry.users;
-      users.erase(std::remove(users.begin(), users.end(), environment), users.end());
-      left.push_back(handle);
-    }
-    for (Id handle : left) Sweep(handle, &closing);
+  std::lock_guard<std::mutex> lock(mutex);
+  LeaveHolds(environment, &closing);
+  std::vector<Id> left;
+  for (auto& [handle, entry] : entries) {
+    auto& users = entry.users;
+    users.erase(std::remove(users.begin(), users.end(), environment), users.end());
+    left.push_back(handle);
   }
-  CloseAll(closing);
+  for (Id handle : left) Sweep(handle, &closing);
 }
 
 void FileIsClosed(int fd) {
   Closing closing;
-  {
-    std::lock_guard<std::mutex> lock(mutex);
-    if (left_holds == 0) return;
-    DropHolds([&](const Hold& hold) { return hold.holder == nullptr && hold.file == fd; }, &closing);
-  }
-  CloseAll(closing);
+  std::lock_guard<std::mutex> lock(mutex);
+  if (left_holds == 0) return;
+  DropHolds([&](const Hold& hold) { return hold.holder == nullptr && hold.file == fd; }, &closing);
 }

@@ -11,8 +11,6 @@
 
 namespace {
 
-size_t PageBytes() { return static_cast<size_t>(sysconf(_SC_PAGESIZE)); }
-
 // bindMapping(handle, node): takes the memory's pages from one NUMA node only (mbind(2), MPOL_BIND), from now on.
 napi_value BindMapping(const Call& call) {
   constexpr int kBind = 2;
@@ -31,7 +29,7 @@ napi_value ResidentBytes(const Call& call) {
   auto mapping = MappingArg(call, 0);
   if (!mapping) return Failed(call, EBADF);
   unsigned char pages[16384];
-  const size_t page = PageBytes();
+  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
   size_t resident = 0;
   for (size_t at = 0; at < mapping->pages().length; at += sizeof pages * page) {
     size_t length = std::min(mapping->pages().length - at, sizeof pages * page);

@@ -53,23 +53,15 @@ napi_value Share(const Call& call) {
 // sharedFileIsOpen(handle) → whether it is.
 napi_value IsOpen(const Call& call) { return Boolean(call.env(), FileArg(call) != nullptr); }
 
-// sharedPread(handle, bytes, offset) → as pread; -EBADF once it is closed.
-napi_value Pread(const Call& call) {
+// sharedPread(handle, bytes, offset), sharedPwrite → as pread and pwrite; -EBADF once it is closed.
+template <auto function>
+napi_value Access(const Call& call) {
   auto file = FileArg(call);
   auto offset = call.Offset(2);
   auto bytes = call.Bytes(1);
   if (!file) return Failed(call, EBADF);
   if (!bytes || !offset) return Failed(call, EINVAL);
-  return Result(call, pread(file->fd, bytes->data, bytes->length, *offset));
-}
-
-napi_value Pwrite(const Call& call) {
-  auto file = FileArg(call);
-  auto offset = call.Offset(2);
-  auto bytes = call.Bytes(1);
-  if (!file) return Failed(call, EBADF);
-  if (!bytes || !offset) return Failed(call, EINVAL);
-  return Result(call, pwrite(file->fd, bytes->data, bytes->length, *offset));
+  return Result(call, function(file->fd, bytes->data, bytes->length, *offset));
 }
 
 // unshareFile(handle) → 0, or -EBADF.
@@ -99,7 +91,7 @@ bool AddSharedFiles(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
                       {{"shareFile", Native<Share, 1>},
                        {"sharedFileIsOpen", Native<IsOpen, 1>},
-                       {"sharedPread", Native<Pread, 3>},
-                       {"sharedPwrite", Native<Pwrite, 3>},
+                       {"sharedPread", Native<Access<pread>, 3>},
+                       {"sharedPwrite", Native<Access<pwrite>, 3>},
                        {"unshareFile", Native<Unshare, 1>}});
 }

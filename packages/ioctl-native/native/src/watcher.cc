@@ -121,8 +121,6 @@ bool Attach(Watcher* watcher, napi_env env, napi_value callback) {
          napi_add_async_cleanup_hook(env, OnEnvironmentEnds, watcher, &watcher->cleanup) == napi_ok;
 }
 
-Watcher* WatcherArg(const Call& call) { return *LinkTo(IdArg(call, 0)); }
-
 // watch(fd, forWriting, callback) → a number to pass to unwatch, watchRef and watchUnref; or -errno.
 napi_value Watch(const Call& call) {
   napi_env env = call.env();
@@ -143,18 +141,14 @@ napi_value Watch(const Call& call) {
   return Failed(call, -error);
 }
 
-napi_value Unwatch(const Call& call) {
-  if (auto* watcher = WatcherArg(call)) Stop(watcher);
-  return nullptr;
-}
+void Ref(Watcher* watcher) { uv_ref(HandleOf(watcher)); }
+void Unref(Watcher* watcher) { uv_unref(HandleOf(watcher)); }
 
-napi_value Ref(const Call& call) {
-  if (auto* watcher = WatcherArg(call)) uv_ref(HandleOf(watcher));
-  return nullptr;
-}
-
-napi_value Unref(const Call& call) {
-  if (auto* watcher = WatcherArg(call)) uv_unref(HandleOf(watcher));
+// A function on the watcher whose number is the argument, if there still is one.
+template <void (*function)(Watcher*)>
+napi_value WithWatcher(const Call& call) {
+  Watcher* watcher = *LinkTo(IdArg(call, 0));
+  if (watcher != nullptr) function(watcher);
   return nullptr;
 }
 
@@ -163,7 +157,7 @@ napi_value Unref(const Call& call) {
 bool AddWatchers(napi_env env, napi_value exports) {
   return AddFunctions(env, exports,
                       {{"watch", Native<Watch, 3>},
-                       {"unwatch", Native<Unwatch, 1>},
-                       {"watchRef", Native<Ref, 1>},
-                       {"watchUnref", Native<Unref, 1>}});
+                       {"unwatch", Native<WithWatcher<Stop>, 1>},
+                       {"watchRef", Native<WithWatcher<Ref>, 1>},
+                       {"watchUnref", Native<WithWatcher<Unref>, 1>}});
 }

@@ -8,7 +8,7 @@ import type { RegionWindow } from "./region-window.js";
 
 /**
  * What can be asked of an open VFIO device, by whatever way: ioctls on its fd, messages to a vfio-user server, calls of
- * an emulated model. Whoever drives a device uses this and no fd.
+ * an emulated model. A driver uses this, not an fd.
  *
  * Each call throws VfioSystemError with the errno that the kernel has for it: EINVAL for an index the device does not
  * have. `context` says what could not be done; it is called only then.
@@ -56,6 +56,6 @@ export interface DeviceCalls {
   hold?(reason: string): Disposable | undefined;
   /** A file by which other threads read and write its regions, each at its `fileOffset`. The caller closes it. */
   shareForThreads?(name: string): SharedFile;
-  /** Calls back once, when it is known to answer no more: its server hung up, its model was removed. */
+  /** Calls back once, when it is known not to answer any more: its server hung up, its model was removed. */
   onGone?(listener: () => void): Disposable;
 }

@@ -1,4 +1,4 @@
-import type { RegisterFunctions } from "../kernel/kernel.js";
+import type { RegisterFunctions } from "../kernel/system-calls.js";
 import type { BulkRegisters } from "../memory/bulk-registers.js";
 
 /** Blocks, FIFOs, halves and polling, however registers are reached. */

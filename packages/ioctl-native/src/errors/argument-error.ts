@@ -2,16 +2,8 @@ import { inspect } from "node:util";
 import { VfioRangeError } from "./errors.js";
 
 /**
- * The error of an argument of the wrong type, or that is none of what is expected.
- * @param what the argument, as its caller calls it: "the driver of bindDriver()".
- * @param expected what it must be: "a driver's name".
+ * The error of an argument that is not what is expected: "the group must be an open group, not 7".
  * @param code of a package that has one of its own for this.
- * @example
- * ```ts
- * import { argumentError } from "@vfio/ioctl-native/internal";
- *
- * console.log(argumentError("the group", "an open group", 7).message); // the group must be an open group, not 7
- * ```
  */
 export function argumentError(
   what: string,
@@ -27,7 +19,7 @@ export function shownValue(value: unknown): string {
   return inspect(value, { depth: -1, customInspect: false, maxStringLength: 60, breakLength: Infinity });
 }
 
-/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no object with a whole number as its `fd`. */
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for all but objects with a number as their `fd`. */
 export function checkHasFd(what: string, expected: string, value: unknown): void {
   if (!isObject(value) || !("fd" in value) || typeof value.fd !== "number")
     throw argumentError(what, expected, value);

@@ -70,7 +70,7 @@ export class VfioAggregateError extends AggregateError {
   }
 }
 
-/** The message of several failures has the words of these; `errors` has all. */
+/** The message of several failures has the words of so many; `errors` has all. */
 const NAMED_FAILURES = 3;
 
 /** What a failed system call was about. */

@@ -4,18 +4,6 @@ const INSPECT = Symbol.for("nodejs.util.inspect.custom");
  * Gives a class of resources a text: what `console.log` shows of its objects, and what they are in a string. Without it
  * their state, which is private, is not seen: `EventFd {}`, `[object Object]`.
  * @param fields what to show, closed objects too; what is undefined is left out. No contents of memory or files.
- * @example
- * ```ts
- * import { printAs } from "@vfio/ioctl-native/internal";
- *
- * class Ring {
- *   readonly #iova = 0x10000n;
- *   static {
- *     printAs(Ring, (ring) => ({ iova: ring.#iova, closed: false }));
- *   }
- * }
- * console.log(`${new Ring()}`); // Ring { iova: 0x10000, closed: false }
- * ```
  */
 export function printAs<T extends object>(
   type: { readonly prototype: T; readonly name: string },

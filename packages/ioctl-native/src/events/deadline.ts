@@ -44,7 +44,7 @@ export class Deadline implements Disposable {
   }
 
   /**
-   * Calls back when it is over: the one listener of whoever waits at the moment, after {@link check}.
+   * Calls back when it is over, after {@link check}. There is one listener: what waits at the moment.
    * @returns a function that forgets the listener.
    */
   onOver(listener: (reason: unknown) => void): () => void {

@@ -2,12 +2,9 @@ import { shownValue } from "../errors/argument-error.js";
 import { check, VfioRangeError } from "../errors/errors.js";
 import { Fd, type HasFd, fdState } from "../files/fd.js";
 import { kernel } from "../kernel/kernel.js";
-import { inSlices, SLICE_MICROSECONDS } from "./slices.js";
+import { inSlices, LONGEST_MICROSECONDS, SLICE_MICROSECONDS } from "./slices.js";
 import { checkWaitLimits } from "./wait-limits.js";
 import { printAs } from "../errors/printed.js";
-
-/** Nearly 13 days: as good as no limit. */
-const LONGEST_MICROSECONDS = 2 ** 40;
 
 /**
  * A counter that the kernel or another process can raise and an event loop can wait for (`eventfd(2)`).

@@ -1,21 +1,11 @@
 import { clearInterval, setInterval } from "node:timers";
+import type { Kernel } from "../kernel/system-calls.js";
 
 const INTERVAL_MS = 1;
 
-/** The calls of a `Kernel` that the watches are made of. */
-interface FdCalls {
-  readonly ready: (fd: number, forWriting: boolean) => number;
-  readonly dup: (fd: number) => number;
-  readonly close: (fd: number) => number;
-}
-
-/** The calls of a `Kernel` that they stand in for. */
-interface FdWatches {
-  watch(fd: number, forWriting: boolean, callback: () => void): unknown;
-  unwatch(watcher: unknown): void;
-  watchRef(watcher: unknown): void;
-  watchUnref(watcher: unknown): void;
-}
+/** What the watches are made of, and what they stand in for. */
+type FdCalls = Pick<Kernel, "ready" | "dup" | "close">;
+type FdWatches = Pick<Kernel, "watch" | "unwatch" | "watchRef" | "watchUnref">;
 
 interface PolledWatch {
   readonly copy: number;

@@ -1,6 +1,5 @@
 /** Who is told that a signal was aborted. */
 export interface Follower {
-  /** @param reason the signal's. */
   end(reason: unknown): void;
 }
 

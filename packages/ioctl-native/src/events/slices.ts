@@ -4,11 +4,10 @@
  */
 export const SLICE_MICROSECONDS = 2000;
 
-/**
- * Looks again and again, in native calls of one slice each, until it is over or the time is up; at least once.
- * @param look looks for so many microseconds at most.
- * @returns what the last look found.
- */
+/** Nearly 13 days: as good as no limit. */
+export const LONGEST_MICROSECONDS = 2 ** 40;
+
+/** Looks again and again, for a slice at most each time, until it is over or the time is up: what the last look found. */
 export function inSlices<T>(
   microseconds: number,
   look: (microseconds: number) => T,

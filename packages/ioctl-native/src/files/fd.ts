@@ -1,6 +1,6 @@
 import { constants } from "node:fs";
 import { checkOptions, checkText, shownValue } from "../errors/argument-error.js";
-import { check, VfioError, VfioRangeError, type Hint, type SystemCallContext } from "../errors/errors.js";
+import { check, VfioError, VfioRangeError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 import { printAs } from "../errors/printed.js";
 
@@ -37,7 +37,7 @@ export class Fd implements HasFd, Disposable {
   /**
    * @param fd an open file descriptor, which now belongs to this object.
    * @param name what it is, for error messages: "IOMMU group 5". Default: its number.
-   * @throws VfioRangeError `ERR_VFIO_FD` for what no file descriptor can be.
+   * @throws VfioRangeError `ERR_VFIO_FD` if it cannot be a file descriptor.
    */
   constructor(fd: number, name = `fd ${shownValue(fd)}`) {
     if (!Number.isInteger(fd) || fd < 0 || fd > MAX_FD) {
@@ -62,14 +62,14 @@ export class Fd implements HasFd, Disposable {
 
   /** A second descriptor for the same open file, with a life of its own. */
   duplicate(): Fd {
-    const fd = check(kernel().dup(this.fd), () => ({
-      syscall: "fcntl",
-      what: `cannot duplicate ${this.#name}`,
-    }));
-    return new Fd(fd, this.#name);
+    const what = `cannot duplicate ${this.#name}`;
+    return new Fd(
+      check(kernel().dup(this.fd), () => ({ syscall: "fcntl", what })),
+      this.#name,
+    );
   }
 
-  /** Gives the descriptor out of this object's and this thread's care; the caller closes it. */
+  /** Hands the descriptor to the caller, who closes it: it no longer belongs to this object and thread. */
   release(): number {
     const fd = this.#take();
     kernel().disownFd?.(fd);
@@ -126,25 +126,13 @@ export function openFile(path: string, options: OpenOptions = {}): Fd {
   checkOptions("the options of openFile()", options);
   const name = options.name ?? path;
   const result = kernel().open(path, options.flags ?? constants.O_RDWR, options.mode ?? 0o600);
-  const fd = check(result, () => openContext(path, name, () => options.hint?.(result)));
+  const what = name === path ? `cannot open ${path}` : `cannot open ${name} (${path})`;
+  const fd = check(result, () => ({ syscall: "open", what, path, hint: () => options.hint?.(result) }));
   return new Fd(fd, name);
 }
 
-function openContext(path: string, name: string, hint: Hint): SystemCallContext {
-  const what = name === path ? `cannot open ${path}` : `cannot open ${name} (${path})`;
-  return { syscall: "open", what, path, hint };
-}
-
-/** What is printed of a resource's fd. */
-export interface FdState {
-  /** The descriptor, until it is closed. */
-  readonly fd: number | undefined;
-  /** Whether it is closed. */
-  readonly closed: boolean;
-}
-
-/** What to print of a resource's fd. */
-export function fdState(file: Fd): FdState {
+/** What to print of a resource's fd: the descriptor, until it is closed. */
+export function fdState(file: Fd): { fd: number | undefined; closed: boolean } {
   return { fd: file.closed ? undefined : file.fd, closed: file.closed };
 }
 

@@ -1,13 +1,12 @@
 import { fdOf } from "../errors/argument-error.js";
 import { VfioSystemError } from "../errors/errors.js";
 import type { HasFd } from "./fd.js";
-import { kernel, type LockHolder } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { LockHolder } from "../kernel/system-calls.js";
 
 /**
  * Who has a POSIX lock on a file (`fcntl(2)`, F_GETLK): programs keep one on a file to show that they run. Locks of the
  * calling process do not count.
- * @param name what the file is, for the error message.
- * @throws VfioSystemError.
  */
 export function lockHolder(file: HasFd, name: string): LockHolder {
   const holder = kernel().lockHolder(fdOf(file));

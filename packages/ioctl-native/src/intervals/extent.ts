@@ -44,10 +44,7 @@ function follows(one: Extent, next: Extent): boolean {
   return one.offset + one.bytes === next.offset && one.iova + BigInt(one.bytes) === next.iova;
 }
 
-/**
- * The pages of a memory, as extents: those whose addresses follow each other are one.
- * @param addresses the address of every page, in the memory's order.
- */
+/** The pages of a memory, by the address of each in order, as extents: those that follow each other are one. */
 export function extentsOfPages(addresses: readonly bigint[], pageBytes: number): Extent[] {
   const page = bigIntOf(pageBytes);
   const extents: Extent[] = [];

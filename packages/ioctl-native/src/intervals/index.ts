@@ -1,17 +1,6 @@
-export { firstFrom } from "./bisect.js";
-export { clip, extentsOfPages, joinAdjacent, sameExtent, type Extent } from "./extent.js";
-export {
-  bytesOf,
-  common,
-  formatAddress,
-  formatRange,
-  isWithin,
-  overlaps,
-  rangeOf,
-  sameRanges,
-  without,
-  type IovaRange,
-} from "./range.js";
-export { RangeList } from "./range-list.js";
-export { RangeSet } from "./range-set.js";
-export { bigIntOf, HIGH_WORD, LOW_WORD } from "./words64.js";
+export * from "./bisect.js";
+export * from "./extent.js";
+export * from "./range.js";
+export * from "./range-list.js";
+export * from "./range-set.js";
+export * from "./words64.js";

@@ -30,7 +30,7 @@ class Block<R extends IovaRange> {
     return index;
   }
 
-  /** As that of an array. */
+  /** As `Array.prototype.splice`. */
   splice(index: number, removed: number, added: readonly R[]): void {
     const { ranges } = this;
     const before = ranges.length;
@@ -45,7 +45,7 @@ class Block<R extends IovaRange> {
     }
   }
 
-  /** Takes all but so many out, into a block of their own. */
+  /** Keeps the first `count` ranges, and moves the others into a new block. */
   splitAt(count: number): Block<R> {
     return new Block(this.ranges.splice(count), this.longest);
   }
@@ -58,8 +58,8 @@ class Block<R extends IovaRange> {
 }
 
 /**
- * Ranges in ascending order, none of which has a part of another. They lie in blocks, so that what is done with one of
- * many thousands moves and looks at no more than with one of a few hundred.
+ * Ranges in ascending order that do not overlap. They lie in blocks, so that changing one of many thousands moves and
+ * looks at no more of them than changing one of a few hundred.
  */
 export class RangeList<R extends IovaRange = IovaRange> {
   readonly #blocks: Block<R>[] = [];
@@ -71,21 +71,21 @@ export class RangeList<R extends IovaRange = IovaRange> {
     return this.#blocks.flatMap(({ ranges }) => ranges);
   }
 
-  /** The one that has an address. */
+  /** The one that contains an address. */
   at(address: bigint): R | undefined {
     const block = this.#blocks[this.#blockReaching(address)];
     const range = block?.ranges[block.firstReaching(address)];
     return range !== undefined && range.start <= address ? range : undefined;
   }
 
-  /** The first that has a part of what lies from `start` to `end`. */
+  /** The first that overlaps another range. */
   firstIn({ start, end }: IovaRange): R | undefined {
     const block = this.#blocks[this.#blockReaching(start)];
     const range = block?.ranges[block.firstReaching(start)];
     return range !== undefined && range.start <= end ? range : undefined;
   }
 
-  /** Those that have a part of what lies from `start` to `end`. */
+  /** Those that overlap another range. */
   overlapping({ start, end }: IovaRange): R[] {
     const found: R[] = [];
     let at = this.#blockReaching(start);
@@ -104,8 +104,8 @@ export class RangeList<R extends IovaRange = IovaRange> {
   }
 
   /**
-   * What is made of the first range, from below, of which it can be made.
-   * @param bytes what is shorter is not tried.
+   * Tries `make` on each range from below, and returns the first result.
+   * @param bytes shorter ranges are not tried.
    * @param make may take the range out, or replace it, if it returns something.
    */
   firstFit<T>(bytes: bigint, make: (range: R) => T | undefined): T | undefined {
@@ -124,7 +124,7 @@ export class RangeList<R extends IovaRange = IovaRange> {
     return undefined;
   }
 
-  /** @param range has no part of another. */
+  /** @param range overlaps no other. */
   add(range: R): void {
     const at = Math.min(this.#blockReaching(range.start), this.#blocks.length - 1);
     const block = this.#blocks[at];
@@ -133,7 +133,7 @@ export class RangeList<R extends IovaRange = IovaRange> {
     this.#noteEnds();
   }
 
-  /** Takes one of them out, or puts others in its place: within it, or where else no other has a part. */
+  /** Takes one of them out, or puts others in its place that overlap none of the rest. */
   replace(range: R, others: readonly R[] = []): void {
     const at = this.#blockReaching(range.start);
     const block = this.#blocks[at];

@@ -36,25 +36,15 @@ export class RangeSet extends RangeList {
 
   /**
    * Takes the lowest place out that fits, so that the same calls give the same addresses; `undefined` if there is none.
-   * @param bytes at least 1.
    * @param alignment a power of two.
-   * @param isUsable refuses a place for now. Default: none.
    */
-  take(
-    bytes: bigint,
-    alignment: bigint,
-    isUsable: (start: bigint) => boolean = always,
-  ): IovaRange | undefined {
+  take(bytes: bigint, alignment: bigint, isUsable?: (start: bigint) => boolean): IovaRange | undefined {
     return this.firstFit(bytes, (range) => {
       const start = (range.start + alignment - 1n) & -alignment;
       const place = { start, end: start + bytes - 1n };
-      if (place.end > range.end || !isUsable(start)) return undefined;
+      if (place.end > range.end || isUsable?.(start) === false) return undefined;
       this.replace(range, without(range, place));
       return place;
     });
   }
-}
-
-function always(): boolean {
-  return true;
 }

@@ -86,8 +86,7 @@ const DENO_HINT = "Start Deno with -A, or with --allow-ffi, --allow-read and --a
 
 /** The remedy where a permission model is on: it makes files look as if they were not there. */
 function restriction(): string | undefined {
-  if (runtimeName() === "Deno") return undefined;
-  if (!("permission" in process)) return undefined;
+  if (runtimeName() === "Deno" || !("permission" in process)) return undefined;
   return "Node.js runs with --permission: it needs --allow-addons, and --allow-fs-read of this package and /proc/self";
 }
 

@@ -1,16 +1,6 @@
 import { printAs } from "../errors/printed.js";
 
-/**
- * Who relies on a resource, which must not be closed meanwhile.
- * @example
- * ```ts
- * import { Holds } from "@vfio/ioctl-native/internal";
- *
- * const holds = new Holds();
- * using hold = holds.add("a DMA mapping");
- * console.log(holds.reasons.join()); // a DMA mapping
- * ```
- */
+/** Who relies on a resource, which must not be closed meanwhile. */
 export class Holds {
   static {
     printAs(Holds, (it) => ({ reasons: it.reasons }));
@@ -25,7 +15,7 @@ export class Holds {
 
   /**
    * Notes a reliance on the resource; dispose of what is returned when it is over. Disposing of it twice does nothing.
-   * @param reason who relies on it and for what, for the error of whoever tries to close it.
+   * @param reason who relies on it and for what, for the error that closing it throws.
    */
   add(reason: string): Disposable {
     const hold = new Hold(reason, this.#holds);

@@ -16,23 +16,7 @@ export function closings(things: Iterable<{ close(): void }>): (() => void)[] {
   return Array.from(things, (thing) => () => thing.close());
 }
 
-/**
- * Does something, and gives back what was done before it if it fails, as {@link undo} does.
- * @example
- * ```ts
- * import { Mapping, openFile } from "@vfio/ioctl-native";
- * import { orUndo } from "@vfio/ioctl-native/internal";
- *
- * function mapZero(): Mapping {
- *   const file = openFile("/dev/zero");
- *   return orUndo(
- *     () => Mapping.map({ file, bytes: 4096, name: "zeroes" }),
- *     () => file.close(),
- *   );
- * }
- * console.log(typeof mapZero); // function
- * ```
- */
+/** Does something, and gives back what was done before it if it fails, as {@link undo} does. */
 export function orUndo<T>(work: () => T, ...actions: readonly (() => void)[]): T {
   try {
     return work();

@@ -34,10 +34,7 @@ export function filesOpenIn(pid: number | string): string[] | undefined {
   return fds.map((fd) => kernel().readLink(`${folder}/${fd}`)).filter((link) => typeof link === "string");
 }
 
-/**
- * What an fd of this process is, as its link in `/proc/self/fd` says; `undefined` if it has none.
- * @throws VfioSystemError if that can't be told.
- */
+/** What an fd of this process is, as its link in `/proc/self/fd` says; `undefined` if it has none. */
 export function fileOf(fd: number): string | undefined {
   return readLink(`/proc/self/fd/${fd}`);
 }

@@ -1,13 +1,9 @@
 import path from "node:path";
 import { checkText } from "../errors/argument-error.js";
-import { errnoOf, VfioSystemError } from "../errors/errors.js";
+import { check, errnoOf, VfioSystemError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 
-/**
- * The text of a sysfs or procfs file, without the newline at its end.
- * @returns `undefined` if there is no such file.
- * @throws VfioSystemError for any other failure.
- */
+/** The text of a sysfs or procfs file, without the newline at its end. `undefined` if there is no such file. */
 export function readSysfs(file: string): string | undefined {
   const text = kernel().readText(checkedPath(file));
   if (typeof text === "string") return text.trimEnd();
@@ -34,25 +30,14 @@ export function listFolder(folder: string): string[] {
   return [];
 }
 
-/**
- * Writes a sysfs attribute. Never creates a file.
- * @throws VfioSystemError with what was to be written.
- */
+/** Writes a sysfs attribute. Never creates a file. */
 export function writeSysfs(file: string, text: string): void {
   checkText("what is to be written", text);
   const result = kernel().writeText(checkedPath(file), text);
-  if (result >= 0) return;
-  throw new VfioSystemError(result, {
-    syscall: "write",
-    what: `cannot write "${text}" to ${file}`,
-    path: file,
-  });
+  check(result, () => ({ syscall: "write", what: `cannot write "${text}" to ${file}`, path: file }));
 }
 
-/**
- * True if a file, folder or device node of that name exists.
- * @throws VfioSystemError if that can't be told (EACCES).
- */
+/** True if a file, folder or device node of that name exists. Throws if that can't be told (EACCES). */
 export function exists(file: string): boolean {
   const found = kernel().stat(checkedPath(file));
   if (typeof found !== "number") return true;

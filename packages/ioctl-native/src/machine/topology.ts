@@ -44,7 +44,7 @@ export function describePciDevice(address: string): PciDeviceInfo {
   });
 }
 
-/** `undefined` if there is no such PCI device, or no more: then one of its files is missing, the last one read at the latest. */
+/** `undefined` if the PCI device is not there or is going away: then one of its files is missing, at the latest the last. */
 function readDevice(bdf: string): PciDeviceInfo | undefined {
   const folder = `${PCI_DEVICES}/${bdf}`;
   const driver = driverOf(bdf);
@@ -125,7 +125,7 @@ export function devicesOfGroup(group: number): PciDeviceInfo[] {
   return readDevices(`${IOMMU_GROUPS}/${group}/devices`);
 }
 
-/** @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER` for what no group's number can be. */
+/** @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER` if it cannot be the number of a group. */
 export function checkGroupNumber(group: unknown): void {
   if (typeof group === "number" && Number.isInteger(group) && group >= 0 && group < 2 ** 31) return;
   throw new VfioRangeError(
@@ -149,11 +149,6 @@ function readDevices(folder: string): PciDeviceInfo[] {
 /** Without sysfs there seem to be no devices and no groups. */
 function checkSysfs(): void {
   if (exists("/sys/bus") || exists("/sys/kernel")) return;
-  throw new VfioError(
-    "ERR_VFIO_NO_SYSFS",
-    "there is no sysfs at /sys, which knows the PCI devices and IOMMU groups",
-    {
-      hint: "Mount it: mount -t sysfs sysfs /sys",
-    },
-  );
+  const problem = "there is no sysfs at /sys, which knows the PCI devices and IOMMU groups";
+  throw new VfioError("ERR_VFIO_NO_SYSFS", problem, { hint: "Mount it: mount -t sysfs sysfs /sys" });
 }

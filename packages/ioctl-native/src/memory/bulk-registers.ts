@@ -1,10 +1,11 @@
 import { argumentError, shownValue } from "../errors/argument-error.js";
 import { errnoOf, VfioError, VfioRangeError } from "../errors/errors.js";
 import { closedError } from "../files/fd.js";
-import { kernel, type BulkRegisterFunctions } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { BulkRegisterFunctions } from "../kernel/system-calls.js";
 import { checkedLength, type Mapping } from "./mapping.js";
 import { printAs } from "../errors/printed.js";
-import { inSlices, SLICE_MICROSECONDS } from "../events/slices.js";
+import { inSlices, LONGEST_MICROSECONDS, SLICE_MICROSECONDS } from "../events/slices.js";
 
 /** An array whose elements are registers of its elements' width. */
 export type RegisterArray = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
@@ -18,8 +19,6 @@ interface BlockShape {
 }
 
 const ONE_OF_64_BITS: BlockShape = { BYTES_PER_ELEMENT: 8, length: 1 };
-/** Nearly 13 days. */
-const LONGEST_MICROSECONDS = 2 ** 40;
 const NO_SUCH_OFFSET = errnoOf("ERANGE");
 const CLOSED = errnoOf("EBADF");
 const READ_ONLY = errnoOf("EACCES");

@@ -3,21 +3,16 @@ import { kernel } from "../kernel/kernel.js";
 /** Above it a limit of a cgroup (version 1) stands for none: the largest `long`, in whole pages. */
 const NO_LIMIT = 2 ** 60;
 
-/** The two files of a cgroup that tell one of its limits. */
-export interface CgroupLimitFiles {
-  /** The limit: `memory.max`. */
+/** The names of two files of a cgroup that tell one of its limits: `memory.max` and `memory.current`. */
+interface CgroupLimitFiles {
   readonly limit: string;
-  /** How much of it is in use: `memory.current`. */
   readonly used: string;
 }
 
-/** A limit that the kernel holds this process to, together with all others of the cgroup. */
+/** A limit that the kernel holds this process to, together with all others of the cgroup: in bytes, and its file. */
 export interface CgroupLimit {
-  /** The file that sets it. */
   readonly file: string;
-  /** The limit, in bytes. */
   readonly bytes: number;
-  /** How much of it is in use, in bytes. */
   readonly used: number;
 }
 
@@ -25,7 +20,6 @@ export interface CgroupLimit {
  * The limits of one controller (`memory`, `hugetlb`) that this process is under, in cgroups of either version: its own
  * cgroup's first, then those of the ancestors as far as they can be seen from here. Each of them counts. What cannot be
  * read is left out: in a container the host's cgroups are out of sight.
- * @param files the limits to look for, by their files' names.
  */
 export function cgroupLimits(controller: string, files: readonly CgroupLimitFiles[]): CgroupLimit[] {
   return cgroupFolders(controller).flatMap((folder) =>
@@ -42,8 +36,8 @@ function limitOf(file: string, usedFile: string): CgroupLimit[] {
 
 /** "max", and whatever else is no number, is `undefined`. */
 function numberIn(file: string): number | undefined {
-  const text = kernel().readText(file);
-  return typeof text === "string" && /^\d+\s*$/.test(text) ? Number(text) : undefined;
+  const [text = ""] = linesOf(file);
+  return /^\d+$/.test(text) ? Number(text) : undefined;
 }
 
 function cgroupFolders(controller: string): string[] {
@@ -67,10 +61,8 @@ function cgroupMounts(controller: string | undefined): CgroupMount[] {
   return linesOf("/proc/self/mountinfo").flatMap((line) => {
     const [mount = "", filesystem = ""] = line.split(" - ");
     const [type, , options = ""] = filesystem.split(" ");
-    const fits =
-      controller === undefined
-        ? type === "cgroup2"
-        : type === "cgroup" && options.split(",").includes(controller);
+    const isOld = type === "cgroup" && options.split(",").includes(controller ?? "");
+    const fits = controller === undefined ? type === "cgroup2" : isOld;
     const [, , , root = "", point = ""] = mount.split(" ");
     return fits ? [{ root: unescaped(root), point: unescaped(point) }] : [];
   });

@@ -1,4 +1,4 @@
-import type { RegisterFunctions } from "../kernel/kernel.js";
+import type { RegisterFunctions } from "../kernel/system-calls.js";
 import { runtimeName } from "../kernel/runtime.js";
 
 /**

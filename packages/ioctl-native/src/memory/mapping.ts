@@ -10,7 +10,8 @@ import {
 } from "../errors/errors.js";
 import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "../files/fd.js";
-import { kernel, type RegisterFunctions } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { RegisterFunctions } from "../kernel/system-calls.js";
 import type { MapOptions } from "./map-options.js";
 import { systemPageBytes } from "./system-page.js";
 import { checkNode, checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
@@ -21,9 +22,8 @@ import { Views } from "./views.js";
 const LARGEST_FAST_BYTES = 2 ** 30;
 
 const BUSY = errnoOf("EBUSY");
-/** What {@link Kernel.mappingGone} says of memory that went away. */
+/** What {@link Kernel.mappingGone} says of a device's memory that went away. */
 const DEVICE_GONE = 1;
-const MEMORY_GONE = 2;
 
 /**
  * One shared `mmap` of a file, behind ArrayBuffer views (for memory) and exact-width register accessors (for BARs).
@@ -47,12 +47,7 @@ const MEMORY_GONE = 2;
  */
 export class Mapping implements Disposable {
   static {
-    printAs(Mapping, (it) => ({
-      name: it.name,
-      address: it.address,
-      bytes: it.bytes,
-      closed: it.#closed,
-    }));
+    printAs(Mapping, ({ name, address, bytes, closed }) => ({ name, address, bytes, closed }));
   }
 
   /** The mapping's number in this process: another thread's {@link Mapping.fromHandle} takes it. */
@@ -83,7 +78,7 @@ export class Mapping implements Disposable {
    * Maps a file (`mmap(2)`, MAP_SHARED).
    * @throws VfioSystemError for what `mmap` refuses, and ENXIO for a range beyond the file's end, where the first
    * touch would be a SIGBUS; with `numaNode`, for what `mbind` refuses (EPERM in containers); with `populate`, ENOMEM for
-   * pages that are not to be had, and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory
+   * pages that are not available, and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory
    * left than ordinary pages would take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
    */
   static map(options: MapOptions): Mapping {
@@ -153,8 +148,7 @@ export class Mapping implements Disposable {
   checkPresent(): void {
     this.#checkOpen();
     const gone = kernel().mappingGone(this.handle);
-    if (gone === DEVICE_GONE) throw deviceGoneError(this.name);
-    if (gone === MEMORY_GONE) throw memoryGoneError(this.name);
+    if (gone > 0) throw goneError(this.name, gone === DEVICE_GONE);
     // Its owner, in another thread, closed it for all: zeroes lie there now.
     if (gone < 0) throw closedError(this.name);
   }
@@ -296,19 +290,15 @@ function checkAddress(address: bigint | undefined, name: string): void {
   );
 }
 
-function isLength(value: number | undefined): value is number {
-  return Number.isSafeInteger(value) && Number(value) >= 0;
-}
-
-/** The length of a part of the mapping; what is not given is up to the end. */
+/** The length of a part of the mapping; by default up to the end. */
 export function checkedLength(
   { bytes: all, name }: Mapping,
   offset: number,
   bytes: number | undefined,
 ): number {
   const isOffset = Number.isSafeInteger(offset) && offset >= 0 && offset <= all && offset % 8 === 0;
-  const length = isOffset && bytes === undefined ? all - offset : bytes;
-  if (isOffset && isLength(length) && offset + length <= all) return length;
+  const length = isOffset && bytes === undefined ? all - offset : (bytes ?? NaN);
+  if (isOffset && Number.isSafeInteger(length) && length >= 0 && offset + length <= all) return length;
   throw new VfioRangeError(
     "ERR_VFIO_MAP_RANGE",
     `there are no ${bytes === undefined ? "" : `${shownValue(bytes)} `}bytes at offset ${shownValue(offset)} of ${name} (${all} bytes), ` +
@@ -317,11 +307,8 @@ export function checkedLength(
 }
 
 function noSuchMapping(name: string): SystemCallContext {
-  return {
-    syscall: "mmap",
-    what: `there is no ${name} in this process`,
-    hint: "It was closed, or the number is from another process",
-  };
+  const hint = "It was closed, or the number is from another process";
+  return { syscall: "mmap", what: `there is no ${name} in this process`, hint };
 }
 
 function readOnlyError(name: string): VfioError {
@@ -339,32 +326,19 @@ function inUseError(name: string, holders: string[]): VfioError {
 }
 
 function viewSizeError(name: string, bytes: number): VfioError {
-  const problem = `cannot make an ArrayBuffer of ${bytes} bytes of ${name}`;
-  return new VfioError(
-    "ERR_VFIO_VIEW_SIZE",
-    `${problem}: Node.js ${process.versions.node} allows ${constants.MAX_LENGTH}`,
-    { hint: "Use smaller windows, view(offset, bytes), or Node.js 22 or newer" },
-  );
+  const limit = `Node.js ${process.versions.node} allows ${constants.MAX_LENGTH}`;
+  const problem = `cannot make an ArrayBuffer of ${bytes} bytes of ${name}: ${limit}`;
+  const hint = "Use smaller windows, view(offset, bytes), or Node.js 22 or newer";
+  return new VfioError("ERR_VFIO_VIEW_SIZE", problem, { hint });
 }
 
-function deviceGoneError(name: string): VfioError {
-  return new VfioError(
-    "ERR_VFIO_DEVICE_GONE",
-    `${name} does not answer: what is read there are ones that nobody wrote`,
-    {
-      hint: "The device was pulled out, reset, or its memory space switched off: close what you have of it, and map it anew",
-    },
-  );
-}
-
-function memoryGoneError(name: string): VfioError {
-  return new VfioError(
-    "ERR_VFIO_MEMORY_GONE",
-    `pages of ${name} are gone: what is read there are ones that nobody wrote`,
-    {
-      hint: "Somebody shrank the file, or its pages could not be had: close the mapping",
-    },
-  );
+function goneError(name: string, isDevice: boolean): VfioError {
+  const what = isDevice ? `${name} does not answer` : `pages of ${name} are gone`;
+  const hint = isDevice
+    ? "The device was pulled out, reset, or its memory space switched off: close what you have of it, and map it anew"
+    : "Somebody shrank the file, or its pages could not be had: close the mapping";
+  const code = isDevice ? "ERR_VFIO_DEVICE_GONE" : "ERR_VFIO_MEMORY_GONE";
+  return new VfioError(code, `${what}: what is read there are ones that nobody wrote`, { hint });
 }
 
 /** A class, not an object literal: every DMA mapping makes one, and a method costs nothing per object. */

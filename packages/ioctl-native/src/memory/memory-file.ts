@@ -121,7 +121,7 @@ export function isAnonymousMemory(file: HasFd): boolean {
 }
 
 /** What can be said of a file's size lasting. */
-export type SizeGuarantee = "sealed" | "not sealed" | "not sealable" | "no memory";
+type SizeGuarantee = "sealed" | "not sealed" | "not sealable" | "no memory";
 
 /**
  * Whether a file that came from somebody else keeps its size. One that shrinks under a mapping makes the next access a

@@ -2,7 +2,8 @@ import { checkObject } from "../errors/argument-error.js";
 import path from "node:path";
 import { cgroupLimits, type CgroupLimit } from "./cgroups.js";
 import { VfioError } from "../errors/errors.js";
-import { kernel, type Kernel } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { Kernel } from "../kernel/system-calls.js";
 
 const LIMITS = [
   { limit: "memory.max", used: "memory.current" },
@@ -16,17 +17,9 @@ const RESERVE_SHARE = 16;
 
 /** A mapping whose pages are about to be taken: a `Mapping` is one. */
 export interface MemoryToTake {
-  /** Its number, as in `Mapping.handle`. */
   readonly handle: number;
-  /** Its length. */
   readonly bytes: number;
-  /** What it is, for the message. */
   readonly name: string;
-}
-
-interface MachineMemory {
-  readonly available: number;
-  readonly total: number;
 }
 
 /** Taken without a look. It was seen through that kernel. */
@@ -35,8 +28,8 @@ let credit: { kernel: Kernel; bytes: number } | undefined;
 /**
  * What forbids taking all pages of a mapping: less memory is left in the machine (MemAvailable), or below the limit of a
  * cgroup, than the mapping still lacks. Linux gives more than it has, and then its OOM killer ends processes, this one or
- * any other. A sixteenth of what is left is not to be had. Swap counts for nothing: pages that a device reaches stay in memory. What a cgroup has in its page cache
- * counts as left, since the kernel gives that up first.
+ * any other. A sixteenth of what is left stays free. Swap counts for nothing: pages that a device reaches stay in
+ * memory. What a cgroup has in its page cache counts as left, since the kernel gives that up first.
  * @returns a VfioError `ERR_VFIO_MEMORY_EXHAUSTED` with both numbers, or `undefined` if there is enough.
  */
 export function memoryShortage(memory: MemoryToTake): VfioError | undefined {
@@ -46,7 +39,7 @@ export function memoryShortage(memory: MemoryToTake): VfioError | undefined {
   const cgroup = tightestCgroup();
   const left = Math.min(machine.available, cgroup?.left ?? Infinity) * (1 - 1 / RESERVE_SHARE);
   const missing = memory.bytes > left ? missingBytes(memory, machine.total) : memory.bytes;
-  if (missing > left) return shortageError(memory, missing, machine, cgroup);
+  if (missing > left) return shortageError(memory, missing, machine.available, cgroup);
   credit = { kernel: kernel(), bytes: Math.min((left - missing) / CREDIT_SHARE, LARGEST_CREDIT) };
   return undefined;
 }
@@ -64,13 +57,19 @@ function missingBytes({ handle, bytes }: MemoryToTake, total: number): number {
   return bytes - Math.max(0, kernel().residentBytes(handle));
 }
 
-function machineMemory(): MachineMemory {
-  const text = kernel().readText("/proc/meminfo");
-  const bytesOf = (name: string): number => {
-    const kib = new RegExp(`^${name}: *(\\d+) kB$`, "m").exec(typeof text === "string" ? text : "")?.[1];
-    return kib === undefined ? Infinity : Number(kib) * 1024;
-  };
+function machineMemory(): { available: number; total: number } {
+  const valueOf = numbersIn("/proc/meminfo", ": *(\\d+) kB");
+  const bytesOf = (name: string): number => (valueOf(name) ?? Infinity) * 1024;
   return { available: bytesOf("MemAvailable"), total: bytesOf("MemTotal") };
+}
+
+/** The numbers behind the names in a file of the kernel's, each in a line of its own. */
+function numbersIn(file: string, behindName: string): (name: string) => number | undefined {
+  const text = kernel().readText(file);
+  return (name) => {
+    const found = new RegExp(`^${name}${behindName}$`, "m").exec(typeof text === "string" ? text : "")?.[1];
+    return found === undefined ? undefined : Number(found);
+  };
 }
 
 interface CgroupMemory extends CgroupLimit {
@@ -87,12 +86,7 @@ function tightestCgroup(): CgroupMemory | undefined {
 
 /** In version 1 the plain names are the cgroup's own, those with `total_` count its children too, as its usage does. */
 function pageCacheOf(folder: string): number {
-  const text = kernel().readText(`${folder}/memory.stat`);
-  const stat = typeof text === "string" ? text : "";
-  const valueOf = (name: string): number | undefined => {
-    const value = new RegExp(`^${name} (\\d+)$`, "m").exec(stat)?.[1];
-    return value === undefined ? undefined : Number(value);
-  };
+  const valueOf = numbersIn(`${folder}/memory.stat`, " (\\d+)");
   return ["inactive_file", "active_file"]
     .map((name) => valueOf(`total_${name}`) ?? valueOf(name) ?? 0)
     .reduce((sum, value) => sum + value);
@@ -101,7 +95,7 @@ function pageCacheOf(folder: string): number {
 function shortageError(
   { name }: MemoryToTake,
   missing: number,
-  { available }: MachineMemory,
+  available: number,
   cgroup: CgroupMemory | undefined,
 ): VfioError {
   const machine = Number.isFinite(available) ? `the machine has ${mib(available)} left (MemAvailable)` : "";

@@ -3,17 +3,14 @@ import { errnoOf, VfioSystemError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 import type { MapOptions } from "./map-options.js";
 import { isOrdinaryMemory, type MemoryFailure } from "./memory-file.js";
-import { memoryShortage } from "./memory-shortage.js";
+import { memoryShortage, type MemoryToTake } from "./memory-shortage.js";
 import { readSysfs } from "../machine/sysfs.js";
 
 /** The kernel's default is 65530. */
 const MAPPING_LIMIT = "/proc/sys/vm/max_map_count";
 
 /** What is done with a `Mapping` here. */
-interface ClosableMapping {
-  readonly handle: number;
-  readonly bytes: number;
-  readonly name: string;
+interface ClosableMapping extends MemoryToTake {
   close(): void;
 }
 
@@ -42,7 +39,7 @@ export function nameOf({ name, file }: MapOptions): string {
   return name;
 }
 
-/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what no NUMA node can be. */
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it cannot be the number of a NUMA node. */
 export function checkNode(numaNode: number | undefined): void {
   if (numaNode === undefined || (Number.isInteger(numaNode) && numaNode >= 0)) return;
   throw argumentError("the NUMA node", "a whole number from 0", numaNode);

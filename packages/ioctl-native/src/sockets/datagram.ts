@@ -1,10 +1,9 @@
 import { checkText } from "../errors/argument-error.js";
 import { check, errnoOf, VfioSystemError } from "../errors/errors.js";
-import type { Fd } from "../files/fd.js";
-import { type HasFd, fdState } from "../files/fd.js";
+import { fdState, type Fd, type HasFd } from "../files/fd.js";
 import { kernel } from "../kernel/kernel.js";
 import type { ReceivedDatagram } from "./received-packet.js";
-import { boundSocket, type HintOfErrno } from "./local-socket.js";
+import { aboutPath, boundSocket, type HintOfErrno } from "./local-socket.js";
 import { checkPacket, checkRoom } from "./packet-arguments.js";
 import { printAs } from "../errors/printed.js";
 
@@ -54,7 +53,10 @@ export class DatagramSocket implements HasFd, Disposable {
    */
   connect(path: string, hint?: HintOfErrno): void {
     checkText("the path of a socket", path);
-    checkCall(kernel().socketConnect(this.fd, path), "connect", `cannot connect to ${path}`, path, hint);
+    check(
+      kernel().socketConnect(this.fd, path),
+      aboutPath("connect", `cannot connect to ${path}`, path, hint),
+    );
   }
 
   /**
@@ -66,8 +68,8 @@ export class DatagramSocket implements HasFd, Disposable {
   send(path: string, bytes: Uint8Array, fds: readonly number[] = [], hint?: HintOfErrno): void {
     checkText("the path of a socket", path);
     checkPacket(bytes, fds);
-    const result = kernel().datagramSend(this.fd, path, bytes, fds);
-    checkCall(result, "sendmsg", `cannot send a datagram to ${path}`, path, hint);
+    const sent = kernel().datagramSend(this.fd, path, bytes, fds);
+    check(sent, aboutPath("sendmsg", `cannot send a datagram to ${path}`, path, hint));
   }
 
   /**
@@ -94,14 +96,4 @@ export class DatagramSocket implements HasFd, Disposable {
   [Symbol.dispose](): void {
     this.close();
   }
-}
-
-function checkCall(
-  result: number,
-  syscall: string,
-  what: string,
-  path: string,
-  hint: HintOfErrno | undefined,
-): void {
-  check(result, () => ({ syscall, what, path, hint: () => hint?.(result) }));
 }

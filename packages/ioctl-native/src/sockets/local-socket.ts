@@ -1,12 +1,13 @@
 import { check, errnoOf, type SystemCallContext } from "../errors/errors.js";
 import { Fd } from "../files/fd.js";
-import { kernel, type SocketKind } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { SocketKind } from "../kernel/system-calls.js";
 import { orUndo } from "../lifecycle/run-all.js";
 
 /** The remedy to name for an errno, if there is one. */
 export type HintOfErrno = (errno: number) => string | undefined;
 
-/** A local socket that is made for one purpose: what it is for, where, and the remedy if that is refused. */
+/** What a local socket is made for, where, and the remedy if that is refused. */
 export interface SocketPurpose {
   readonly kind: SocketKind;
   readonly path: string;
@@ -17,21 +18,21 @@ export interface SocketPurpose {
   readonly hint?: HintOfErrno | undefined;
 }
 
-/** A socket of which a call with the path is made at once. Each call that fails is named as itself, and nothing stays. */
+/** Makes a socket and binds or connects it. The error names the call that failed; nothing is left behind. */
 export function socketAfter(
   purpose: SocketPurpose,
   syscall: "bind" | "connect",
   call: (fd: number) => number,
 ): Fd {
   const { kind, path, what, name, hint } = purpose;
-  const fd = check(kernel().socket(kind), (errno) => ({
+  const made = check(kernel().socket(kind), (errno) => ({
     syscall: "socket",
     what,
-    hint: () => fdLimitHint(errno),
+    hint: fdLimitHint(errno),
   }));
-  const socket = new Fd(fd, name);
+  const socket = new Fd(made, name);
   orUndo(
-    () => check(call(fd), (errno) => contextOf(syscall, what, path, () => hint?.(errno))),
+    () => check(call(made), aboutPath(syscall, what, path, hint)),
     () => socket.close(),
   );
   return socket;
@@ -44,18 +45,19 @@ export function socketAfter(
 export function boundSocket(purpose: SocketPurpose): Fd {
   const { path, what } = purpose;
   return socketAfter(purpose, "bind", (fd) => {
-    check(kernel().chmod(fd, 0o600), () => contextOf("fchmod", what, path));
+    check(kernel().chmod(fd, 0o600), aboutPath("fchmod", what, path));
     return kernel().socketBind(fd, path);
   });
 }
 
-function contextOf(
+/** What a call with a path was about, if it fails. */
+export function aboutPath(
   syscall: string,
   what: string,
   path: string,
-  hint?: () => string | undefined,
-): SystemCallContext {
-  return { syscall, what, path, hint };
+  hint?: HintOfErrno,
+): (errno: number) => SystemCallContext {
+  return (errno) => ({ syscall, what, path, hint: () => hint?.(errno) });
 }
 
 /** The remedy where no file descriptor is left. */

@@ -1,6 +1,7 @@
 import { Buffer } from "node:buffer";
 import { errnoOf } from "../errors/errors.js";
-import type { ReceivedDatagram, ReceivedPacket } from "./received-packet.js";
+import type { Kernel } from "../kernel/system-calls.js";
+import type { ReceivedPacket } from "./received-packet.js";
 
 /** What the addon has of sockets that brings more than a number: it writes into a room. `packets.cc` knows what lies where. */
 export interface RoomFunctions {
@@ -9,12 +10,7 @@ export interface RoomFunctions {
   socketPeer(fd: number, room: Uint8Array): number;
 }
 
-/** The calls of a `Kernel` that are made of them. */
-interface RoomCalls {
-  socketReceive(fd: number, maxBytes: number, maxFds: number): ReceivedPacket | number;
-  datagramReceive(fd: number, maxBytes: number, maxFds: number): ReceivedDatagram | number;
-  socketPeer(fd: number): { pid: number; uid: number; gid: number } | number;
-}
+type RoomCalls = Pick<Kernel, keyof RoomFunctions>;
 
 // In words of 32 bits:
 const TRUNCATED = 0;

@@ -1,7 +1,8 @@
 import { checkHasFd, checkText } from "../errors/argument-error.js";
 import { check, errnoOf, VfioSystemError } from "../errors/errors.js";
 import { Fd, type HasFd, fdState } from "../files/fd.js";
-import { kernel, type PeerCredentials } from "../kernel/kernel.js";
+import { kernel } from "../kernel/kernel.js";
+import type { PeerCredentials } from "../kernel/system-calls.js";
 import type { ReceivedPacket } from "./received-packet.js";
 import { boundSocket, fdLimitHint, socketAfter, type HintOfErrno } from "./local-socket.js";
 import { checkCount, checkPacket, checkRoom } from "./packet-arguments.js";

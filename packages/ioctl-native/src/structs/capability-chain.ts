@@ -1,5 +1,6 @@
 import { shownValue } from "../errors/argument-error.js";
 import { VfioError } from "../errors/errors.js";
+import type { Field, Struct, ValuesOf } from "./struct.js";
 import { vfio_info_cap_header } from "../vfio/structs.js";
 
 /** One capability of an info answer. */
@@ -36,6 +37,24 @@ export function walkCapabilities(answer: Uint8Array, first: number): InfoCapabil
 export function checkArray(answer: Uint8Array, offset: number, count: number, bytes: number): void {
   if (!(offset + count * bytes <= answer.length))
     throw badChain(`claims ${count} elements and has room for fewer`);
+}
+
+/**
+ * The array that a capability consists of.
+ * @param offset where the capability begins, with a header whose field `count` is the number of elements behind it.
+ */
+export function decodeArray<C extends string, E extends Record<string, Field>>(
+  answer: Uint8Array,
+  offset: number,
+  header: Struct<Record<C, Field>>,
+  count: C,
+  element: Struct<E>,
+): ValuesOf<E>[] {
+  checkArray(answer, offset, 1, header.bytes);
+  const length = Number(header.read(answer, count, offset));
+  const first = offset + header.bytes;
+  checkArray(answer, first, length, element.bytes);
+  return Array.from({ length }, (_, index) => element.decode(answer, first + index * element.bytes));
 }
 
 function badChain(problem: string): VfioError {

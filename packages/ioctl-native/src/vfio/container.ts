@@ -1,9 +1,18 @@
 import type { HasFd } from "../files/fd.js";
 import { ioctl, tryIoctl } from "../kernel/ioctl.js";
 import type { ContextOfErrno } from "./ask.js";
-import { IOMMU_TYPES, type IommuType } from "./iommu-types.js";
+import { VFIO_TYPE1_IOMMU, VFIO_TYPE1v2_IOMMU } from "./constants.js";
 import { VFIO_CHECK_EXTENSION, VFIO_GET_API_VERSION, VFIO_IOMMU_GET_INFO, VFIO_SET_IOMMU } from "./ioctls.js";
 import { vfio_iommu_type1_info } from "./structs.js";
+
+/** How the container's IOMMU is driven: `type1v2` takes back only whole mappings; `type1` may split them. */
+export type IommuType = "type1v2" | "type1";
+
+/** The kernel's number of each IOMMU type, best first. */
+export const IOMMU_TYPES: Readonly<Record<IommuType, number>> = {
+  type1v2: VFIO_TYPE1v2_IOMMU,
+  type1: VFIO_TYPE1_IOMMU,
+};
 
 /** VFIO's API version, always 0 so far (`VFIO_GET_API_VERSION`). */
 export function getApiVersion(container: HasFd, context?: ContextOfErrno): number {

@@ -38,9 +38,8 @@ export function unsetGroupContainer(group: HasFd, context?: ContextOfErrno): voi
 }
 
 /**
- * Opens a device of a group (`VFIO_GROUP_GET_DEVICE_FD`).
+ * Opens a device of a group, and returns the new fd (`VFIO_GROUP_GET_DEVICE_FD`).
  * @param name its PCI address, with the token of a virtual function behind it if need be.
- * @returns the new fd.
  */
 export function getGroupDeviceFd(group: HasFd, name: string, context?: ContextOfErrno): number {
   return ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name, context);

@@ -54,7 +54,7 @@ function decode(answer: Uint8Array, offset: number): HotResetDevice {
 }
 
 /**
- * Resets all that is on a device's slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`). **This call blocks**, up to seconds.
+ * Resets everything on a device's slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`). **This call blocks**, up to seconds.
  * @param groups fds of all groups that are there, each once.
  */
 export function hotResetDevice(device: HasFd, groups: readonly number[], context?: ContextOfErrno): void {

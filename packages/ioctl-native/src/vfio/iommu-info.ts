@@ -1,7 +1,7 @@
 import { errnoOf } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
 import type { IovaRange } from "../intervals/range.js";
-import { checkArray, walkCapabilities } from "../structs/capability-chain.js";
+import { checkArray, decodeArray, walkCapabilities } from "../structs/capability-chain.js";
 import {
   VFIO_IOMMU_INFO_CAPS,
   VFIO_IOMMU_INFO_PGSIZES,
@@ -12,10 +12,12 @@ import { VFIO_IOMMU_GET_INFO } from "./ioctls.js";
 import { queryInfo } from "./query.js";
 import {
   vfio_iommu_type1_info,
-  vfio_iommu_type1_info_cap_iova_range,
-  vfio_iommu_type1_info_dma_avail,
+  vfio_iommu_type1_info_cap_iova_range as header,
+  vfio_iommu_type1_info_dma_avail as available,
   vfio_iova_range,
 } from "./structs.js";
+
+const WITHOUT_GROUP = "The IOMMU type is set when the first group joins the container: add a group first";
 
 /** What the IOMMU of a container can do. It changes when groups come and go. */
 export interface IommuInfo {
@@ -36,10 +38,7 @@ export interface IommuInfo {
 export function readIommuInfo(container: HasFd): IommuInfo {
   const answer = queryInfo(container, VFIO_IOMMU_GET_INFO, {}, (errno) => ({
     what: "cannot read the container's IOMMU info",
-    hint:
-      errno === errnoOf("EINVAL")
-        ? "The IOMMU type is set when the first group joins the container: add a group first"
-        : undefined,
+    hint: errno === errnoOf("EINVAL") ? WITHOUT_GROUP : undefined,
   }));
   return decodeIommuInfo(answer);
 }
@@ -53,27 +52,13 @@ export function decodeIommuInfo(answer: Uint8Array): IommuInfo {
   const info = vfio_iommu_type1_info.decode(answer);
   const pageSizes = (info.flags & VFIO_IOMMU_INFO_PGSIZES) === 0 ? 4096n : info.iova_pgsizes;
   const chain = (info.flags & VFIO_IOMMU_INFO_CAPS) === 0 ? [] : walkCapabilities(answer, info.cap_offset);
-  const ranges = chain.find((capability) => capability.id === VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
-  const available = chain.find((capability) => capability.id === VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
+  const ranges = chain.find(({ id }) => id === VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
+  const left = chain.find(({ id }) => id === VFIO_IOMMU_TYPE1_INFO_DMA_AVAIL);
+  if (left !== undefined) checkArray(answer, left.offset, 1, available.bytes);
   return {
     pageSizes,
     smallestPage: Number(pageSizes & -pageSizes),
-    iovaRanges: ranges === undefined ? undefined : decodeRanges(answer, ranges.offset),
-    mappingsLeft: available === undefined ? undefined : decodeMappingsLeft(answer, available.offset),
+    iovaRanges: ranges && decodeArray(answer, ranges.offset, header, "nr_iovas", vfio_iova_range),
+    mappingsLeft: left && available.read(answer, "avail", left.offset),
   };
-}
-
-function decodeMappingsLeft(answer: Uint8Array, offset: number): number {
-  checkArray(answer, offset, 1, vfio_iommu_type1_info_dma_avail.bytes);
-  return vfio_iommu_type1_info_dma_avail.decode(answer, offset).avail;
-}
-
-function decodeRanges(answer: Uint8Array, offset: number): IovaRange[] {
-  const header = vfio_iommu_type1_info_cap_iova_range;
-  checkArray(answer, offset, 1, header.bytes);
-  const count = header.decode(answer, offset).nr_iovas;
-  checkArray(answer, offset + header.bytes, count, vfio_iova_range.bytes);
-  return Array.from({ length: count }, (_, index) =>
-    vfio_iova_range.decode(answer, offset + header.bytes + index * vfio_iova_range.bytes),
-  );
 }

@@ -6,33 +6,26 @@ import type { IommuInfo } from "./iommu-info.js";
 const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
 /**
- * What a refused `VFIO_IOMMU_MAP_DMA` means, and the remedy, by errno.
+ * The remedy for a refused `VFIO_IOMMU_MAP_DMA`, by errno.
  * @param wanted how many bytes were still to be mapped.
  */
-export function explainMapFailure(
-  errno: number,
-  wanted: number,
-  info: () => IommuInfo | undefined,
-): { hint?: Hint } {
+export function explainMapFailure(errno: number, wanted: number, info: () => IommuInfo | undefined): Hint {
   switch (errno) {
     case errnoOf("ENOMEM"):
-      return { hint: () => memlockHint(wanted) };
+      return () => memlockHint(wanted);
     case errnoOf("ENOSPC"):
-      return { hint: () => entryLimitHint(info) };
+      return () => entryLimitHint(info);
     case errnoOf("EEXIST"):
-      return {
-        hint:
-          "The range overlaps a mapping of this container that another mapper, process or library made: " +
-          "mappers of one process share an IovaAllocator ({ iova: allocator }), and keep clear of others with windows in its `reserved`",
-      };
+      return (
+        "The range overlaps a mapping of this container that another mapper, process or library made: " +
+        "mappers of one process share an IovaAllocator ({ iova: allocator }), and keep clear of others with windows in its `reserved`"
+      );
     case errnoOf("EINVAL"):
-      return {
-        hint: "The IOMMU may have changed since its ranges were read: a group joined or left",
-      };
+      return "The IOMMU may have changed since its ranges were read: a group joined or left";
     case errnoOf("EFAULT"):
-      return { hint: "The memory's virtual address is not mapped, or not writable, in this process" };
+      return "The memory's virtual address is not mapped, or not writable, in this process";
     default:
-      return {};
+      return undefined;
   }
 }
 

@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { argumentError } from "../errors/argument-error.js";
 import type { HasFd } from "../files/fd.js";
-import { checkArray, walkCapabilities, type InfoCapability } from "../structs/capability-chain.js";
+import { decodeArray, walkCapabilities, type InfoCapability } from "../structs/capability-chain.js";
 import type { ContextOfErrno } from "./ask.js";
 import {
   VFIO_REGION_INFO_CAP_MSIX_MAPPABLE,
@@ -33,7 +33,7 @@ export interface RegionInfo {
   readonly index: number;
   /** 0 for a region the device does not have. */
   readonly bytes: number;
-  /** Where the region lies in the device's file. Never computed, always the kernel's. */
+  /** Where the region lies in the device's file. The kernel's number, never computed. */
   readonly fileOffset: number;
   /** It can be read, with `pread` at {@link fileOffset}. */
   readonly readable: boolean;
@@ -83,12 +83,6 @@ export function decodeRegionInfo(answer: Uint8Array): RegionInfo {
 function decodeSparseAreas(answer: Uint8Array, chain: readonly InfoCapability[]): MappableArea[] | undefined {
   const sparse = chain.find(({ id }) => id === VFIO_REGION_INFO_CAP_SPARSE_MMAP);
   if (sparse === undefined) return undefined;
-  checkArray(answer, sparse.offset, 1, header.bytes);
-  const count = header.decode(answer, sparse.offset).nr_areas;
-  const first = sparse.offset + header.bytes;
-  checkArray(answer, first, count, area.bytes);
-  return Array.from({ length: count }, (_, index) => {
-    const { offset, size } = area.decode(answer, first + index * area.bytes);
-    return { offset: Number(offset), bytes: Number(size) };
-  });
+  const areas = decodeArray(answer, sparse.offset, header, "nr_areas", area);
+  return areas.map(({ offset, size }) => ({ offset: Number(offset), bytes: Number(size) }));
 }

@@ -26,9 +26,9 @@ export const DMA_MAP_FLAGS: Readonly<Record<DmaAccess, number>> = {
 
 /** How a map struct begins, for each access. */
 const HEADERS: Record<DmaAccess, bigint> = {
-  "read-write": headerOf(DMA_MAP_FLAGS["read-write"]),
-  "read-only": headerOf(DMA_MAP_FLAGS["read-only"]),
-  "write-only": headerOf(DMA_MAP_FLAGS["write-only"]),
+  "read-write": headerOf("read-write"),
+  "read-only": headerOf("read-only"),
+  "write-only": headerOf("write-only"),
 };
 
 /** How many pieces go with one call: as many structs as fit two pages. */
@@ -40,9 +40,7 @@ export class Type1Space implements AddressSpace {
     printAs(Type1Space, (it) => ({ container: it.#container.fd }));
   }
 
-  /** See {@link AddressSpace.kind}. */
   readonly kind = "type1";
-  /** See {@link AddressSpace.forgets}. */
   readonly forgets = "with-last-group";
   readonly #container: HasFd;
   readonly #maps = new ReusedStructs(mapStruct, MANY);
@@ -83,7 +81,6 @@ export class Type1Space implements AddressSpace {
     return Math.min(done * pieceBytes, bytes);
   }
 
-  /** See {@link AddressSpace.unmap}. */
   unmap(iova: bigint, bytes: number): number {
     const { quads } = this.#unmap;
     quads[UNMAP.iova] = iova;
@@ -107,7 +104,6 @@ export class Type1Space implements AddressSpace {
     return piece;
   }
 
-  /** See {@link AddressSpace.unmapAsync}. */
   async unmapAsync(iova: bigint, bytes: number): Promise<number> {
     const argument = unmapStruct.encode({ iova, size: bigIntOf(bytes) });
     await ioctlAsync(this.#container, VFIO_IOMMU_UNMAP_DMA, argument, () => unmapFailure(iova, bytes));
@@ -133,7 +129,7 @@ export class Type1Space implements AddressSpace {
   #mapFailure(errno: number, iova: bigint, bytes: number, wanted: number): IoctlContext {
     return {
       what: `cannot map IOVA ${formatRange(rangeOf({ iova, bytes }))} for DMA`,
-      ...explainMapFailure(errno, wanted, () => this.limits()),
+      hint: explainMapFailure(errno, wanted, () => this.limits()),
     };
   }
 }
@@ -154,7 +150,7 @@ const UNMAP = {
   size: unmapStruct.fields.size[0] / 8,
 };
 
-function headerOf(flags: number): bigint {
-  const bytes = mapStruct.encode({ flags });
+function headerOf(access: DmaAccess): bigint {
+  const bytes = mapStruct.encode({ flags: DMA_MAP_FLAGS[access] });
   return new BigUint64Array(bytes.buffer, bytes.byteOffset, 1)[0] ?? 0n;
 }

@@ -1,19 +1,18 @@
-import { errorOf, processState } from "@vfio/test-support";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { EDU, E1000E, openDevice } from "./machine.js";
+import { EDU, E1000E, openDevice, type OpenDevice } from "./machine.js";
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
 
 describe("given a device's config space", () => {
+  let edu: OpenDevice;
+  beforeEach(() => {
+    edu = openDevice(EDU);
+  });
+  afterEach(() => edu[Symbol.dispose]());
+
   it("ids and class are those that sysfs shows", () => {
-    using edu = openDevice(EDU);
     const sysfs = readFileSync(`/sys/bus/pci/devices/${EDU}/config`);
 
     expect([edu.pci.vendorId, edu.pci.deviceId]).toEqual([0x1234, 0x11e8]);
@@ -23,51 +22,40 @@ describe("given a device's config space", () => {
   });
 
   it("PCI Express devices have 4096 bytes, others 256", () => {
-    using edu = openDevice(EDU);
     using nic = openDevice(E1000E);
 
     expect([edu.pci.config.bytes, nic.pci.config.bytes]).toEqual([256, 4096]);
   });
 
   it("the cache line size register keeps what is written", () => {
-    using edu = openDevice(EDU);
-
     edu.pci.config.write8(0x0c, 0x10);
 
     expect(edu.pci.config.read8(0x0c)).toBe(0x10);
   });
 
   it("offsets outside it, or not aligned to the width, are RangeErrors that name the device", () => {
-    using edu = openDevice(EDU);
-
     for (const access of [
       () => edu.pci.config.read32(256),
       () => edu.pci.config.read32(2),
       () => edu.pci.config.read16(-2),
       () => edu.pci.config.write8(0.5, 0),
       () => edu.pci.config.read(250, 10),
-    ]) {
-      const error = errorOf(access);
-      expect(error).toBeInstanceOf(RangeError);
-      expect(error).toMatchObject({ code: "ERR_VFIO_CONFIG_OFFSET" });
-      expect(error.message).toContain(`the config space of ${EDU} (256 bytes)`);
-    }
+    ])
+      expect(
+        expectError(access, `ERR_VFIO_CONFIG_OFFSET … the config space of ${EDU} (256 bytes)`),
+      ).toBeInstanceOf(RangeError);
   });
 
   it("a value that does not fit its register is refused before it is written", () => {
-    using edu = openDevice(EDU);
-
     for (const write of [
       () => edu.pci.config.write8(0x0c, 256),
       () => edu.pci.config.write16(0x04, 0.5),
       () => edu.pci.config.write32(0x10, 2 ** 32),
-    ]) {
-      expect(errorOf(write)).toMatchObject({ code: "ERR_VFIO_REGISTER_VALUE" });
-    }
+    ])
+      expectError(write, "ERR_VFIO_REGISTER_VALUE");
   });
 
   it("every command bit goes on and off by its name, each time read back; the others stay as they are", () => {
-    using edu = openDevice(EDU);
     const { command } = edu.pci.config;
     const before = command.read();
 
@@ -81,16 +69,10 @@ describe("given a device's config space", () => {
   });
 
   it("a command bit that the device does not have is an error that names it", () => {
-    using edu = openDevice(EDU);
-
-    const error = errorOf(() => edu.pci.config.command.set("stepping", true));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_COMMAND_REGISTER" });
-    expect(error.message).toContain(EDU);
+    expectError(() => edu.pci.config.command.set("stepping", true), `ERR_VFIO_COMMAND_REGISTER … ${EDU}`);
   });
 
   it("the status bits have names, and clearing those that are clear is no error", () => {
-    using edu = openDevice(EDU);
     const { status } = edu.pci.config;
 
     status.clear("detectedParityError", "receivedMasterAbort");
@@ -99,8 +81,6 @@ describe("given a device's config space", () => {
   });
 
   it("bus mastering goes on and off, each time read back from the device", () => {
-    using edu = openDevice(EDU);
-
     for (const on of [true, false, true]) {
       edu.pci.busMaster = on;
       expect(edu.pci.busMaster).toBe(on);

@@ -1,4 +1,4 @@
-import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import { expectError, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { ERROR_RNG, openDevice, reportError, until, type OpenDevice } from "./machine.js";
 
@@ -66,7 +66,7 @@ describe("given a device behind a root port, which reports an uncorrectable erro
 
     expect(heard).toEqual(["first", "second", "second"]);
     rng.pci.close();
-    expect(errorOf(() => rng.pci.onDeviceError(() => undefined))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expectError(() => rng.pci.onDeviceError(() => undefined), "ERR_VFIO_CLOSED");
   });
 
   it("fatal: the kernel resets the link, and the device has neither addresses nor state; opened anew it works", async () => {
@@ -77,7 +77,7 @@ describe("given a device behind a root port, which reports an uncorrectable erro
 
       expect((await rng.waiting).message).toBe("the device failed");
       expect([rng.pci.present, rng.pci.busMaster]).toEqual([true, false]);
-      expect(errorOf(() => rng.pci.bar(4).open())).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_DISABLED" });
+      expectError(() => rng.pci.bar(4).open(), "ERR_VFIO_MEMORY_SPACE_DISABLED");
       expect(rng.registers.read8(DEVICE_STATUS)).not.toBe(ACKNOWLEDGE);
     }
 

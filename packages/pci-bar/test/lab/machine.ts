@@ -3,7 +3,7 @@ import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { Fd, ioctl, openFile, vfioConstants, vfioIoctls } from "@vfio/ioctl-native";
-import { PciDevice, type VfioDevice } from "../../src/index.js";
+import { PciDevice, type InterruptOptions, type VfioDevice } from "../../src/index.js";
 
 export const EDU = "0000:00:10.0";
 export const NVME = "0000:00:11.0";
@@ -55,6 +55,14 @@ export function openDevice(bdf: string): OpenDevice {
       container.close();
     },
   };
+}
+
+/** As {@link openDevice}, with its interrupts set up and enabled. */
+export function openInterrupting(bdf: string, options?: InterruptOptions) {
+  const opened = openDevice(bdf);
+  const interrupts = opened.pci.setUpInterrupts(options);
+  interrupts.enable();
+  return { ...opened, interrupts };
 }
 
 function groupFile(bdf: string): string {

@@ -2,8 +2,16 @@ import { createMemoryFile, ioctl, Mapping, vfioConstants, vfioIoctls, vfioStruct
 import { defineRegisters, type OpenRegion, type PciDevice } from "../../src/index.js";
 import { NVME, openDevice, until } from "./machine.js";
 
-const REGISTERS = defineRegisters({
-  capabilities: { offset: 0x00, width: 64, access: "ro", fields: { doorbellStride: { bits: [35, 32] } } },
+export const REGISTERS = defineRegisters({
+  capabilities: {
+    offset: 0x00,
+    width: 64,
+    access: "ro",
+    fields: { queueEntries: { bits: [15, 0] }, doorbellStride: { bits: [35, 32] } },
+  },
+  version: { offset: 0x08, access: "ro", fields: { major: { bits: [31, 16] }, minor: { bits: [15, 8] } } },
+  interruptMaskSet: { offset: 0x0c },
+  interruptMaskClear: { offset: 0x10, access: "w1c" },
   configuration: {
     offset: 0x14,
     fields: { enable: { bit: 0 }, submissionEntry: { bits: [19, 16] }, completionEntry: { bits: [23, 20] } },

@@ -1,7 +1,8 @@
-import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import { expectError, expectRejection, leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { defineRegisters, formatDump, OpenRegion, type PciRegion } from "../../src/index.js";
 import { E1000E, EDU, NVME, openDevice, TEST_DEVICE } from "./machine.js";
+import { REGISTERS } from "./nvme.js";
 
 leavesNothingBehind();
 
@@ -39,6 +40,7 @@ describe("given the edu device", () => {
 
     liveness.write(0x12345678);
 
+    expect(region.bytes).toBe(1 << 20);
     expect(identification.read()).toBe(0x010000ed);
     expect(liveness.readRaw()).toBe(0xedcba987);
     expect(region.writeFlush32(0x04, 5)).toBe(~5 >>> 0);
@@ -73,10 +75,10 @@ describe("given the edu device", () => {
     using edu = openDevice(EDU);
     const bar = edu.pci.bar(0).map();
 
-    const error = await rejectionOf(bar.pollMask(0x00, 0xff, 0xee, { timeoutMs: 5 }));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
-    expect(error.message).toContain("it is 0x10000ed");
+    await expectRejection(
+      bar.pollMask(0x00, 0xff, 0xee, { timeoutMs: 5 }),
+      "ERR_VFIO_TIMEOUT … it is 0x10000ed",
+    );
   });
 
   it("its memory space stays on while a BAR is mapped: the kernel would make the next access a SIGBUS", () => {
@@ -84,14 +86,14 @@ describe("given the edu device", () => {
     const bar = edu.pci.bar(0).map();
 
     for (const switchOff of [() => (edu.pci.memorySpace = false), () => edu.pci.config.write16(0x04, 0)])
-      expect(errorOf(switchOff)).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_IN_USE" });
+      expectError(switchOff, "ERR_VFIO_MEMORY_SPACE_IN_USE");
     expect(bar.read32(0)).toBe(0x010000ed);
 
     bar.close();
     using file = byFile(edu, edu.pci.bar(0));
     edu.pci.memorySpace = false;
-    expect(errorOf(() => file.read32(0))).toMatchObject({ code: "EIO", syscall: "pread" });
-    expect(errorOf(() => file.write32(4, 1))).toMatchObject({ code: "EIO", syscall: "pwrite" });
+    expectError(() => file.read32(0), "EIO", { syscall: "pread" });
+    expectError(() => file.write32(4, 1), "EIO", { syscall: "pwrite" });
     edu.pci.memorySpace = true;
     expect(file.read32(0)).toBe(0x010000ed);
   });
@@ -100,31 +102,12 @@ describe("given the edu device", () => {
     using edu = openDevice(EDU);
 
     expect([edu.pci.rom, edu.pci.vga]).toEqual([undefined, undefined]);
-    expect(errorOf(() => edu.pci.region(6).open())).toMatchObject({ code: "ERR_VFIO_REGION_ABSENT" });
+    expectError(() => edu.pci.region(6).open(), "ERR_VFIO_REGION_ABSENT");
     expect(edu.pci.region(7).open().read32(0)).toBe(0x11e8_1234);
   });
 });
 
-const NVME_REGISTERS = defineRegisters({
-  capabilities: {
-    offset: 0x00,
-    width: 64,
-    access: "ro",
-    fields: {
-      queueEntries: { bits: [15, 0] },
-      timeout: { bits: [31, 24] },
-      doorbellStride: { bits: [35, 32] },
-    },
-  },
-  version: { offset: 0x08, access: "ro", fields: { major: { bits: [31, 16] }, minor: { bits: [15, 8] } } },
-  interruptMaskSet: { offset: 0x0c },
-  interruptMaskClear: { offset: 0x10, access: "w1c" },
-  configuration: {
-    offset: 0x14,
-    fields: { enable: { bit: 0 }, submissionSize: { bits: [19, 16] }, completionSize: { bits: [23, 20] } },
-  },
-  table: { offset: 0x2000, access: "ro", count: 65, stride: 16 },
-});
+const MSIX_TABLE = defineRegisters({ entries: { offset: 0x2000, access: "ro", count: 65, stride: 16 } });
 
 describe("given the nvme device, whose BAR0 has registers and the MSI-X table", () => {
   it("around the table it is mapped: registers answer, the table's page is out of reach", () => {
@@ -136,10 +119,9 @@ describe("given the nvme device, whose BAR0 has registers and the MSI-X table", 
       { offset: 0x3000, bytes: 0x1000 },
     ]);
     expect(region.read32(0x08)).toBe(0x0001_0400);
-    const error = errorOf(() => region.read32(0x2000));
-    expect(error).toMatchObject({ code: "ERR_VFIO_REGION_HOLE" });
-    expect(error.message).toContain(
-      `BAR0 of ${NVME} is not mapped; mapped are [0x0, 0x1fff], [0x3000, 0x3fff]`,
+    expectError(
+      () => region.read32(0x2000),
+      `ERR_VFIO_REGION_HOLE … BAR0 of ${NVME} is not mapped; mapped are [0x0, 0x1fff], [0x3000, 0x3fff]`,
     );
     expect(nvme.pci.mapBars({ msixTable: "around" })).toHaveLength(1);
   });
@@ -147,11 +129,11 @@ describe("given the nvme device, whose BAR0 has registers and the MSI-X table", 
   it("opened, all of it is in reach, but of the table the kernel shows only ones", () => {
     using nvme = openDevice(NVME);
     using region = nvme.pci.bar(0).open();
-    const regs = NVME_REGISTERS.on(region);
+    const regs = REGISTERS.on(region);
 
     expect(regs.version.read()).toEqual({ major: 1, minor: 4 });
     expect(regs.capabilities.read()).toMatchObject({ queueEntries: 0x7ff, doorbellStride: 0 });
-    expect([...regs.table].every((entry) => entry.read() === 0xffffffff)).toBe(true);
+    expect([...MSIX_TABLE.on(region).entries].every((entry) => entry.read() === 0xffffffff)).toBe(true);
     region.write32(0x2000, 0);
     expect(region.read32(0x2000)).toBe(0xffffffff);
     expect(region.read32(0x2000 + 65 * 16)).toBe(0);
@@ -170,11 +152,11 @@ describe("given the nvme device, whose BAR0 has registers and the MSI-X table", 
 
   it("modify keeps what is not named, and bits that ones clear are only cleared by name", () => {
     using nvme = openDevice(NVME);
-    const regs = NVME_REGISTERS.on(nvme.pci.bar(0).open());
+    const regs = REGISTERS.on(nvme.pci.bar(0).open());
 
-    regs.configuration.write({ submissionSize: 6, completionSize: 4 });
-    regs.configuration.modify({ submissionSize: 7 });
-    expect(regs.configuration.read()).toEqual({ enable: false, submissionSize: 7, completionSize: 4 });
+    regs.configuration.write({ submissionEntry: 6, completionEntry: 4 });
+    regs.configuration.modify({ submissionEntry: 7 });
+    expect(regs.configuration.read()).toEqual({ enable: false, submissionEntry: 7, completionEntry: 4 });
     regs.configuration.write({});
 
     regs.interruptMaskSet.write(0b101);
@@ -195,15 +177,15 @@ describe("given the e1000e device, with an I/O-port BAR", () => {
     address.write(0x5400);
     expect(data.read()).toBe(memory.read32(0x5400));
     expect([ports.read8(0), ports.read16(0), ports.read32(0)]).toEqual([0, 0x5400, 0x5400]);
-    expect(errorOf(() => ports.read64(0))).toMatchObject({ code: "ERR_VFIO_REGISTER_WIDTH" });
-    expect(errorOf(() => ports.read32(32))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+    expectError(() => ports.read64(0), "ERR_VFIO_REGISTER_WIDTH");
+    expectError(() => ports.read32(32), "ERR_VFIO_REGISTER_OFFSET");
   });
 
   it("its I/O space switched off is an error of opening, not all ones", () => {
     using nic = openDevice(E1000E);
     nic.pci.ioSpace = false;
 
-    expect(errorOf(() => nic.pci.bar(2).open())).toMatchObject({ code: "ERR_VFIO_IO_SPACE_DISABLED" });
+    expectError(() => nic.pci.bar(2).open(), "ERR_VFIO_IO_SPACE_DISABLED");
     expect(nic.pci.bar(0).map().bytes).toBe(0x20000);
     nic.pci.ioSpace = true;
     expect(nic.pci.bar(2).open().bytes).toBe(32);

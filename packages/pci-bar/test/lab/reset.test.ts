@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readAt, writeAt } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import { expectError, expectRejection, leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { listCapabilities, readRegionInfo, type PciDevice, type VfioDevice } from "../../src/index.js";
 import { BRIDGED_EDU, E1000E, EDU, HOTPLUG_EDU, NVME, openDevice, SLOT, TEST_DEVICE } from "./machine.js";
@@ -64,7 +64,7 @@ describe("given devices that the kernel can reset alone", () => {
     card.pci.reset({ restoreMemorySpace: false, restoreBusMaster: false, restoreInterrupts: false });
 
     expect([card.pci.memorySpace, card.pci.busMaster, interrupts.enabled]).toEqual([false, false, false]);
-    expect(errorOf(() => interrupts.trigger(0))).toMatchObject({ code: "ERR_VFIO_INTERRUPTS_DISABLED" });
+    expectError(() => interrupts.trigger(0), "ERR_VFIO_INTERRUPTS_DISABLED");
     card.pci.memorySpace = true;
     interrupts.enable();
     interrupts.trigger(0);
@@ -109,10 +109,7 @@ describe("given devices that cannot be reset", () => {
 
     expect(open.pci.canReset).toBe(false);
     for (const call of [() => open.pci.reset(), () => open.pci.hotReset([open.group])])
-      expect(errorOf(call)).toMatchObject({
-        code: "ERR_VFIO_NO_RESET",
-        message: expect.stringContaining(bdf) as string,
-      });
+      expectError(call, `ERR_VFIO_NO_RESET … ${bdf}`);
     expect(open.pci.powerState).toBe("D0");
   });
 
@@ -124,9 +121,11 @@ describe("given devices that cannot be reset", () => {
       { bdf: BRIDGED_EDU, group },
       { bdf: "0000:01:02.0", group },
     ]);
-    const refused = errorOf(() => edu.pci.hotReset([edu.group]));
-    expect(refused).toMatchObject({ code: "EINVAL", ioctl: "VFIO_DEVICE_PCI_HOT_RESET" });
-    expect(refused.hint).toContain(`${BRIDGED_EDU} (vfio-pci), 0000:01:02.0 (no driver)`);
+    expectError(
+      () => edu.pci.hotReset([edu.group]),
+      `EINVAL … ${BRIDGED_EDU} (vfio-pci), 0000:01:02.0 (no driver)`,
+      { ioctl: "VFIO_DEVICE_PCI_HOT_RESET" },
+    );
   });
 });
 
@@ -139,12 +138,11 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
     interrupts.enable();
     const [reached] = edu.pci.hotResetDevices;
 
-    const missing = errorOf(() => edu.pci.hotReset([]));
-    expect(missing).toMatchObject({ code: "ERR_VFIO_HOT_RESET_GROUPS" });
-    expect(missing.message).toContain(`without group ${reached!.group} of ${HOTPLUG_EDU}`);
-    expect(errorOf(() => edu.pci.hotReset([edu.device]))).toMatchObject({
-      code: "ERR_VFIO_HOT_RESET_GROUPS",
-    });
+    expectError(
+      () => edu.pci.hotReset([]),
+      `ERR_VFIO_HOT_RESET_GROUPS … without group ${reached!.group} of ${HOTPLUG_EDU}`,
+    );
+    expectError(() => edu.pci.hotReset([edu.device]), "ERR_VFIO_HOT_RESET_GROUPS");
 
     for (const reset of [() => edu.pci.hotReset([edu.group]), () => edu.pci.reset()]) {
       reset();
@@ -171,7 +169,7 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
       interrupts.enable();
     }
     expect(vector.poll()).toBe(1);
-    expect(await rejectionOf(vector.wait({ timeoutMs: 50 }))).toMatchObject({ code: "ERR_VFIO_TIMEOUT" });
+    await expectRejection(vector.wait({ timeoutMs: 50 }), "ERR_VFIO_TIMEOUT");
 
     interrupts.unmask();
     expect(await vector.wait({ timeoutMs: 5000 })).toBe(1);
@@ -185,11 +183,8 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
     answering(SLOT, false);
     try {
       expect(edu.pci.present).toBe(false);
-      for (const call of [() => edu.pci.reset(), () => edu.pci.setUpInterrupts()]) {
-        const error = errorOf(call);
-        expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
-        expect(error.message).toContain(`${HOTPLUG_EDU} does not answer`);
-      }
+      for (const call of [() => edu.pci.reset(), () => edu.pci.setUpInterrupts()])
+        expectError(call, `ERR_VFIO_DEVICE_GONE … ${HOTPLUG_EDU} does not answer`);
       for (const call of [
         () => (edu.pci.busMaster = true),
         () => (edu.pci.memorySpace = false),
@@ -198,7 +193,7 @@ describe("given an edu in a slot, which is reset with its whole slot", () => {
         () => edu.pci.powerState,
         () => edu.pci.bringToD0(),
       ])
-        expect(errorOf(call)).toMatchObject({ code: "ERR_VFIO_DEVICE_GONE" });
+        expectError(call, "ERR_VFIO_DEVICE_GONE");
       edu.pci.onRemovalRequested(() => undefined);
     } finally {
       answering(SLOT, true);

@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { ERROR_RNG, openDevice, ROM_FILE } from "./machine.js";
 
@@ -74,15 +74,12 @@ describe("given a device with an expansion ROM", () => {
       () => open.write16(0x40, 1),
       () => open.write32(0x40, 1),
       () => open.writeBlock(0x40, Uint8Array.of(1)),
-    ]) {
-      const error = errorOf(write);
-      expect(error).toMatchObject({ code: "ERR_VFIO_READ_ONLY" });
-      expect(error.message).toContain(`the ROM of ${ERROR_RNG} can only be read`);
-    }
+    ])
+      expectError(write, `ERR_VFIO_READ_ONLY … the ROM of ${ERROR_RNG} can only be read`);
     expect(open.read8(0x40)).toBe(readFileSync(ROM_FILE)[0x40]);
-    expect(errorOf(() => open.read8(BAR_BYTES))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
-    expect(errorOf(() => rom.map())).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
+    expectError(() => open.read8(BAR_BYTES), "ERR_VFIO_REGISTER_OFFSET");
+    expectError(() => rom.map(), "ERR_VFIO_BAR_NOT_MAPPABLE");
     device.pci.memorySpace = false;
-    expect(errorOf(() => rom.open())).toMatchObject({ code: "ERR_VFIO_MEMORY_SPACE_DISABLED" });
+    expectError(() => rom.open(), "ERR_VFIO_MEMORY_SPACE_DISABLED");
   });
 });

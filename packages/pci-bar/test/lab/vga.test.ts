@@ -1,4 +1,4 @@
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import type { OpenRegion } from "../../src/index.js";
 import { openDevice, VGA } from "./machine.js";
@@ -53,8 +53,8 @@ describe("given a VGA card", () => {
       using card = openDevice(VGA);
       using vga = card.pci.vga!.open();
 
-      expect(errorOf(() => vga.read8(Number(at)))).toMatchObject({ code: "EINVAL", syscall: "pread" });
-      expect(errorOf(() => vga.write8(Number(at), 0))).toMatchObject({ code: "EINVAL", syscall: "pwrite" });
+      expectError(() => vga.read8(Number(at)), "EINVAL", { syscall: "pread" });
+      expectError(() => vga.write8(Number(at), 0), "EINVAL", { syscall: "pwrite" });
     },
   );
 
@@ -63,9 +63,9 @@ describe("given a VGA card", () => {
     const region = card.pci.vga!;
     const vga = region.open();
 
-    expect(errorOf(() => region.map())).toMatchObject({ code: "ERR_VFIO_BAR_NOT_MAPPABLE" });
-    expect(errorOf(() => vga.read8(0xc0000))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
+    expectError(() => region.map(), "ERR_VFIO_BAR_NOT_MAPPABLE");
+    expectError(() => vga.read8(0xc0000), "ERR_VFIO_REGISTER_OFFSET");
     card.pci.close();
-    expect(errorOf(() => vga.read8(SEQUENCER))).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+    expectError(() => vga.read8(SEQUENCER), "ERR_VFIO_CLOSED");
   });
 });

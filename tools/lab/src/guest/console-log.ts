@@ -9,7 +9,6 @@ export class ConsoleLog {
     this.#text = (this.#text + chunk.toString("utf8")).slice(-LIMIT);
   }
 
-  /** Everything kept. */
   get text(): string {
     return this.#text;
   }

@@ -1,6 +1,5 @@
 import { lineReader } from "./line-reader.js";
 
-/** What the guest tells the host. */
 export type ControlMessage =
   | { readonly type: "ready"; readonly uptimeMs: number }
   | { readonly type: "exit"; readonly code: number }

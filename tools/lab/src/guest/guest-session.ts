@@ -1,28 +1,20 @@
 import { controlReader } from "./control-line.js";
-import { Deferred } from "../run/deferred.js";
 import { bootTimedOut, commandTimedOut, endedEarly, setupFailed } from "../run/failures.js";
 import { Hotplug } from "../machine/hotplug.js";
 import type { LabError } from "../run/lab-error.js";
+import type { LabResult } from "../run/lab-options.js";
 import { Machine, type MachinePlan } from "../machine/machine.js";
 import { aborted } from "../run/prepare-lab.js";
 
-/** What bounds a session. */
 export interface SessionLimits {
   readonly command: readonly string[];
   readonly bootTimeoutMs: number;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Called when the guest starts the command. */
   readonly onReady?: ((machine: Machine, bootMs: number) => void) | undefined;
 }
 
-/** What a session that went well leaves. */
-export interface SessionResult {
-  readonly exitCode: number;
-  readonly bootMs: number;
-  readonly runMs: number;
-  readonly console: string;
-}
+export type SessionResult = Pick<LabResult, "exitCode" | "bootMs" | "runMs" | "console">;
 
 /** Boots a machine and stays until its command has ended, a limit is reached, or QEMU is gone. Leaves nothing behind in any case. */
 export async function runSession(plan: MachinePlan, limits: SessionLimits): Promise<SessionResult> {
@@ -111,5 +103,21 @@ class Watch implements Disposable {
     return this.#guest.isReady
       ? commandTimedOut(this.#machine, command, timeoutMs)
       : bootTimedOut(this.#machine, bootTimeoutMs);
+  }
+}
+
+/** A promise settled from outside. (Promise.withResolvers came with Node.js 22.) */
+class Deferred<T> {
+  readonly promise: Promise<T>;
+  resolve!: (value: T) => void;
+  reject!: (reason: Error) => void;
+
+  constructor() {
+    this.promise = new Promise<T>((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    // Nobody may be waiting when it is rejected.
+    this.promise.catch(() => undefined);
   }
 }

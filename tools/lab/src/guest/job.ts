@@ -6,7 +6,6 @@ import { makeFolder } from "../host/make-folder.js";
 import { OPTION_ROM_FILE, optionRom } from "../machine/option-rom.js";
 import { shellCommand, shellQuote } from "./shell-quote.js";
 
-/** What the guest is told to do. */
 export interface Job {
   readonly command: readonly string[];
   readonly cwd: string;

@@ -14,7 +14,6 @@ export interface LabShellOptions extends Omit<LabOptions, "onStdout" | "onStderr
   readonly output?: NodeJS.WriteStream;
 }
 
-/** Longest delay a timer takes: 24 days. */
 const NO_LIMIT_MS = 2 ** 31 - 1;
 
 /** Boots a machine and connects this terminal to a shell in it; resolves with the shell's exit code. */
@@ -51,11 +50,11 @@ async function open(options: LabShellOptions): Promise<number> {
 }
 
 function notATerminal(): LabError {
-  return new LabError({
-    code: "ERR_LAB_BAD_ARGUMENT",
-    message: "A shell in the guest needs a terminal, and standard input is none",
-    hint: "To run a script, give it as a command: vfio-lab -- sh -c '…'",
-  });
+  return new LabError(
+    "ERR_LAB_BAD_ARGUMENT",
+    "A shell in the guest needs a terminal, and standard input is none",
+    { hint: "To run a script, give it as a command: vfio-lab -- sh -c '…'" },
+  );
 }
 
 /** Raw mode: every key, Ctrl-C too, goes to the guest. */

@@ -4,7 +4,6 @@ export function shellQuote(word: string): string {
   return `'${word.replaceAll("'", `'\\''`)}'`;
 }
 
-/** Words as one shell command line. */
 export function shellCommand(words: readonly string[]): string {
   return words.map(shellQuote).join(" ");
 }

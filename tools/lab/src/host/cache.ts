@@ -35,7 +35,7 @@ const FREE_THE_CACHE = "Free some space, or point XDG_CACHE_HOME at a larger dis
 
 /** The error for a disk that has no space left; by default the cache's. */
 export function diskFull(message: string, { hint = FREE_THE_CACHE, cause }: DiskFullParts = {}): LabError {
-  return new LabError({ code: "ERR_LAB_DISK_FULL", message, hint, cause });
+  return new LabError("ERR_LAB_DISK_FULL", message, { hint, cause });
 }
 
 function mebibytes(bytes: number): number {

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readSync } from "node:fs";
-import { aptGet, type AptOptions } from "@vfio/set-up/apt.js";
+import { install, installCommand } from "@vfio/set-up/apt.js";
 import { diskFull } from "./cache.js";
 import { isStaticElf } from "../kernel/elf.js";
 import type { Host } from "./host.js";
@@ -32,7 +32,6 @@ export const EXTRA_PROGRAMS = {
   strace: { program: "strace", package: "strace" },
 } as const satisfies Record<string, RequiredProgram>;
 
-/** A key of {@link EXTRA_PROGRAMS}. */
 export type LabExtra = keyof typeof EXTRA_PROGRAMS;
 
 /** Installs what is missing when we may; otherwise stops with the command to type. Returns the packages it installed. */
@@ -47,23 +46,18 @@ export async function ensurePackages(
   if (missing.length === 0) return [];
   if (!host.isRoot || !host.findProgram("apt-get")) throw packagesMissing(host, missing);
   report(`Installing ${missing.join(", ")}`);
-  const options = { report, signal };
-  await mustAptGet(host, ["update"], missing, options);
-  await mustAptGet(host, ["install", "-y", "--no-install-recommends", ...missing], missing, options);
+  const failed = await install(host, missing, { report, signal });
+  if (failed !== undefined) throw installationFailed(host, missing, failed);
   const still = missingPackages(host, wanted);
   if (still.length > 0) throw packagesMissing(host, still);
   return missing;
 }
 
 /** The packages whose program is not there. */
-function missingPackages(
-  host: Host,
-  wanted: readonly RequiredProgram[] = REQUIRED_PROGRAMS,
-  isUsable = isUsableProgram,
-): string[] {
+function missingPackages(host: Host, wanted: readonly RequiredProgram[]): string[] {
   const missing = wanted.filter(({ program }) => {
     const file = host.findProgram(program);
-    return file === undefined || !isUsable(program, file);
+    return file === undefined || !isUsableProgram(program, file);
   });
   return missing.flatMap((required) => [required.package, ...(required.with ?? [])]);
 }
@@ -83,34 +77,27 @@ function readStart(file: string, bytes: number): Buffer {
   }
 }
 
-async function mustAptGet(
+function installationFailed(
   host: Host,
-  args: readonly string[],
   missing: readonly string[],
-  options: AptOptions,
-): Promise<void> {
-  const result = await aptGet(host, args, options);
-  if (result.code === 0) return;
-  const message = `apt-get ${args[0] ?? ""} failed while installing ${missing.join(", ")}: ${lastLines(result.stderr)}`;
-  if (saysDiskFull(result.stderr))
-    throw diskFull(message, { hint: "Free some space for Debian's packages." });
-  const hint = `Try it by hand: ${installCommand(host, missing)}`;
-  throw new LabError({ code: "ERR_LAB_PACKAGES_INSTALL", message, hint });
+  { command, stderr }: { readonly command: string; readonly stderr: string },
+): LabError {
+  const message = `${command} failed: ${lastLines(stderr)}`;
+  if (saysDiskFull(stderr)) return diskFull(message, { hint: "Free some space for Debian's packages." });
+  const hint = `Try it by hand: ${installCommand(missing, host.isRoot)}`;
+  return new LabError("ERR_LAB_PACKAGES_INSTALL", message, { hint });
 }
 
 function packagesMissing(host: Host, missing: readonly string[]): LabError {
-  return new LabError({
-    code: "ERR_LAB_PACKAGES_MISSING",
-    message: `The lab needs ${missing.length === 1 ? "a package that is" : "packages that are"} not installed: ${missing.join(", ")}`,
-    hint: host.findProgram("apt-get")
-      ? `Type: ${installCommand(host, missing)}`
-      : "This is not Debian or Ubuntu: install the programs of these packages with your own package manager.",
-  });
-}
-
-function installCommand(host: Host, packages: readonly string[]): string {
-  const command = `apt-get update && ${host.isRoot ? "" : "sudo "}apt-get install -y --no-install-recommends ${packages.join(" ")}`;
-  return host.isRoot ? command : `sudo ${command}`;
+  return new LabError(
+    "ERR_LAB_PACKAGES_MISSING",
+    `The lab needs ${missing.length === 1 ? "a package that is" : "packages that are"} not installed: ${missing.join(", ")}`,
+    {
+      hint: host.findProgram("apt-get")
+        ? `Type: ${installCommand(missing, host.isRoot)}`
+        : "This is not Debian or Ubuntu: install the programs of these packages with your own package manager.",
+    },
+  );
 }
 
 /** Whether a program complains of a full disk. */

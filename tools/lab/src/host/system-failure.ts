@@ -3,7 +3,6 @@ import path from "node:path";
 import { cacheDirectory, diskFull } from "./cache.js";
 import { LabError } from "../run/lab-error.js";
 
-/** A system call that failed, as Node.js tells it. */
 interface SystemError extends Error {
   readonly code: string;
   readonly syscall: string;
@@ -40,7 +39,7 @@ function systemFailure(cause: SystemError, place: string | undefined): LabError 
       ? `The program ${syscall.slice(6)} is not installed`
       : `${place ?? "A file"} cannot be used (${call})`;
   const hints = [REASONS[errno], elsewhere && `${elsewhere[0]?.toUpperCase()}${elsewhere.slice(1)}.`];
-  return new LabError({ code: "ERR_LAB_SYSTEM", message, hint: hints.filter(Boolean).join(" "), cause });
+  return new LabError("ERR_LAB_SYSTEM", message, { hint: hints.filter(Boolean).join(" "), cause });
 }
 
 const REASONS: Readonly<Record<string, string>> = {

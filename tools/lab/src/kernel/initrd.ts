@@ -71,9 +71,7 @@ const execute = promisify(execFile);
 function damaged(file: string, cause: unknown): unknown {
   // A number is the program's exit code; a name is an errno, which tells more.
   if (!(cause instanceof Error && "code" in cause && typeof cause.code === "number")) return cause;
-  return new LabError({
-    code: "ERR_LAB_KERNEL_UNPACK",
-    message: `${file} cannot be unpacked: ${lastLines(cause.message)}`,
+  return new LabError("ERR_LAB_KERNEL_UNPACK", `${file} cannot be unpacked: ${lastLines(cause.message)}`, {
     hint: "Remove the kernel's folder: the next run downloads it anew.",
     cause,
   });

@@ -1,6 +1,5 @@
 import type { MachineOptions } from "../run/lab-options.js";
 
-/** Default number of 2 MiB hugepages. */
 export const DEFAULT_HUGEPAGES_2M = 256;
 
 /**

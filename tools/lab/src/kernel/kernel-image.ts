@@ -1,6 +1,5 @@
 /** A compressed kernel as it lies inside a bzImage. */
 export interface CompressedKernel {
-  /** The program that unpacks it. */
   readonly program: "zstd" | "xz";
   readonly bytes: Buffer;
 }

@@ -76,9 +76,7 @@ export async function downloadPackage(
 }
 
 function downloadError(host: Host, message: string): LabError {
-  return new LabError({
-    code: "ERR_LAB_KERNEL_DOWNLOAD",
-    message,
+  return new LabError("ERR_LAB_KERNEL_DOWNLOAD", message, {
     hint: host.isRoot
       ? "Check the network and the sources in /etc/apt; the lab needs the kernel once and keeps it."
       : "Type: sudo apt-get update    (and check the network); the lab needs the kernel once and keeps it.",

@@ -8,7 +8,6 @@ import { compareVersions, downloadPackage, findKernelPackage, releaseOfPackage }
 import { LabError } from "../run/lab-error.js";
 import { lastLines, saysDiskFull } from "../host/packages.js";
 
-/** A kernel in the cache. */
 export interface Kernel {
   /** What `uname -r` prints in the guest. */
   readonly release: string;
@@ -127,5 +126,5 @@ async function mustRun(
 function unpackError(message: string): LabError {
   if (saysDiskFull(message)) return diskFull(message);
   const hint = "Nothing half-made was kept: the next run downloads it anew.";
-  return new LabError({ code: "ERR_LAB_KERNEL_UNPACK", message, hint });
+  return new LabError("ERR_LAB_KERNEL_UNPACK", message, { hint });
 }

@@ -34,9 +34,9 @@ export function parseShowDepends(output: string): string[] {
 }
 
 function noSuchModule(name: string, kernel: Kernel, stderr: string): LabError {
-  return new LabError({
-    code: "ERR_LAB_KERNEL_UNPACK",
-    message: `Kernel ${kernel.release} has no module ${name}: ${lastLines(stderr)}`,
-    hint: `Remove ${kernel.root} and run it again.`,
-  });
+  return new LabError(
+    "ERR_LAB_KERNEL_UNPACK",
+    `Kernel ${kernel.release} has no module ${name}: ${lastLines(stderr)}`,
+    { hint: `Remove ${kernel.root} and run it again.` },
+  );
 }

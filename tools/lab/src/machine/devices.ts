@@ -1,10 +1,7 @@
-/** A PCI device of the lab's machine. */
 export interface LabDevice {
-  /** Its PCI address in the guest. */
   readonly bdf: string;
   /** PCI vendor and device id, in hexadecimal. */
   readonly id: string;
-  /** What it is good for. */
   readonly description: string;
   /** The driver it is bound to when the command starts; `null`: none. */
   readonly driver: "vfio-pci" | "pcieport" | null;
@@ -129,10 +126,8 @@ export const LAB_DEVICES = {
   },
 } as const satisfies Record<string, LabDevice>;
 
-/** A key of {@link LAB_DEVICES}. */
 export type LabDeviceName = keyof typeof LAB_DEVICES;
 
-/** The BDFs the guest binds to vfio-pci before the command starts. */
 export function devicesForVfio(): string[] {
   return labDevices().flatMap(({ driver, bdf }) => (driver === "vfio-pci" ? [bdf] : []));
 }

@@ -7,17 +7,13 @@ import { qemuArguments, type QemuPlan } from "./qemu-arguments.js";
 import { makeScratchDirectory, removeScratchDirectory } from "../host/scratch-directory.js";
 import { withLabErrors } from "../host/system-failure.js";
 
-/** How QEMU ended. */
 export interface QemuEnd {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
-  /** What QEMU itself complained about. */
   readonly complaints: string;
 }
 
-/** What a machine is started from. */
 export interface MachinePlan extends Omit<QemuPlan, "sockets" | "jobDirectory"> {
-  /** Full path of QEMU. */
   readonly qemu: string;
   /** Writes the guest's settings and command into the folder. */
   readonly writeJob: (directory: string) => Promise<void>;
@@ -56,7 +52,6 @@ export class Machine implements AsyncDisposable {
     }
   }
 
-  /** QEMU's process id. */
   get pid(): number | undefined {
     return this.#qemu?.pid;
   }
@@ -66,7 +61,6 @@ export class Machine implements AsyncDisposable {
     return this.#ended;
   }
 
-  /** Sends to the guest. */
   write(port: PortName, bytes: Buffer | string): void {
     this.#ports.get(port)?.write(bytes);
   }

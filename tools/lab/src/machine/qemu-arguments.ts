@@ -6,7 +6,6 @@ import type { Accelerator, MachineOptions } from "../run/lab-options.js";
 import { OPTION_ROM_FILE } from "./option-rom.js";
 import type { GuestPortName, PortName } from "./ports.js";
 
-/** Everything QEMU's command line depends on. */
 export interface QemuPlan {
   readonly machine: MachineOptions;
   readonly accelerator: Accelerator;
@@ -15,7 +14,6 @@ export interface QemuPlan {
   /** Folder with the settings, the command and the expansion ROM, read-only in the guest. */
   readonly jobDirectory: string;
   readonly outputDirectory?: string | undefined;
-  /** Unix sockets QEMU connects to. */
   readonly sockets: Readonly<Partial<Record<PortName, string>>>;
 }
 
@@ -61,9 +59,7 @@ function numaNodes(machine: MachineOptions): string[] {
   const memory = memoryOf(machine);
   const [, size, unit = ""] = /^(\d+)([MG])$/i.exec(memory) ?? [];
   if (size === undefined) {
-    throw new LabError({
-      code: "ERR_LAB_BAD_ARGUMENT",
-      message: `${memory} cannot be halved for two NUMA nodes`,
+    throw new LabError("ERR_LAB_BAD_ARGUMENT", `${memory} cannot be halved for two NUMA nodes`, {
       hint: 'Give the memory in whole M or G, such as "4G".',
     });
   }

@@ -30,7 +30,6 @@ interface Flags {
   readonly with?: LabExtra[];
 }
 
-/** Runs the command line; resolves with the exit code. */
 export async function runCommandLine(argv: readonly string[]): Promise<number> {
   const ending = abortOnSignals();
   try {

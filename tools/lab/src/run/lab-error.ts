@@ -1,4 +1,3 @@
-/** The stable codes of {@link LabError}. */
 export type LabErrorCode =
   | "ERR_LAB_NOT_LINUX"
   | "ERR_LAB_PACKAGES_MISSING"
@@ -16,17 +15,12 @@ export type LabErrorCode =
   | "ERR_LAB_SYSTEM"
   | "ERR_LAB_BAD_ARGUMENT";
 
-/** What a {@link LabError} is made of. */
+/** What a {@link LabError} may have beside its code and its message. */
 export interface LabErrorParts {
-  /** The stable code. */
-  readonly code: LabErrorCode;
-  /** What went wrong, naming the thing. */
-  readonly message: string;
   /** What to do about it, where that follows from what went wrong. */
   readonly hint?: string;
   /** The last lines of the guest's console, when there was a guest. */
   readonly consoleTail?: string;
-  /** The error underneath, if any. */
   readonly cause?: unknown;
 }
 
@@ -37,18 +31,16 @@ export class LabError extends Error {
   readonly code: LabErrorCode;
   /** The remedy, for people; empty where none follows from what went wrong. */
   readonly hint: string;
-  /** The last lines of the guest's console; empty when no guest was started. */
+  /** Empty when no guest was started. */
   readonly consoleTail: string;
 
-  constructor(parts: LabErrorParts) {
-    super(fullMessage(parts), parts.cause === undefined ? undefined : { cause: parts.cause });
-    this.code = parts.code;
-    this.hint = parts.hint ?? "";
-    this.consoleTail = parts.consoleTail ?? "";
+  /** @param what - What went wrong, naming the thing. */
+  constructor(code: LabErrorCode, what: string, { hint = "", consoleTail = "", cause }: LabErrorParts = {}) {
+    const tail = consoleTail ? `\nLast lines of the guest's console:\n${consoleTail}` : "";
+    const message = `${[what, hint].filter(Boolean).join("\n")}${tail}`;
+    super(message, cause === undefined ? undefined : { cause });
+    this.code = code;
+    this.hint = hint;
+    this.consoleTail = consoleTail;
   }
-}
-
-function fullMessage({ message, hint, consoleTail }: LabErrorParts): string {
-  const tail = consoleTail ? `\nLast lines of the guest's console:\n${consoleTail}` : "";
-  return `${[message, hint].filter(Boolean).join("\n")}${tail}`;
 }

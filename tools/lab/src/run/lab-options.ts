@@ -1,6 +1,5 @@
 import type { LabExtra } from "../host/packages.js";
 
-/** Which machine to emulate. */
 export interface MachineOptions {
   /** Guest memory in QEMU's notation (`"4G"`). Default: 2560 MiB beyond the hugepages, so 3072 MiB. */
   readonly memory?: string;
@@ -14,7 +13,6 @@ export interface MachineOptions {
   readonly numaNodes?: 1 | 2;
   /** More `-device` arguments. They must not take the addresses in {@link LAB_DEVICES}, nor 00:04.0 to 00:06.0, nor 00:1e.0. */
   readonly extraDevices?: readonly string[];
-  /** More words for the kernel's command line. */
   readonly extraKernelArguments?: readonly string[];
   /**
    * A file on the host into which QEMU writes a line for every access to a device's registers, in order: address,
@@ -28,12 +26,18 @@ export interface MachineOptions {
 /** How QEMU runs the guest's instructions: on the processor, or by emulation. */
 export type Accelerator = "kvm" | "tcg";
 
-/** How to run the command. */
-export interface LabOptions {
-  /** The machine to emulate. */
-  readonly machine?: MachineOptions;
+/** What every command of the lab can be asked. */
+export interface CommonOptions {
   /** What the command needs beside Node.js, as Debian's packages on this machine. Default: nothing. */
   readonly extras?: readonly LabExtra[];
+  /** Aborting it ends all that was started; the promise rejects with `ERR_LAB_ABORTED`. */
+  readonly signal?: AbortSignal;
+  /** Told what the lab is doing; not called when there is nothing to do. */
+  readonly onProgress?: (event: LabProgress) => void;
+}
+
+export interface LabOptions extends CommonOptions {
+  readonly machine?: MachineOptions;
   /** Working directory, the same path in host and guest. Default: the caller's. */
   readonly cwd?: string;
   /**
@@ -48,27 +52,17 @@ export interface LabOptions {
   readonly timeoutMs?: number;
   /** Longest time the guest may take to boot, in milliseconds. Default 2 minutes. */
   readonly bootTimeoutMs?: number;
-  /** Aborting it kills the machine; the promise rejects with `ERR_LAB_ABORTED`. */
-  readonly signal?: AbortSignal;
-  /** Told what the lab is doing. */
-  readonly onProgress?: (event: LabProgress) => void;
-  /** Given the command's standard output as it comes. */
   readonly onStdout?: (chunk: Buffer) => void;
-  /** Given the command's standard error as it comes. */
   readonly onStderr?: (chunk: Buffer) => void;
-  /** Given the guest's kernel console as it comes. */
   readonly onConsole?: (chunk: Buffer) => void;
   /** A folder on the host the guest can write to; the guest finds its path in the environment variable LAB_OUTPUT. */
   readonly outputDirectory?: string;
 }
 
-/** What the command did. */
 export interface LabResult {
   /** Its exit code; 128 + n when signal n ended it. */
   readonly exitCode: number;
-  /** Its standard output as UTF-8. */
   readonly stdout: string;
-  /** Its standard error as UTF-8. */
   readonly stderr: string;
   /** From the start of QEMU to the start of the command, in milliseconds. */
   readonly bootMs: number;
@@ -76,15 +70,12 @@ export interface LabResult {
   readonly runMs: number;
   /** Release of the guest's kernel, as `uname -r` prints it. */
   readonly kernel: string;
-  /** What was used to run the guest. */
   readonly accelerator: Accelerator;
   /** What the guest's kernel printed; the last MiB of it. */
   readonly console: string;
 }
 
-/** Something the lab began or finished. */
 export interface LabProgress {
-  /** Which part of the work. */
   readonly stage: "packages" | "kernel" | "initrd" | "accelerator" | "boot" | "run";
   /** One line for people. */
   readonly message: string;

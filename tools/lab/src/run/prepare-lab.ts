@@ -3,31 +3,19 @@ import { realHost, type Host } from "../host/host.js";
 import { ensureInitrd } from "../kernel/initrd.js";
 import { ensureKernel, type Kernel } from "../kernel/kernel.js";
 import { LabError } from "./lab-error.js";
-import type { LabProgress } from "./lab-options.js";
-import { ensurePackages, type LabExtra } from "../host/packages.js";
+import type { CommonOptions, LabProgress } from "./lab-options.js";
+import { ensurePackages } from "../host/packages.js";
 import { withLabErrors } from "../host/system-failure.js";
 
-/** How to prepare. */
-export interface PrepareOptions {
-  /** Told what is being done; silent when there is nothing to do. */
-  readonly onProgress?: (event: LabProgress) => void;
-  /** What the command needs beside Node.js. Default: nothing. */
-  readonly extras?: readonly LabExtra[];
-  /** Stops the preparation. */
-  readonly signal?: AbortSignal;
+export interface PrepareOptions extends CommonOptions {
   /** Stands in for the real machine; for tests. */
   readonly host?: Host;
 }
 
-/** What a machine is booted from. */
 export interface PreparedLab {
-  /** Full path of QEMU. */
   readonly qemu: string;
-  /** The guest's kernel. */
   readonly kernel: Kernel;
-  /** The initrd file. */
   readonly initrd: string;
-  /** The lab's cache folder. */
   readonly cache: string;
 }
 
@@ -59,11 +47,8 @@ async function prepare(host: Host, { signal, onProgress, extras }: PrepareOption
   return { qemu: host.findProgram("qemu-system-x86_64") ?? "qemu-system-x86_64", kernel, initrd, cache };
 }
 
-/** The error for an aborted signal. */
 export function aborted(when: string, cause?: unknown): LabError {
-  return new LabError({
-    code: "ERR_LAB_ABORTED",
-    message: `The lab was aborted ${when}`,
+  return new LabError("ERR_LAB_ABORTED", `The lab was aborted ${when}`, {
     hint: "The caller's AbortSignal asked for it; nothing is left running.",
     cause,
   });
@@ -71,9 +56,11 @@ export function aborted(when: string, cause?: unknown): LabError {
 
 function requireLinux(host: Host): void {
   if (host.platform === "linux" && host.arch === "x64") return;
-  throw new LabError({
-    code: "ERR_LAB_NOT_LINUX",
-    message: `The lab runs on Linux on x86-64 only; this is ${host.platform} on ${host.arch}`,
-    hint: "Run it on a Linux machine or in a Linux container; the guest shares the host's programs, so they must be x86-64 Linux too.",
-  });
+  throw new LabError(
+    "ERR_LAB_NOT_LINUX",
+    `The lab runs on Linux on x86-64 only; this is ${host.platform} on ${host.arch}`,
+    {
+      hint: "Run it on a Linux machine or in a Linux container; the guest shares the host's programs, so they must be x86-64 Linux too.",
+    },
+  );
 }

@@ -93,7 +93,7 @@ async function programFiles(program: string, cwd: string): Promise<string[]> {
 }
 
 function badArgument(message: string, hint: string): LabError {
-  return new LabError({ code: "ERR_LAB_BAD_ARGUMENT", message, hint });
+  return new LabError("ERR_LAB_BAD_ARGUMENT", message, { hint });
 }
 
 /** Everything a machine needs but its channels. */

@@ -49,19 +49,12 @@ export class Consumer {
     await this.run(node, [npm(), "install", ...args, ...packages], { ...registry.env, PATH, ...env });
   }
 
-  /**
-   * @param {string} file
-   * @param {string} text
-   */
+  /** @param {string} file @param {string} text */
   write(file, text) {
     writeFileSync(path.join(this.folder, file), text);
   }
 
-  /**
-   * @param {string} command
-   * @param {readonly string[]} args
-   * @param {NodeJS.ProcessEnv} [env]
-   */
+  /** @param {string} command @param {readonly string[]} args @param {NodeJS.ProcessEnv} [env] */
   run(command, args, env) {
     const { signal } = this.#surroundings;
     return run(command, args, { cwd: this.folder, signal, ...(env === undefined ? {} : { env }) });

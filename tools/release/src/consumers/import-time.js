@@ -26,11 +26,7 @@ export function importTime(name, cwd) {
   return { processor: added("processor"), clock: added("clock") };
 }
 
-/**
- * @param {string} program
- * @param {string} cwd
- * @returns {Times}
- */
+/** @param {string} program @param {string} cwd @returns {Times} */
 function start(program, cwd) {
   const args = ["--input-type=module", "-e", `${program}\n${STOPWATCH}`];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd, encoding: "utf8" });

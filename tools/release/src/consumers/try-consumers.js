@@ -73,11 +73,7 @@ function onNode(surroundings, everything, { version, path: node }) {
   ];
 }
 
-/**
- * @param {Consumer} stranger
- * @param {string} node
- * @param {readonly string[]} packages
- */
+/** @param {Consumer} stranger @param {string} node @param {readonly string[]} packages */
 async function importsAndRequires(stranger, node, packages) {
   for (const name of packages) {
     const imported = `import * as it from "${name}"; console.log(Object.keys(it).sort().join());`;
@@ -90,21 +86,14 @@ async function importsAndRequires(stranger, node, packages) {
   }
 }
 
-/**
- * @param {Consumer} stranger
- * @param {string} node
- * @param {NodeJS.ProcessEnv} [env]
- */
+/** @param {Consumer} stranger @param {string} node @param {NodeJS.ProcessEnv} [env] */
 async function usesTheAddon(stranger, node, env) {
   stranger.write("program.mjs", programs.USES_THE_ADDON);
   const printed = await stranger.run(node, ["program.mjs", "wait"], env);
   assert.deepEqual(JSON.parse(printed), { arch: "x64", ...programs.ITS_ANSWER });
 }
 
-/**
- * @param {Surroundings} surroundings
- * @returns {Trial[]}
- */
+/** @param {Surroundings} surroundings @returns {Trial[]} */
 function typed(surroundings) {
   const resolutions = [
     ["node16", "node16"],
@@ -144,10 +133,7 @@ async function compiles(stranger, program, { major = "5", module = "node16", res
   await stranger.run(process.execPath, [tsc, ...options, ...types, ...modules, "typed.mts"]);
 }
 
-/**
- * @param {Surroundings} surroundings
- * @returns {Trial[]}
- */
+/** @param {Surroundings} surroundings @returns {Trial[]} */
 function withAndWithoutCompiler(surroundings) {
   return [
     {
@@ -190,10 +176,7 @@ async function usesItsOwnBuild(stranger) {
   await usesTheAddon(stranger, process.execPath);
 }
 
-/**
- * @param {Surroundings} surroundings
- * @returns {Trial[]}
- */
+/** @param {Surroundings} surroundings @returns {Trial[]} */
 function elsewhere(surroundings) {
   const installedElsewhere = async () => {
     const stranger = new Consumer(surroundings);
@@ -229,10 +212,7 @@ function elsewhere(surroundings) {
   ];
 }
 
-/**
- * @param {Surroundings} surroundings
- * @returns {Trial[]}
- */
+/** @param {Surroundings} surroundings @returns {Trial[]} */
 function measured(surroundings) {
   return [
     {

@@ -51,10 +51,7 @@ export function inOtherRuntimes(surroundings) {
   }));
 }
 
-/**
- * @param {Consumer} stranger
- * @param {Runtime} runtime
- */
+/** @param {Consumer} stranger @param {Runtime} runtime */
 function runnerOf(stranger, { program, args }) {
   const command = path.join(installed("runtimes"), program);
   // Neither may leave anything in this user's cache.

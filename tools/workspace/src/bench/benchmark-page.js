@@ -53,7 +53,6 @@ export function missesGoal({ ours, ratio, goal }) {
   return goal !== undefined && (ratio ?? ours) > goal;
 }
 
-/** @param {BenchReport} report */
 function resultsOf({ machine, rows }) {
   const packages = [...new Set(rows.map((row) => row.package))].sort();
   return [
@@ -68,7 +67,6 @@ function resultsOf({ machine, rows }) {
   ].join("\n\n");
 }
 
-/** @param {Machine} machine @param {readonly PlacedRow[]} rows */
 function machineOf({ processor, processors, memoryGiB, node, date }, rows) {
   const places = new Map(rows.map(({ place }) => [place.name, place]));
   return [
@@ -81,12 +79,10 @@ function machineOf({ processor, processors, memoryGiB, node, date }, rows) {
   ].join("\n");
 }
 
-/** @param {Place} place */
 function kernelOf({ kernel, emulated }) {
   return emulated ? `Linux ${kernel}, **on an emulated processor** (QEMU without KVM)` : `Linux ${kernel}`;
 }
 
-/** @param {readonly PlacedRow[]} rows */
 function tableOf(rows) {
   const lines = rows.map((row) => `| ${[row.what, row.place.name, ...figuresOf(row)].join(" | ")} |`);
   return [
@@ -104,11 +100,7 @@ function figuresOf(row) {
   return [inUnit(ours, unit), inUnit(c, unit), ratio?.toFixed(2) ?? "", limit, verdict];
 }
 
-/**
- * Nanoseconds, bytes and the like with at most four digits.
- * @param {number | undefined} value
- * @param {string} unit
- */
+/** Nanoseconds, bytes and the like with at most four digits. */
 function inUnit(value, unit) {
   if (value === undefined) return "";
   const scale = SCALES[unit]?.find(({ from }) => value >= from) ?? { from: 1, unit };

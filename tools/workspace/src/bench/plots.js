@@ -2,20 +2,22 @@
  * The plots of the benchmark page, as SVG. Each brings colours for a light and a dark page, and a background of its own,
  * so that it can be read wherever it is shown.
  */
-import { createRequire } from "node:module";
-import { installed } from "@vfio/release/installed";
-
 const WIDTH = 780;
-const ROW_HEIGHT = 38;
-const LABELS_WIDTH = 290;
+const MARGIN = 16;
 const VALUES_WIDTH = 110;
+const HEAD_HEIGHT = 72;
+/** A label, and the bar below it. */
+const ROW_HEIGHT = 42;
+const BAR_HEIGHT = 14;
 
-/** Drawn by the browser from these names; `prefers-color-scheme` works in an image too. */
+/** Drawn by the browser; `prefers-color-scheme` works in an image too. */
 const STYLE = `<style>
-svg { --paper: #ffffff; --text: #24292f; --line: #c9cfd6; --good: #3b76c4; --missed: #b4541e; --goal: #24292f; }
+svg { --paper: #ffffff; --text: #24292f; --good: #3b76c4; --missed: #b4541e; font: 12px sans-serif; }
 @media (prefers-color-scheme: dark) {
-  svg { --paper: #22272e; --text: #e6edf3; --line: #545d68; --good: #6ea8f0; --missed: #e8935a; --goal: #e6edf3; }
+  svg { --paper: #22272e; --text: #e6edf3; --good: #6ea8f0; --missed: #e8935a; }
 }
+text, .goal { fill: var(--text); } .paper { fill: var(--paper); } .title { font: bold 16px sans-serif; }
+.good { fill: var(--good); } .missed { fill: var(--missed); }
 </style>`;
 
 /**
@@ -31,78 +33,41 @@ svg { --paper: #ffffff; --text: #24292f; --line: #c9cfd6; --good: #3b76c4; --mis
  * @returns {string} an SVG document.
  */
 export function drawBars({ title, axis, bars }) {
-  // Loaded only here: it is installed when the first plot is drawn.
-  const echarts = createRequire(`${installed("plots")}/`)("echarts");
-  const height = 100 + bars.length * ROW_HEIGHT;
-  const chart = echarts.init(null, null, { renderer: "svg", ssr: true, width: WIDTH, height });
-  try {
-    chart.setOption({ ...frame(title, axis), ...axes(bars), series: [values(bars), goals(bars)] });
-    return readable(chart.renderToSVGString(), title);
-  } finally {
-    chart.dispose();
-  }
+  const height = HEAD_HEIGHT + bars.length * ROW_HEIGHT;
+  const longest = Math.max(...bars.flatMap(({ value, goal = 0 }) => [value, goal]));
+  const scale = (WIDTH - 2 * MARGIN - VALUES_WIDTH) / longest;
+  return [
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">`,
+    `<title>${escaped(title)}</title>`,
+    STYLE,
+    `<rect class="paper" width="100%" height="100%"/>`,
+    text(MARGIN, 30, title, "title"),
+    text(MARGIN, 50, axis),
+    ...bars.flatMap((bar, row) => drawn(bar, HEAD_HEIGHT + row * ROW_HEIGHT, scale)),
+    "</svg>\n",
+  ].join("\n");
 }
 
-/** @param {string} title @param {string} axis */
-function frame(title, axis) {
-  return {
-    animation: false,
-    backgroundColor: "var(--paper)",
-    title: { text: title, subtext: axis, left: 16, top: 12, ...titleStyles() },
-    grid: { left: LABELS_WIDTH, right: VALUES_WIDTH, top: 68, bottom: 32 },
-  };
+function drawn({ label, value, goal }, top, scale) {
+  const bar = top + 18;
+  const figures = goal === undefined ? value.toFixed(2) : `${value.toFixed(2)} (≤ ${goal})`;
+  const verdict = goal !== undefined && value > goal ? "missed" : "good";
+  return [
+    text(MARGIN, top + 12, label),
+    rect(MARGIN, bar, value * scale, BAR_HEIGHT, verdict),
+    ...(goal === undefined ? [] : [rect(MARGIN + goal * scale - 1, bar - 3, 3, BAR_HEIGHT + 6, "goal")]),
+    text(WIDTH - MARGIN - VALUES_WIDTH + 8, bar + 11, figures),
+  ];
 }
 
-function titleStyles() {
-  return {
-    textStyle: { color: "var(--text)", fontSize: 16 },
-    subtextStyle: { color: "var(--text)", fontSize: 12 },
-  };
+function rect(x, y, width, height, name) {
+  return `<rect class="${name}" x="${x.toFixed(1)}" y="${y}" width="${width.toFixed(1)}" height="${height}"/>`;
 }
 
-/** @param {readonly Bar[]} bars */
-function axes(bars) {
-  const line = { lineStyle: { color: "var(--line)" } };
-  const axisLabel = { color: "var(--text)", fontSize: 12 };
-  return {
-    xAxis: { type: "value", min: 0, axisLabel, splitLine: line, axisLine: line },
-    yAxis: [
-      {
-        ...sideAxis(bars.map(({ label }) => label)),
-        axisLabel: { ...axisLabel, width: LABELS_WIDTH - 40, overflow: "break", lineHeight: 15 },
-      },
-      { ...sideAxis(bars.map(figures)), axisLabel, position: "right" },
-    ],
-  };
+function text(x, y, content, name = "") {
+  return `<text class="${name}" x="${x}" y="${y}">${escaped(content)}</text>`;
 }
 
-/** @param {readonly string[]} data */
-function sideAxis(data) {
-  const none = { show: false };
-  return { type: "category", inverse: true, data, axisLine: none, axisTick: none, splitLine: none };
-}
-
-/** @param {Bar} bar */
-function figures({ value, goal }) {
-  return goal === undefined ? value.toFixed(2) : `${value.toFixed(2)} (≤ ${goal})`;
-}
-
-/** @param {readonly Bar[]} bars */
-function values(bars) {
-  const data = bars.map(({ value, goal }) => ({
-    value,
-    itemStyle: { color: goal !== undefined && value > goal ? "var(--missed)" : "var(--good)" },
-  }));
-  return { type: "bar", barWidth: 16, data };
-}
-
-/** @param {readonly Bar[]} bars */
-function goals(bars) {
-  const data = bars.flatMap(({ goal }, index) => (goal === undefined ? [] : [[goal, index]]));
-  return { type: "scatter", symbol: "rect", symbolSize: [3, 26], itemStyle: { color: "var(--goal)" }, data };
-}
-
-/** @param {string} svg @param {string} title */
-function readable(svg, title) {
-  return `${svg.replace(/^<svg [^>]*>/, (tag) => `${tag}\n<title>${title}</title>\n${STYLE}`)}\n`;
+function escaped(content) {
+  return content.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
 }

@@ -98,27 +98,17 @@ export function runExample(example, folder) {
   return spawnSync(process.execPath, [fileOf(example, folder, "mjs")], { encoding: "utf8", timeout: 60_000 });
 }
 
-/**
- * The lines that an example says it prints.
- * @param {Example} example
- * @returns {string[]}
- */
+/** The lines that an example says it prints. @param {Example} example @returns {string[]} */
 export function promisedOutput({ code }) {
   return [...code.matchAll(PRINTS)].map(([, text = ""]) => text);
 }
 
-/**
- * @param {string} name
- * @param {string} code
- * @returns {Example}
- */
 function example(name, code) {
   // Without an import it is a part of a program, with names from the text around it.
   const part = /^import /m.test(code) ? undefined : "the rest of its program";
   return { name, code, needs: NEEDS.exec(code)?.[1] ?? part };
 }
 
-/** @param {readonly { type: string, content: string }[]} tokens @param {number} index */
 function isQuoted(tokens, index) {
   // Each comment above a fence is a block of its own.
   let above = index - 1;
@@ -126,12 +116,10 @@ function isQuoted(tokens, index) {
   return tokens[above]?.type === "html_block";
 }
 
-/** @param {{ name: string }} example @param {string} folder @param {string} ending */
 function fileOf({ name }, folder, ending) {
   return path.join(folder, `${name.replaceAll(/[^\w-]+/g, "_")}.${ending}`);
 }
 
-/** @param {string} folder */
 function options(folder) {
   const file = path.join(import.meta.dirname, "../../../../tsconfig.base.json");
   const { config } = ts.readConfigFile(file, (name) => readFileSync(name, "utf8"));
@@ -140,7 +128,6 @@ function options(folder) {
   return { ...base, noUnusedLocals: false, verbatimModuleSyntax: false };
 }
 
-/** @param {ts.Diagnostic} diagnostic */
 function inWords({ file, start = 0, messageText }) {
   const line = file === undefined ? 0 : file.getLineAndCharacterOfPosition(start).line + 1;
   return `line ${line}: ${ts.flattenDiagnosticMessageText(messageText, "\n")}`;

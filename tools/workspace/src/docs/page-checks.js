@@ -22,7 +22,6 @@ export async function contrasts(page, selector) {
 }
 
 /* global getComputedStyle */
-/** @param {HTMLElement[]} elements */
 function measureContrasts(elements) {
   const numbers = (/** @type {string} */ color) => (color.match(/[\d.]+/g) ?? []).map(Number);
   const linear = (/** @type {number} */ value) =>

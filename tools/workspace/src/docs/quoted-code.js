@@ -34,11 +34,7 @@ export function refreshQuotes(page, root) {
   });
 }
 
-/**
- * What a page quotes: file and selector of each quotation.
- * @param {string} page
- * @returns {string[]}
- */
+/** What a page quotes: file and selector of each quotation. @param {string} page @returns {string[]} */
 export function quotesOf(page) {
   return [...page.matchAll(QUOTE)].map(({ groups }) => `${groups?.file} ${groups?.selector}`);
 }
@@ -62,12 +58,7 @@ export function quote(source, selector) {
   return dedent(code, source, start);
 }
 
-/**
- * @param {string} source
- * @param {number} start
- * @param {ts.Node} statement the last one.
- * @param {ts.CallExpression} call
- */
+/** @param {ts.Node} statement the last one. */
 function withoutReport(source, start, statement, call) {
   const action = call.arguments.find((argument) => ts.isArrowFunction(argument));
   if (action === undefined || ts.isBlock(action.body)) return source.slice(start, statement.getEnd());
@@ -79,33 +70,19 @@ function withoutReport(source, start, statement, call) {
   );
 }
 
-/**
- * What is reported on, moved to where the report begins.
- * @param {string} source
- * @param {ts.Node} body
- * @param {ts.Node} replaced
- */
+/** What is reported on, moved to where the report begins. */
 function bodyAtMargin(source, body, replaced) {
   const inner = ts.isParenthesizedExpression(body) ? body.expression : body;
   const [from, to] = [marginAt(source, inner.getStart()), marginAt(source, replaced.getStart())];
   return inner.getText().replaceAll(`\n${" ".repeat(from)}`, `\n${" ".repeat(to)}`);
 }
 
-/**
- * How far the line of a place is moved in.
- * @param {string} source
- * @param {number} at
- */
+/** How far the line of a place is moved in. */
 function marginAt(source, at) {
   const line = source.slice(source.lastIndexOf("\n", at - 1) + 1);
   return line.length - line.trimStart().length;
 }
 
-/**
- * @param {ts.SourceFile} file
- * @param {string} name
- * @returns {[ts.Node, ts.Node]}
- */
 function functionNamed(file, name) {
   const found = file.statements.find(
     (statement) => ts.isFunctionDeclaration(statement) && statement.name?.text === name,
@@ -115,10 +92,8 @@ function functionNamed(file, name) {
 }
 
 /**
- * @param {ts.SourceFile} file
  * @param {string} method `step` or `task`.
  * @param {string} argument the first argument, as it is written.
- * @returns {[ts.Node, ts.Node]}
  */
 function statementsOfCall(file, method, argument) {
   const call = find(file, (node) => isReport(node, method) && node.arguments[0]?.getText(file) === argument);
@@ -132,16 +107,10 @@ function statementsOfCall(file, method, argument) {
   return [siblings[start] ?? statement, statement];
 }
 
-/** @param {ts.Node | undefined} statement */
 function reports(statement) {
   return statement !== undefined && find(statement, (node) => isReport(node)) !== undefined;
 }
 
-/**
- * @param {ts.Node} node
- * @param {string} [method]
- * @returns {node is ts.CallExpression}
- */
 function isReport(node, method) {
   if (!ts.isCallExpression(node) || !ts.isPropertyAccessExpression(node.expression)) return false;
   const { expression, name } = node.expression;
@@ -159,11 +128,7 @@ function find(node, test) {
   return test(node) ? node : ts.forEachChild(node, (child) => find(child, test));
 }
 
-/**
- * @param {string} code
- * @param {string} source
- * @param {number} start where the code begins in the source.
- */
+/** @param {number} start where the code begins in the source. */
 function dedent(code, source, start) {
   const margin = start - (source.lastIndexOf("\n", start - 1) + 1);
   return code.replaceAll(new RegExp(`\\n {${margin}}`, "g"), "\n");

@@ -58,35 +58,21 @@ export function changesOf(text) {
   return found.sort((one, other) => one.start - other.start);
 }
 
-/**
- * @param {string} text
- * @param {Change} change
- */
+/** @param {string} text @param {Change} change */
 export function applied(text, { start, end, instead }) {
   return text.slice(0, start) + instead + text.slice(end);
 }
 
-/**
- * A change as people read it.
- * @param {string} text
- * @param {Change} change
- * @returns {Described}
- */
+/** A change as people read it. @param {string} text @param {Change} change @returns {Described} */
 export function described(text, { start, end, instead }) {
   const line = text.slice(0, start).split("\n").length;
   return { line, before: oneLine(text.slice(start, end)), after: oneLine(instead) };
 }
 
-/** @param {string} text */
 function oneLine(text) {
   return text.replace(/\s+/g, " ").trim();
 }
 
-/**
- * @param {import("typescript").Node} node
- * @param {import("typescript").SourceFile} source
- * @returns {Change[]}
- */
 function changesAt(node, source) {
   /** @type {(kind: Kind, place: import("typescript").Node, instead: string) => Change} */
   const change = (kind, place, instead) => ({
@@ -106,20 +92,11 @@ function changesAt(node, source) {
   return otherConstant(node).map((value) => change("constant", node, value));
 }
 
-/**
- * @param {import("typescript").Node} operator
- * @param {import("typescript").SourceFile} source
- */
 function otherOperator(operator, source) {
   const other = OTHER_OPERATOR.get(operator.getText(source));
   return other === undefined ? [] : [other];
 }
 
-/**
- * @param {import("typescript").PrefixUnaryExpression} node
- * @param {import("typescript").SourceFile} source
- * @param {(kind: Kind, place: import("typescript").Node, instead: string) => Change} change
- */
 function prefixChanges(node, source, change) {
   const operand = node.operand.getText(source);
   if (node.operator === SyntaxKind.ExclamationToken) return [change("condition", node, operand)];
@@ -128,28 +105,22 @@ function prefixChanges(node, source, change) {
   return [change("operator", node, operand)];
 }
 
-/** A sum of texts has no other operator. @param {import("typescript").BinaryExpression} node */
+/** A sum of texts has no other operator. */
 function isText({ left, right }) {
   return [left, right].some((side) => ts.isStringLiteralLike(side) || ts.isTemplateExpression(side));
 }
 
-/** @param {import("typescript").Node} node */
 function conditionOf(node) {
   if (ts.isIfStatement(node) || ts.isWhileStatement(node) || ts.isDoStatement(node)) return node.expression;
   if (ts.isForStatement(node) || ts.isConditionalExpression(node)) return node.condition;
   return undefined;
 }
 
-/**
- * @param {import("typescript").Expression} node
- * @returns {boolean}
- */
 function isCall(node) {
   if (ts.isAwaitExpression(node) || ts.isVoidExpression(node)) return isCall(node.expression);
   return ts.isCallExpression(node) && node.expression.kind !== SyntaxKind.SuperKeyword;
 }
 
-/** @param {import("typescript").Node} node */
 function otherConstant(node) {
   if (node.kind === SyntaxKind.TrueKeyword) return ["false"];
   if (node.kind === SyntaxKind.FalseKeyword) return ["true"];

@@ -1,12 +1,4 @@
-/**
- * A sample of small changes to the sources, and whether the tests on this host notice each.
- *
- * @typedef {import("./changes.js").Change} Change
- * @typedef {import("./try-change.js").Outcome} Outcome
- * @typedef {import("./try-change.js").Part} Part
- * @typedef {{ file: string, text: string, change: Change }} Place a file of a package, and a change to it.
- * @typedef {{ file: string, line: number, kind: string, before: string, after: string, outcome: Outcome, seconds: number }} Row
- */
+/** A sample of small changes to the sources, and whether the tests on this host notice each. */
 import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -20,11 +12,7 @@ const FIRST_MS = 20 * 60_000;
 /** What is not in a clone: what was built. */
 const BUILT = ["dist", "native/build"];
 
-/**
- * All changes that can be made to a package's sources.
- * @param {string} folder the package's.
- * @returns {Place[]}
- */
+/** All changes that can be made to the sources in a package's folder: each with its file, and what stands in that. */
 export function placesIn(folder) {
   const files = readdirSync(path.join(folder, "src"), { recursive: true, encoding: "utf8" });
   return files
@@ -37,12 +25,7 @@ export function placesIn(folder) {
     });
 }
 
-/**
- * Whether a change is at a place that somebody typed: a file of the repository, and maybe a line of it.
- * @param {Place} place
- * @param {string} name its package.
- * @param {string} wanted e.g. "packages/dma/src/memory/hugepages.ts:20".
- */
+/** Whether a package's change is at a place that somebody typed, e.g. "packages/dma/src/memory/hugepages.ts:20". */
 export function isAt({ file, text, change }, name, wanted) {
   const [, wantedFile, line] = /^(.*?)(?::(\d+))?$/.exec(wanted) ?? [];
   const isLine = line === undefined || described(text, change).line === Number(line);
@@ -51,18 +34,12 @@ export function isAt({ file, text, change }, name, wanted) {
 
 /** A copy of the repository in which files may be changed. It is removed in the end. */
 export class ChangedCopy {
-  /** @param {string} root @param {string} folder */
   constructor(root, folder) {
     this.root = root;
     this.folder = folder;
     this.copy = path.join(folder, "copy");
   }
 
-  /**
-   * @param {string} root
-   * @param {readonly string[]} packages all that are built.
-   * @param {AbortSignal} signal
-   */
   static async make(root, packages, signal) {
     const made = new ChangedCopy(root, mkdtempSync(path.join(tmpdir(), "vfio-mutate-")));
     try {
@@ -76,10 +53,7 @@ export class ChangedCopy {
   }
 
   /**
-   * Runs the package's tests as it is.
-   * @param {string} name
-   * @param {AbortSignal} signal
-   * @returns the parts in which to run them, each with the time that its files took.
+   * Runs the package's tests as it is. Gives the parts in which to run them, each with the time that its files took.
    * @throws {Error} if they fail: nothing could be said of a change then.
    */
   async unchanged(name, signal) {
@@ -88,12 +62,6 @@ export class ChangedCopy {
     throw new Error(`The tests of ${name} fail without any change. Type: npx nx run @vfio/${name}:test`);
   }
 
-  /**
-   * @param {string} name
-   * @param {Place} place
-   * @param {{ parts: readonly Part[], signal: AbortSignal }} options
-   * @returns {Promise<Row>}
-   */
   async try(name, { file, text, change }, { parts, signal }) {
     const started = performance.now();
     const folder = this.#packageFolder(name);
@@ -117,12 +85,10 @@ export class ChangedCopy {
     rmSync(this.folder, { recursive: true, force: true, maxRetries: 10 });
   }
 
-  /** @param {string} name */
   #packageFolder(name) {
     return path.join(this.copy, "packages", name);
   }
 
-  /** @param {string} folder */
   #takeBuilt(folder) {
     for (const built of BUILT) {
       const from = path.join(this.root, folder, built);

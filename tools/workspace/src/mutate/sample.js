@@ -15,11 +15,7 @@ export function sample(all, count, seed) {
   return all.filter((_, index) => chosen.has(index));
 }
 
-/**
- * Numbers from 0 to below 1: mulberry32, small and good enough to choose with.
- * @param {number} seed
- * @returns {() => number}
- */
+/** Numbers from 0 to below 1: mulberry32, small and good enough to choose with. */
 function randomNumbers(seed) {
   let state = seed >>> 0;
   return () => {

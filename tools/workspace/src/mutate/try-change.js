@@ -58,7 +58,6 @@ export function partsOf(folder, { testResults }) {
     }));
 }
 
-/** @param {readonly { ms: number }[]} files */
 function sumOf(files) {
   return files.reduce((sum, { ms }) => sum + ms, 0);
 }
@@ -84,17 +83,15 @@ export async function tested(folder, file, parts, signal) {
   return "survived";
 }
 
-/** @param {number} ms */
 function limitOf(ms) {
   return Math.ceil(PATIENCE * ms + MORE_MS);
 }
 
-/** Some tests start programs, which take what was built. @param {string} folder */
+/** Some tests start programs, which take what was built. */
 function build(folder) {
   return [bin(folder, "tsup"), "--config", "../../tsup.config.ts", "--no-dts", "--silent"];
 }
 
-/** @param {string} folder @param {string} program */
 function bin(folder, program) {
   return path.resolve(folder, "../../node_modules/.bin", program);
 }

@@ -2,8 +2,6 @@
  * Sums up what test runs wrote down (Vitest's JSON reports).
  *
  * @typedef {{ name: string, passed: number, failed: number, skipped: number }} Row
- * @typedef {{ status: string, fullName?: string, failureMessages?: string[] }} TestResult
- * @typedef {{ status: string, name?: string, message?: string, assertionResults: TestResult[] }} FileResult
  */
 import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
@@ -17,17 +15,12 @@ import path from "node:path";
  */
 export function readResults(name, file) {
   if (!existsSync(file)) return failure(`${name} (no report)`);
-  try {
-    const report = JSON.parse(readFileSync(file, "utf8"));
-    const passed = report.numPassedTests;
-    const failed = report.numFailedTests;
-    const skipped = report.numPendingTests + report.numTodoTests;
-    const brokenFiles = report.testResults.filter(isBroken).length;
-    if (passed + failed + skipped + brokenFiles === 0) return failure(`${name} (no tests)`);
-    return { name, passed, failed: failed + brokenFiles, skipped };
-  } catch {
-    return failure(`${name} (unreadable report)`);
-  }
+  const report = readReport(file);
+  if (report === undefined) return failure(`${name} (unreadable report)`);
+  const { numPassedTests: passed, numPendingTests, numTodoTests, numFailedTests } = report;
+  const skipped = numPendingTests + numTodoTests;
+  const failed = numFailedTests + report.testResults.filter(isBroken).length;
+  return passed + failed + skipped === 0 ? failure(`${name} (no tests)`) : { name, passed, failed, skipped };
 }
 
 /**
@@ -36,18 +29,18 @@ export function readResults(name, file) {
  * @returns {string[]}
  */
 export function failuresIn(file) {
-  if (!existsSync(file)) return [];
+  return readReport(file)?.testResults.flatMap(failuresOf) ?? [];
+}
+
+function readReport(file) {
   try {
-    return JSON.parse(readFileSync(file, "utf8")).testResults.flatMap(failuresOf);
+    const report = JSON.parse(readFileSync(file, "utf8"));
+    return Array.isArray(report?.testResults) ? report : undefined;
   } catch {
-    return [];
+    return undefined;
   }
 }
 
-/**
- * @param {FileResult} result
- * @returns {string[]}
- */
 function failuresOf(result) {
   const failed = result.assertionResults.filter(({ status }) => status === "failed");
   const lines = failed.map(
@@ -58,21 +51,14 @@ function failuresOf(result) {
   return lines.map((line) => `${path.basename(result.name ?? "")}: ${line.trim().split("\n")[0]}`);
 }
 
-/**
- * A file that does not even load, or whose preparation failed, has failed without a single failed test.
- * @param {FileResult} result
- */
+/** A file that does not even load, or whose preparation failed, has failed without a single failed test. */
 function isBroken({ status, assertionResults }) {
   return status === "failed" && assertionResults.every((each) => each.status !== "failed");
 }
 
-/**
- * @param {readonly Row[]} rows
- * @returns {Omit<Row, "name">}
- */
+/** @param {readonly Row[]} rows @returns {Omit<Row, "name">} */
 export function sum(rows) {
-  const add = (/** @type {"passed" | "failed" | "skipped"} */ key) =>
-    rows.reduce((total, row) => total + row[key], 0);
+  const add = (key) => rows.reduce((total, row) => total + row[key], 0);
   return { passed: add("passed"), failed: add("failed"), skipped: add("skipped") };
 }
 
@@ -105,16 +91,10 @@ export function runRow(name, status, reports) {
  */
 export function verdict(rows) {
   const { passed, failed, skipped } = sum(rows);
-  return {
-    line: `${passed} passed, ${failed} failed, ${skipped} skipped`,
-    exitCode: failed === 0 && passed > 0 ? 0 : 1,
-  };
+  const line = `${passed} passed, ${failed} failed, ${skipped} skipped`;
+  return { line, exitCode: failed === 0 && passed > 0 ? 0 : 1 };
 }
 
-/**
- * @param {string} name
- * @returns {Row}
- */
 function failure(name) {
   return { name, passed: 0, failed: 1, skipped: 0 };
 }
