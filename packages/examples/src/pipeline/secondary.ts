@@ -54,7 +54,7 @@ export async function runSecondary(
     () => group.openDevice(bdf),
     facts.deviceFacts,
   );
-  using pci = new PciDevice(device);
+  using pci = new PciDevice(device, { role: "secondary" });
   const bars = await report.task("map the BARs", () => pci.mapBars(), facts.barFacts(pci));
 
   await useDevice(report, { primary, pci, bars }, signal);
