@@ -1,5 +1,5 @@
-import { isVfioError, VfioRangeError } from "@vfio/ioctl-native";
-import { shownValue } from "@vfio/ioctl-native/internal";
+import { isVfioError, VfioRangeError, type IovaRange } from "@vfio/ioctl-native";
+import { formatRange, shownValue, type RangeSet } from "@vfio/ioctl-native/internal";
 
 /** @param expected what should have been passed, with its article. */
 export function argumentError(value: unknown, expected: string): VfioRangeError {
@@ -26,7 +26,50 @@ export function isList(value: unknown): boolean {
   return Array.isArray(value);
 }
 
+/** True for a whole number above 0. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0;
+}
+
 /** True for 1, 2, 4, … */
-export function isPowerOfTwo(value: unknown): boolean {
+export function isPowerOfTwo(value: unknown): value is number {
   return typeof value === "number" && value >= 1 && Number.isInteger(Math.log2(value));
+}
+
+/**
+ * @param most the largest alignment.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`.
+ */
+export function checkAligned(bytes: unknown, align: unknown, most = 2 ** 63): void {
+  if (isCount(bytes) && isPowerOfTwo(align) && align <= most) return;
+  const limit = most === 2 ** 63 ? "" : ` up to the page size (${most})`;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_ALIGNMENT",
+    `${shownValue(bytes)} bytes aligned to ${shownValue(align)}: the length must be a whole number above 0, ` +
+      `the alignment a power of two${limit}`,
+  );
+}
+
+/** @throws VfioRangeError `ERR_VFIO_IOVA`. */
+export function checkIova(iova: unknown): void {
+  if (isAddress(iova)) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_IOVA",
+    `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shownValue(iova)}`,
+  );
+}
+
+/** @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way. */
+export function checkFree(taken: Pick<RangeSet, "firstIn">, range: IovaRange): void {
+  const other = taken.firstIn(range);
+  if (other === undefined) return;
+  throw new VfioRangeError(
+    "ERR_VFIO_DMA_OVERLAP",
+    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, which is taken`,
+  );
+}
+
+/** True for a bigint of 64 bits. */
+export function isAddress(value: unknown): value is bigint {
+  return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
 }

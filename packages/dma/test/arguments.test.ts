@@ -1,5 +1,5 @@
 import { isVfioError } from "@vfio/ioctl-native";
-import { errorOf, rejectionOf } from "@vfio/test-support";
+import { expectError, expectRejection } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import {
   contiguousExtents,
@@ -27,140 +27,83 @@ const mapping = () => mapper().map(memoryAt([0x1000n, 0x2000n]), { pieceBytes: 4
 const allocator = () => new IovaAllocator({ ranges: [{ start: 0n, end: 0xffffn }] });
 const table = () => new IovaTable([{ offset: 0, iova: 0x1000n, bytes: 4096 }]);
 
-/** Each call with what it is given, and what its error says was expected. */
-const calls: [string, (odd: never) => unknown, RegExp][] = [
-  ["new DmaMapper(odd)", (odd) => new DmaMapper(odd), /a VFIO container .* or an AddressSpace/],
-  ["new Type1Space(odd).limits()", (odd) => new Type1Space(odd).limits(), /a VFIO container|fd/],
-  ["mapper.map(odd)", (odd) => mapper().map(odd), /memory .* expected/],
+const words = () => new Uint32Array(2);
+const map = (options: object) => mapper().map(memoryAt([0n]), options);
+const tableOf = (offset: number, iova: bigint, bytes: number) => new IovaTable([{ offset, iova, bytes }]);
+
+type Call = (odd: never) => unknown;
+
+/** What is called, and what its error says was expected. */
+const calls: [Call, RegExp][] = [
+  [(odd) => new DmaMapper(odd), /a VFIO container .* or an AddressSpace/],
+  [(odd) => new Type1Space(odd).limits(), /a VFIO container|fd/],
+  [(odd) => mapper().map(odd), /memory .* expected/],
+  [(odd) => map({ iova: odd }), /bigint|multiples/],
+  [(odd) => map({ access: odd }), /one of read-write/],
+  [(odd) => map({ pieceBytes: odd }), /pieces of/],
+  [(odd) => cut((one) => one.alloc(odd)), /buffer|whole number above 0/],
+  [(odd) => cut((one) => one.alloc({ bytes: odd })), /whole number above 0/],
+  [(odd) => cut((one) => one.alloc({ bytes: 64, align: odd })), /power of two/],
+  [(odd) => cut((one) => one.pool(odd)), /pool|whole number above 0/],
+  [(odd) => cut((one) => one.pool({ count: odd, bytes: 64 })), /whole one above 0/],
   [
-    "mapper.map(memory, { iova: odd })",
-    (odd) => mapper().map(memoryAt([0n]), { iova: odd }),
-    /bigint|multiples/,
-  ],
-  [
-    "mapper.map(memory, { access: odd })",
-    (odd) => mapper().map(memoryAt([0n]), { access: odd }),
-    /one of read-write/,
-  ],
-  [
-    "mapper.map(memory, { pieceBytes: odd })",
-    (odd) => mapper().map(memoryAt([0n]), { pieceBytes: odd }),
-    /pieces of/,
-  ],
-  ["mapper.alloc(odd)", (odd) => cut((one) => one.alloc(odd)), /buffer|whole number above 0/],
-  ["mapper.alloc({ bytes: odd })", (odd) => cut((one) => one.alloc({ bytes: odd })), /whole number above 0/],
-  [
-    "mapper.alloc({ bytes, align: odd })",
-    (odd) => cut((one) => one.alloc({ bytes: 64, align: odd })),
-    /power of two/,
-  ],
-  ["mapper.pool(odd)", (odd) => cut((one) => one.pool(odd)), /pool|whole number above 0/],
-  [
-    "mapper.pool({ count: odd })",
-    (odd) => cut((one) => one.pool({ count: odd, bytes: 64 })),
-    /whole one above 0/,
-  ],
-  [
-    "mapper.pool({ bytes: odd })",
     (odd) => cut((one) => one.pool({ count: 1, bytes: odd })),
     /whole number above 0|multiple of the alignment/,
   ],
-  ["mapping.unmapPart(odd, 4096)", (odd) => mapping().unmapPart(odd, 4096), /number of bytes|pieces/],
-  ["mapping.unmapPart(0, odd)", (odd) => mapping().unmapPart(0, odd), /number of bytes|pieces/],
-  ["allocator.allocate(odd)", (odd) => allocator().allocate(odd), /whole number above 0/],
-  ["allocator.allocate(4096, odd)", (odd) => allocator().allocate(4096, odd), /power of two/],
-  [
-    "allocator.claim(odd, 4096)",
-    (odd) => (allocator().claim(odd, 4096), allocator().claim(1n, odd)),
-    /bigint|number/,
-  ],
-  ["allocator.release(odd)", (odd) => allocator().release(odd), /bigint|not allocated/],
-  [
-    "allocator.useRanges(odd)",
-    (odd) => (allocator().useRanges(odd), allocator().useRanges([odd])),
-    /ranges of IOVAs/,
-  ],
-  ["new IovaTable(odd)", (odd) => new IovaTable([odd] as never), /extents/],
-  ["table.offsetOf(odd)", (odd) => table().offsetOf(odd), /bigint|mapped at/],
-  ["table.offsetOf(iova, odd)", (odd) => table().offsetOf(0x1000n, odd), /a number, not a bigint|mapped at/],
-  ["table.offsetOfHalves(odd)", (odd) => table().offsetOfHalves(odd, 0), /a number, not a bigint|mapped at/],
-  ["table.iovaOf(odd)", (odd) => table().iovaOf(odd), /a number, not a bigint|extent holds/],
-  ["table.iovaLow(odd)", (odd) => table().iovaLow(odd), /a number, not a bigint|extent holds/],
-  ["table.iovaHigh(0, odd)", (odd) => table().iovaHigh(0, odd), /a number, not a bigint|extent holds/],
-  [
-    "table.iovaInto(words, odd)",
-    (odd) => (table().iovaInto(new Uint32Array(2), 0, odd), table().iovaInto(new Uint32Array(2), odd, 0)),
-    /a number, not a bigint|extent holds|does not fit/,
-  ],
-  ["countHugepages(odd)", (odd) => countHugepages(odd), /bytes of a page, a number/],
-  [
-    "contiguousExtents(odd)",
-    (odd) => (contiguousExtents(odd, 4096), contiguousExtents([odd, odd], 4096), contiguousExtents([], odd)),
-    /list of addresses|page size/,
-  ],
-  ["encodeMemoryDescription(odd)", (odd) => encodeMemoryDescription(odd), /description of memory|IovaTable/],
-  ["decodeMemoryDescription(odd)", (odd) => decodeMemoryDescription(odd), /no Uint8Array/],
-  [
-    "readPhysicalAddresses(odd)",
-    (odd) => (readPhysicalAddresses(odd, 4096, 4096), readPhysicalAddresses(4096n, odd, 4096)),
-    /bigint|number of bytes|memory|addresses/,
-  ],
+  [(odd) => mapping().unmapPart(odd, 4096), /number of bytes|pieces/],
+  [(odd) => mapping().unmapPart(0, odd), /number of bytes|pieces/],
+  [(odd) => allocator().allocate(odd), /whole number above 0/],
+  [(odd) => allocator().allocate(4096, odd), /power of two/],
+  [(odd) => (allocator().claim(odd, 4096), allocator().claim(1n, odd)), /bigint|number/],
+  [(odd) => allocator().release(odd), /bigint|not allocated/],
+  [(odd) => (allocator().useRanges(odd), allocator().useRanges([odd])), /ranges of IOVAs/],
+  [(odd) => new IovaTable([odd] as never), /extents/],
+  [(odd) => table().offsetOf(odd), /bigint|mapped at/],
+  [(odd) => table().offsetOf(0x1000n, odd), /a number, not a bigint|mapped at/],
+  [(odd) => table().offsetOfHalves(odd, 0), /a number, not a bigint|mapped at/],
+  [(odd) => table().iovaOf(odd), /a number, not a bigint|extent holds/],
+  [(odd) => table().iovaLow(odd), /a number, not a bigint|extent holds/],
+  [(odd) => table().iovaHigh(0, odd), /a number, not a bigint|extent holds/],
+  [(odd) => table().iovaInto(words(), 0, odd), /a number, not a bigint|extent holds/],
+  [(odd) => table().iovaInto(words(), odd, 0), /a number, not a bigint|does not fit/],
+  [(odd) => countHugepages(odd), /bytes of a page, a number/],
+  [(odd) => (contiguousExtents(odd, 4096), contiguousExtents([odd, odd], 4096)), /list of addresses/],
+  [(odd) => contiguousExtents([], odd), /page size/],
+  [(odd) => encodeMemoryDescription(odd), /description of memory|IovaTable/],
+  [(odd) => decodeMemoryDescription(odd), /no Uint8Array/],
+  [(odd) => readPhysicalAddresses(odd, 4096, 4096), /bigint|number of bytes|memory|addresses/],
+  [(odd) => readPhysicalAddresses(4096n, odd, 4096), /bigint|number of bytes|memory|addresses/],
 ];
 
+/** Each with what it is called in titles: its own text. */
+const named = <T extends readonly [(odd: never) => unknown, unknown]>(rows: readonly T[]) =>
+  rows.map(([call, expected]) => [String(call), call, expected] as [string, T[0], T[1]]);
+
 describe("given what is not what was expected", () => {
-  it.each(calls)("%s: an error with a code says what was", (_what, call, expected) => {
+  it.each(named(calls))("%s: an error with a code says what was", (_what, call, expected) => {
     for (const odd of ODD) {
-      let error: unknown;
-      try {
-        call(odd as never);
-        // Some of them are right for some of the calls.
-        continue;
-      } catch (thrown) {
-        error = thrown;
-      }
-      expect([isVfioError(error), String(odd), String(error)]).toEqual([
-        true,
-        String(odd),
-        expect.stringMatching(expected),
-      ]);
+      // Some of them are right for some of the calls.
+      const error = thrownBy(() => call(odd as never));
+      if (error === undefined) continue;
+      expect([isVfioError(error), odd]).toEqual([true, odd]);
+      expect(error).toMatchObject({ message: expect.stringMatching(expected) as string });
     }
   });
 
-  it.each([
-    ["new DmaMapper(iommu, 7)", () => new DmaMapper(new FakeIommu(), 7 as never), "options of a DmaMapper"],
-    ["map(memory, null)", () => mapper().map(memoryAt([0n]), null as never), "options of a mapping"],
-    ["new IovaAllocator(null)", () => new IovaAllocator(null as never), "options of an IovaAllocator"],
-    [
-      "encodeMemoryDescription of half a byte",
-      () => encodeMemoryDescription({ bytes: 1.5, pageBytes: 4096, table: table() }),
-      "both whole numbers",
-    ],
-    [
-      "a table of a segment before its memory",
-      () => new IovaTable([{ offset: -4096, iova: 0n, bytes: 4096 }]),
-      "a list of { offset",
-    ],
-    [
-      "a table of a segment of less than nothing",
-      () => new IovaTable([{ offset: 0, iova: 0n, bytes: -4096 }]),
-      "a list of { offset",
-    ],
-    [
-      "a table of a segment beyond 64 bits",
-      () => new IovaTable([{ offset: 0, iova: 1n << 64n, bytes: 4096 }]),
-      "a list of { offset",
-    ],
-    ["drawIovaSpace()", () => drawIovaSpace(undefined as never), "an IOVA space"],
-    [
-      "an AddressSpace without unmap()",
-      () => new DmaMapper({ limits() {}, map() {} } as never),
-      "limits(), map() and unmap()",
-    ],
-  ])("%s is refused", (_what, call, words) => {
-    const error = errorOf(call);
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
-    expect(error.message).toContain(words);
+  it.each(
+    named<[() => unknown, string]>([
+      [() => new DmaMapper(new FakeIommu(), 7 as never), "options of a DmaMapper"],
+      [() => mapper().map(memoryAt([0n]), null as never), "options of a mapping"],
+      [() => new IovaAllocator(null as never), "options of an IovaAllocator"],
+      [() => encodeMemoryDescription({ bytes: 1.5, pageBytes: 4096, table: table() }), "both whole numbers"],
+      [() => tableOf(-4096, 0n, 4096), "a list of { offset"],
+      [() => tableOf(0, 0n, -4096), "a list of { offset"],
+      [() => tableOf(0, 1n << 64n, 4096), "a list of { offset"],
+      [() => drawIovaSpace(undefined as never), "an IOVA space"],
+      [() => new DmaMapper({ limits() {}, map() {} } as never), "limits(), map() and unmap()"],
+    ]),
+  )("%s is refused", (_what, call, words) => {
+    expectError(call, `ERR_VFIO_DMA_ARGUMENT … ${words}`);
   });
 
   it.each(["address", "bytes", "pageBytes", "physicalAddresses", "hold"])(
@@ -168,8 +111,17 @@ describe("given what is not what was expected", () => {
     async (member) => {
       const memory = { ...memoryAt([0x1000n]), [member]: undefined };
 
-      expect(errorOf(() => mapper().map(memory))).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
-      expect(await rejectionOf(mapper().mapAsync(memory))).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
+      expectError(() => mapper().map(memory), "ERR_VFIO_DMA_ARGUMENT");
+      await expectRejection(mapper().mapAsync(memory), "ERR_VFIO_DMA_ARGUMENT");
     },
   );
 });
+
+function thrownBy(call: () => unknown): unknown {
+  try {
+    call();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}

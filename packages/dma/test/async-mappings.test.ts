@@ -1,7 +1,7 @@
-import { errorOf, rejectionOf } from "@vfio/test-support";
+import { rejectionOf, expectError, expectRejection } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, type AddressSpace } from "../src/index.js";
-import { FakeIommu, memoryAt } from "./fake-iommu.js";
+import { FakeIommu, memoryAt, mapperOn, mapped } from "./fake-iommu.js";
 
 /** An IOMMU whose calls off the event loop end when the test says so, one after the other. */
 class SlowIommu extends FakeIommu {
@@ -40,8 +40,7 @@ const PIECES = { pieceBytes: 4096 };
 
 describe("given memory that is mapped off the event loop", () => {
   it("it is held at once, mapped piece by piece, and known when all of it is mapped", async () => {
-    const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn("allocate", new SlowIommu());
     const memory = memoryAt([0n, 0n, 0n]);
 
     const promise = mapper.mapAsync(memory, PIECES);
@@ -56,8 +55,7 @@ describe("given memory that is mapped off the event loop", () => {
   });
 
   it("aborted between two pieces, what was mapped is unmapped, and memory and addresses are free", async () => {
-    const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn("allocate", new SlowIommu());
     const memory = memoryAt([0n, 0n, 0n]);
     const controller = new AbortController();
 
@@ -73,13 +71,11 @@ describe("given memory that is mapped off the event loop", () => {
   });
 
   it("aborted before or at the last piece, it is not mapped either; without an Error the code says so", async () => {
-    const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
-    expect(
-      await rejectionOf(mapper.mapAsync(memoryAt([0n]), { signal: AbortSignal.abort("now") })),
-    ).toMatchObject({
-      code: "ERR_VFIO_ABORTED",
-    });
+    const { iommu, mapper } = mapperOn("allocate", new SlowIommu());
+    await expectRejection(
+      mapper.mapAsync(memoryAt([0n]), { signal: AbortSignal.abort("now") }),
+      "ERR_VFIO_ABORTED",
+    );
     const controller = new AbortController();
     const rejection = rejectionOf(mapper.mapAsync(memoryAt([0n]), { signal: controller.signal }));
 
@@ -91,20 +87,18 @@ describe("given memory that is mapped off the event loop", () => {
   });
 
   it("its addresses are taken meanwhile, and the same memory is refused until it is there", async () => {
-    const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
+    const { iommu, mapper } = mapperOn("physical", new SlowIommu());
     const memory = memoryAt([0x1000n]);
     const promise = mapper.mapAsync(memory);
 
-    expect(errorOf(() => mapper.map(memory))).toMatchObject({ code: "ERR_VFIO_MAPPING_BUSY" });
-    expect(errorOf(() => mapper.map(memoryAt([0x1000n])))).toMatchObject({ code: "ERR_VFIO_DMA_OVERLAP" });
+    expectError(() => mapper.map(memory), "ERR_VFIO_MAPPING_BUSY");
+    expectError(() => mapper.map(memoryAt([0x1000n])), "ERR_VFIO_DMA_OVERLAP");
     await iommu.finish();
     expect(mapper.map(memory)).toBe(await promise);
   });
 
   it("when the mapper is closed meanwhile, nothing stays mapped", async () => {
-    const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
+    const { iommu, mapper } = mapperOn("physical", new SlowIommu());
     const memory = memoryAt([0x1000n, 0x5000n]);
     const rejection = rejectionOf(mapper.mapAsync(memory));
 
@@ -137,8 +131,7 @@ describe("given memory that is mapped off the event loop", () => {
   });
 
   it("when the groups leave and come back meanwhile, it is mapped anew as a whole", async () => {
-    const iommu = new SlowIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
+    const { iommu, mapper } = mapperOn("physical", new SlowIommu());
     const promise = mapper.mapAsync(memoryAt([0x1000n, 0x5000n]));
     await iommu.finish();
     iommu.lastGroupLeaves();
@@ -160,8 +153,7 @@ describe("given memory that is mapped off the event loop", () => {
   });
 
   it("an IOMMU that cannot do that is asked piece by piece, and others get their turn between", async () => {
-    const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn("allocate");
     const turns: number[] = [];
     setImmediate(() => turns.push(iommu.mapped.size));
     const mapping = await mapper.mapAsync(memoryAt([0n, 0n]), PIECES);
@@ -174,15 +166,12 @@ describe("given memory that is mapped off the event loop", () => {
 
 describe("given a mapping that is unmapped off the event loop", () => {
   it("its memory is held and its addresses are taken until that is done", async () => {
-    const iommu = new SlowIommu();
-    const memory = memoryAt([0x1000n, 0x5000n]);
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const mapping = mapper.map(memory);
+    const { iommu, mapper, memory, mapping } = mapped([0x1000n, 0x5000n], "physical", {}, new SlowIommu());
     const promise = mapping.unmapAsync();
 
     for (const use of [() => mapping.unmap(), () => mapping.unmapPart(0, 4096), () => mapper.map(memory)])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_MAPPING_BUSY" });
-    expect(await rejectionOf(mapping.unmapAsync())).toMatchObject({ code: "ERR_VFIO_MAPPING_BUSY" });
+      expectError(use, "ERR_VFIO_MAPPING_BUSY");
+    await expectRejection(mapping.unmapAsync(), "ERR_VFIO_MAPPING_BUSY");
     expect(mapper.replay()).toBe(0);
     mapper.unmapAll();
     await iommu.finish();
@@ -195,8 +184,7 @@ describe("given a mapping that is unmapped off the event loop", () => {
   });
 
   it("what fails half-way can be tried again", async () => {
-    const iommu = new SlowIommu();
-    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memoryAt([0x1000n, 0x5000n]));
+    const { iommu, mapping } = mapped([0x1000n, 0x5000n], "physical", {}, new SlowIommu());
     iommu.unmapFailsAt = 0x5000n;
     const rejection = rejectionOf(mapping.unmapAsync());
     await iommu.finish(2);
@@ -210,9 +198,7 @@ describe("given a mapping that is unmapped off the event loop", () => {
   });
 
   it("what the kernel took back of it is looked at", async () => {
-    const iommu = new SlowIommu();
-    const memory = memoryAt([0x1000n]);
-    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memory);
+    const { iommu, memory, mapping } = mapped([0x1000n], "physical", {}, new SlowIommu());
     iommu.mapped.clear();
     const rejection = rejectionOf(mapping.unmapAsync());
     await iommu.finish();

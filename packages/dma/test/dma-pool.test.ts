@@ -1,4 +1,4 @@
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DmaBuffer, DmaPool, IovaTable, type BufferPlace } from "../src/index.js";
@@ -41,9 +41,8 @@ describe("given a buffer", () => {
     const { buffer } = bufferOf(64);
 
     for (const look of [() => buffer.iovaLowAt(offset), () => buffer.iovaHighAt(offset)]) {
-      const error = errorOf(look);
+      const error = expectError(look, "ERR_VFIO_NOT_MAPPED");
       expect(error).toBeInstanceOf(RangeError);
-      expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
       expect(error.message).toBe(`offset ${offset} is not in this DMA buffer of 64 bytes`);
     }
   });
@@ -55,7 +54,7 @@ describe("given a buffer", () => {
 
     expect(released()).toBe(1);
     for (const use of [() => buffer.iovaLowAt(0), () => buffer.iovaHighAt(0), () => buffer.bytes])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
   });
 });
 
@@ -92,7 +91,7 @@ describe("given a pool of blocks", () => {
     const { pool } = poolOf(2, 64);
     pool.free(pool.alloc());
 
-    expect(errorOf(() => pool.free(index))).toMatchObject({ code });
+    expectError(() => pool.free(index), code);
     expect(pool.available).toBe(2);
   });
 
@@ -106,8 +105,7 @@ describe("given a pool of blocks", () => {
       () => pool.iovaOf(index),
       () => pool.view(index),
     ]) {
-      const error = errorOf(look);
-      expect(error).toMatchObject({ code: "ERR_VFIO_POOL_INDEX" });
+      const error = expectError(look, "ERR_VFIO_POOL_INDEX");
       expect(error.message).toBe(`the DMA pool has blocks 0 to 1, not ${index}`);
     }
   });
@@ -133,11 +131,12 @@ describe("given a pool of blocks", () => {
     [NaN, 0, "no number"],
   ])("halves %s and %s: %s is in no block", (low, high) => {
     const { pool } = poolOf(5, 1536);
-    const error = errorOf(() => pool.blockAt(low, high));
+    const error = expectError(
+      () => pool.blockAt(low, high),
+      `ERR_VFIO_NOT_MAPPED … lower half ${low} and the upper half ${high}`,
+    );
 
     expect(error).toBeInstanceOf(RangeError);
-    expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
-    expect(error.message).toContain(`lower half ${low} and the upper half ${high}`);
   });
 
   it("in memory that lies scattered, each block is one piece, and an address leads back to it", () => {
@@ -159,7 +158,7 @@ describe("given a pool of blocks", () => {
       [0x57ff, 1],
       [0x4800, 0],
     ] as const)
-      expect(errorOf(() => pool.blockAt(low, high))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+      expectError(() => pool.blockAt(low, high), "ERR_VFIO_NOT_MAPPED");
   });
 
   it("however the pages lie, each address of each block leads back to it, and what lies beside leads nowhere", () => {
@@ -187,9 +186,7 @@ describe("given a pool of blocks", () => {
         for (const [at, page] of order.entries()) {
           expect(blockAt(pageAt(page) + BigInt(within))).toBe(Math.floor((at * 4096 + within) / bytes));
           for (const beside of [page - 1n, page + 1n].filter((each) => !order.includes(each)))
-            expect(errorOf(() => blockAt(pageAt(beside) + BigInt(within)))).toMatchObject({
-              code: "ERR_VFIO_NOT_MAPPED",
-            });
+            expectError(() => blockAt(pageAt(beside) + BigInt(within)), "ERR_VFIO_NOT_MAPPED");
         }
       }),
       { numRuns: 300 },
@@ -203,9 +200,7 @@ describe("given a pool of blocks", () => {
     ]);
     const place = { memory: { buffer: new ArrayBuffer(8192) }, table, offset: 0, bytes: 8192, release() {} };
 
-    const error = errorOf(() => new DmaPool(place, 2, 3072));
-    expect(error).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
-    expect(error.message).toContain("3072 bytes at offset 3072");
+    expectError(() => new DmaPool(place, 2, 3072), "ERR_VFIO_NOT_MAPPED … 3072 bytes at offset 3072");
   });
 
   it("whatever is taken and freed in whatever order, no block is ever given twice", () => {
@@ -232,10 +227,10 @@ describe("given a pool of blocks", () => {
             pool.free(each);
             freed.add(each);
           } else if (each < count) {
-            expect(errorOf(() => pool.free(each))).toMatchObject({ code: "ERR_VFIO_DOUBLE_FREE" });
+            expectError(() => pool.free(each), "ERR_VFIO_DOUBLE_FREE");
             if (freed.has(each)) seen.doubleFree++;
           } else {
-            expect(errorOf(() => pool.free(each))).toMatchObject({ code: "ERR_VFIO_POOL_INDEX" });
+            expectError(() => pool.free(each), "ERR_VFIO_POOL_INDEX");
             seen.noSuchBlock++;
           }
           expect(pool.available).toBe(count - taken.size);
@@ -264,7 +259,7 @@ describe("given a pool of blocks", () => {
       () => pool.view(0),
       () => pool.blockAt(0xffff_f000, 0),
     ]) {
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
     }
   });
 });

@@ -1,8 +1,8 @@
 import { errnoOf, VfioSystemError } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { DmaMapper } from "../src/index.js";
-import { FakeIommu, memoryAt } from "./fake-iommu.js";
+import { FakeIommu, memoryAt, mapped, mapperOn } from "./fake-iommu.js";
 
 /** Errors as an `AddressSpace` of somebody else's makes them: a code, and nothing of this library. */
 const foreign = (code: string): Error => Object.assign(new Error(`refused: ${code}`), { code });
@@ -33,10 +33,12 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
   it.each(failures)(
     "after %s it counts as mapped: unmap() unmaps it, and its memory is held until then",
     (_what, failure) => {
-      const iommu = new FailingIommu();
-      const memory = memoryAt([0x1000n, 0x5000n]);
-      const mapper = new DmaMapper(iommu, { iova: "physical" });
-      const mapping = mapper.map(memory);
+      const { iommu, mapper, memory, mapping } = mapped(
+        [0x1000n, 0x5000n],
+        "physical",
+        {},
+        new FailingIommu(),
+      );
       iommu.failure = failure;
 
       let thrown: unknown;
@@ -54,26 +56,21 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
   );
 
   it("the next replay finds it, and what is missing of it later is told again", () => {
-    const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const mapping = mapper.map(memoryAt([0x1000n]));
+    const { iommu, mapper, mapping } = mapped([0x1000n], "physical", {}, new FailingIommu());
     iommu.failure = ours("EIO");
-    expect(errorOf(() => mapper.replay())).toMatchObject({ code: "EIO" });
+    expectError(() => mapper.replay(), "EIO");
     expect(mapper.replay()).toBe(0);
 
     iommu.mapped.clear();
 
-    expect(errorOf(() => mapping.unmap())).toMatchObject({ code: "ERR_VFIO_UNMAP_INCOMPLETE" });
+    expectError(() => mapping.unmap(), "ERR_VFIO_UNMAP_INCOMPLETE");
   });
 
   it("if the kernel had forgotten it, it can be unmapped in parts and as a whole without complaint", () => {
-    const iommu = new FailingIommu();
-    const memory = memoryAt([0x1000n, 0x5000n]);
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const mapping = mapper.map(memory);
+    const { iommu, mapper, memory, mapping } = mapped([0x1000n, 0x5000n], "physical", {}, new FailingIommu());
     iommu.lastGroupLeaves();
     iommu.failure = ours("ENOMEM");
-    expect(errorOf(() => iommu.groupJoins())).toMatchObject({ code: "ENOMEM" });
+    expectError(() => iommu.groupJoins(), "ENOMEM");
 
     mapping.unmapPart(0, 4096);
     mapping.unmap();
@@ -82,14 +79,13 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
   });
 
   it("one in doubt keeps no other from coming back", () => {
-    const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
+    const { iommu, mapper } = mapperOn("physical", new FailingIommu());
     mapper.map(memoryAt([0x1000n]));
     const other = mapper.map(memoryAt([0x5000n]));
     iommu.lastGroupLeaves();
     iommu.failure = ours("EIO");
 
-    expect(errorOf(() => iommu.groupJoins())).toMatchObject({ code: "EIO" });
+    expectError(() => iommu.groupJoins(), "EIO");
     expect([...iommu.mapped.keys()]).toEqual([0x5000n]);
     expect([other.mapped, mapper.replay()]).toEqual([true, 1]);
   });
@@ -97,47 +93,29 @@ describe("given a mapping in place, and a replay that cannot find that out", () 
 
 describe("given the page with which a replay asks", () => {
   it("if it cannot be unmapped again, the memory stays held, and its addresses stay taken", () => {
-    const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
+    const { iommu, mapper } = mapperOn("physical");
     const memory = memoryAt([0x1000n]);
     mapper.map(memory);
     iommu.lastGroupLeaves();
     iommu.unmapFailsAt = 0x1000n;
 
-    expect(errorOf(() => iommu.groupJoins())).toMatchObject({ code: "ERR_VFIO_ROLLBACK_FAILED" });
+    expectError(() => iommu.groupJoins(), "ERR_VFIO_ROLLBACK_FAILED");
 
     expect([memory.holds.size, mapper.mappings.length, iommu.mapped.size]).toEqual([1, 0, 1]);
-    expect(errorOf(() => mapper.map(memoryAt([0x1000n])))).toMatchObject({ code: "ERR_VFIO_DMA_OVERLAP" });
+    expectError(() => mapper.map(memoryAt([0x1000n])), "ERR_VFIO_DMA_OVERLAP");
   });
 });
 
 describe("given an Iommu whose errors are its own", () => {
   it("EEXIST at a replay says that the mapping is in place", () => {
-    const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const mapping = mapper.map(memoryAt([0x1000n]));
+    const { iommu, mapper, mapping } = mapped([0x1000n], "physical", {}, new FailingIommu());
     iommu.failure = foreign("EEXIST");
 
     expect([mapper.replay(), mapping.mapped]).toEqual([0, true]);
   });
 
-  it("no limits: there is no group, and mappings wait", () => {
-    const iommu = new FakeIommu();
-    const limits = iommu.limits.bind(iommu);
-    iommu.limits = () => undefined;
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const mapping = mapper.map(memoryAt([0x1000n]));
-    expect(mapping.mapped).toBe(false);
-
-    iommu.limits = limits;
-    expect([mapper.replay(), mapping.mapped]).toEqual([1, true]);
-  });
-
   it("when limits() fails after another failure, the first one is told", () => {
-    const iommu = new FailingIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const memory = memoryAt([0x1000n]);
-    const mapping = mapper.map(memory);
+    const { iommu, mapper, memory, mapping } = mapped([0x1000n], "physical", {}, new FailingIommu());
     iommu.limits = () => {
       throw ours("EIO");
     };
@@ -157,11 +135,10 @@ describe("given an Iommu whose errors are its own", () => {
       const iommu = Object.assign(new FakeIommu(), { map: () => answer as number });
       const memory = memoryAt([0x1000n, 0x2000n]);
 
-      const error = errorOf(() =>
-        new DmaMapper(iommu, { iova: "physical" }).map(memory, { pieceBytes: 4096 }),
+      expectError(
+        () => new DmaMapper(iommu, { iova: "physical" }).map(memory, { pieceBytes: 4096 }),
+        `… the IOMMU says that it mapped ${String(answer)} of 8192 bytes`,
       );
-
-      expect(error.message).toContain(`the IOMMU says that it mapped ${String(answer)} of 8192 bytes`);
       expect(memory.holds.size).toBe(0);
     },
   );

@@ -1,12 +1,19 @@
 import { errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
 import { closedError } from "@vfio/ioctl-native/internal";
 import { beforeEach } from "vitest";
-import type { AddressSpace, DmaAccess, MappableMemory } from "../src/index.js";
+import {
+  DmaMapper,
+  type AddressSpace,
+  type DmaAccess,
+  type IovaMode,
+  type MapMemoryOptions,
+  type MappableMemory,
+} from "../src/index.js";
 
 /** An IOMMU that remembers what is mapped, and can be told to fail. */
 export class FakeIommu implements AddressSpace {
   readonly kind = "emulated";
-  readonly forgets = "with-last-group";
+  forgets: AddressSpace["forgets"] = "with-last-group";
   readonly mapped = new Map<bigint, number>();
   readonly calls: string[] = [];
   failAt: bigint | undefined;
@@ -20,6 +27,10 @@ export class FakeIommu implements AddressSpace {
   /** False: the container has no group. */
   ready = true;
   readonly #listeners = new Set<() => void>();
+
+  constructor(given: Partial<FakeIommu> = {}) {
+    Object.assign(this, given);
+  }
 
   onGroupAdded(listener: () => void): Disposable {
     this.#listeners.add(listener);
@@ -135,4 +146,24 @@ export function memoryAt(
     physicalAddresses: () => [...physical],
     hold: (reason) => (holds.add(reason), { [Symbol.dispose]: () => void holds.delete(reason) }),
   };
+}
+
+/** A mapper, on an IOMMU where nothing is mapped unless the test made one. */
+export function mapperOn<I extends FakeIommu = FakeIommu>(
+  iova: IovaMode,
+  iommu = new FakeIommu() as I,
+): { iommu: I; mapper: DmaMapper } {
+  return { iommu, mapper: new DmaMapper(iommu, { iova }) };
+}
+
+/** As {@link mapperOn}, with a memory that is mapped: its pages have these physical addresses. */
+export function mapped<I extends FakeIommu = FakeIommu>(
+  physical: readonly bigint[],
+  iova: IovaMode,
+  options: MapMemoryOptions = {},
+  iommu = new FakeIommu() as I,
+) {
+  const { mapper } = mapperOn(iova, iommu);
+  const memory = memoryAt(physical);
+  return { iommu, mapper, memory, mapping: mapper.map(memory, options) };
 }

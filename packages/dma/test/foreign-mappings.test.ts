@@ -1,8 +1,8 @@
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, IovaAllocator } from "../src/index.js";
-import { FakeIommu, memoryAt } from "./fake-iommu.js";
+import { FakeIommu, memoryAt, mapperOn, mapped } from "./fake-iommu.js";
 
 const PAGE = 4096;
 const pages = (count: number): bigint[] => Array.from({ length: count }, () => 0n);
@@ -28,11 +28,13 @@ class SharedIommu extends FakeIommu {
 
 describe("given somebody else's mappings where the allocator wants to go", () => {
   it("they are stepped over, and not run into again", () => {
-    const iommu = new SharedIommu([
-      [0x1000n, PAGE],
-      [0x3000n, 2 * PAGE],
-    ]);
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn(
+      "allocate",
+      new SharedIommu([
+        [0x1000n, PAGE],
+        [0x3000n, 2 * PAGE],
+      ]),
+    );
 
     const iovas = [1, 2, 3].map(() => mapper.map(memoryAt(pages(1))).iovaOf(0));
 
@@ -41,10 +43,12 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
   });
 
   it("in the middle of a memory in pieces, what was mapped before is unmapped, and only the piece in the way left out", () => {
-    const iommu = new SharedIommu([[0x3000n, PAGE]]);
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
-
-    const mapping = mapper.map(memoryAt(pages(4)), { pieceBytes: PAGE });
+    const { iommu, mapper, mapping } = mapped(
+      pages(4),
+      "allocate",
+      { pieceBytes: PAGE },
+      new SharedIommu([[0x3000n, PAGE]]),
+    );
     const small = mapper.map(memoryAt(pages(2)));
 
     expect([mapping.iovaOf(0), small.iovaOf(0)]).toEqual([0x4000n, 0x1000n]);
@@ -54,10 +58,7 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
   });
 
   it("one of half the space costs few attempts", () => {
-    const iommu = new SharedIommu([[0n, 0x80_0000]]);
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
-
-    const mapping = mapper.map(memoryAt(pages(1)));
+    const { iommu, mapper, mapping } = mapped(pages(1), "allocate", {}, new SharedIommu([[0n, 0x80_0000]]));
 
     expect(mapping.iovaOf(0) >= 0x80_0000n).toBe(true);
     expect(iommu.refusals).toBeLessThan(32);
@@ -71,18 +72,17 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
     const mapper = new DmaMapper(iommu, { iova: allocator });
     expect(mapper.map(memoryAt(pages(1))).iovaOf(0)).toBe(0x2000n);
 
-    const error = errorOf(() => mapper.map(memoryAt(pages(1))));
-    expect(error).toMatchObject({ code: "ERR_VFIO_IOVA_EXHAUSTED" });
-    expect(error.hint).toContain("4096 bytes are left out, since something else has mappings");
-    expect(error.hint).toContain("share an IovaAllocator");
+    expectError(
+      () => mapper.map(memoryAt(pages(1))),
+      "ERR_VFIO_IOVA_EXHAUSTED … 4096 bytes are left out, since something else has mappings … share an IovaAllocator",
+    );
 
     iommu.unmap(0x1000n, PAGE);
     expect(mapper.map(memoryAt(pages(1))).iovaOf(0)).toBe(0x1000n);
   });
 
   it("when the last group has left, they are gone too", () => {
-    const iommu = new SharedIommu([[0x1000n, PAGE]]);
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn("allocate", new SharedIommu([[0x1000n, PAGE]]));
     const former = mapper.map(memoryAt(pages(1)));
     iommu.lastGroupLeaves();
     former.unmap();
@@ -92,11 +92,10 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
   });
 
   it("an address that was asked for is not exchanged for another", () => {
-    const iommu = new SharedIommu([[0x1000n, PAGE]]);
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn("allocate", new SharedIommu([[0x1000n, PAGE]]));
     const memory = memoryAt(pages(1));
 
-    expect(errorOf(() => mapper.map(memory, { iova: 0x1000n }))).toMatchObject({ code: "EEXIST" });
+    expectError(() => mapper.map(memory, { iova: 0x1000n }), "EEXIST");
 
     expect([memory.holds.size, iommu.mapped.size]).toEqual([0, 1]);
   });
@@ -140,9 +139,7 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
             const first = Number(mapper.map(memoryAt(pages(size))).iovaOf(0)) / PAGE;
             for (let page = first; page < first + size; page++) taken.add(page);
           } else {
-            expect(errorOf(() => mapper.map(memoryAt(pages(size))))).toMatchObject({
-              code: "ERR_VFIO_IOVA_EXHAUSTED",
-            });
+            expectError(() => mapper.map(memoryAt(pages(size))), "ERR_VFIO_IOVA_EXHAUSTED");
           }
         }
         mapper.close();

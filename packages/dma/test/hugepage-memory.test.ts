@@ -9,7 +9,7 @@ import {
   useKernel,
   type Kernel,
 } from "@vfio/ioctl-native";
-import { errorOf, leavesNothingBehind, rejectionOf } from "@vfio/test-support";
+import { errorOf, leavesNothingBehind, rejectionOf, expectError, expectRejection } from "@vfio/test-support";
 import { constants } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, HugepageMemory, loadAcquire, readPhysicalAddresses, UserMemory } from "../src/index.js";
@@ -41,10 +41,7 @@ describe("given a request that makes no sense", () => {
     ["a node in words", { bytes: PAGE, numaNode: "0" }, "ERR_VFIO_NUMA_NODE", "no NUMA node '0'"],
     ["a directory that is none", { bytes: PAGE, directory: 7 }, "ERR_VFIO_NOT_HUGETLBFS", "a path, not 7"],
   ])("%s is refused, and the error says what was expected", (_what, request, code, words) => {
-    const error = errorOf(() => HugepageMemory.allocate(request as never));
-
-    expect(error).toMatchObject({ code });
-    expect(error.message).toContain(words);
+    expectError(() => HugepageMemory.allocate(request as never), `${code} … ${words}`);
   });
 
   it.each([
@@ -52,17 +49,11 @@ describe("given a request that makes no sense", () => {
     ["nothing", undefined],
     ["what cannot be closed", { fd: 7 }],
   ])("%s to attach is refused, and the error names Fd", (_what, file) => {
-    const error = errorOf(() => HugepageMemory.attach(file as never, PAGE, PAGE));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
-    expect(error.message).toContain("an Fd");
+    expectError(() => HugepageMemory.attach(file as never, PAGE, PAGE), "ERR_VFIO_DMA_ARGUMENT … an Fd");
   });
 
   it.each([7, undefined, { bytes: 4096 }])("%o as memory of one's own is refused", (mapping) => {
-    const error = errorOf(() => new UserMemory(mapping as never));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
-    expect(error.message).toContain("a Mapping");
+    expectError(() => new UserMemory(mapping as never), "ERR_VFIO_DMA_ARGUMENT … a Mapping");
   });
 
   it.each([
@@ -73,11 +64,10 @@ describe("given a request that makes no sense", () => {
     [0x1000n, PAGE, 100],
     [0x1000n, TWO_MIB, TWO_MIB],
   ])("physical addresses of %s, %s, %s are refused", (address, bytes, pageBytes) => {
-    const error = errorOf(() =>
-      readPhysicalAddresses(address as bigint, bytes as number, pageBytes as number),
+    expectError(
+      () => readPhysicalAddresses(address as bigint, bytes as number, pageBytes as number),
+      "ERR_VFIO_DMA_ARGUMENT",
     );
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DMA_ARGUMENT" });
   });
 });
 
@@ -92,9 +82,7 @@ describe("given more ordinary memory than the machine has", () => {
     ["attached, whose owner has taken none of it", () => attachSparse(TERABYTE)],
     ["of one's own, about to be pinned", () => userMemory(TERABYTE)],
   ])("%s: it is refused with what is left, before a page is taken", (_what, take) => {
-    const error = errorOf(take);
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_EXHAUSTED" });
+    const error = expectError(take, "ERR_VFIO_MEMORY_EXHAUSTED");
     expect(error.message).toMatch(
       /cannot take 1048576 MiB for .*: the machine has \d+ MiB left \(MemAvailable\)/,
     );
@@ -141,10 +129,7 @@ describe("given memory of another process", () => {
   it("that it may still shrink, it is refused, with the remedy, and its fd is closed", () => {
     const file = memfd();
 
-    const error = errorOf(() => attach(file));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_NOT_SEALED" });
-    expect(error.hint).toContain("F_SEAL_SHRINK");
+    expectError(() => attach(file), "ERR_VFIO_MEMORY_NOT_SEALED … F_SEAL_SHRINK");
     expect(file.closed).toBe(true);
   });
 
@@ -152,7 +137,7 @@ describe("given memory of another process", () => {
     const file = openFile("/dev/shm", { flags: O_TMPFILE | constants.O_RDWR });
     kernel().truncate(file.fd, PAGE);
 
-    expect(errorOf(() => attach(file))).toMatchObject({ code: "ERR_VFIO_MEMORY_NOT_SEALED" });
+    expectError(() => attach(file), "ERR_VFIO_MEMORY_NOT_SEALED");
     expect(file.closed).toBe(true);
   });
 
@@ -171,9 +156,7 @@ describe("given memory of another process", () => {
     const hugetlbfs = { type: 0x958458f6, blockBytes: TWO_MIB, blocks: 0, freeBlocks: 0 };
     using _kernel = useReal({ seals: () => 0, filesystemOf: () => hugetlbfs, populate: () => 0 });
 
-    const error = errorOf(() => HugepageMemory.attach(memfd(), TWO_MIB, TWO_MIB));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_MEMORY_NOT_SEALED" });
+    expectError(() => HugepageMemory.attach(memfd(), TWO_MIB, TWO_MIB), "ERR_VFIO_MEMORY_NOT_SEALED");
   });
 
   it("that is a file on a disk, it is refused, and its filesystem is asked nothing", () => {
@@ -183,7 +166,7 @@ describe("given memory of another process", () => {
     using _kernel = useReal({ filesystem: asked, filesystemOf: asked, stat: asked });
     const file = openFile("/etc/hostname", { flags: constants.O_RDONLY });
 
-    expect(errorOf(() => attach(file))).toMatchObject({ code: "ERR_VFIO_NOT_MEMORY" });
+    expectError(() => attach(file), "ERR_VFIO_NOT_MEMORY");
     expect(file.closed).toBe(true);
   });
 
@@ -191,9 +174,7 @@ describe("given memory of another process", () => {
     const file = memfd();
     kernel().sealSize(file.fd);
 
-    expect(errorOf(() => HugepageMemory.attach(file, bytes as number, PAGE))).toMatchObject({
-      code: "ERR_VFIO_MEMORY_SIZE",
-    });
+    expectError(() => HugepageMemory.attach(file, bytes as number, PAGE), "ERR_VFIO_MEMORY_SIZE");
     expect(file.closed).toBe(true);
   });
 });
@@ -207,10 +188,10 @@ describe("given hugepages that are not to be had", () => {
       list: () => errnoOf("EMFILE"),
     });
 
-    const error = errorOf(() => HugepageMemory.allocate({ bytes: TWO_MIB }));
-
-    expect(error).toMatchObject({ code: "ENOMEM", syscall: "mmap" });
-    expect(error.hint).toBe(undefined);
+    expectError(() => HugepageMemory.allocate({ bytes: TWO_MIB }), "ENOMEM", {
+      syscall: "mmap",
+      hint: undefined,
+    });
   });
 
   it("the hint counts them when the failed attempt has given back what it had", () => {
@@ -227,10 +208,11 @@ describe("given hugepages that are not to be had", () => {
       ),
     });
 
-    const error = errorOf(() => HugepageMemory.allocate({ bytes: 4 * TWO_MIB }));
-
-    expect(error).toMatchObject({ code: "ENOMEM", syscall: "madvise" });
-    expect(error.hint).toContain("8 reserved, 0 free, 4 needed");
+    expectError(
+      () => HugepageMemory.allocate({ bytes: 4 * TWO_MIB }),
+      "ENOMEM … 8 reserved, 0 free, 4 needed",
+      { syscall: "madvise" },
+    );
     expect(open).not.toContain(true);
   });
 });
@@ -274,10 +256,11 @@ describe("given a pagemap that cannot be read", () => {
       close: (fd) => (close(fd), errnoOf("EIO")),
     });
 
-    const error = errorOf(() => readPhysicalAddresses(0x1000n, PAGE, PAGE));
-
-    expect(error).toMatchObject({ code: "ENOMEM", suppressed: [{ code: "EIO" }] });
-    expect(error.message).toContain("; and in undoing what was done before: cannot close");
+    expectError(
+      () => readPhysicalAddresses(0x1000n, PAGE, PAGE),
+      "ENOMEM … ; and in undoing what was done before: cannot close",
+      { suppressed: [{ code: "EIO" }] },
+    );
   });
 
   it.each([
@@ -312,15 +295,13 @@ describe("given memory that is allocated off the event loop", () => {
     ["wrong arguments", undefined, "ERR_VFIO_DMA_ARGUMENT"],
     ["too much", { bytes: TERABYTE, pageBytes: PAGE }, "ERR_VFIO_MEMORY_EXHAUSTED"],
   ])("%s reject it", async (_what, request, code) => {
-    expect(await rejectionOf(HugepageMemory.allocateAsync(request as never))).toMatchObject({ code });
+    await expectRejection(HugepageMemory.allocateAsync(request as never), code);
   });
 
   it("pages that are not to be had reject it, with the call, and nothing is left", async () => {
     using _kernel = useReal({ populateAsync: () => Promise.resolve(errnoOf("ENOMEM")) });
 
-    const error = await rejectionOf(HugepageMemory.allocateAsync(options));
-
-    expect(error).toMatchObject({ code: "ENOMEM", syscall: "madvise" });
+    await expectRejection(HugepageMemory.allocateAsync(options), "ENOMEM", { syscall: "madvise" });
   });
 
   it.each([

@@ -1,5 +1,5 @@
 import { joinAdjacent } from "@vfio/ioctl-native/internal";
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import {
@@ -78,7 +78,7 @@ describe("given a description that travels to another process", () => {
     const { table } = decodeMemoryDescription(encoded(2 ** 46, [{ offset, iova: 0x1000n, bytes: PAGE }]));
 
     expect([table.iovaOf(offset + 1), table.offsetOf(0x1001n)]).toEqual([0x1001n, offset + 1]);
-    expect(errorOf(() => table.iovaOf(offset - 1))).toMatchObject({ code: "ERR_VFIO_NOT_MAPPED" });
+    expectError(() => table.iovaOf(offset - 1), "ERR_VFIO_NOT_MAPPED");
   });
 
   it("the largest memory, mapped a page off 2 MiB, is as good as any", () => {
@@ -154,68 +154,41 @@ describe("given what a peer sends instead of a description", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 100 }), (bytes) => {
         if (bytes[0] === 1) bytes[0] = 2;
-        expect(errorOf(() => decodeMemoryDescription(bytes))).toMatchObject({
-          code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION",
-        });
+        expectError(() => decodeMemoryDescription(bytes), "ERR_VFIO_BAD_MEMORY_DESCRIPTION");
       }),
     );
   });
 
   const MIB_256 = 256 << 20;
+  const at = (offset: number, iova: bigint, bytes = PAGE): Extent => ({ offset, iova, bytes });
+  const LAST = (1n << 64n) - 4096n;
+  const UNMAPPABLE = "segment 0 has an IOVA that nothing can be mapped at";
   it.each<[string, number, Extent[], string]>([
+    ["outside the memory", PAGE, [at(PAGE, 0n)], "segment 0 lies outside the memory"],
+    ["without length", PAGE, [at(0, 0n, 0)], "segment 0 lies outside the memory"],
+    ["of half a page", PAGE, [at(0, 0n, 2048)], "segment 0 is not made of pages"],
+    ["that starts in a page", 2 * PAGE, [at(8, 0n)], "segment 0 is not made of pages"],
+    ["at an odd IOVA", MIB_256, [at(0, 1n, MIB_256)], UNMAPPABLE],
+    ["behind the last IOVA", 2 * PAGE, [at(0, LAST, 2 * PAGE)], `${UNMAPPABLE}, 0xfffffffffffff000`],
     [
-      "outside the memory",
-      PAGE,
-      [{ offset: PAGE, iova: 0n, bytes: PAGE }],
-      "segment 0 lies outside the memory",
-    ],
-    ["without length", PAGE, [{ offset: 0, iova: 0n, bytes: 0 }], "segment 0 lies outside the memory"],
-    ["of half a page", PAGE, [{ offset: 0, iova: 0n, bytes: 2048 }], "segment 0 is not made of pages"],
-    [
-      "that starts in a page",
-      2 * PAGE,
-      [{ offset: 8, iova: 0n, bytes: PAGE }],
-      "segment 0 is not made of pages",
-    ],
-    ["at an odd IOVA", MIB_256, [{ offset: 0, iova: 1n, bytes: MIB_256 }], "segment 0 has an IOVA"],
-    [
-      "that ends behind the last IOVA",
-      2 * PAGE,
-      [{ offset: 0, iova: (1n << 64n) - 4096n, bytes: 2 * PAGE }],
-      "segment 0 has an IOVA that nothing can be mapped at, 0xfffffffffffff000",
-    ],
-    [
-      "in the memory of another",
+      "in another's memory",
       3 * PAGE,
-      [
-        { offset: 0, iova: 0n, bytes: 2 * PAGE },
-        { offset: PAGE, iova: 0x8000n, bytes: PAGE },
-      ],
-      "segment 1 starts before the end of the one before it",
+      [at(0, 0n, 2 * PAGE), at(PAGE, 0x8000n)],
+      "segment 1 starts before the end",
     ],
     [
       "out of order",
       2 * PAGE,
-      [
-        { offset: PAGE, iova: 0n, bytes: PAGE },
-        { offset: 0, iova: 0x8000n, bytes: PAGE },
-      ],
-      "segment 1 starts before the end of the one before it",
+      [at(PAGE, 0n), at(0, 0x8000n)],
+      "segment 1 starts before the end of the one before",
     ],
-    [
-      "at the IOVA of another",
-      3 * PAGE,
-      [
-        { offset: 0, iova: 0x8000n, bytes: PAGE },
-        { offset: PAGE, iova: 0x7000n, bytes: 2 * PAGE },
-      ],
-      "two segments have the same IOVA, 0x8000",
-    ],
+    ["at another's IOVA", 3 * PAGE, [at(0, 0x8000n), at(PAGE, 0x7000n, 2 * PAGE)], "the same IOVA, 0x8000"],
   ])("a segment %s is refused", (_what, bytes, segments, problem) => {
-    const error = errorOf(() => decodeMemoryDescription(forged(bytes, segments)));
-
-    expect(error).toMatchObject({ name: "VfioError", code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION" });
-    expect(error.message).toContain(problem);
+    expectError(
+      () => decodeMemoryDescription(forged(bytes, segments)),
+      `ERR_VFIO_BAD_MEMORY_DESCRIPTION … ${problem}`,
+      { name: "VfioError" },
+    );
   });
 
   it("the last page of all IOVAs can be mapped", () => {
@@ -235,9 +208,7 @@ describe("given what a peer sends instead of a description", () => {
       [4096, 2 ** 40],
     ] as const) {
       const encoded = encodeMemoryDescription({ bytes, pageBytes, table });
-      expect(errorOf(() => decodeMemoryDescription(encoded))).toMatchObject({
-        code: "ERR_VFIO_BAD_MEMORY_DESCRIPTION",
-      });
+      expectError(() => decodeMemoryDescription(encoded), "ERR_VFIO_BAD_MEMORY_DESCRIPTION");
     }
   });
 
@@ -245,6 +216,6 @@ describe("given what a peer sends instead of a description", () => {
     const encoded = encodeMemoryDescription({ bytes: 4096, pageBytes: 4096, table: new IovaTable([]) });
     encoded[0] = 9;
 
-    expect(errorOf(() => decodeMemoryDescription(encoded)).message).toContain("version is 9");
+    expectError(() => decodeMemoryDescription(encoded), "… version is 9");
   });
 });

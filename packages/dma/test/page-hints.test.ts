@@ -1,4 +1,4 @@
-import { errnoOf, realKernel, useKernel, type FilesystemInfo, type Kernel } from "@vfio/ioctl-native";
+import { errnoOf, realKernel, useKernel, type Kernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { pageHint, type WantedPages } from "../src/memory/page-hints.js";
 
@@ -36,6 +36,11 @@ function useMachine({ pool = [256, 256, 0], nodes = [], files = {}, kernel = {} 
     return path === "/sys/kernel/mm/hugepages" ? ["hugepages-2048kB", "hugepages-1048576kB"] : -2;
   };
   return useKernel({ ...realKernel(), readText: (path) => texts[path] ?? -2, list, ...kernel });
+}
+
+/** A hugetlbfs that was mounted with size= for so many pages, or without for 0. */
+function mountOf(blocks: number, freeBlocks: number): Partial<Kernel> {
+  return { filesystem: () => ({ type: 0x958458f6, blockBytes: TWO_MIB, blocks, freeBlocks }) };
 }
 
 function hintOf(syscall: string, code: Parameters<typeof errnoOf>[0], wanted = HUGE): string | undefined {
@@ -147,13 +152,7 @@ describe("given enough free hugepages and a limit in the way", () => {
   });
 
   it("a mount's size= is named with what it has", () => {
-    const filesystem = (): FilesystemInfo => ({
-      type: 0x958458f6,
-      blockBytes: TWO_MIB,
-      blocks: 5,
-      freeBlocks: 3,
-    });
-    using _machine = useMachine({ kernel: { filesystem } });
+    using _machine = useMachine({ kernel: mountOf(5, 3) });
 
     const hint = hintOf("mmap", "ENOMEM", { ...HUGE, directory: "/mnt/huge" });
 
@@ -162,13 +161,7 @@ describe("given enough free hugepages and a limit in the way", () => {
   });
 
   it("a mount without size= is not", () => {
-    const filesystem = (): FilesystemInfo => ({
-      type: 0x958458f6,
-      blockBytes: TWO_MIB,
-      blocks: 0,
-      freeBlocks: 0,
-    });
-    using _machine = useMachine({ pool: [0, 0, 0], kernel: { filesystem } });
+    using _machine = useMachine({ pool: [0, 0, 0], kernel: mountOf(0, 0) });
 
     expect(hintOf("mmap", "ENOMEM", { ...HUGE, directory: "/mnt/huge" })).not.toContain("size=");
   });

@@ -1,12 +1,11 @@
-import { errorOf } from "@vfio/test-support";
+import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, IovaAllocator } from "../src/index.js";
-import { FakeIommu, memoryAt } from "./fake-iommu.js";
+import { FakeIommu, memoryAt, mapperOn, mapped } from "./fake-iommu.js";
 
 describe("given a mapping whose addresses somebody knows", () => {
   it("they stay its own while it cannot be made anew, and it comes back at them", () => {
-    const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn("allocate");
     const ring = mapper.map(memoryAt([0n]));
     const known = ring.iovaOf(0);
     iommu.lastGroupLeaves();
@@ -22,8 +21,7 @@ describe("given a mapping whose addresses somebody knows", () => {
   });
 
   it("one that was never mapped gives its addresses back, and gets others when it is tried again", () => {
-    const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu, { iova: "allocate" });
+    const { iommu, mapper } = mapperOn("allocate");
     iommu.ready = false;
     const waiting = mapper.map(memoryAt([0n]));
     iommu.failAt = 0x1000n;
@@ -36,29 +34,39 @@ describe("given a mapping whose addresses somebody knows", () => {
   });
 });
 
-describe("given ordinary pages at their physical addresses", () => {
-  it("a part that was unmapped stays so, and the rest comes back", () => {
-    const iommu = new FakeIommu();
-    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(
-      memoryAt([0x1000n, 0x2000n, 0x3000n, 0x4000n]),
-      {
-        pieceBytes: 4096,
-      },
-    );
-    mapping.unmapPart(4096, 8192);
-    iommu.lastGroupLeaves();
-
+describe("given an IOMMU that never forgets", () => {
+  it("it is not asked for what is mapped, and what waits for a group is mapped", () => {
+    const { iommu, mapper, mapping } = mapped([0x1000n], "physical");
+    iommu.forgets = "never";
+    iommu.ready = false;
+    const other = mapper.map(memoryAt([0x5000n]));
+    iommu.failAt = 0x1000n;
     iommu.groupJoins();
 
-    expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
+    expect([mapping.mapped, other.mapped, mapper.replay()]).toEqual([true, true, 0]);
   });
+});
+
+describe("given ordinary pages at addresses that somebody knows", () => {
+  it.each(["physical", "allocate"] as const)(
+    "at %s ones, a part that was unmapped stays so, and the rest comes back",
+    (iova) => {
+      const pages = [0x1000n, 0x2000n, 0x3000n, 0x4000n];
+      const { iommu, mapping } = mapped(pages, iova, { pieceBytes: 4096 });
+      mapping.unmapPart(4096, 8192);
+      iommu.lastGroupLeaves();
+
+      iommu.groupJoins();
+
+      expect([...iommu.mapped.keys()]).toEqual([0x1000n, 0x4000n]);
+      expectError(() => mapping.iovaOf(4096), "ERR_VFIO_NOT_MAPPED");
+    },
+  );
 
   it("a part that was unmapped before an unmap that failed does not come back, and the rest does", () => {
-    const iommu = new FakeIommu();
-    const memory = memoryAt([0x1000n, 0x3000n, 0x5000n]);
-    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memory);
+    const { iommu, memory, mapping } = mapped([0x1000n, 0x3000n, 0x5000n], "physical");
     iommu.unmapFailsAt = 0x5000n;
-    expect(errorOf(() => mapping.unmap())).toMatchObject({ code: "EIO" });
+    expectError(() => mapping.unmap(), "EIO");
     iommu.unmapFailsAt = undefined;
     iommu.lastGroupLeaves();
 
@@ -70,9 +78,7 @@ describe("given ordinary pages at their physical addresses", () => {
   });
 
   it("pages that have moved keep the addresses that somebody knows", () => {
-    const iommu = new FakeIommu();
-    const memory = memoryAt([0x1000n, 0x2000n]);
-    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memory);
+    const { iommu, memory, mapping } = mapped([0x1000n, 0x2000n], "physical");
     const { table } = mapping;
     iommu.lastGroupLeaves();
     memory.physicalAddresses = () => [0x1000n, 0x9000n];
@@ -84,8 +90,7 @@ describe("given ordinary pages at their physical addresses", () => {
   });
 
   it("at a fixed address, it is not in its own way when the group leaves again while it comes back", () => {
-    const iommu = new FakeIommu();
-    const mapping = new DmaMapper(iommu, { iova: "physical" }).map(memoryAt([0x1000n]), { iova: 0x7000n });
+    const { iommu, mapping } = mapped([0x1000n], "physical", { iova: 0x7000n });
     iommu.lastGroupLeaves();
     const limits = iommu.limits.bind(iommu);
     iommu.limits = () => {
@@ -103,25 +108,21 @@ describe("given ordinary pages at their physical addresses", () => {
   });
 
   it("what may still be mapped, since undoing failed too, stays held, and its addresses stay taken", () => {
-    const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
-    const memory = memoryAt([0x1000n, 0x3000n, 0x5000n]);
-    const mapping = mapper.map(memory);
+    const { iommu, mapper, memory, mapping } = mapped([0x1000n, 0x3000n, 0x5000n], "physical");
     iommu.lastGroupLeaves();
     iommu.failAt = 0x5000n;
     iommu.unmapFailsAt = 0x3000n;
-    expect(errorOf(() => iommu.groupJoins())).toMatchObject({ code: "ERR_VFIO_ROLLBACK_FAILED" });
+    expectError(() => iommu.groupJoins(), "ERR_VFIO_ROLLBACK_FAILED");
     iommu.failAt = iommu.unmapFailsAt = undefined;
 
     mapping.unmap();
 
     expect([mapper.mappings, memory.holds.size, [...iommu.mapped.keys()]]).toEqual([[], 1, [0x3000n]]);
-    expect(errorOf(() => mapper.map(memoryAt([0x3000n])))).toMatchObject({ code: "ERR_VFIO_DMA_OVERLAP" });
+    expectError(() => mapper.map(memoryAt([0x3000n])), "ERR_VFIO_DMA_OVERLAP");
   });
 
   it("nobody else gets those addresses before they are unmapped, not even by having the pages", () => {
-    const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
+    const { iommu, mapper } = mapperOn("physical");
     const former = mapper.map(memoryAt([0x2000n]));
     iommu.lastGroupLeaves();
     iommu.failAt = 0x2000n;
@@ -129,14 +130,13 @@ describe("given ordinary pages at their physical addresses", () => {
     iommu.failAt = undefined;
     const next = memoryAt([0x2000n]);
 
-    expect(errorOf(() => mapper.map(next))).toMatchObject({ code: "ERR_VFIO_DMA_OVERLAP" });
+    expectError(() => mapper.map(next), "ERR_VFIO_DMA_OVERLAP");
     former.unmap();
     expect(mapper.map(next).iovaOf(0)).toBe(0x2000n);
   });
 
   it("several that cannot be made anew are told together, each with its own error", () => {
-    const iommu = new FakeIommu();
-    const mapper = new DmaMapper(iommu, { iova: "physical" });
+    const { iommu, mapper } = mapperOn("physical");
     mapper.map(memoryAt([0x9000n]));
     mapper.map(memoryAt([0xb000n]));
     iommu.lastGroupLeaves();
@@ -157,8 +157,7 @@ describe("given ordinary pages at their physical addresses", () => {
 
 describe("given fixed IOVAs that wait for a group", () => {
   const waitingMapper = (): DmaMapper => {
-    const iommu = new FakeIommu();
-    iommu.ready = false;
+    const iommu = new FakeIommu({ ready: false });
     return new DmaMapper(iommu, { addressBits: 28 });
   };
 
@@ -171,9 +170,7 @@ describe("given fixed IOVAs that wait for a group", () => {
     mapper.map(memoryAt([0n, 0n]), { iova: 0x7000n });
     const memory = memoryAt([0n]);
 
-    const error = errorOf(() => mapper.map(memory, { iova }));
-
-    expect(error).toMatchObject({ code });
+    expectError(() => mapper.map(memory, { iova }), code);
     expect([memory.holds.size, mapper.mappings.length]).toEqual([0, 1]);
   });
 
@@ -185,15 +182,12 @@ describe("given fixed IOVAs that wait for a group", () => {
   });
 
   it("an allocator gives them to no other that waits, also if that one comes first, until they are unmapped", () => {
-    const iommu = new FakeIommu();
-    iommu.ready = false;
+    const iommu = new FakeIommu({ ready: false });
     const allocator = new IovaAllocator();
     const mapper = new DmaMapper(iommu, { iova: allocator });
     const chosen = mapper.map(memoryAt([0n]));
     const fixed = mapper.map(memoryAt([0n]), { iova: 0n });
-    expect(errorOf(() => mapper.map(memoryAt([0n]), { iova: 0n }))).toMatchObject({
-      code: "ERR_VFIO_DMA_OVERLAP",
-    });
+    expectError(() => mapper.map(memoryAt([0n]), { iova: 0n }), "ERR_VFIO_DMA_OVERLAP");
     mapper.map(memoryAt([0n]), { iova: 0x1000n }).unmap();
 
     iommu.groupJoins();
@@ -201,6 +195,6 @@ describe("given fixed IOVAs that wait for a group", () => {
 
     expect([fixed.iovaOf(0), chosen.iovaOf(0)]).toEqual([0n, 0x1000n]);
     mapper.close();
-    expect(errorOf(() => allocator.release(0n))).toMatchObject({ code: "ERR_VFIO_IOVA_NOT_ALLOCATED" });
+    expectError(() => allocator.release(0n), "ERR_VFIO_IOVA_NOT_ALLOCATED");
   });
 });

@@ -1,10 +1,10 @@
 import { VfioError } from "@vfio/ioctl-native";
-import { defineRegisters, type OpenRegion } from "@vfio/pci-bar";
+import { defineRegisters, type OpenRegion, type PciDevice } from "@vfio/pci-bar";
 import { setTimeout as sleep } from "node:timers/promises";
 
 /** QEMU's educational device, docs/specs/edu.rst. */
-export const EDU_VENDOR_ID = 0x1234;
-export const EDU_DEVICE_ID = 0x11e8;
+const EDU_VENDOR_ID = 0x1234;
+const EDU_DEVICE_ID = 0x11e8;
 
 /** Its registers: 32-bit ones below 0x80, 64-bit ones from there on. */
 const EDU_REGISTERS = defineRegisters({
@@ -111,4 +111,14 @@ export class Edu {
     this.registers.dmaDestination.write(destination);
     this.registers.dmaCount.write(BigInt(bytes));
   }
+}
+
+/** The driver of a device whose BARs are mapped; `undefined` if it is no edu device. */
+export function eduOf(
+  { vendorId, deviceId }: Pick<PciDevice, "vendorId" | "deviceId">,
+  bars: readonly OpenRegion[],
+): Edu | undefined {
+  const bar0 = bars.find(({ index }) => index === 0);
+  const isEdu = vendorId === EDU_VENDOR_ID && deviceId === EDU_DEVICE_ID;
+  return isEdu && bar0 !== undefined ? new Edu(bar0) : undefined;
 }

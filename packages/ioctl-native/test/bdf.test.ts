@@ -1,7 +1,7 @@
-import { errorOf } from "@vfio/test-support";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { normalizeBdf } from "../src/index.js";
+import { expectRangeError } from "./support/errors.js";
 
 describe("given the text of a PCI address", () => {
   it.each([
@@ -32,12 +32,8 @@ describe("given the text of a PCI address", () => {
     "000000000:00:10.0",
     "0000:00:10.0,0000:00:11.0",
   ])("%j is refused, with an example of a good one", (text) => {
-    const error = errorOf(() => normalizeBdf(text));
-
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error).toMatchObject({ code: "ERR_VFIO_BAD_BDF" });
-    expect(error.message).toContain(JSON.stringify(text).slice(1, -1));
-    expect(error.message).toContain("0000:00:10.0");
+    const shown = JSON.stringify(text).slice(1, -1);
+    expectRangeError(() => normalizeBdf(text), "ERR_VFIO_BAD_BDF", shown, "0000:00:10.0");
   });
 
   it.each([
@@ -46,10 +42,8 @@ describe("given the text of a PCI address", () => {
     [5, "5"],
     [["00:10.0"], "[Array]"],
   ])("%j, which is no text, is refused by its name", (value, shown) => {
-    const error = errorOf(() => normalizeBdf(value as unknown as string));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_BAD_BDF" });
-    expect(error.message).toContain(`${shown} is not a PCI address`);
+    const use = (): string => normalizeBdf(value as unknown as string);
+    expectRangeError(use, "ERR_VFIO_BAD_BDF", `${shown} is not a PCI address`);
   });
 
   it("any address, in whatever form, is in its normal form what the kernel prints: %04x:%02x:%02x.%d", () => {

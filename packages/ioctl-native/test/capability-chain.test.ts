@@ -39,7 +39,7 @@ describe("a capability chain", () => {
   ])("that %s is an error and no read out of bounds", (_, first, answer) => {
     const error = errorOf(() => walkCapabilities(answer, first));
     expect(error).toBeInstanceOf(VfioError);
-    expect(error.code).toBe("ERR_VFIO_BAD_CAPABILITY_CHAIN");
+    expect(error).toMatchObject({ code: "ERR_VFIO_BAD_CAPABILITY_CHAIN" });
     expect(error.message).toMatch(/leaves the answer at offset/);
   });
 

@@ -1,21 +1,35 @@
 import { setTimeout } from "node:timers/promises";
-import type { Worker } from "node:worker_threads";
 import { describe, expect, it } from "vitest";
 import { createMemoryFile, EventFd, Fd, kernel, Mapping, openFile } from "../src/index.js";
-import { nextMessage, startWorker } from "./support/elsewhere.js";
+import { living, nextMessage, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere, mapAt, openFds } from "./support/leaks.js";
 import { mapMemory } from "./support/memory.js";
 
 fdsStayAsTheyWere();
 const PAGE = 4096;
+const MAP_MEMORY = `
+  const file = vfio.createMemoryFile({ bytes: ${PAGE}, pageBytes: ${PAGE} });
+  globalThis.mapping = vfio.Mapping.map({ file, bytes: ${PAGE}, name: "memory" });`;
+const HOLD = `
+  globalThis.hold = vfio.Mapping.fromHandle(workerData.handle).hold("a DMA mapping", { fd: workerData.fd });
+  port.postMessage("held");`;
 
-/** Lets a worker do something, say so, and then ends it from outside. */
+/** What a worker said that was then ended from outside. */
 async function terminated(code: string, data?: unknown): Promise<unknown> {
-  const worker = startWorker(code, data);
-  const message = await nextMessage(worker);
+  const { worker, said } = await living(code, data);
   await worker.terminate();
-  return message;
+  return said;
+}
+
+/** Ends workers at different moments of what they do without end. */
+async function terminatedAtAnyMoment(rounds: number, code: string): Promise<void> {
+  for (let round = 0; round < rounds; round++) {
+    const worker = startWorker(`port.postMessage("go");\n${code}`, undefined);
+    await nextMessage(worker);
+    await setTimeout(round % 4);
+    await worker.terminate();
+  }
 }
 
 describe("what a worker opened", () => {
@@ -42,24 +56,18 @@ describe("what a worker opened", () => {
   it("is closed at whatever moment it is terminated, and nothing of anybody else", async () => {
     using mine = EventFd.create();
     const before = openFds();
-    for (let round = 0; round < 12; round++) {
-      const worker = startWorker(
-        `port.postMessage("go");
-         for (;;) {
-           const file = vfio.openFile("/dev/null");
-           const memory = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
-           const copy = memory.duplicate();
-           memory.close();
-           vfio.Mapping.map({ file: copy, bytes: 4096, name: "memory" });
-           copy.close();
-           file.close();
-         }`,
-        undefined,
-      );
-      await nextMessage(worker);
-      await setTimeout(round % 4);
-      await worker.terminate();
-    }
+    await terminatedAtAnyMoment(
+      12,
+      `for (;;) {
+         const file = vfio.openFile("/dev/null");
+         const memory = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+         const copy = memory.duplicate();
+         memory.close();
+         vfio.Mapping.map({ file: copy, bytes: 4096, name: "memory" });
+         copy.close();
+         file.close();
+       }`,
+    );
     expect(openFds()).toEqual(before);
     expect(mine.read()).toBe(0);
   });
@@ -76,20 +84,14 @@ describe("what a worker opened", () => {
 
   it("with calls on their way off the event loop, is closed, too", async () => {
     const before = openFds();
-    for (let round = 0; round < 8; round++) {
-      const worker = startWorker(
-        `port.postMessage("go");
-         (function again() {
-           const file = vfio.openFile("/dev/null");
-           vfio.kernel().ioctlAsync(file.fd, 0x541b, new Uint8Array(8));
-           file.closeAsync().then(again, again);
-         })();`,
-        undefined,
-      );
-      await nextMessage(worker);
-      await setTimeout(round % 4);
-      await worker.terminate();
-    }
+    await terminatedAtAnyMoment(
+      8,
+      `(function again() {
+         const file = vfio.openFile("/dev/null");
+         vfio.kernel().ioctlAsync(file.fd, 0x541b, new Uint8Array(8));
+         file.closeAsync().then(again, again);
+       })();`,
+    );
     expect(openFds()).toEqual(before);
   });
 });
@@ -108,13 +110,8 @@ describe("an fd that a worker gave away", () => {
   });
 
   it("and that this thread closed and opened anew under the same number, is not closed by its end", async () => {
-    const worker: Worker = startWorker(
-      `port.postMessage(vfio.openFile("/dev/null").fd);
-       await once(port, "message");`,
-      undefined,
-    );
-    const fd = (await nextMessage(worker)) as number;
-    expect(kernel().close(fd)).toBe(0);
+    const { worker, said: fd } = await living(`port.postMessage(vfio.openFile("/dev/null").fd);`);
+    expect(kernel().close(fd as number)).toBe(0);
     using mine = EventFd.create();
     expect(mine.fd).toBe(fd);
     await worker.terminate();
@@ -125,24 +122,15 @@ describe("an fd that a worker gave away", () => {
 
 describe("a mapping whose thread ends", () => {
   it("goes with it", async () => {
-    const address = (await terminated(
-      `const file = vfio.createMemoryFile({ bytes: ${PAGE}, pageBytes: ${PAGE} });
-       globalThis.mapping = vfio.Mapping.map({ file, bytes: ${PAGE}, name: "memory" });
-       port.postMessage(mapping.address);`,
-    )) as bigint;
-    expect(mapAt(address) ?? "").not.toContain("memfd:vfio-dma");
+    const address = await terminated(`${MAP_MEMORY} port.postMessage(mapping.address);`);
+    expect(mapAt(address as bigint) ?? "").not.toContain("memfd:vfio-dma");
   });
 
   it("stays for the thread that has it, with its content, until that one gives it up", async () => {
-    const worker = startWorker(
-      `const file = vfio.createMemoryFile({ bytes: ${PAGE}, pageBytes: ${PAGE} });
-       globalThis.mapping = vfio.Mapping.map({ file, bytes: ${PAGE}, name: "memory" });
-       mapping.registers.write32(0, 7);
-       port.postMessage(mapping.handle);
-       await once(port, "message");`,
-      undefined,
+    const { worker, said } = await living(
+      `${MAP_MEMORY} mapping.registers.write32(0, 7); port.postMessage(mapping.handle);`,
     );
-    const mine = Mapping.fromHandle((await nextMessage(worker)) as number);
+    const mine = Mapping.fromHandle(said as number);
     const words = new Uint32Array(mine.buffer);
     await worker.terminate();
     expect([words[0], mine.registers.read32(0)]).toEqual([7, 7]);
@@ -155,19 +143,22 @@ describe("a mapping whose thread ends", () => {
 });
 
 describe("a hold on a mapping", () => {
-  it("in a worker stops the owner's close, and ends with the worker", async () => {
-    using mapping = mapMemory(PAGE);
-    const worker = startWorker(
-      `const mapping = vfio.Mapping.fromHandle(workerData);
-       globalThis.hold = mapping.hold("a worker's device");
-       try { mapping.close(); } catch (error) { port.postMessage(error.code); }
-       await once(port, "message");`,
-      mapping.handle,
-    );
-    expect(await nextMessage(worker)).toBe("ERR_VFIO_MAPPING_IN_USE");
+  function expectHeld(mapping: Mapping, by: string): void {
     const error = errorOf(() => mapping.close());
     expect(error.code).toBe("ERR_VFIO_MAPPING_IN_USE");
-    expect(error.message).toContain("in use by a worker's device");
+    expect(error.message).toContain(`in use by ${by}`);
+  }
+
+  it("in a worker stops the owner's close, and the worker's own, and ends with the worker", async () => {
+    using mapping = mapMemory(PAGE);
+    const { worker, said } = await living(
+      `const mapping = vfio.Mapping.fromHandle(workerData);
+       globalThis.hold = mapping.hold("a worker's device");
+       try { mapping.close(); } catch (error) { port.postMessage(error.code); }`,
+      mapping.handle,
+    );
+    expect(said).toBe("ERR_VFIO_MAPPING_IN_USE");
+    expectHeld(mapping, "a worker's device");
     mapping.registers.write8(0, 1);
     await worker.terminate();
     mapping.close();
@@ -176,26 +167,17 @@ describe("a hold on a mapping", () => {
   it("in the owner's thread does not keep another one from giving up its part", async () => {
     using mapping = mapMemory(PAGE);
     using _hold = mapping.hold("a device");
-    expect(
-      await terminated(
-        `vfio.Mapping.fromHandle(workerData).close();
-         port.postMessage("closed");`,
-        mapping.handle,
-      ),
-    ).toBe("closed");
-    expect(errorOf(() => mapping.close()).message).toContain("in use by a device");
+    const close = `vfio.Mapping.fromHandle(workerData).close(); port.postMessage("closed");`;
+    expect(await terminated(close, mapping.handle)).toBe("closed");
+    expectHeld(mapping, "a device");
     _hold[Symbol.dispose]();
   });
 
   it("for a file that is open in another thread outlives the worker, until that file is closed", async () => {
     const container = openFile("/dev/null");
     using mapping = mapMemory(PAGE);
-    await terminated(
-      `globalThis.hold = vfio.Mapping.fromHandle(workerData.handle).hold("a DMA mapping", { fd: workerData.fd });
-       port.postMessage("held");`,
-      { handle: mapping.handle, fd: container.fd },
-    );
-    expect(errorOf(() => mapping.close())).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
+    await terminated(HOLD, { handle: mapping.handle, fd: container.fd });
+    expectHeld(mapping, "a DMA mapping");
     container.close();
     mapping.close();
   });
@@ -203,8 +185,7 @@ describe("a hold on a mapping", () => {
   it("for such a file keeps the worker's own memory, as it was, until that file is closed", async () => {
     const container = openFile("/dev/null");
     const address = (await terminated(
-      `const file = vfio.createMemoryFile({ bytes: ${PAGE}, pageBytes: ${PAGE} });
-       globalThis.mapping = vfio.Mapping.map({ file, bytes: ${PAGE}, name: "memory" });
+      `${MAP_MEMORY}
        globalThis.hold = mapping.hold("a DMA mapping", { fd: workerData });
        port.postMessage(mapping.address);`,
       container.fd,
@@ -216,60 +197,39 @@ describe("a hold on a mapping", () => {
 
   it("for a file of another worker ends with that one", async () => {
     using mapping = mapMemory(PAGE);
-    const other = startWorker(
-      `globalThis.container = vfio.openFile("/dev/null");
-       port.postMessage(container.fd);
-       await once(port, "message");`,
-      undefined,
+    const other = await living(
+      `globalThis.container = vfio.openFile("/dev/null"); port.postMessage(container.fd);`,
     );
-    const fd = (await nextMessage(other)) as number;
-    await terminated(
-      `globalThis.hold = vfio.Mapping.fromHandle(workerData.handle).hold("a DMA mapping", { fd: workerData.fd });
-       port.postMessage("held");`,
-      { handle: mapping.handle, fd },
-    );
-    expect(errorOf(() => mapping.close())).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
-    await other.terminate();
+    await terminated(HOLD, { handle: mapping.handle, fd: other.said });
+    expectHeld(mapping, "a DMA mapping");
+    await other.worker.terminate();
     mapping.close();
   });
 
   it("for a file that was closed before the worker ends does not outlive it", async () => {
     const container = openFile("/dev/null");
     using mapping = mapMemory(PAGE);
-    const worker = startWorker(
-      `globalThis.hold = vfio.Mapping.fromHandle(workerData.handle).hold("a DMA mapping", { fd: workerData.fd });
-       port.postMessage("held");
-       await once(port, "message");`,
-      { handle: mapping.handle, fd: container.fd },
-    );
-    await nextMessage(worker);
+    const { worker } = await living(HOLD, { handle: mapping.handle, fd: container.fd });
     container.close();
-    expect(errorOf(() => mapping.close())).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
+    expectHeld(mapping, "a DMA mapping");
     await worker.terminate();
     mapping.close();
   });
 
   it("for a file of the worker's own ends with both", async () => {
     using mapping = mapMemory(PAGE);
-    await terminated(
-      `globalThis.container = vfio.openFile("/dev/null");
-       globalThis.hold = vfio.Mapping.fromHandle(workerData).hold("a DMA mapping", container);
-       port.postMessage("held");`,
-      mapping.handle,
-    );
+    const own = `workerData.fd = (globalThis.container = vfio.openFile("/dev/null")).fd;`;
+    await terminated(own + HOLD, { handle: mapping.handle });
     mapping.close();
   });
 });
 
 describe("a file that threads share", () => {
   it("is read and written by its handle, and closed with its owner's thread, whoever else has it", async () => {
-    const worker = startWorker(
-      `const file = vfio.createMemoryFile({ bytes: ${PAGE}, pageBytes: ${PAGE} });
-       port.postMessage(vfio.kernel().shareFile(file.fd));
-       await once(port, "message");`,
-      undefined,
+    const { worker, said } = await living(
+      `${MAP_MEMORY} port.postMessage(vfio.kernel().shareFile(file.fd));`,
     );
-    const handle = (await nextMessage(worker)) as number;
+    const handle = said as number;
     const bytes = new Uint8Array(2);
     expect(kernel().sharedPwrite(handle, Uint8Array.of(1, 2), 10)).toBe(2);
     expect(kernel().sharedPread(handle, bytes, 10)).toBe(2);

@@ -105,26 +105,13 @@ describe("given an error of another realm, as tests in a vm context have", () =>
   });
 });
 
-it("given anything that was thrown, then its text is told, whatever it is", () => {
-  const thrown = [
-    new Error("one"),
-    "two",
-    3,
-    undefined,
-    Object.create(null),
-    {
-      toString() {
-        throw new Error("no text");
-      },
-    },
-  ];
-
-  expect(thrown.map(messageOf)).toEqual([
-    "one",
-    "two",
-    "3",
-    "undefined",
-    "something without a text",
-    "something without a text",
-  ]);
+it.each([
+  [new Error("one"), "one"],
+  ["two", "two"],
+  [3, "3"],
+  [undefined, "undefined"],
+  [Object.create(null), "something without a text"],
+  [{ toString: looksInVain }, "something without a text"],
+])("given anything that was thrown, then its text is told, whatever it is", (thrown, text) => {
+  expect(messageOf(thrown)).toBe(text);
 });

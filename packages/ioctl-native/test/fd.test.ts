@@ -1,8 +1,8 @@
 import { fstatSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { describe, expect, it } from "vitest";
-import { EventFd, Fd, kernel, openFile, realKernel, useKernel } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import { errnoOf, EventFd, Fd, kernel, openFile, realKernel, useKernel } from "../src/index.js";
+import { errorOf, expectRangeError, rejectionOf } from "./support/errors.js";
 import { resultOfChild } from "./support/elsewhere.js";
 import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";
 
@@ -32,13 +32,8 @@ describe("a file descriptor", () => {
       let open = true;
       try { fstatSync(0); } catch { open = false; }
       console.log(JSON.stringify({ fd, bytes: [...bytes], closed: file.closed, open, copy: copy.fd > 0 }));`;
-    expect(resultOfChild(zero)).toEqual({
-      fd: 0,
-      bytes: [0, 0, 0, 0],
-      closed: true,
-      open: false,
-      copy: true,
-    });
+    const expected = { fd: 0, bytes: [0, 0, 0, 0], closed: true, open: false, copy: true };
+    expect(resultOfChild(zero)).toEqual(expected);
   });
 
   it("used after its close says what it was", () => {
@@ -76,10 +71,7 @@ describe("a file descriptor", () => {
   });
 
   it.each([-1, 0.5, NaN, Infinity, 2 ** 31, "3", undefined, null])("cannot be %s", (fd) => {
-    const error = errorOf(() => new Fd(fd as never, "the container"));
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error.code).toBe("ERR_VFIO_FD");
-    expect(error.message).toContain("the container");
+    expectRangeError(() => new Fd(fd as never, "the container"), "ERR_VFIO_FD", "the container");
   });
 
   it("is not inherited by child processes, whichever way it was made", () => {
@@ -93,18 +85,36 @@ describe("a file descriptor", () => {
   });
 });
 
+describe("a close off the event loop", () => {
+  it("closes the object at once and the descriptor by the promise's end", async () => {
+    const file = openFile("/dev/null");
+    const number = file.fd;
+    const closing = file.closeAsync();
+    expect(file.closed).toBe(true);
+    expect(errorOf(() => file.fd).code).toBe("ERR_VFIO_CLOSED");
+    await closing;
+    expect(kernel().dup(number)).toBe(errnoOf("EBADF"));
+    await file.closeAsync();
+    file.close();
+  });
+
+  it("that the kernel refuses is an error, once", async () => {
+    using _kernel = useKernel({ ...realKernel(), closeAsync: () => Promise.resolve(errnoOf("EIO")) });
+    const file = openFile("/dev/null");
+    const number = file.fd;
+    expect(await rejectionOf(file.closeAsync())).toMatchObject({ code: "EIO", syscall: "close" });
+    await file.closeAsync();
+    expect(kernel().close(number)).toBe(0);
+  });
+});
+
 describe("opening a file that can't be opened", () => {
   it("names path, call and errno, and the hint for that errno", () => {
-    const seen: number[] = [];
-    const hint = (errno: number): string => {
-      seen.push(errno);
-      return "modprobe vfio";
-    };
+    const hint = (errno: number): string => `modprobe vfio (${errno})`;
     const error = errorOf(() => openFile("/dev/vfio/none", { hint }));
-    expect(seen).toEqual([-2]);
     expect(error).toMatchObject({ code: "ENOENT", errno: -2, syscall: "open", path: "/dev/vfio/none" });
     expect(error.message).toBe(
-      "cannot open /dev/vfio/none: ENOENT, no such file or directory (open). modprobe vfio",
+      "cannot open /dev/vfio/none: ENOENT, no such file or directory (open). modprobe vfio (-2)",
     );
   });
 

@@ -3,10 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Worker } from "node:worker_threads";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BulkRegisters, kernel, Mapping, openFile, type Fd } from "../src/index.js";
+import { BulkRegisters, kernel, Mapping, openFile, realKernel, useKernel, type Fd } from "../src/index.js";
 import { nextMessage, resultOfChild, runInChild, startWorker } from "./support/elsewhere.js";
-import { errorOf } from "./support/errors.js";
-import { withKernel } from "./support/fake-kernel.js";
+import { errorOf, expectAllRefused } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { mapMemory } from "./support/memory.js";
 
@@ -56,11 +55,8 @@ describe("a file that somebody shrinks under its mapping", () => {
   it("keeps what is written there, of which the file knows nothing", () => {
     shrink(0);
     mapping.registers.write32(8, 7);
-    expect([mapping.registers.read32(8), mapping.registers.read32(12), mapping.gone]).toEqual([
-      7,
-      ONES,
-      true,
-    ]);
+    const { gone, registers } = mapping;
+    expect([registers.read32(8), registers.read32(12), gone]).toEqual([7, ONES, true]);
     shrink(4 * PAGE);
     using again = Mapping.map({ file, bytes: 4 * PAGE, name: "the file again" });
     expect([again.registers.read32(8), again.gone]).toEqual([0, false]);
@@ -80,7 +76,7 @@ describe("a file that somebody shrinks under its mapping", () => {
       () => mapping.buffer,
       () => mapping.hold("a device"),
     ];
-    expect(uses.map((use) => errorOf(use).code)).toEqual(uses.map(() => "ERR_VFIO_MEMORY_GONE"));
+    expectAllRefused(uses, "ERR_VFIO_MEMORY_GONE");
   });
 
   it("is noticed by the thread that meets it, and known to all", async () => {
@@ -129,20 +125,18 @@ describe("a file that somebody shrinks under its mapping", () => {
 
 describe("the signal of such a fault", () => {
   it("still ends the process when somebody sends it", () => {
-    const { signal } = runInChild(
-      `
-      using file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+    const { signal } = runInChild(`
+      const file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
       vfio.Mapping.map({ file, bytes: 4096, name: "memory" });
       process.kill(process.pid, "SIGBUS");
-      setInterval(() => {}, 1000);`.replace("using file", "const file"),
-    );
+      setInterval(() => {}, 1000);`);
     expect(signal).toBe("SIGBUS");
   });
 });
 
 describe("a device that is gone", () => {
-  withKernel({ mappingGone: () => 1 });
   it("has a code of its own", () => {
+    using _kernel = useKernel({ ...realKernel(), mappingGone: () => 1 });
     const error = errorOf(() => mapping.checkPresent());
     expect(error.code).toBe("ERR_VFIO_DEVICE_GONE");
     expect(error.hint).toContain("map it anew");
@@ -160,18 +154,23 @@ describe("a mapping that its owner closed for all", () => {
 });
 
 describe("a program that listens for SIGBUS", () => {
-  const PROGRAM = `
-    const { setTimeout } = await import("node:timers/promises");
-    const { writeFileSync } = await import("node:fs");
-    const file = vfio.openFile(NAME);
-    const use = () => {
-      writeFileSync(NAME, new Uint8Array(4096));
-      const mapping = vfio.Mapping.map({ file, bytes: 4096 });
-      const take = () => (vfio.kernel().truncate(file.fd, 0), new Uint32Array(mapping.buffer)[0]);
-      return take;
-    };
-    const seen = [];
-    const listener = () => seen.push("sent");`;
+  /** A program in which `use()` maps a file, and `take()` of it then takes the memory away and reads. */
+  function resultOf(code: string): unknown {
+    const name = path.join(folder, "other");
+    writeFileSync(name, "");
+    return resultOfChild(`
+      const { setTimeout } = await import("node:timers/promises");
+      const { writeFileSync } = await import("node:fs");
+      const file = vfio.openFile(${JSON.stringify(name)});
+      const use = () => {
+        writeFileSync(${JSON.stringify(name)}, new Uint8Array(4096));
+        const mapping = vfio.Mapping.map({ file, bytes: 4096 });
+        return () => (vfio.kernel().truncate(file.fd, 0), new Uint32Array(mapping.buffer)[0]);
+      };
+      const seen = [];
+      const listener = () => seen.push("sent");
+      ${code}`);
+  }
 
   it.each([
     ["before its first mapping", `process.on("SIGBUS", listener); const take = use();`],
@@ -181,22 +180,18 @@ describe("a program that listens for SIGBUS", () => {
       `const take = use(); process.on("SIGBUS", () => 0).removeAllListeners("SIGBUS").on("SIGBUS", listener);`,
     ],
   ])("%s, reads ones where memory went away, and hears of what is sent to it", (_when, code) => {
-    const program = PROGRAM.replaceAll("NAME", JSON.stringify(path.join(folder, "other")));
-    writeFileSync(path.join(folder, "other"), "");
     const end = `
       seen.push(take());
       process.kill(process.pid, "SIGBUS");
       while (seen.length < 2) await setTimeout(5);
       console.log(JSON.stringify(seen));`;
 
-    expect(resultOfChild(`${program}\n${code}\n${end}`)).toEqual([ONES, "sent"]);
+    expect(resultOf(code + end)).toEqual([ONES, "sent"]);
   });
 
   it("and does so no more, reads ones", () => {
-    const program = PROGRAM.replaceAll("NAME", JSON.stringify(path.join(folder, "other")));
-    writeFileSync(path.join(folder, "other"), "");
     const code = `const take = use(); process.on("SIGBUS", listener).off("SIGBUS", listener); console.log(take());`;
 
-    expect(resultOfChild(`${program}\n${code}`)).toBe(ONES);
+    expect(resultOf(code)).toBe(ONES);
   });
 });

@@ -9,7 +9,7 @@ import {
   vfioStructs,
   type Ioctl,
 } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import { expectRangeError } from "./support/errors.js";
 import { withKernel } from "./support/fake-kernel.js";
 
 const { VFIO_GROUP_GET_STATUS, VFIO_CHECK_EXTENSION, VFIO_GROUP_SET_CONTAINER, VFIO_GROUP_GET_DEVICE_FD } =
@@ -22,14 +22,8 @@ beforeEach(() => {
   calls = [];
 });
 withKernel({
-  ioctlEach: (fd, request, structs) => {
-    calls.push([fd, request, structs]);
-    return 1;
-  },
-  ioctl: (fd, request, argument) => {
-    calls.push([fd, request, argument]);
-    return 5;
-  },
+  ioctlEach: (...[fd, request, structs]) => (calls.push([fd, request, structs]), 1),
+  ioctl: (...call) => (calls.push(call), 5),
 });
 
 describe("what the kernel gets", () => {
@@ -103,11 +97,8 @@ describe("what is wrong with an argument is said before the kernel sees it", () 
     ["a number for a string", VFIO_GROUP_GET_DEVICE_FD, 7, /string without NUL characters, not 7/],
     ["a NUL in a string", VFIO_GROUP_GET_DEVICE_FD, "0000:00:10.0\0x", /string without NUL/],
   ])("%s", (_, request, value, message) => {
-    const error = errorOf(() => ioctl(file, request, value as never));
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error.code).toBe("ERR_VFIO_IOCTL_ARGUMENT");
-    expect(error.message).toMatch(message);
-    expect(error.message.startsWith(request.name)).toBe(true);
+    const call = (): unknown => ioctl(file, request, value as never);
+    expectRangeError(call, "ERR_VFIO_IOCTL_ARGUMENT", message, new RegExp(`^${request.name}`));
     expect(calls).toEqual([]);
   });
 });
@@ -127,10 +118,8 @@ describe("what is wrong with one of several structs is said before the kernel se
     ["another array", new Uint32Array(8), /as a Uint8Array/],
     ["nothing", undefined, /as a Uint8Array/],
   ])("%s", (_, structs, message) => {
-    const error = errorOf(() => ioctlEach(file, VFIO_GROUP_GET_STATUS, structs as never));
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error.code).toBe("ERR_VFIO_IOCTL_ARGUMENT");
-    expect(error.message).toMatch(message);
+    const call = (): unknown => ioctlEach(file, VFIO_GROUP_GET_STATUS, structs as never);
+    expectRangeError(call, "ERR_VFIO_IOCTL_ARGUMENT", message);
     expect(calls).toEqual([]);
   });
 });

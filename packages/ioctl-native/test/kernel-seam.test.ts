@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { EventFd, kernel, openFile, realKernel, useKernel, type Kernel } from "../src/index.js";
+import { hasFdWatches, runtimeName } from "../src/kernel/runtime.js";
 import { resultOfChild } from "./support/elsewhere.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 
@@ -71,5 +72,19 @@ describe("whatever JavaScript passes to the addon", () => {
     const { calls, functions } = resultOfChild(code) as { calls: number; functions: number };
     expect(calls).toBe(functions * 400);
     expect(functions).toBeGreaterThan(30);
+  });
+});
+
+describe("given a process, its runtime is known by what it tells of itself", () => {
+  afterEach(() => vi.unstubAllGlobals());
+
+  it.each([
+    ["Node.js", {}, true],
+    ["Bun", { bun: "1.4.4" }, false],
+    ["Deno", { deno: "2.9.6" }, false],
+    ["Electron", { electron: "37.0.0" }, true],
+  ])("%s", (name, told, has) => {
+    vi.stubGlobal("process", { ...process, versions: { ...process.versions, ...told } });
+    expect([runtimeName(), hasFdWatches()]).toEqual([name, has]);
   });
 });

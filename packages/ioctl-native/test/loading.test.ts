@@ -10,15 +10,11 @@ const root = path.join(import.meta.dirname, "..");
 const NAME = JSON.stringify("@vfio/ioctl-native");
 
 /** What a program prints as JSON that uses the package by its name, as a user does. */
-function printed(type: "module" | "commonjs", program: string): unknown {
+function printed(type: "module" | "commonjs", program: string, options: Attempt = {}): unknown {
+  const args = [...(options.options ?? []), "--no-warnings", `--input-type=${type}`, "-e", program];
   // Which addon is loaded is what these tests are about: no other one may be put in its place.
-  const env = { ...process.env, VFIO_IOCTL_NATIVE_ADDON: undefined };
-  const options = { cwd: root, encoding: "utf8", env } as const;
-  const { status, stdout, stderr } = spawnSync(
-    process.execPath,
-    [`--input-type=${type}`, "-e", program],
-    options,
-  );
+  const env = { ...process.env, VFIO_IOCTL_NATIVE_ADDON: options.named };
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: "utf8", env });
   if (status !== 0) throw new Error(stderr);
   return JSON.parse(stdout);
 }
@@ -35,9 +31,9 @@ describe("the built package", () => {
   });
 
   it("loads by require(), and is the same copy as by import", () => {
-    const names = expected.names;
+    const names = expect.arrayContaining(expected.names) as string[];
     expect(printed("commonjs", `const vfio = { ...require(${NAME}) }; ${use}`)).toMatchObject({
-      names: expect.arrayContaining(names) as string[],
+      names,
       count: 2,
     });
     const same = `import(${NAME}).then((m) => console.log(m.VfioError === require(${NAME}).VfioError));`;
@@ -92,13 +88,10 @@ interface Attempt {
 }
 
 /** The same with options of Node.js, a named binary, or another copy of the built file. */
-function tried({ options = [], named, copy = path.join(root, "dist/index.js") }: Attempt): unknown {
+function tried(attempt: Attempt): unknown {
+  const copy = attempt.copy ?? path.join(root, "dist/index.js");
   const program = `import * as vfio from ${JSON.stringify(pathToFileURL(copy).href)}; ${TRIES}`;
-  const args = [...options, "--no-warnings", "--input-type=module", "-e", program];
-  const env = { ...process.env, VFIO_IOCTL_NATIVE_ADDON: named };
-  const { status, stdout, stderr } = spawnSync(process.execPath, args, { encoding: "utf8", env });
-  if (status !== 0) throw new Error(stderr);
-  return JSON.parse(stdout);
+  return printed("module", program, attempt);
 }
 
 function unavailable(message: RegExp, hint: RegExp, reason?: string): unknown {
@@ -110,17 +103,6 @@ function unavailable(message: RegExp, hint: RegExp, reason?: string): unknown {
 describe("given VFIO_IOCTL_NATIVE_ADDON", () => {
   it("an empty one is none", () => {
     expect(tried({ named: "" })).toEqual({ count: 3 });
-  });
-
-  it("another binary is loaded, from wherever the program runs", () => {
-    const folder = mkdtempSync(path.join(tmpdir(), "vfio-addon-"));
-    try {
-      const named = path.join(folder, "renamed");
-      cpSync(ownBuild(), named);
-      expect(tried({ named, copy: carriedAway(folder) })).toEqual({ count: 3 });
-    } finally {
-      rmSync(folder, { recursive: true });
-    }
   });
 
   it.each([
@@ -144,11 +126,8 @@ describe("given a Node.js that may not load addons, compiling is not the remedy"
     : "--experimental-permission";
 
   it("--permission needs --allow-addons", () => {
-    const error = unavailable(
-      /does not load/,
-      /--permission: it needs --allow-addons/,
-      "ERR_DLOPEN_DISABLED",
-    );
+    const hint = /--permission: it needs --allow-addons/;
+    const error = unavailable(/does not load/, hint, "ERR_DLOPEN_DISABLED");
     expect(tried({ options: [permission, "--allow-fs-read=*"] })).toEqual(error);
   });
 
@@ -168,12 +147,9 @@ describe("given a file that was carried away from its package, as bundles are", 
   afterEach(() => rmSync(folder, { recursive: true }));
 
   it("without the addon it says what to copy where", () => {
-    const hint = new RegExp(
-      `copy its prebuilds/linux-.*/ioctl-native\\.node into ${folder}, or name it in VFIO_`,
-    );
-    expect(tried({ copy: carriedAway(folder) })).toEqual(
-      unavailable(/is not installed where this program is/, hint),
-    );
+    const copied = `copy its prebuilds/linux-.*/ioctl-native\\.node into ${folder}, or name it in VFIO_`;
+    const error = unavailable(/is not installed where this program is/, new RegExp(copied));
+    expect(tried({ copy: carriedAway(folder) })).toEqual(error);
   });
 
   it("with the addon beside it, it works", () => {
@@ -182,13 +158,17 @@ describe("given a file that was carried away from its package, as bundles are", 
     expect(tried({ copy })).toEqual({ count: 3 });
   });
 
+  it("with another binary that is named, from wherever the program runs, it works too", () => {
+    const named = path.join(folder, "renamed");
+    cpSync(ownBuild(), named);
+    expect(tried({ named, copy: carriedAway(folder) })).toEqual({ count: 3 });
+  });
+
   it("with something else beside it, the reason is told", () => {
     const copy = carriedAway(folder);
     writeFileSync(path.join(folder, "ioctl-native.node"), "no addon");
-    expect(tried({ copy })).toMatchObject({
-      code: "ERR_VFIO_ADDON_UNAVAILABLE",
-      reason: "ERR_DLOPEN_FAILED",
-    });
+    const error = { code: "ERR_VFIO_ADDON_UNAVAILABLE", reason: "ERR_DLOPEN_FAILED" };
+    expect(tried({ copy })).toMatchObject(error);
   });
 });
 

@@ -2,17 +2,17 @@ import { mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { createMemoryFile, Fd, kernel, Mapping, openFile, type VfioError } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import { Fd, kernel, Mapping, openFile, type VfioError } from "../src/index.js";
+import { errorOf, expectAllRefused, expectRangeError } from "./support/errors.js";
 import { collectGarbageUntil, fdsStayAsTheyWere, mapAt, mapsWith } from "./support/leaks.js";
-import { mapMemory } from "./support/memory.js";
+import { mapMemory, memoryFile } from "./support/memory.js";
 
 fdsStayAsTheyWere();
 const PAGE = 4096;
 
 describe("mapping a file", () => {
   it("shares its memory with every other mapping of it, from any page on", () => {
-    using file = createMemoryFile({ bytes: 2 * PAGE, pageBytes: PAGE });
+    using file = memoryFile(2 * PAGE);
     using whole = Mapping.map({ file, bytes: 2 * PAGE, name: "both pages" });
     using second = Mapping.map({ file, bytes: PAGE, offset: PAGE, name: "the second page" });
     second.registers.write32(0, 0xcafe);
@@ -27,31 +27,22 @@ describe("mapping a file", () => {
     expect(mapping.registers.read8(0)).toBe(1);
   });
 
-  it.each([
-    [0, 0],
-    [-1, 0],
-    [0.5, 0],
-    [NaN, 0],
-    [2 ** 53, 0],
-    ["4096", 0],
-    [PAGE, -PAGE],
-    [PAGE, 1],
-    [PAGE, 0.5],
-    [PAGE, NaN],
-    [PAGE, 2 ** 53 - PAGE],
-    [PAGE, "0"],
-  ])("%s bytes at offset %s are refused before the kernel sees them", (bytes, offset) => {
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
-    const error = errorOf(() =>
-      Mapping.map({ file, bytes: bytes as never, offset: offset as never, name: "BAR 0" }),
-    );
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error.code).toBe("ERR_VFIO_MAP_RANGE");
-    expect(error.message).toContain("of BAR 0");
-  });
+  const refused = (options: { bytes: unknown; offset?: unknown }): void => {
+    using file = memoryFile();
+    const map = (): unknown => Mapping.map({ file, name: "BAR 0", ...(options as { bytes: number }) });
+    expectRangeError(map, "ERR_VFIO_MAP_RANGE", "of BAR 0");
+  };
+
+  it.each([0, -1, 0.5, NaN, 2 ** 53, "4096"])("%s bytes are refused before the kernel sees them", (bytes) =>
+    refused({ bytes }),
+  );
+
+  it.each([-PAGE, 1, 0.5, NaN, 2 ** 53 - PAGE, "0"])("an offset of %s is refused before it, too", (offset) =>
+    refused({ bytes: PAGE, offset }),
+  );
 
   it("beyond the file's end is an error here, and not a SIGBUS at the first touch", () => {
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    using file = memoryFile();
     for (const range of [{ bytes: 2 * PAGE }, { bytes: PAGE + 1 }, { bytes: 1, offset: PAGE }]) {
       const error = errorOf(() => Mapping.map({ file, ...range, name: "too much" }));
       expect(error).toMatchObject({ code: "ENXIO", syscall: "mmap" });
@@ -72,6 +63,13 @@ describe("mapping a file", () => {
     } finally {
       rmSync(folder, { recursive: true });
     }
+  });
+
+  it("without a name is called by its fd in errors", () => {
+    using file = memoryFile();
+    const { fd } = file;
+    expect(errorOf(() => Mapping.map({ file, bytes: 8192 })).message).toContain(`8192 bytes of fd ${fd}`);
+    expect(errorOf(() => Mapping.map({ file, bytes: 0 })).message).toContain(`of fd ${fd}`);
   });
 
   it("that can't be mapped, or not for writing, is the kernel's error with its name", () => {
@@ -116,7 +114,7 @@ describe("mapping at a wanted address", () => {
 
 describe("a read-only mapping", () => {
   it("has read functions only, and populating it takes its pages too", () => {
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    using file = memoryFile();
     using writable = Mapping.map({ file, bytes: PAGE, name: "memory" });
     using mapping = Mapping.map({ file, bytes: PAGE, writable: false, populate: true, name: "memory" });
     writable.registers.write32(8, 7);
@@ -142,16 +140,15 @@ describe("closing a mapping", () => {
 
     expect(buffer.byteLength).toBe(0);
     expect(words).toHaveLength(0);
-    for (const use of [
+    const uses = [
       () => mapping.buffer,
       () => mapping.registers,
       () => mapping.hold("later"),
       () => read32(0),
       () => write64(0, 0n),
       () => registers.read8(0),
-    ]) {
-      expect(errorOf(use).code).toBe("ERR_VFIO_CLOSED");
-    }
+    ];
+    expectAllRefused(uses, "ERR_VFIO_CLOSED");
     expect(errorOf(() => mapping.buffer).message).toContain("the test's memory is closed");
   });
 

@@ -1,4 +1,4 @@
-import { constants, fstatSync, mkdtempSync, readdirSync, rmdirSync, rmSync } from "node:fs";
+import { constants, fstatSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { inspect } from "node:util";
@@ -14,12 +14,14 @@ import {
   useKernel,
   VfioSystemError,
   type FilesystemInfo,
+  type Kernel,
   type MemoryFailure,
 } from "../src/index.js";
 import { isAnonymousMemory, sizeGuaranteeOf } from "../src/internal.js";
 import { isOrdinaryMemory } from "../src/memory/memory-file.js";
-import { errorOf } from "./support/errors.js";
+import { errorOf, expectAllRefused, expectRangeError } from "./support/errors.js";
 import { fdsStayAsTheyWere, openFds } from "./support/leaks.js";
+import { memoryFile } from "./support/memory.js";
 
 const PAGE = 4096;
 const HUGE = 2 * 2 ** 20;
@@ -29,6 +31,9 @@ const O_TMPFILE = 0o20200000;
 const HUGETLBFS_MAGIC = 0x958458f6;
 fdsStayAsTheyWere();
 
+const filesystem = (type: number): FilesystemInfo => ({ type, blockBytes: HUGE, blocks: 0, freeBlocks: 0 });
+const callAndErrno = ({ syscall, errno }: MemoryFailure): string => `${syscall} ${errno}`;
+
 describe("a memory file of ordinary pages", () => {
   it("has its size, is zero, and is anonymous", () => {
     using file = createMemoryFile({ bytes: 3 * PAGE, pageBytes: PAGE });
@@ -36,35 +41,31 @@ describe("a memory file of ordinary pages", () => {
   });
 
   it("can't be shrunk under a mapping by anyone who has its fd", () => {
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    using file = memoryFile();
     using mapping = Mapping.map({ file, bytes: PAGE, name: "memory" });
     expect(kernel().truncate(file.fd, 0)).toBe(-1); // EPERM
     expect(mapping.registers.read32(PAGE - 4)).toBe(0);
   });
 
-  it.each([
-    [0, PAGE],
-    [-PAGE, PAGE],
-    [PAGE + 1, PAGE],
-    [PAGE / 2, PAGE],
-    [NaN, PAGE],
-    [2 ** 60, PAGE],
-    [PAGE, HUGE],
-    [PAGE, 0],
-    [PAGE, 2048],
-    [3 * PAGE, 3 * PAGE],
-    [PAGE, NaN],
-    [PAGE, -PAGE],
-    [Infinity, Infinity],
-    ["4096", PAGE],
-    [PAGE, "4096"],
-    [undefined, undefined],
-  ])("%s bytes in pages of %s are refused before the kernel sees them", (bytes, pageBytes) => {
-    const error = errorOf(() => createMemoryFile({ bytes: bytes as never, pageBytes: pageBytes as never }));
-    expect(error).toBeInstanceOf(RangeError);
-    expect(error.code).toBe("ERR_VFIO_MEMORY_SIZE");
-    expect(error.message).toContain(`${inspect(bytes)} bytes in pages of ${inspect(pageBytes)}`);
-    expect(error.message).toContain("a power of two from 4096");
+  it.each<[unknown, unknown[]]>([
+    [PAGE, [0, -PAGE, PAGE + 1, PAGE / 2, NaN, 2 ** 60, "4096"]],
+    [HUGE, [PAGE]],
+    [0, [PAGE]],
+    [2048, [PAGE]],
+    [3 * PAGE, [3 * PAGE]],
+    [NaN, [PAGE]],
+    [-PAGE, [PAGE]],
+    [Infinity, [Infinity]],
+    ["4096", [PAGE]],
+    [undefined, [undefined]],
+  ])("in pages of %s: %o bytes are refused before the kernel sees them", (pageBytes, lengths) => {
+    for (const bytes of lengths)
+      expectRangeError(
+        () => createMemoryFile({ bytes, pageBytes } as never),
+        "ERR_VFIO_MEMORY_SIZE",
+        `${inspect(bytes)} bytes in pages of ${inspect(pageBytes)}`,
+        "a power of two from 4096",
+      );
   });
 
   it("without options it says what they are", () => {
@@ -77,8 +78,7 @@ describe("a memory file of ordinary pages", () => {
     ["fcntl", { sealSize: () => -1 }, "EPERM"],
   ])("a failing %s is told to the hint, with its errno", (syscall, failing, code) => {
     using _kernel = useKernel({ ...realKernel(), ...failing });
-    const hint = ({ syscall: call, errno }: MemoryFailure): string => `${call} ${errno}`;
-    const error = errorOf(() => createMemoryFile({ bytes: PAGE, pageBytes: PAGE, hint }));
+    const error = errorOf(() => createMemoryFile({ bytes: PAGE, pageBytes: PAGE, hint: callAndErrno }));
     expect(error).toMatchObject({ code, syscall, hint: `${syscall} ${(error as VfioSystemError).errno}` });
   });
 
@@ -98,86 +98,64 @@ describe("a memory file of ordinary pages", () => {
 });
 
 describe("a directory for hugepages", () => {
+  let folder = "";
+  beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), "vfio-hugetlbfs-"))));
+  afterEach(() => rmSync(folder, { recursive: true }));
+
+  /** Makes a file there, as if a hugetlbfs were mounted on it. */
+  function make(bytes: number, failing: Partial<Kernel> = {}, pageBytes = HUGE): Fd {
+    using _kernel = useKernel({ ...realKernel(), filesystem: () => filesystem(HUGETLBFS_MAGIC), ...failing });
+    return createMemoryFile({ bytes, pageBytes, directory: folder, hint: callAndErrno });
+  }
+
   it("that is a hugetlbfs with pages of another size is refused, with both sizes and the remedy", () => {
-    const filesystem = (): FilesystemInfo => ({
-      type: HUGETLBFS_MAGIC,
-      blockBytes: HUGE,
-      blocks: 0,
-      freeBlocks: 0,
-    });
-    using _kernel = useKernel({ ...realKernel(), filesystem });
-    const options = { bytes: 2 ** 30, pageBytes: 2 ** 30, directory: "/mnt/huge" };
-    const error = errorOf(() => createMemoryFile(options));
+    const error = errorOf(() => make(2 ** 30, {}, 2 ** 30));
     expect(error.code).toBe("ERR_VFIO_NOT_HUGETLBFS");
-    expect(error.message).toContain("pages of 1073741824 bytes from /mnt/huge: it has pages of 2097152");
+    expect(error.message).toContain(`pages of 1073741824 bytes from ${folder}: it has pages of 2097152`);
     expect(error.hint).toContain("mount -t hugetlbfs -o pagesize=1073741824");
   });
 
-  describe("that is a hugetlbfs", () => {
-    const filesystem = (): FilesystemInfo => ({
-      type: HUGETLBFS_MAGIC,
-      blockBytes: HUGE,
-      blocks: 0,
-      freeBlocks: 0,
-    });
-    let folder = "";
-    beforeEach(() => (folder = mkdtempSync(path.join(tmpdir(), "vfio-hugetlbfs-"))));
-    afterEach(() => rmSync(folder, { recursive: true }));
-
-    it("gives a file of its own, which has its size and no name from the beginning", () => {
-      using _kernel = useKernel({ ...realKernel(), filesystem });
-      using file = createMemoryFile({ bytes: 2 * HUGE, pageBytes: HUGE, directory: folder });
-      using other = createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder });
-      expect(fstatSync(file.fd)).toMatchObject({ size: 2 * HUGE, nlink: 0 });
-      expect(fstatSync(other.fd)).toMatchObject({ size: HUGE, nlink: 0 });
-      expect(readdirSync(folder)).toEqual([]);
-    });
-
-    it("and lets no file be removed: the error names it, and its fd is closed", () => {
-      const unlink = (): number => -1; // EPERM
-      using _kernel = useKernel({ ...realKernel(), filesystem, unlink });
-      const before = openFds();
-      const error = errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder }));
-      const [name = ""] = readdirSync(folder);
-      expect(error).toMatchObject({ code: "EPERM", syscall: "unlink", path: path.join(folder, name) });
-      expect(openFds()).toEqual(before);
-    });
-
-    it("and lets no file be made: the hint is told of it", () => {
-      const open = (): number => -28; // ENOSPC
-      using _kernel = useKernel({ ...realKernel(), filesystem, open });
-      const hint = ({ syscall, errno }: MemoryFailure): string => `${syscall} ${errno}`;
-      const options = { bytes: HUGE, pageBytes: HUGE, directory: folder, hint };
-      expect(errorOf(() => createMemoryFile(options))).toMatchObject({ code: "ENOSPC", hint: "open -28" });
-    });
-
-    it("whose file cannot have its size is left without it", () => {
-      const truncate = (): number => -27; // EFBIG
-      using _kernel = useKernel({ ...realKernel(), filesystem, truncate });
-      const before = openFds();
-      expect(
-        errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder })),
-      ).toMatchObject({ code: "EFBIG", syscall: "ftruncate" });
-      expect([readdirSync(folder), openFds()]).toEqual([[], before]);
-    });
+  it("gives a file of its own, which has its size and no name from the beginning", () => {
+    using file = make(2 * HUGE);
+    using other = make(HUGE);
+    expect(fstatSync(file.fd)).toMatchObject({ size: 2 * HUGE, nlink: 0 });
+    expect(fstatSync(other.fd)).toMatchObject({ size: HUGE, nlink: 0 });
+    expect(readdirSync(folder)).toEqual([]);
   });
 
+  it.each<[string, Partial<Kernel>, object]>([
+    ["no file be made: the hint is told", { open: () => -28 }, { code: "ENOSPC", hint: "open -28" }],
+    ["no file have its size", { truncate: () => -27 }, { code: "EFBIG", syscall: "ftruncate" }],
+  ])("that lets %s, and it is left empty", (_what, failing, expected) => {
+    const before = openFds();
+    expect(errorOf(() => make(HUGE, failing))).toMatchObject(expected);
+    expect([readdirSync(folder), openFds()]).toEqual([[], before]);
+  });
+
+  it("that lets no file be removed: the error names it, and its fd is closed", () => {
+    const before = openFds();
+    const error = errorOf(() => make(HUGE, { unlink: () => -1 }));
+    const [name = ""] = readdirSync(folder);
+    expect(error).toMatchObject({ code: "EPERM", syscall: "unlink", path: path.join(folder, name) });
+    expect(openFds()).toEqual(before);
+  });
+
+  const makeIn = (directory: unknown) => () =>
+    createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: directory as string });
+
   it.each(["", 7, null])("of %j is refused, which is no path", (directory) => {
-    const options = { bytes: HUGE, pageBytes: HUGE, directory: directory as string };
-    expect(errorOf(() => createMemoryFile(options))).toMatchObject({ code: "ERR_VFIO_NOT_HUGETLBFS" });
+    expect(errorOf(makeIn(directory))).toMatchObject({ code: "ERR_VFIO_NOT_HUGETLBFS" });
   });
 
   it("that is an ordinary folder is refused: its pages would be a disk's", () => {
-    const error = errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: tmpdir() }));
+    const error = errorOf(makeIn(tmpdir()));
     expect(error.code).toBe("ERR_VFIO_NOT_HUGETLBFS");
     expect(error.message).toContain("it is not a hugetlbfs");
   });
 
   it("that does not exist is an error with its path", () => {
-    const folder = mkdtempSync(path.join(tmpdir(), "vfio-hugetlbfs-"));
-    rmdirSync(folder);
-    const error = errorOf(() => createMemoryFile({ bytes: HUGE, pageBytes: HUGE, directory: folder }));
-    expect(error).toMatchObject({ code: "ENOENT", path: folder });
+    const absent = path.join(folder, "absent");
+    expect(errorOf(makeIn(absent))).toMatchObject({ code: "ENOENT", path: absent });
   });
 });
 
@@ -186,7 +164,7 @@ describe("a file that came from somebody else", () => {
   const memfd = (): Fd => new Fd(kernel().memfdCreate("vfio-dma", 0), "a memory file");
 
   it("of createMemoryFile is anonymous memory, sealed", () => {
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    using file = memoryFile();
     expect([isAnonymousMemory(file), sizeGuaranteeOf(file), pageBytesOf(file)]).toEqual([
       true,
       "sealed",
@@ -229,14 +207,13 @@ describe("a file that came from somebody else", () => {
     [HUGETLBFS_MAGIC, HUGE],
     [0x01021994, PAGE],
   ])("in a filesystem of type %i has pages of %i bytes", (type, expected) => {
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
-    const filesystemOf = (): FilesystemInfo => ({ type, blockBytes: HUGE, blocks: 0, freeBlocks: 0 });
-    using _kernel = useKernel({ ...realKernel(), filesystemOf });
+    using file = memoryFile();
+    using _kernel = useKernel({ ...realKernel(), filesystemOf: () => filesystem(type) });
     expect([pageBytesOf(file), isOrdinaryMemory(file)]).toEqual([expected, expected === PAGE]);
   });
 
   it("whose filesystem cannot be asked is an error, where its page size is wanted", () => {
-    using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+    using file = memoryFile();
     using _kernel = useKernel({ ...realKernel(), filesystemOf: () => -5 });
     expect(errorOf(() => pageBytesOf(file))).toMatchObject({ code: "EIO", syscall: "fstatfs" });
     expect(isOrdinaryMemory(file)).toBe(false);
@@ -248,7 +225,7 @@ describe("a file that came from somebody else", () => {
   });
 
   it("that is not open is EBADF", () => {
-    expect(errorOf(() => sizeGuaranteeOf({ fd: 2 ** 30 })).code).toBe("EBADF");
-    expect(errorOf(() => isAnonymousMemory({ fd: 2 ** 30 })).code).toBe("EBADF");
+    const file = { fd: 2 ** 30 };
+    expectAllRefused([() => sizeGuaranteeOf(file), () => isAnonymousMemory(file)], "EBADF");
   });
 });

@@ -71,6 +71,6 @@ describe("in a process that has given out nearly 2^32 numbers", () => {
     ],
   ])("%s", (_title, code, expected) => {
     const print = "const print = (value) => console.log(JSON.stringify(value));";
-    expect(resultOfChild(`${print}\n${code}`, [], { VFIO_IOCTL_NATIVE_ADDON: addon })).toEqual(expected);
+    expect(resultOfChild(`${print}\n${code}`, { VFIO_IOCTL_NATIVE_ADDON: addon })).toEqual(expected);
   });
 });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { BulkRegisters, type Mapping } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import { expectAllRefused, expectRangeError } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { mapMemory } from "./support/memory.js";
 
@@ -50,11 +50,8 @@ describe("given registers on a part of a mapping", () => {
         () => part.read32(offset),
         () => part.write32(offset, 0),
         () => bulk.readBlock(offset, new Uint32Array(1)),
-      ]) {
-        const error = errorOf(access);
-        expect(error.code).toBe("ERR_VFIO_REGISTER_OFFSET");
-        expect(error.message).toContain("(32 bytes)");
-      }
+      ])
+        expectRangeError(access, "ERR_VFIO_REGISTER_OFFSET", "(32 bytes)");
     },
   );
 
@@ -64,14 +61,14 @@ describe("given registers on a part of a mapping", () => {
 
     mapping.close();
 
-    for (const access of [
+    const uses = [
       () => part.read32(0),
       () => part.write32(0, 0),
       () => bulk.readBlock(0, new Uint32Array(1)),
       () => mapping.registersOf(0, 8),
       () => new BulkRegisters(mapping, PART),
-    ])
-      expect(errorOf(access).code).toBe("ERR_VFIO_CLOSED");
+    ];
+    expectAllRefused(uses, "ERR_VFIO_CLOSED");
   });
 });
 
@@ -85,10 +82,10 @@ describe("given a part that a mapping does not have", () => {
     [0.5, 8],
     ["0", 8],
   ])("at %s, %s bytes: it is refused", (offset, bytes) => {
-    for (const make of [
+    const makes = [
       () => mapping.registersOf(offset as number, bytes),
       () => new BulkRegisters(mapping, { offset: offset as number, bytes }),
-    ])
-      expect(errorOf(make).code).toBe("ERR_VFIO_MAP_RANGE");
+    ];
+    expectAllRefused(makes, "ERR_VFIO_MAP_RANGE");
   });
 });

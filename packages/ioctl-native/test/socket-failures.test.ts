@@ -1,4 +1,6 @@
-import { existsSync, rmSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
 import {
   DatagramSocket,
@@ -8,8 +10,9 @@ import {
   SeqpacketSocket,
   useKernel,
   type ErrnoName,
+  type VfioError,
 } from "../src/index.js";
-import { resultOfChild } from "./support/elsewhere.js";
+import { nextMessage, resultOfChild } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { socketFolder } from "./support/sockets.js";
@@ -40,43 +43,90 @@ function failure(what: keyof typeof making, syscall: keyof typeof calls, errno: 
 
 describe("given a local socket one of whose calls fails, the error names that call, and nothing is left", () => {
   it.each([
-    ["a listener", "socket"],
-    ["a listener", "fchmod"],
-    ["a listener", "bind"],
-    ["a listener", "listen"],
-    ["a datagram socket", "socket"],
-    ["a datagram socket", "fchmod"],
-    ["a datagram socket", "bind"],
-    ["a connection", "socket"],
-    ["a connection", "connect"],
-  ] as const)("%s: %s", (what, syscall) => {
-    for (const errno of ["EIO", "ENOMEM", "EINVAL"] as const)
-      expect(failure(what, syscall, errno)).toMatchObject({ code: errno, syscall });
-    expect(existsSync(pathOf("socket"))).toBe(false);
+    ["a listener", ["socket", "fchmod", "bind", "listen"]],
+    ["a datagram socket", ["socket", "fchmod", "bind"]],
+    ["a connection", ["socket", "connect"]],
+  ] as const)("%s: any of %o", (what, syscalls) => {
+    for (const syscall of syscalls)
+      for (const errno of ["EIO", "ENOMEM", "EINVAL"] as const) {
+        expect(failure(what, syscall, errno)).toMatchObject({ code: errno, syscall });
+        expect(existsSync(pathOf("socket"))).toBe(false);
+      }
   });
 });
 
 describe("given the remedy that a caller knows", () => {
   it.each([
-    ["a listener", "bind", "ENOENT"],
-    ["a datagram socket", "bind", "ENOENT"],
-    ["a connection", "connect", "ENOENT"],
-  ] as const)("%s names it when %s fails, with the path", (what, syscall, errno) => {
-    expect(failure(what, syscall, errno)).toMatchObject({ hint: hint(), path: pathOf("socket") });
+    ["a listener", "bind"],
+    ["a datagram socket", "bind"],
+    ["a connection", "connect"],
+  ] as const)("%s names it when %s fails, with the path", (what, syscall) => {
+    expect(failure(what, syscall, "ENOENT")).toMatchObject({ hint: hint(), path: pathOf("socket") });
   });
 
   it.each(Object.keys(making) as (keyof typeof making)[])(
     "%s names another one when there is no fd for it, which has nothing to do with the folder",
     (what) => {
-      expect(failure(what, "socket", "EMFILE")).toMatchObject({
-        hint: expect.stringContaining("ulimit -n") as string,
-      });
-      expect(failure(what, "socket", "ENFILE")).toMatchObject({
-        hint: expect.stringContaining("fs.file-max") as string,
-      });
+      const hintFor = (errno: ErrnoName): unknown => (failure(what, "socket", errno) as VfioError).hint;
+      expect(hintFor("EMFILE")).toContain("ulimit -n");
+      expect(hintFor("ENFILE")).toContain("fs.file-max");
       expect(failure(what, "socket", "EPERM")).not.toHaveProperty("hint");
     },
   );
+});
+
+describe.each([
+  ["a listener", (file: string) => SeqpacketListener.listen(file, 1)],
+  ["a datagram socket", (file: string) => DatagramSocket.bind(file)],
+] as const)("given the path that %s shall have", (_what, make) => {
+  it("if something is there, it is EADDRINUSE, and that stays", () => {
+    writeFileSync(pathOf("socket"), "precious");
+    const error = { code: "EADDRINUSE", syscall: "bind", path: pathOf("socket") };
+    expect(errorOf(() => make(pathOf("socket")))).toMatchObject(error);
+    expect(statSync(pathOf("socket")).isFile()).toBe(true);
+  });
+
+  it("its file has mode 0600 from its first moment, whatever the umask", async () => {
+    const look = `
+      const { parentPort, workerData } = require("node:worker_threads");
+      const { statSync } = require("node:fs");
+      parentPort.postMessage("looking");
+      let seen;
+      while ((seen = statSync(workerData, { throwIfNoEntry: false })) === undefined);
+      parentPort.postMessage(seen.mode);`;
+    const umask = process.umask(0);
+    try {
+      for (let round = 0; round < 5; round++) {
+        const watcher = new Worker(look, { eval: true, workerData: pathOf("socket"), execArgv: [] });
+        // Its last message and its end may come in one go.
+        const exited = once(watcher, "exit");
+        await nextMessage(watcher);
+        const first = nextMessage(watcher);
+        using _socket = make(pathOf("socket"));
+        expect(await first).toBe(0o140600);
+        await exited;
+        rmSync(pathOf("socket"));
+      }
+    } finally {
+      process.umask(umask);
+    }
+  });
+});
+
+it.each([
+  ["x".repeat(108), "ENAMETOOLONG"],
+  ["", "EINVAL"],
+  ["\0abstract", "EINVAL"],
+  ["cut\0short", "EINVAL"],
+  [7, "ERR_VFIO_ARGUMENT"],
+])("given the path %j, nobody can connect to it, listen or be bound there: %s", (path, code) => {
+  const file = path as string;
+  for (const use of [
+    () => SeqpacketSocket.connect(file),
+    () => SeqpacketListener.listen(file, 1),
+    () => DatagramSocket.bind(file),
+  ])
+    expect(errorOf(use).code).toBe(code);
 });
 
 it("given a process that has no fd left, it is told so, and not of a folder", () => {
@@ -92,10 +142,6 @@ it("given a process that has no fd left, it is told so, and not of a folder", ()
 
 it("given a kind of socket that is none, or a mode, the kernel is not asked", () => {
   const { socket, chmod } = realKernel();
-  expect([socket("stream" as never), chmod(-1, 0o600), chmod(0, -1), chmod(0, 0o10000)]).toEqual([
-    errnoOf("EINVAL"),
-    errnoOf("EBADF"),
-    errnoOf("EINVAL"),
-    errnoOf("EINVAL"),
-  ]);
+  const answers = [socket("stream" as never), chmod(-1, 0o600), chmod(0, -1), chmod(0, 0o10000)];
+  expect(answers).toEqual((["EINVAL", "EBADF", "EINVAL", "EINVAL"] as const).map(errnoOf));
 });

@@ -10,7 +10,7 @@ import {
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { VfioSystemError } from "../src/index.js";
+import { errnoOf, kernel, VfioSystemError } from "../src/index.js";
 import { exists, listFolder, readLinkName, readSysfs, writeSysfs } from "../src/internal.js";
 import { errorOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
@@ -38,6 +38,14 @@ describe("what is there", () => {
     writeSysfs(at("vendor"), "1");
     expect(readFileSync(at("vendor"), "utf8")).toBe("1");
     writeSysfs(at("vendor"), "0x1234\n");
+  });
+  it("it is written off the event loop, too, if it is there", async () => {
+    const { writeTextAsync } = kernel();
+    writeFileSync(at("bind"), "something longer");
+    expect(await writeTextAsync(at("bind"), "0000:00:10.0")).toBe(0);
+    expect(readFileSync(at("bind"), "utf8")).toBe("0000:00:10.0");
+    expect(await writeTextAsync(at("bnid"), "x")).toBe(errnoOf("ENOENT"));
+    expect(await writeTextAsync(folder, "x")).toBe(errnoOf("EISDIR"));
   });
 });
 

@@ -8,7 +8,7 @@ import {
   systemPageBytes,
   useKernel,
 } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import { expectRangeError } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 
 fdsStayAsTheyWere();
@@ -37,19 +37,15 @@ describe.each([16384, 65536])("given a kernel with pages of %i bytes", (page) =>
 
   it("smaller pages are refused, and the kernel's own are named", () => {
     using _kernel = usePages();
-    const error = errorOf(() => createMemoryFile({ bytes: page, pageBytes: 4096 }));
-
-    expect(error.code).toBe("ERR_VFIO_MEMORY_SIZE");
-    expect(error.message).toContain(`a power of two from ${page}`);
+    const make = (): unknown => createMemoryFile({ bytes: page, pageBytes: 4096 });
+    expectRangeError(make, "ERR_VFIO_MEMORY_SIZE", `a power of two from ${page}`);
   });
 
   it.each([{ offset: 4096 }, { address: 0x7000_0000_1000n }])("%o lies in no page", (place) => {
     using _kernel = usePages();
     using file = createMemoryFile({ bytes: 2 * page, pageBytes: page });
-    const error = errorOf(() => Mapping.map({ file, bytes: page, name: "ring", ...place }));
-
-    expect(error.code).toBe("ERR_VFIO_MAP_RANGE");
-    expect(error.message).toContain(`multiple of the page size, ${page}`);
+    const map = (): unknown => Mapping.map({ file, bytes: page, name: "ring", ...place });
+    expectRangeError(map, "ERR_VFIO_MAP_RANGE", `multiple of the page size, ${page}`);
   });
 
   it("what begins with a page is mapped", () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { createMemoryFile, Fd, kernel, Mapping, openFile, realKernel, useKernel } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import { Fd, kernel, Mapping, openFile, realKernel, useKernel } from "../src/index.js";
+import { errorOf, rejectionOf } from "./support/errors.js";
 import { resultUnderFilter } from "./support/filtered.js";
 import { fdsStayAsTheyWere, mapsWith } from "./support/leaks.js";
+import { memoryFile } from "./support/memory.js";
 
 fdsStayAsTheyWere();
 
@@ -33,34 +34,37 @@ describe("given a kernel before 5.14, which does not know the advice to populate
       const result = resultUnderFilter(
         BEFORE_LINUX_5_14,
         `${COUNT_PAGES}
+      const { readdirSync } = await import("node:fs");
       const bytes = ${pages * PAGE};
       const file = vfio.createMemoryFile({ bytes, pageBytes: ${PAGE} });
       vfio.writeAt(file, 7 * ${PAGE}, new Uint8Array([1, 2, 3]), "the memory");
-      const fds = (await import("node:fs")).readdirSync("/proc/self/fd").length;
+      const fds = readdirSync("/proc/self/fd").length;
       const mapping = vfio.Mapping.map({ file, bytes, writable: ${writable}, populate: true, name: "ring" });
       console.log(JSON.stringify({
         ...pagesOf(mapping),
         bytes: [0, 1, 2].map((at) => mapping.registers.read8(7 * ${PAGE} + at)),
-        fds: (await import("node:fs")).readdirSync("/proc/self/fd").length - fds,
+        fds: readdirSync("/proc/self/fd").length - fds,
+        gone: mapping.gone,
       }));`,
       );
-
-      expect(result).toEqual({ present: pages, resident: pages * PAGE, bytes: [1, 2, 3], fds: 0 });
+      const all = { present: pages, resident: pages * PAGE, bytes: [1, 2, 3], fds: 0, gone: false };
+      expect(result).toEqual(all);
     },
   );
 
-  it("pages that are not to be had are an error there too, and no SIGBUS", () => {
+  it("pages that are not to be had are an error there too, and no SIGBUS; the others are taken", () => {
     const result = resultUnderFilter(
       BEFORE_LINUX_5_14,
-      `
-      const fd = vfio.kernel().memfdCreate("ring", 0);
-      vfio.kernel().truncate(fd, ${4 * PAGE});
-      const handle = vfio.kernel().map(fd, 0, ${4 * PAGE}, true, undefined, "ring");
-      vfio.kernel().truncate(fd, ${3 * PAGE});
-      console.log(vfio.kernel().populate(handle));`,
+      `const kernel = vfio.kernel();
+      const fd = kernel.memfdCreate("ring", 0);
+      kernel.truncate(fd, ${4 * PAGE});
+      const handle = kernel.map(fd, 0, ${4 * PAGE}, true, undefined, "ring");
+      kernel.truncate(fd, ${3 * PAGE});
+      const error = kernel.populate(handle);
+      const { blocks } = (await import("node:fs")).fstatSync(fd);
+      console.log(JSON.stringify([error, (blocks * 512) / ${PAGE}, kernel.mappingGone(handle)]));`,
     );
-
-    expect(result).toBe(-12);
+    expect(result).toEqual([-12, 3, 2]);
   });
 
   it("a device's pages, which a read would tell something, are left alone", () => {
@@ -71,7 +75,6 @@ describe("given a kernel before 5.14, which does not know the advice to populate
       const mapping = vfio.Mapping.map({ file: device, bytes: ${4 * PAGE}, populate: true, name: "a device" });
       console.log(JSON.stringify(pagesOf(mapping).present));`,
     );
-
     expect(result).toBe(0);
   });
 });
@@ -87,26 +90,49 @@ describe("given a kernel that knows the advice", () => {
   });
 
   it("what is there is counted, whoever touched it", () => {
-    using file = createMemoryFile({ bytes: 40_000 * PAGE, pageBytes: PAGE });
+    using file = memoryFile(40_000 * PAGE);
     using mapping = Mapping.map({ file, bytes: 40_000 * PAGE, name: "ring" });
     expect(kernel().residentBytes(mapping.handle)).toBe(0);
 
-    using other = Mapping.map({
-      file,
-      bytes: 3 * PAGE,
-      offset: 20_000 * PAGE,
-      populate: true,
-      name: "a part",
-    });
+    const part = { bytes: 3 * PAGE, offset: 20_000 * PAGE, populate: true, name: "a part" };
+    using other = Mapping.map({ file, ...part });
 
     expect(kernel().residentBytes(mapping.handle)).toBe(3 * PAGE);
     expect(kernel().residentBytes(other.handle)).toBe(3 * PAGE);
   });
 
-  it("EBADF is the answer for a mapping that there is not", () => {
-    const { populate, residentBytes, bindMapping } = kernel();
+  it("EBADF is the answer for a mapping that there is not", async () => {
+    const { populate, residentBytes, bindMapping, populateAsync } = kernel();
 
     expect([populate(0), residentBytes(0), bindMapping(0, 0)]).toEqual([-9, -9, -9]);
+    expect(await populateAsync(0)).toBe(-9);
+  });
+});
+
+describe("taking pages off the event loop", () => {
+  const BYTES = 1 << 20;
+
+  it("gives the mapping when they are there", async () => {
+    using file = memoryFile(BYTES);
+    using mapping = await Mapping.mapAsync({ file, bytes: BYTES, name: "much memory", populate: true });
+    expect(kernel().residentBytes(mapping.handle)).toBe(BYTES);
+  });
+
+  it("rejects with what map() throws", async () => {
+    using file = memoryFile(BYTES);
+    const wrong = await rejectionOf(Mapping.mapAsync({ file, bytes: 0, name: "nothing" }));
+    expect(wrong.code).toBe("ERR_VFIO_MAP_RANGE");
+    const beyond = await rejectionOf(Mapping.mapAsync({ file, bytes: 2 * BYTES, name: "too much" }));
+    expect(beyond.code).toBe("ENXIO");
+  });
+
+  it("leaves no mapping behind when it fails", async () => {
+    using file = memoryFile(BYTES);
+    using _kernel = useKernel({ ...realKernel(), populateAsync: () => Promise.resolve(-12) });
+    const options = { file, bytes: BYTES, populate: true, hint: () => "Reserve more" };
+    const error = await rejectionOf(Mapping.mapAsync(options));
+    expect(error).toMatchObject({ code: "ENOMEM", hint: "Reserve more" });
+    expect(mapsWith("memfd:vfio-dma")).toEqual([]);
   });
 });
 
@@ -117,7 +143,7 @@ describe("given a mapping whose pages cannot be taken", () => {
   ])(
     "the error names %s, its hint is made when the mapping is gone, and nothing is left",
     (syscall, failing, code) => {
-      using file = createMemoryFile({ bytes: PAGE, pageBytes: PAGE });
+      using file = memoryFile();
       using _kernel = useKernel({ ...realKernel(), ...failing });
       const left: string[][] = [];
       const hint = (failure: { syscall: string; errno: number }): string => {

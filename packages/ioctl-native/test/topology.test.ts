@@ -15,16 +15,13 @@ import { pciDevice, sysfsOnly } from "./support/fake-kernel.js";
 const EDU = "0000:00:10.0";
 const BRIDGE = "0000:00:13.0";
 const group = (bdf: string): string => `/sys/bus/pci/devices/${bdf}/iommu_group`;
+const useSysfs = (...tables: Parameters<typeof sysfsOnly>): Disposable => useKernel(sysfsOnly(...tables));
 const driver = (bdf: string): string => `/sys/bus/pci/devices/${bdf}/driver`;
 
 describe("given a machine's sysfs", () => {
   it("a device is described with its ids, driver and group; group 0 is a group like any other", () => {
-    using _ = useKernel(
-      sysfsOnly(pciDevice(EDU), {
-        [group(EDU)]: "../../../kernel/iommu_groups/0",
-        [driver(EDU)]: "../../drivers/vfio-pci",
-      }),
-    );
+    const links = { [group(EDU)]: "../../../kernel/iommu_groups/0", [driver(EDU)]: "../../drivers/vfio-pci" };
+    using _ = useSysfs(pciDevice(EDU), links);
 
     expect(describePciDevice("00:10.0")).toEqual({
       bdf: EDU,
@@ -44,13 +41,12 @@ describe("given a machine's sysfs", () => {
     ["-1", undefined],
     [undefined, undefined],
   ])("a device whose numa_node reads %j is on node %j", (text, node) => {
-    using _ = useKernel(sysfsOnly(pciDevice(EDU, text === undefined ? {} : { numa_node: text })));
-
+    using _ = useSysfs(pciDevice(EDU, text === undefined ? {} : { numa_node: text }));
     expect(describePciDevice(EDU).numaNode).toBe(node);
   });
 
   it("all devices are listed by address, each with its class", () => {
-    using _ = useKernel(sysfsOnly({ ...pciDevice(EDU), ...pciDevice(BRIDGE, { class: "0x060400" }) }));
+    using _ = useSysfs({ ...pciDevice(EDU), ...pciDevice(BRIDGE, { class: "0x060400" }) });
 
     expect(listPciDevices()).toMatchObject([
       { bdf: EDU, classCode: 0x00ff00 },
@@ -59,10 +55,8 @@ describe("given a machine's sysfs", () => {
   });
 
   it("a group exists if sysfs has its folder, bound to VFIO or not", () => {
-    using _ = useKernel(sysfsOnly({ [`/sys/kernel/iommu_groups/3/devices/${EDU}`]: "" }));
-
-    expect(iommuGroupExists(3)).toBe(true);
-    expect(iommuGroupExists(4)).toBe(false);
+    using _ = useSysfs({ [`/sys/kernel/iommu_groups/3/devices/${EDU}`]: "" });
+    expect([iommuGroupExists(3), iommuGroupExists(4)]).toEqual([true, false]);
   });
 });
 
@@ -119,25 +113,21 @@ describe("given a machine without sysfs", () => {
     ["iommuGroupExists", () => iommuGroupExists(3)],
     ["devicesOfGroup", () => devicesOfGroup(3)],
   ])("%s says so, and not that there is nothing", (_, ask) => {
-    using _kernel = useKernel(sysfsOnly({ "/proc/self/stat": "" }));
-
+    using _kernel = useSysfs({ "/proc/self/stat": "" });
     const error = errorOf(ask);
-
     expect(error).toMatchObject({ code: "ERR_VFIO_NO_SYSFS" });
     expect(error.hint).toContain("mount -t sysfs");
   });
 
   it("a machine without PCI has no devices, and that is no error", () => {
-    using _ = useKernel(sysfsOnly({ "/sys/bus/usb/uevent": "" }));
-
+    using _ = useSysfs({ "/sys/bus/usb/uevent": "" });
     expect(listPciDevices()).toEqual([]);
   });
 });
 
 describe("given what no group's number can be", () => {
   it.each([undefined, null, -1, 1.5, NaN, 2 ** 31, "3", "../../.."])("%j is refused everywhere", (number) => {
-    using _ = useKernel(sysfsOnly({}));
-
+    using _ = useSysfs({});
     for (const use of [iommuGroupExists, devicesOfGroup]) {
       const error = errorOf(() => use(number as number));
       expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NUMBER" });
@@ -147,29 +137,24 @@ describe("given what no group's number can be", () => {
 });
 
 describe("given a device without an IOMMU group", () => {
-  it("on a machine without an IOMMU in use, the error tells how to switch it on", () => {
-    using _ = useKernel(sysfsOnly(pciDevice(EDU)));
-
+  it.each([
+    ["without an IOMMU in use, the error tells how to switch it on", {}, "intel_iommu=on"],
+    [
+      "whose IOMMU covers others, it says so",
+      { "/sys/kernel/iommu_groups/1/type": "DMA" },
+      "does not cover it",
+    ],
+  ])("on a machine %s", (_, groups, hint) => {
+    using _kernel = useSysfs({ ...pciDevice(EDU), ...groups });
     const error = errorOf(() => iommuGroupOf(EDU));
-
     expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_GROUP" });
     expect(error.message).toContain(EDU);
-    expect(error.hint).toContain("intel_iommu=on");
-  });
-
-  it("on a machine whose IOMMU covers other devices, the error says so", () => {
-    using _ = useKernel(sysfsOnly({ ...pciDevice(EDU), "/sys/kernel/iommu_groups/1/type": "DMA" }));
-
-    expect(errorOf(() => iommuGroupOf(EDU)).hint).toContain("does not cover it");
+    expect(error.hint).toContain(hint);
   });
 
   it("when the groups cannot be listed, the error is the same without its hint", () => {
-    const sysfs = sysfsOnly(pciDevice(EDU));
-    using _ = useKernel({ ...sysfs, list: () => errnoOf("EMFILE") });
-
+    using _ = useKernel({ ...sysfsOnly(pciDevice(EDU)), list: () => errnoOf("EMFILE") });
     const error = errorOf(() => iommuGroupOf(EDU));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_GROUP" });
-    expect(error.hint).toBeUndefined();
+    expect([error.code, error.hint]).toEqual(["ERR_VFIO_NO_IOMMU_GROUP", undefined]);
   });
 });

@@ -28,29 +28,25 @@ const ioctls = Object.values(vfioIoctls);
 
 /** A C program that prints what <linux/vfio.h> says about everything that our tables name. */
 function programFromTables(): string {
-  const lines = structs.map((struct) => {
-    const { name } = struct;
-    const fields = Object.keys(struct.fields).map(
-      (field) =>
-        `  printf("%s\\"${field}\\":[%zu,%zu,%d]", first ? "" : ",", offsetof(struct ${name}, ${field}), ` +
-        `sizeof(((struct ${name} *)0)->${field}), (typeof(((struct ${name} *)0)->${field}))-1 < 1); first = 0;`,
-    );
-    const open = `printf("\\"${name}\\":{\\"size\\":%zu,\\"alignment\\":%zu,\\"fields\\":{", sizeof(struct ${name}), _Alignof(struct ${name}));`;
-    return `  ${open}\n  first = 1;\n${fields.join("\n")}\n  printf("}},");`;
+  const lines = structs.map(({ name, fields }) => {
+    const each = Object.keys(fields).map((field) => `FIELD(${name}, ${field})`);
+    return `STRUCT(${name}) ${each.join(" SEPARATOR ")} printf("}},");`;
   });
   const names = [...constants.map(([name]) => name), ...ioctls.map((ioctl) => ioctl.name)];
-  const numbers = names.map((name) => `  printf("\\"${name}\\":%lld,", (long long)(${name}));`);
   return `#include <stdio.h>
 #include <stddef.h>
 #include <linux/vfio.h>
+#define STRUCT(s) printf("\\"" #s "\\":{\\"size\\":%zu,\\"alignment\\":%zu,\\"fields\\":{", sizeof(struct s), _Alignof(struct s));
+#define TYPE(s, f) typeof(((struct s *)0)->f)
+#define FIELD(s, f) printf("\\"" #f "\\":[%zu,%zu,%d]", offsetof(struct s, f), sizeof(TYPE(s, f)), (TYPE(s, f))-1 < 1);
+#define SEPARATOR printf(",");
+#define NUMBER(name) printf("\\"" #name "\\":%lld,", (long long)(name));
 int main(void) {
-  int first;
   printf("{\\"structs\\":{");
 ${lines.join("\n")}
   printf("\\"\\":null},\\"numbers\\":{");
-${numbers.join("\n")}
+${names.map((name) => `NUMBER(${name})`).join("\n")}
   printf("\\"\\":0}}");
-  return 0;
 }`;
 }
 

@@ -46,10 +46,8 @@ describe("waiting for an fd", () => {
   it.each([null, {}, "stop", new EventTarget()])("with %s for a signal is refused", async (signal) => {
     using event = EventFd.create();
     const error = await rejectionOf(waitForFd(event, { signal: signal as never }));
-    expect(error).toMatchObject({
-      code: "ERR_VFIO_WAIT_ARGUMENT",
-      message: expect.stringContaining("AbortSignal") as string,
-    });
+    expect(error.code).toBe("ERR_VFIO_WAIT_ARGUMENT");
+    expect(error.message).toContain("AbortSignal");
   });
 
   it("whose signal fails when it is listened to leaves no watch behind", async () => {

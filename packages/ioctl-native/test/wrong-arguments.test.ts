@@ -25,27 +25,13 @@ import { fdsStayAsTheyWere } from "./support/leaks.js";
 
 fdsStayAsTheyWere();
 
-const WRONG: readonly unknown[] = [
-  undefined,
-  null,
-  NaN,
-  -1,
-  2 ** 53,
-  1.5,
-  "4096",
-  "",
-  {},
-  [],
-  true,
-  5n,
-  Symbol("x"),
-  () => 1,
-  Object.create(null),
-  runInNewContext("[1, 2]"),
-  { fd: "3" },
-];
+const NUMBERS = [NaN, -1, 2 ** 53, 1.5];
+const OBJECTS = [null, {}, [], Object.create(null), runInNewContext("[1, 2]"), { fd: "3" }] as const;
+const OTHERS = ["4096", "", true, 5n, Symbol("x"), () => 1];
+const WRONG: readonly unknown[] = [undefined, ...NUMBERS, ...OBJECTS, ...OTHERS];
 
 const struct = new Struct("question", 8, { argsz: [0, "u32"], bits: [4, "s32"] });
+const reads = { offset: 0, stride: 8, width: 8, count: 2 };
 const FIONREAD = defineIoctl("FIONREAD", 0x541b, struct);
 
 let file: Fd;
@@ -72,6 +58,7 @@ function expectRefusal(call: (wrong: never) => unknown, wrong: readonly unknown[
 }
 
 const numbers = WRONG.filter((value) => value !== undefined);
+const notLarge = numbers.filter((value) => value !== 2 ** 53);
 const objects = numbers.filter((value) => typeof value !== "object" || value === null);
 const texts = WRONG.filter((value) => typeof value !== "string" && value !== undefined);
 
@@ -81,7 +68,7 @@ describe("an argument of any wrong type is refused by a coded error, where a fil
     ["Mapping.map with a name", (wrong) => Mapping.map({ file: wrong, bytes: 4096, name: "n" })],
     ["readAt", (wrong) => readAt(wrong, 0, 1)],
     ["writeAt", (wrong) => writeAt(wrong, 0, new Uint8Array(1), "a file")],
-    ["readStrided", (wrong) => readStrided(wrong, { offset: 0, stride: 8, width: 8, count: 2 })],
+    ["readStrided", (wrong) => readStrided(wrong, reads)],
     ["pageBytesOf", pageBytesOf],
     ["isOrdinaryMemory", isOrdinaryMemory],
     ["sizeGuaranteeOf", sizeGuaranteeOf],
@@ -107,11 +94,7 @@ describe("the same where something else is expected:", () => {
     ["its length", (wrong) => Mapping.map({ file, bytes: wrong }), WRONG],
     ["its offset", (wrong) => Mapping.map({ file, bytes: 4096, offset: wrong }), numbers],
     ["its address", (wrong) => Mapping.map({ file, bytes: 4096, address: wrong }), numbers],
-    [
-      "its NUMA node",
-      (wrong) => Mapping.map({ file, bytes: 4096, numaNode: wrong }),
-      numbers.filter((n) => n !== 2 ** 53),
-    ],
+    ["its NUMA node", (wrong) => Mapping.map({ file, bytes: 4096, numaNode: wrong }), notLarge],
     ["its name", (wrong) => Mapping.map({ file, bytes: 4096, name: wrong }), texts],
     ["the name of another thread's", (wrong) => Mapping.fromHandle(mapping.handle, wrong), texts],
     ["the offset of a view", (wrong) => mapping.view(wrong), WRONG],
@@ -120,18 +103,10 @@ describe("the same where something else is expected:", () => {
     ["the number of an fd", (wrong) => new Fd(wrong), WRONG],
     ["the offset of a read", (wrong) => readAt(file, wrong, 1), WRONG],
     ["the reads of a table", (wrong) => readStrided(file, wrong), WRONG],
-    [
-      "the width of reads",
-      (wrong) => readStrided(file, { offset: 0, stride: 8, width: wrong, count: 2 }),
-      WRONG,
-    ],
-    [
-      "the count of reads",
-      (wrong) => readStrided(file, { offset: 0, stride: 8, width: 8, count: wrong }),
-      WRONG,
-    ],
+    ["the width of reads", (wrong) => readStrided(file, { ...reads, width: wrong }), WRONG],
+    ["the count of reads", (wrong) => readStrided(file, { ...reads, count: wrong }), WRONG],
     ["a count to signal", (wrong) => event.signal(wrong), numbers],
-    ["the time of a spin", (wrong) => event.spin(wrong), numbers.filter((n) => n !== 2 ** 53 && n !== 1.5)],
+    ["the time of a spin", (wrong) => event.spin(wrong), notLarge.filter((n) => n !== 1.5)],
     ["the limits of a wait", (wrong) => checkWaitLimits(wrong), objects],
     ["the declaration of an ioctl", (wrong) => ioctl(file, wrong, new Uint8Array(8) as never), WRONG],
     ["what a struct is decoded from", (wrong) => struct.decode(wrong), WRONG],

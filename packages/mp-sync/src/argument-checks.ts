@@ -2,53 +2,35 @@ import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { argumentError, isAbortSignal, shownValue } from "@vfio/ioctl-native/internal";
 
 /**
- * Refuses what is no object where one belongs.
+ * Refuses an argument that is not what it must be.
  * @param what the argument, as its caller calls it: "the options of FdServer.listen()".
  * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
  */
+function checkArgument(isRight: boolean, what: string, expected: string, value: unknown): void {
+  if (!isRight) throw argumentError(what, expected, value, "ERR_VFIO_MP_ARGUMENT");
+}
+
 export function checkObject(value: unknown, what: string, expected = "an object"): void {
-  if (typeof value !== "object" || value === null) throw wrong(what, expected, value);
+  checkArgument(typeof value === "object" && value !== null, what, expected, value);
 }
 
-/**
- * Refuses what is no list where one belongs.
- * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
- */
 export function checkList(value: unknown, name: string): void {
-  if (!Array.isArray(value)) throw wrong(name, "an array", value);
+  checkArgument(Array.isArray(value), name, "an array", value);
 }
 
-/**
- * Refuses what is neither a function nor left out.
- * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
- */
+/** What is left out is right, too. */
 export function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
-  for (const [name, value] of Object.entries(functions)) {
-    if (value !== undefined && typeof value !== "function") throw wrong(name, "a function", value);
-  }
+  for (const [name, value] of Object.entries(functions))
+    checkArgument(value === undefined || typeof value === "function", name, "a function", value);
 }
 
-/**
- * Refuses what is neither an AbortSignal nor left out.
- * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
- */
-export function checkSignal(signal: unknown): void {
-  if (signal !== undefined && !isAbortSignal(signal)) throw wrong("signal", "an AbortSignal", signal);
-}
-
-/**
- * Refuses what cannot be the options of a request.
- * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
- */
 export function checkRequest(options: { readonly signal?: AbortSignal | undefined }): void {
   checkObject(options, "the options of a request");
-  checkSignal(options.signal);
+  const { signal } = options;
+  checkArgument(signal === undefined || isAbortSignal(signal), "signal", "an AbortSignal", signal);
 }
 
-/**
- * Refuses what has no `fd` that a file descriptor can be.
- * @throws VfioRangeError `ERR_VFIO_FD`; what the getter `fd` throws (`ERR_VFIO_CLOSED`).
- */
+/** @throws VfioRangeError `ERR_VFIO_FD`; what the getter `fd` throws (`ERR_VFIO_CLOSED`). */
 export function checkFd(file: HasFd, name: string): void {
   const isObject = typeof file === "object" && (file as unknown) !== null;
   const fd: unknown = isObject ? file.fd : undefined;
@@ -57,6 +39,16 @@ export function checkFd(file: HasFd, name: string): void {
   throw new VfioRangeError("ERR_VFIO_FD", `${name} has ${what} where a file descriptor belongs`);
 }
 
-function wrong(what: string, expected: string, value: unknown): VfioRangeError {
-  return argumentError(what, expected, value, "ERR_VFIO_MP_ARGUMENT");
+/** @throws VfioRangeError `ERR_VFIO_TIMEOUT_RANGE`. */
+export function checkTimeout(timeoutMs: number): number {
+  // A timer of more than 2^31 - 1 ms fires at once.
+  if (typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs < 2 ** 31) return timeoutMs;
+  const text = `a timeout of ${shownValue(timeoutMs)} ms: it must be above 0 and below 2^31`;
+  throw new VfioRangeError("ERR_VFIO_TIMEOUT_RANGE", text);
+}
+
+/** Refuses a limit that would let nothing through. */
+export function checkLimit(value: number, name: string, code: string): void {
+  if (Number.isSafeInteger(value) && value > 0) return;
+  throw new VfioRangeError(code, `${name} is ${shownValue(value)}: it must be a whole number from 1`);
 }

@@ -8,12 +8,17 @@
 export { FdServer } from "./primary/server.js";
 export type { FdServerOptions } from "./primary/server-options.js";
 export type { ClientOutcome, DropReason, ServerEvent } from "./primary/server-events.js";
-export type { DescribedMemory, NumberedGroup, SharedContainer } from "./primary/shared-resources.js";
-export { LEASE_WINDOW, type Lease, type LeaseOptions } from "./primary/leases.js";
-export type { LeaseAccess, LeaseTerms, LeaseVerdict } from "./wire/lease-messages.js";
+export type {
+  DescribedMemory,
+  GroupExists,
+  NumberedGroup,
+  SharedContainer,
+} from "./primary/shared-resources.js";
+export { LEASE_WINDOW, type LeaseOptions } from "./primary/leases.js";
+export type { Lease, LeaseAccess, LeaseTerms } from "./wire/lease-messages.js";
 export type { DeviceEntry } from "./wire/device-entry.js";
 export type { Capabilities } from "./wire/capabilities.js";
-export { sameUserOrRoot, type AccessPolicy } from "./primary/access.js";
+export { sameUserOrRoot, type AccessPolicy } from "./primary/admission.js";
 export {
   connectToPrimary,
   PrimaryPeer,
@@ -31,27 +36,12 @@ export {
   type SocketPathUser,
 } from "./socket/socket-path.js";
 export { groupExistsInSysfs } from "@vfio/ioctl-native/internal";
-export { lookUpGroup, type GroupExists, type GroupState } from "./primary/group-lookup.js";
-export { Exchange, type Expected } from "./primary/exchange.js";
-export type {
-  Answered,
-  Attachment,
-  ExchangeAction,
-  ExchangeOffer,
-  ExchangeOutcome,
-  IncomingPacket,
-  MpRequest,
-  OfferedMemory,
-} from "./primary/exchange-types.js";
 export { joinDpdkPrimary, type JoinDpdkOptions } from "./dpdk/join.js";
 export { DpdkPrimary, type DpdkGroupOptions } from "./dpdk/dpdk-primary.js";
-export {
-  DPDK_PREFIX,
-  dpdkRuntimeDirectory,
-  type DpdkDirectoryOptions,
-  type DpdkUser,
-} from "./dpdk/runtime-directory.js";
+export { DPDK_PREFIX, dpdkRuntimeDirectory } from "./dpdk/runtime-directory.js";
 export type { DpdkVersion } from "./dpdk/version.js";
+export { Exchange } from "./wire/exchange.js";
+export type { Answered, MpRequest } from "./wire/exchange-types.js";
 /** The numbers of the protocol, and the encoder and decoder of its packets. */
 export * as mpProtocol from "./wire/protocol.js";
 export type { Answer } from "./wire/protocol.js";

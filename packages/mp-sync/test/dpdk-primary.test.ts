@@ -9,7 +9,7 @@ import { PrivateSocket } from "../src/dpdk/private-socket.js";
 import { dpdkRuntimeDirectory, joinDpdkPrimary, type DpdkPrimary } from "../src/index.js";
 import { Child } from "./support/child.js";
 import { FakeDpdkPrimary } from "./support/dpdk-primary.js";
-import { errorOf } from "./support/errors.js";
+import { errorOf, expectError } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
@@ -19,6 +19,9 @@ useFilesThatAnswerAsVfio();
 expectNoFdLeft();
 
 const join = (fake: FakeDpdkPrimary): Promise<DpdkPrimary> => joinDpdkPrimary({ directory: fake.directory });
+
+const GONE = "ERR_VFIO_PRIMARY_GONE";
+const NO_PRIMARY = "ERR_VFIO_DPDK_NO_PRIMARY";
 
 describe("the runtime directory", () => {
   it.each([
@@ -33,11 +36,11 @@ describe("the runtime directory", () => {
   });
 
   it.each(["", "a/b", "a\0b"])("has no prefix %j", async (prefix) => {
-    expect((await errorOf(() => joinDpdkPrimary({ prefix }))).code).toBe("ERR_VFIO_SOCKET_PREFIX");
+    await expectError(() => joinDpdkPrimary({ prefix }), "ERR_VFIO_SOCKET_PREFIX");
   });
 
   it.each([0, -1, NaN, 2 ** 31])("is not waited for for %s ms", async (timeoutMs) => {
-    expect((await errorOf(() => joinDpdkPrimary({ timeoutMs }))).code).toBe("ERR_VFIO_TIMEOUT_RANGE");
+    await expectError(() => joinDpdkPrimary({ timeoutMs }), "ERR_VFIO_TIMEOUT_RANGE");
   });
 });
 
@@ -45,49 +48,39 @@ describe("a primary that is not there", () => {
   it("because there is no such directory: the others that are there are named", async () => {
     const folder = freshPath();
     await using fake = await FakeDpdkPrimary.start();
-    const error = await errorOf(() => joinDpdkPrimary({ directory: folder }));
-    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
-    expect(error.message).toContain(`there is no DPDK primary in ${folder}`);
-    expect(error.hint).toContain("--file-prefix");
-    expect(error.hint).toContain(path.basename(fake.directory));
-    expect(error.hint).toContain("--in-memory");
+    const text = `there is no DPDK primary in ${folder}`;
+    const { hint } = await expectError(() => joinDpdkPrimary({ directory: folder }), NO_PRIMARY, text);
+    for (const word of ["--file-prefix", path.basename(fake.directory), "--in-memory"])
+      expect(hint).toContain(word);
   });
 
   it("because it has ended: its directory is left, and nobody holds the lock", async () => {
     await using fake = await FakeDpdkPrimary.start();
     await fake.kill("SIGKILL");
-    const error = await errorOf(() => join(fake));
-    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
-    expect(error.message).toContain(`nobody holds the lock on ${fake.directory}/config`);
-    expect(error.hint).toContain("Start it again");
+    const text = `nobody holds the lock on ${fake.directory}/config`;
+    await expectError(() => join(fake), NO_PRIMARY, text, "Start it again");
   });
 
   it.each([
     ["stale", "nobody listens any more at"],
     [false, "there is no socket at"],
-  ] as const)("although its lock is: its socket is %s", async (socket, text) => {
+  ] as const)("although its lock is: its socket is %s", async (socket, state) => {
     await using fake = await FakeDpdkPrimary.start({ socket });
     using primary = await join(fake);
-    const error = await errorOf(() => primary.container());
-    expect(error.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
-    expect(error.message).toContain(`${text} ${fake.directory}/mp_socket`);
-    expect(error.hint).toContain("IPC thread has ended");
+    const text = `${state} ${fake.directory}/mp_socket`;
+    await expectError(() => primary.container(), NO_PRIMARY, text, "IPC thread has ended");
     expect(fake.socketsLeft().filter((name) => name.startsWith(".vfio"))).toEqual([]);
   });
 
   it("for this user: EACCES, with what to do", async () => {
     await using fake = await FakeDpdkPrimary.start();
     using _denied = useKernel({ ...realKernel(), open: () => -13 });
-    const error = await errorOf(() => join(fake));
-    expect(error.code).toBe("EACCES");
-    expect(error.message).toContain(`${fake.directory}/config`);
-    expect(error.hint).toContain("as root");
+    await expectError(() => join(fake), "EACCES", `${fake.directory}/config`, "as root");
   });
 
   it("any more for who has given up before", async () => {
-    await expect(joinDpdkPrimary({ signal: AbortSignal.abort(new Error("enough")) })).rejects.toThrow(
-      "enough",
-    );
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(joinDpdkPrimary({ signal })).rejects.toThrow("enough");
   });
 });
 
@@ -102,12 +95,10 @@ describe("the groups", () => {
   it("that it has not are not asked for, unless that is wanted", async () => {
     await using fake = await FakeDpdkPrimary.start();
     using primary = await join(fake);
-    const error = await errorOf(() => primary.group(9));
-    expect(error.code).toBe("ERR_VFIO_GROUP_NOT_IN_USE");
-    expect(error.message).toContain("has only 0, 7 open");
-    expect(error.hint).toContain("allowUnused");
+    const text = "has only 0, 7 open";
+    await expectError(() => primary.group(9), "ERR_VFIO_GROUP_NOT_IN_USE", text, "allowUnused");
     expect(fake.asked).toEqual([]);
-    expect((await errorOf(() => primary.group(9, { allowUnused: true }))).code).toBe("ERR_VFIO_GROUP_NO_FD");
+    await expectError(() => primary.group(9, { allowUnused: true }), "ERR_VFIO_GROUP_NO_FD");
     await fake.told(2);
     expect(fake.asked).toMatchObject([{ req: 0x200, value: 9 }]);
   });
@@ -119,16 +110,14 @@ describe("the groups", () => {
     using primary = await join(fake);
     expect(primary.pid).toBeUndefined();
     expect(primary.groupsInUse()).toBeUndefined();
-    const error = await errorOf(() => primary.group(7));
-    expect(error.code).toBe("ERR_VFIO_GROUP_NOT_IN_USE");
-    expect(error.message).toContain("cannot be looked at");
+    await expectError(() => primary.group(7), "ERR_VFIO_GROUP_NOT_IN_USE", "cannot be looked at");
     expect((await primary.group(7, { allowUnused: true })).number).toBe(7);
   });
 
   it.each([-1, 1.5, 2 ** 31])("have no number %d", async (number) => {
     await using fake = await FakeDpdkPrimary.start();
     using primary = await join(fake);
-    expect((await errorOf(() => primary.group(number))).code).toBe("ERR_VFIO_GROUP_NUMBER");
+    await expectError(() => primary.group(number), "ERR_VFIO_GROUP_NUMBER");
   });
 });
 
@@ -146,9 +135,7 @@ describe("the fds", () => {
     primary.close();
     expect([container.closed, group.closed, primary.closed]).toEqual([true, true, true]);
     for (const use of [() => primary.container(), () => primary.group(7), () => primary.groupsInUse()]) {
-      const error = await errorOf(use);
-      expect(error.code).toBe("ERR_VFIO_CLOSED");
-      expect(error.message).toContain(fake.directory);
+      await expectError(use, "ERR_VFIO_CLOSED", fake.directory);
     }
     await fake.told(3);
     expect(fake.asked).toHaveLength(2);
@@ -163,18 +150,16 @@ describe("the death of a primary", () => {
     const gone = once(primary.gone, "abort");
     await fake.kill("SIGKILL");
     await gone;
-    const reason = primary.gone.reason as VfioError;
-    expect(reason).toBeInstanceOf(VfioError);
-    expect(reason.code).toBe("ERR_VFIO_PRIMARY_GONE");
-    expect(reason.message).toContain(`in ${fake.directory} (process ${fake.pid}) has ended`);
+    expect(primary.gone.reason).toBeInstanceOf(VfioError);
     expect(container.closed).toBe(false);
-    expect(await errorOf(() => primary.group(7))).toBe(reason);
+    const text = `in ${fake.directory} (process ${fake.pid}) has ended`;
+    expect(await expectError(() => primary.group(7), GONE, text)).toBe(primary.gone.reason);
   });
 
   it.each(["die", "end"])("halfway through a request (%s) ends it", async (behaviour) => {
     await using fake = await FakeDpdkPrimary.start({ behaviours: [behaviour] });
     using primary = await join(fake);
-    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await expectError(() => primary.container(), GONE);
     expect(fake.socketsLeft()).toEqual([]);
   });
 
@@ -184,7 +169,7 @@ describe("the death of a primary", () => {
     using _other = useKernel({ ...realKernel(), lockHolder: () => holder });
     using primary = await join(fake);
     holder.pid += 1;
-    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await expectError(() => primary.container(), GONE);
     expect(fake.asked).toEqual([]);
   });
 });
@@ -206,25 +191,21 @@ describe("an fd that is refused while closing fails, too", () => {
 });
 
 describe("a new primary, which might be of another version, in the middle of a request", () => {
-  it.each<[string, string[], number, (kernel: Kernel, onFirst: () => void) => Partial<Kernel>]>([
-    [
-      "while the first one's queue is full",
-      ["answer"],
-      0,
-      (_real, onFirst) => ({ datagramSend: () => (onFirst(), -constants.errno.EAGAIN) }),
-    ],
-    [
-      "after the first one was not ready",
-      ["not ready", "answer"],
-      1,
-      (real, onFirst) => ({
-        datagramReceive: (...args) => {
-          const datagram = real.datagramReceive(...args);
-          if (typeof datagram !== "number") onFirst();
-          return datagram;
-        },
-      }),
-    ],
+  type Change = (real: Kernel, onFirst: () => void) => Partial<Kernel>;
+  const queueIsFull: Change = (_real, onFirst) => ({
+    datagramSend: () => (onFirst(), -constants.errno.EAGAIN),
+  });
+  const whenAnswered: Change = (real, onFirst) => ({
+    datagramReceive: (...args) => {
+      const datagram = real.datagramReceive(...args);
+      if (typeof datagram !== "number") onFirst();
+      return datagram;
+    },
+  });
+
+  it.each<[string, string[], number, Change]>([
+    ["while the first one's queue is full", ["answer"], 0, queueIsFull],
+    ["after the first one was not ready", ["not ready", "answer"], 1, whenAnswered],
   ])("%s is sent nothing", async (_name, behaviours, sent, change) => {
     await using fake = await FakeDpdkPrimary.start({ behaviours });
     const holder = { locked: true, pid: fake.pid };
@@ -232,7 +213,7 @@ describe("a new primary, which might be of another version, in the middle of a r
     const isReplaced = (): void => void (holder.pid = fake.pid + 1);
     using _changed = useKernel({ ...real, lockHolder: () => holder, ...change(real, isReplaced) });
     using primary = await join(fake);
-    expect((await errorOf(() => primary.container())).code).toBe("ERR_VFIO_PRIMARY_GONE");
+    await expectError(() => primary.container(), GONE);
     await fake.told(1 + sent);
     expect(fake.asked).toHaveLength(sent);
   });
@@ -274,9 +255,7 @@ describe("the socket for the reply", () => {
     await using fake = await FakeDpdkPrimary.start();
     using _primaryIsAnothers = ofAnotherUser(() => -constants.errno.EPERM);
     using primary = await join(fake);
-    const error = await errorOf(() => primary.container());
-    expect(error.code).toBe("EPERM");
-    expect(error.message).toContain(`to the primary's user ${OTHER_USER}`);
+    await expectError(() => primary.container(), "EPERM", `to the primary's user ${OTHER_USER}`);
     expect(fake.socketsLeft()).toEqual([]);
   });
 
@@ -315,51 +294,45 @@ describe("the socket for the reply", () => {
 
   it("needs a path that fits", async () => {
     const owner = { mode: 0o600, uid: 0, gid: 0, inode: 1 };
-    const error = await errorOf(() => PrivateSocket.bind(`/tmp/${"x".repeat(80)}`, owner));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
+    await expectError(() => PrivateSocket.bind(`/tmp/${"x".repeat(80)}`, owner), "ERR_VFIO_SOCKET_PATH");
   });
 });
 
 describe("a directory that is no DPDK primary's", () => {
-  const failure = (directory: string): ReturnType<typeof errorOf> =>
-    errorOf(() => joinDpdkPrimary({ directory }));
+  const expectNone = async (
+    directory: string,
+    code: string = NO_PRIMARY,
+    hint: string | null = "",
+  ): Promise<string> => (await expectError(() => joinDpdkPrimary({ directory }), code, "", hint)).hint ?? "";
 
   it("of somebody's own: what lies beside it is not told, but for DPDK primaries", async () => {
     const folder = freshPath();
     mkdirSync(path.join(folder, "private"), { recursive: true });
-    const alone = await failure(path.join(folder, "mine"));
-    expect(alone.code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
-    expect(alone.hint).not.toContain("others");
+    expect(await expectNone(path.join(folder, "mine"))).not.toContain("others");
     mkdirSync(path.join(folder, "pg1"));
     writeFileSync(path.join(folder, "pg1", "mp_socket"), "");
-    const beside = await failure(path.join(folder, "mine"));
-    expect(beside.hint).toContain("There are others here: pg1.");
+    await expectNone(path.join(folder, "mine"), NO_PRIMARY, "There are others here: pg1.");
   });
 
   it("whose config is a FIFO does not keep anybody waiting", async () => {
     const folder = freshPath();
     mkdirSync(folder);
     execFileSync("mkfifo", [path.join(folder, "config")]);
-    expect((await failure(folder)).code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+    await expectNone(folder);
   });
 
   it("but a file is told as no primary's", async () => {
     const file = freshPath();
     writeFileSync(file, "");
-    expect((await failure(file)).code).toBe("ERR_VFIO_DPDK_NO_PRIMARY");
+    await expectNone(file);
   });
 
   it.each([
     ["EACCES", "another user"],
     ["EMFILE", "ulimit -n"],
-    ["EIO", undefined],
+    ["EIO", null],
   ] as const)("whose config cannot be opened (%s): the hint follows from that", async (errno, hint) => {
-    const folder = freshPath();
     using _fails = useKernel({ ...kernel(), open: () => -constants.errno[errno] });
-    const error = await failure(folder);
-    expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
-      errno,
-      hint === undefined ? undefined : true,
-    ]);
+    await expectNone(freshPath(), errno, hint);
   });
 });

@@ -3,7 +3,7 @@ import { dialectOf } from "../src/dpdk/dialect.js";
 import { decodeDpdkVersion } from "../src/dpdk/version.js";
 import { joinDpdkPrimary } from "../src/index.js";
 import { FakeDpdkPrimary, type DpdkPlan } from "./support/dpdk-primary.js";
-import { errorOf } from "./support/errors.js";
+import { expectError } from "./support/errors.js";
 import { expectNoFdLeft, identityOf } from "./support/fds.js";
 import { useFolder } from "./support/folder.js";
 import { useFilesThatAnswerAsVfio } from "./support/kernel.js";
@@ -91,18 +91,19 @@ describe("given a version that nobody knows yet", () => {
     ["something far off", 0xffffffff],
   ])("%s: it is refused, and nothing was sent", async (_name, number) => {
     await using fake = await FakeDpdkPrimary.start({ version: number });
-    const error = await errorOf(() => joinDpdkPrimary({ directory: fake.directory }));
-    expect(error.code).toBe("ERR_VFIO_DPDK_VERSION");
-    expect(error.message).toContain(`the primary in ${fake.directory} is DPDK `);
-    expect(error.hint).toContain("Nothing was sent");
+    await expectError(
+      () => joinDpdkPrimary({ directory: fake.directory }),
+      "ERR_VFIO_DPDK_VERSION",
+      `the primary in ${fake.directory} is DPDK `,
+      "Nothing was sent",
+    );
     expect(dialectOf(decodeDpdkVersion(number))).toBeUndefined();
     expect(fake.events).toHaveLength(1);
   });
 
   it("a file that is no DPDK's is refused, with what it begins with", async () => {
     await using fake = await FakeDpdkPrimary.start({ magic: 0x12345678 });
-    const error = await errorOf(() => joinDpdkPrimary({ directory: fake.directory }));
-    expect(error.code).toBe("ERR_VFIO_DPDK_VERSION");
-    expect(error.message).toContain("begins with 0x12345678");
+    const text = "begins with 0x12345678";
+    await expectError(() => joinDpdkPrimary({ directory: fake.directory }), "ERR_VFIO_DPDK_VERSION", text);
   });
 });

@@ -1,22 +1,18 @@
 import { describe, expect, it } from "vitest";
-import { connectToPrimary, type DeviceEntry, type PrimaryPeer } from "../src/index.js";
-import { errorOf } from "./support/errors.js";
+import type { DeviceEntry } from "../src/index.js";
+import { errorOf, expectError } from "./support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "./support/fds.js";
-import { freshPath, useFolder } from "./support/folder.js";
+import { useFolder } from "./support/folder.js";
 import { memoriesBeyondQueue } from "./support/memories.js";
-import { TestPrimary } from "./support/primary.js";
-import { int, ScriptedPrimary, type ScriptedReply } from "./support/wire.js";
+import { joined, peer, primary, usePeer } from "./support/primary.js";
 
 useFolder();
 expectNoFdLeft();
 
-const verify = (): void => undefined;
-const connect = (path: string): Promise<PrimaryPeer> => connectToPrimary({ path, verify });
+usePeer();
 
 describe("saying hello", () => {
   it("tells the primary's version and what it can do", async () => {
-    using primary = await TestPrimary.start();
-    using peer = await connect(primary.path);
     expect(await peer.hello()).toEqual({
       version: 1,
       can: { memory: true, iommuType: true, devices: true, leases: true },
@@ -26,8 +22,7 @@ describe("saying hello", () => {
   });
 
   it("to a primary that grants no leases tells so", async () => {
-    using primary = await TestPrimary.start({ leases: false });
-    using peer = await connect(primary.path);
+    await joined({ leases: false });
     expect((await peer.hello()).can.leases).toBe(false);
   });
 });
@@ -40,10 +35,9 @@ describe("the container's IOMMU type", () => {
     [undefined, undefined],
   ] as const)("given a container of type %s: %s", async (iommuType, told) => {
     using container = someFile();
-    using primary = await TestPrimary.start({
+    await joined({
       container: { fd: container.fd, ...(iommuType === undefined ? {} : { iommuType }) },
     });
-    using peer = await connect(primary.path);
     expect(await peer.iommuType()).toBe(told);
     expect(await primary.told(2)).toEqual(["container: OK", "IOMMU type: OK"]);
   });
@@ -54,8 +48,7 @@ describe("the primary's devices", () => {
 
   it("come with their groups, and with what is open at that moment", async () => {
     const device = { ...edu };
-    using primary = await TestPrimary.start({ devices: [device] });
-    using peer = await connect(primary.path);
+    await joined({ devices: [device] });
     expect(await peer.devices()).toEqual([edu]);
     device.open = false;
     expect(await peer.devices()).toEqual([{ ...edu, open: false }]);
@@ -63,8 +56,6 @@ describe("the primary's devices", () => {
   });
 
   it("may come and go while the server runs", async () => {
-    using primary = await TestPrimary.start();
-    using peer = await connect(primary.path);
     expect(await peer.devices()).toEqual([]);
     primary.server.addDevice(edu);
     expect(await peer.devices()).toEqual([edu]);
@@ -80,18 +71,15 @@ describe("the primary's devices", () => {
     ["group -1", { ...edu, group: -1 }, "ERR_VFIO_GROUP_NUMBER", "-1 is not the number"],
     ["an address twice", edu, "ERR_VFIO_DEVICES", "device 0000:00:10.0 is in the list already"],
   ])("with %s are refused", async (_name, device, code, text) => {
-    using primary = await TestPrimary.start({ devices: [edu] });
-    const error = await errorOf(() => primary.server.addDevice(device));
-    expect(error.code).toBe(code);
-    expect(error.message).toContain(text);
+    await joined({ devices: [edu] });
+    await expectError(() => primary.server.addDevice(device), code, text);
   });
 
   it("beyond 1024 are refused", async () => {
     const devices = Array.from({ length: 1024 }, (_, index) => ({ ...edu, bdf: String(index) }));
-    using primary = await TestPrimary.start({ devices });
-    const error = await errorOf(() => primary.server.addDevice(edu));
-    expect(error.message).toContain("1024 devices are in the list already");
-    using peer = await connect(primary.path);
+    await joined({ devices });
+    const text = "1024 devices are in the list already";
+    await expectError(() => primary.server.addDevice(edu), "ERR_VFIO_DEVICES", text);
     expect(await peer.devices()).toHaveLength(1024);
   });
 });
@@ -100,13 +88,11 @@ describe("shared memory that comes and goes", () => {
   it("while the server runs: each request sees what is there then", async () => {
     using file = someFile();
     const memory = { file, description: Uint8Array.of(1) };
-    using primary = await TestPrimary.start();
-    using peer = await connect(primary.path);
     expect(await peer.memory()).toEqual([]);
     primary.server.addMemory(memory);
     const [shared] = await peer.memory();
     expect(identityOf(shared!.file)).toBe(identityOf(file));
-    expect((await errorOf(() => primary.server.addMemory(memory))).message).toContain("is shared already");
+    await expectError(() => primary.server.addMemory(memory), "ERR_VFIO_MEMORIES", "is shared already");
     expect(primary.server.removeMemory(memory)).toBe(true);
     expect(primary.server.removeMemory(memory)).toBe(false);
     expect(await peer.memory()).toEqual([]);
@@ -116,8 +102,7 @@ describe("shared memory that comes and goes", () => {
   it("halfway through a reply: the secondary has an error and no fd, the primary an event", async () => {
     using file = someFile();
     const memories = memoriesBeyondQueue(file);
-    using primary = await TestPrimary.start({ memories });
-    using peer = await connect(primary.path);
+    await joined({ memories });
     const asking = errorOf(() => peer.memory());
     // The first packets fill the socket; the rest is sent when these have been read.
     while (primary.server.clients === 0) await new Promise((resolve) => setImmediate(resolve));
@@ -125,75 +110,5 @@ describe("shared memory that comes and goes", () => {
     expect((await asking).code).toBe("ERR_VFIO_PROTOCOL");
     expect(await primary.told(2)).toEqual(["container: OK", "dropped: failed"]);
     expect(primary.events[1]).toMatchObject({ detail: "the memory is not shared any more" });
-  });
-});
-
-describe("a primary of 2014, which answers ERR to all that is ours", () => {
-  it.each<[string, number, (peer: PrimaryPeer) => Promise<unknown>]>([
-    ["REQ_HELLO (0x10000)", 0x10000, (peer) => peer.hello()],
-    ["REQ_MEMORY (0x10001)", 0x10001, (peer) => peer.memory()],
-    ["REQ_IOMMU_TYPE (0x10002)", 0x10002, (peer) => peer.iommuType()],
-    ["REQ_DEVICES (0x10003)", 0x10003, (peer) => peer.devices()],
-    [
-      "REQ_LEASE (0x10004)",
-      0x10004,
-      async (peer) => {
-        using file = someFile();
-        await peer.mapDma({ file, iova: 0n, bytes: 4096 });
-      },
-    ],
-  ])("lacks %s, and the error says so", async (request, code, ask) => {
-    using file = someFile();
-    const path = freshPath();
-    await using primary = new ScriptedPrimary(
-      path,
-      { takes: 1, sends: [{ bytes: int(0), fds: [file] }] },
-      { takes: 1, sends: [{ bytes: int(255) }] },
-    );
-    using peer = await connect(path);
-    const error = await errorOf(() => ask(peer));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_LACKS_REQUEST");
-    expect(error.message).toContain(`the primary at ${path} answers ERR to ${request}`);
-    expect(primary.received[1]).toBe(`${Buffer.from(int(code)).toString("hex")}+0fd`);
-    expect(error.hint).toContain("2014 protocol only knows those for container and groups");
-  });
-});
-
-describe("a primary that breaks the protocol of the later requests", () => {
-  const ok: ScriptedReply = { bytes: int(0) };
-  it.each<[string, (peer: PrimaryPeer) => Promise<unknown>, readonly ScriptedReply[], string]>([
-    ["a version of 0", (peer) => peer.hello(), [ok, ok], "0 as its version"],
-    [
-      "negative capabilities",
-      (peer) => peer.hello(),
-      [ok, { bytes: int(1) }, { bytes: int(-1) }],
-      "-1 as its cap",
-    ],
-    ["a negative IOMMU type", (peer) => peer.iommuType(), [ok, { bytes: int(-1) }], "-1 as its IOMMU type"],
-    ["1025 devices", (peer) => peer.devices(), [ok, { bytes: int(1025) }], "1025 devices"],
-    [
-      "a device without an address",
-      (peer) => peer.devices(),
-      [ok, { bytes: int(1) }, { bytes: new Uint8Array(8) }],
-      "a device in a packet of 8 bytes",
-    ],
-    [
-      "a device in group -1",
-      (peer) => peer.devices(),
-      [ok, { bytes: int(1) }, { bytes: new Uint8Array(9).fill(255) }],
-      "in group -1 is no device",
-    ],
-  ])("%s: a typed error", async (_name, ask, sends, text) => {
-    using file = someFile();
-    const path = freshPath();
-    await using _primary = new ScriptedPrimary(
-      path,
-      { takes: 1, sends: [{ bytes: int(0), fds: [file] }] },
-      { takes: 1, sends },
-    );
-    using peer = await connect(path);
-    const error = await errorOf(() => ask(peer));
-    expect(error.code).toBe("ERR_VFIO_PROTOCOL");
-    expect(error.message).toContain(text);
   });
 });

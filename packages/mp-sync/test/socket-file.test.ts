@@ -15,11 +15,11 @@ import { constants } from "node:os";
 import { kernel, SeqpacketListener, SeqpacketSocket, useKernel, waitForFd } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { SocketFile } from "../src/socket/socket-file.js";
-import { errorOf } from "./support/errors.js";
+import { errorOf, expectError } from "./support/errors.js";
 import { expectNoFdLeft } from "./support/fds.js";
 import { freshPath, useFolder } from "./support/folder.js";
 import { TestPrimary } from "./support/primary.js";
-import { int, next, spell } from "./support/wire.js";
+import { hex, int, next, spell } from "./support/wire.js";
 
 useFolder();
 expectNoFdLeft();
@@ -36,6 +36,20 @@ async function canConnect(file: string): Promise<boolean> {
   }
 }
 
+const RUNNING = "ERR_VFIO_PRIMARY_ALREADY_RUNNING";
+const OCCUPIED = "ERR_VFIO_SOCKET_PATH_OCCUPIED";
+
+/** The path of a socket file whose primary is dead. */
+function staleFile(): string {
+  const file = freshPath();
+  SeqpacketListener.listen(file, 1).close();
+  return file;
+}
+
+/** Each of these calls of the kernel fails with this. */
+const failing = (call: string, errno: keyof typeof constants.errno): Disposable =>
+  useKernel({ ...kernel(), [call]: () => -constants.errno[errno] });
+
 describe("claiming a socket file", () => {
   it("given nothing there, it listens, and closing removes the file", async () => {
     const file = freshPath();
@@ -47,8 +61,7 @@ describe("claiming a socket file", () => {
   });
 
   it("given a dead primary's socket, it takes the file over", async () => {
-    const file = freshPath();
-    SeqpacketListener.listen(file, 1).close();
+    const file = staleFile();
     const stale = statSync(file).ino;
     using socket = await SocketFile.claim(file);
     expect(socket.path).toBe(file);
@@ -58,28 +71,22 @@ describe("claiming a socket file", () => {
   });
 
   it("given several that find the same stale socket at once, one has it and the others are refused", async () => {
-    const file = freshPath();
-    SeqpacketListener.listen(file, 1).close();
-    const results = await Promise.allSettled(Array.from({ length: 8 }, () => SocketFile.claim(file)));
-    const winners = results.flatMap((result) => (result.status === "fulfilled" ? [result.value] : []));
-    expect(winners).toHaveLength(1);
-    for (const result of results) {
-      if (result.status === "rejected") {
-        expect(result.reason).toMatchObject({ code: "ERR_VFIO_PRIMARY_ALREADY_RUNNING" });
-      }
-    }
-    winners[0]!.close();
+    const file = staleFile();
+    const claims = Array.from({ length: 8 }, () => SocketFile.claim(file));
+    const outcomes = await Promise.all(claims.map((claim) => claim.catch((error: unknown) => error)));
+    const [winner, ...others] = outcomes.filter((outcome) => outcome instanceof SocketFile);
+    expect(others).toEqual([]);
+    for (const loser of outcomes.filter((outcome) => outcome !== winner))
+      expect(loser).toMatchObject({ code: RUNNING });
+    winner!.close();
   });
 
   it("given a live primary, it is refused with who that is, and the primary serves on", async () => {
     using primary = await TestPrimary.start();
-    const error = await errorOf(() => SocketFile.claim(primary.path));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
     const name = readFileSync("/proc/self/comm", "utf8").trimEnd();
-    expect(error.message).toContain(
-      `a primary already listens on ${primary.path}: process ${process.pid} (${name}), uid ${process.getuid!()}`,
-    );
-    expect(error.hint).toContain("connectToPrimary");
+    const who = `process ${process.pid} (${name}), uid ${process.getuid!()}`;
+    const text = `a primary already listens on ${primary.path}: ${who}`;
+    await expectError(() => SocketFile.claim(primary.path), RUNNING, text, "connectToPrimary");
     expect(await canConnect(primary.path)).toBe(true);
     expect(await primary.told(2)).toEqual(["unknown: ERR", "dropped: left"]);
   });
@@ -90,18 +97,16 @@ describe("claiming a socket file", () => {
     const claiming = errorOf(() => SocketFile.claim(file));
     await waitForFd(listener);
     using socket = listener.accept()!;
-    expect(spell(await next(socket))).toBe(`${Buffer.from(int(0)).toString("hex")}+0fd`);
+    expect(spell(await next(socket))).toBe(`${hex(0)}+0fd`);
     expect(() => socket.send(int(255))).not.toThrow();
-    expect((await claiming).code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
+    expect((await claiming).code).toBe(RUNNING);
   });
 
   it("given a live primary whose queue is full, it is refused all the same", async () => {
     const file = freshPath();
     using listener = SeqpacketListener.listen(file, 0);
     using first = SeqpacketSocket.connect(file);
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
-    expect(error.message).toContain("its queue is full");
+    await expectError(() => SocketFile.claim(file), RUNNING, "its queue is full");
     expect([listener.accept()?.close(), first.closed]).toEqual([undefined, false]);
   });
 
@@ -113,9 +118,7 @@ describe("claiming a socket file", () => {
     const file = freshPath();
     make(file);
     const before = statSync(file).ino;
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH_OCCUPIED");
-    expect(error.message).toContain(`cannot listen on ${file}: it is not a socket`);
+    await expectError(() => SocketFile.claim(file), OCCUPIED, `cannot listen on ${file}: it is not a socket`);
     expect(statSync(file).ino).toBe(before);
   });
 
@@ -123,69 +126,53 @@ describe("claiming a socket file", () => {
     const file = freshPath();
     const other = net.createServer().listen(file);
     await once(other, "listening");
-    const error = await errorOf(() => SocketFile.claim(file));
+    await expectError(() => SocketFile.claim(file), OCCUPIED, "live socket of another type");
     other.close();
     await once(other, "close");
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH_OCCUPIED");
-    expect(error.message).toContain("live socket of another type");
   });
 
   it("given a folder that does not exist: ENOENT with the path", async () => {
     const file = path.join(freshPath(), "s");
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect(error.code).toBe("ENOENT");
-    expect(error.message).toContain(`cannot listen on ${file}`);
-    expect(error.hint).toBe("The folder must exist");
+    const text = `cannot listen on ${file}`;
+    await expectError(() => SocketFile.claim(file), "ENOENT", text, "The folder must exist");
   });
 
   it.each([
     ["bind", "socketBind", "EACCES", "writable for uid"],
     ["bind", "socketBind", "EROFS", "read-only"],
     ["bind", "socketBind", "ENOSPC", "no room"],
-    ["bind", "socketBind", "EIO", undefined],
+    ["bind", "socketBind", "EIO", null],
     ["socket", "socket", "EMFILE", "ulimit -n"],
     ["socket", "socket", "ENFILE", "file-max"],
-    ["socket", "socket", "EACCES", undefined],
-    ["listen", "socketListen", "EACCES", undefined],
+    ["socket", "socket", "EACCES", null],
+    ["listen", "socketListen", "EACCES", null],
   ] as const)(
     "given a %s() that fails (%s: %s): the hint follows from call and errno",
     async (call, name, errno, hint) => {
       const file = freshPath();
-      using _fails = useKernel({ ...kernel(), [name]: () => -constants.errno[errno] });
-      const error = await errorOf(() => SocketFile.claim(file));
+      using _fails = failing(name, errno);
+      const error = await expectError(() => SocketFile.claim(file), errno, `cannot listen on ${file}`, hint);
       expect(error).toMatchObject({ syscall: call });
       expect(filesBeside(file)).toEqual([]);
-      expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
-        errno,
-        hint === undefined ? undefined : true,
-      ]);
-      expect(error.message).toContain(`cannot listen on ${file}`);
     },
   );
 
   it("given a live primary whose name cannot be read, it is refused all the same, with its pid", async () => {
     using primary = await TestPrimary.start();
-    using _fails = useKernel({ ...kernel(), readText: () => -constants.errno.EMFILE });
-    const error = await errorOf(() => SocketFile.claim(primary.path));
-    expect(error.code).toBe("ERR_VFIO_PRIMARY_ALREADY_RUNNING");
-    expect(error.message).toContain(`process ${process.pid} (name unknown)`);
+    using _fails = failing("readText", "EMFILE");
+    const text = `process ${process.pid} (name unknown)`;
+    await expectError(() => SocketFile.claim(primary.path), RUNNING, text);
   });
 
   it.each([
     ["EACCES", "another user"],
     ["EMFILE", "ulimit -n"],
-    ["EIO", undefined],
+    ["EIO", null],
   ] as const)("given that nobody can tell who is there (%s), nothing is replaced", async (errno, hint) => {
-    const file = freshPath();
-    SeqpacketListener.listen(file, 1).close();
+    const file = staleFile();
     const { ino } = statSync(file);
-    using _fails = useKernel({ ...kernel(), socketConnect: () => -constants.errno[errno] });
-    const error = await errorOf(() => SocketFile.claim(file));
-    expect([error.code, error.hint?.includes(hint ?? "")]).toEqual([
-      errno,
-      hint === undefined ? undefined : true,
-    ]);
-    expect(error.message).toContain("cannot tell whether a primary runs");
+    using _fails = failing("socketConnect", errno);
+    await expectError(() => SocketFile.claim(file), errno, "cannot tell whether a primary runs", hint);
     expect(statSync(file).ino).toBe(ino);
   });
 
@@ -196,28 +183,20 @@ describe("claiming a socket file", () => {
       ...real,
       stat: (name) => (name === file ? real.stat(name) : -constants.errno.EIO),
     });
-    expect((await errorOf(() => SocketFile.claim(file))).code).toBe("EIO");
+    await expectError(() => SocketFile.claim(file), "EIO");
     expect([existsSync(file), filesBeside(file)]).toEqual([false, []]);
   });
 
   it("given a path that leaves no room for the temporary name beside it: a typed error", async () => {
-    const error = await errorOf(() => SocketFile.claim(`/${"d".repeat(100)}/s`));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
-    expect(error.hint).toContain("107 bytes");
+    const file = `/${"d".repeat(100)}/s`;
+    await expectError(() => SocketFile.claim(file), "ERR_VFIO_SOCKET_PATH", "", "107 bytes");
   });
 
   it("given a rename that fails, nothing is left behind", async () => {
     const file = freshPath();
-    const fake = useKernel({ ...kernel(), rename: () => -13 });
-    try {
-      const error = await errorOf(() => SocketFile.claim(file));
-      expect(error.code).toBe("EACCES");
-      expect(error.message).toContain(`cannot put the socket in place at ${file}`);
-    } finally {
-      fake[Symbol.dispose]();
-    }
-    expect(existsSync(file)).toBe(false);
-    expect(filesBeside(file)).toEqual([]);
+    using _fails = failing("rename", "EACCES");
+    await expectError(() => SocketFile.claim(file), "EACCES", `cannot put the socket in place at ${file}`);
+    expect([existsSync(file), filesBeside(file)]).toEqual([false, []]);
   });
 });
 

@@ -2,7 +2,7 @@ import path from "node:path";
 import { shownValue } from "@vfio/ioctl-native/internal";
 import { describe, expect, it } from "vitest";
 import { socketPath } from "../src/socket/socket-path.js";
-import { errorOf } from "./support/errors.js";
+import { expectError } from "./support/errors.js";
 
 const root = { uid: 0, home: "/root" };
 const user = { uid: 1000, home: "/home/ada" };
@@ -24,22 +24,20 @@ describe("the path of the socket", () => {
   });
 
   it.each(["", "a/b", "../x", "a\0b"])("refuses %j as a prefix", async (prefix) => {
-    const error = await errorOf(() => socketPath({ prefix }, root));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PREFIX");
-    expect(error.message).toContain(shownValue(prefix));
+    await expectError(() => socketPath({ prefix }, root), "ERR_VFIO_SOCKET_PREFIX", shownValue(prefix));
   });
 
   it.each(["", "/tmp/a\0b", "\0abstract"])("refuses %j as a path", async (file) => {
-    const error = await errorOf(() => socketPath({ path: file }, root));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
-    expect(error.message).toContain(shownValue(file));
+    await expectError(() => socketPath({ path: file }, root), "ERR_VFIO_SOCKET_PATH", shownValue(file));
   });
 
   it("takes 107 bytes and not one more, counted as bytes and not as letters", async () => {
     expect(socketPath({ path: `/${"a".repeat(106)}` }, root)).toHaveLength(107);
-    const error = await errorOf(() => socketPath({ path: `/${"é".repeat(54)}` }, root));
-    expect(error.code).toBe("ERR_VFIO_SOCKET_PATH");
-    expect(error.message).toContain("109 bytes long");
-    expect(error.hint).toContain("shorter prefix");
+    await expectError(
+      () => socketPath({ path: `/${"é".repeat(54)}` }, root),
+      "ERR_VFIO_SOCKET_PATH",
+      "109 bytes long",
+      "shorter prefix",
+    );
   });
 });

@@ -2,11 +2,9 @@
 // Reads 4 KiB of mapped memory as 32-bit registers, many times, with one volatile load for each. Prints nanoseconds
 // for one block.
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
+#include "clock.h"
 
 enum { BLOCK_BYTES = 4096, REGISTERS = BLOCK_BYTES / 4 };
 
@@ -17,13 +15,11 @@ int main(int argc, char** argv) {
   volatile uint32_t* registers = mmap(NULL, BLOCK_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
   if (registers == MAP_FAILED) return perror("mmap"), 1;
   static uint32_t block[REGISTERS];
-  struct timespec start, end;
-  clock_gettime(CLOCK_MONOTONIC, &start);
+  double started = now();
   for (long i = 0; i < count; i++) {
     for (int at = 0; at < REGISTERS; at++) block[at] = registers[at];
     __asm__ volatile("" : : "r"(block) : "memory");
   }
-  clock_gettime(CLOCK_MONOTONIC, &end);
-  printf("%f\n", ((end.tv_sec - start.tv_sec) * 1e9 + (end.tv_nsec - start.tv_nsec)) / count);
+  printf("%f\n", (now() - started) / count);
   return 0;
 }

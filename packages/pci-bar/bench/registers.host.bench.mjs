@@ -96,13 +96,7 @@ for (const [what, named, plain] of [
   ],
   ["field of a named register, write(), against read32 and write32 instead of C", fieldWrites, plainChanges],
 ]) {
-  comparePairs({
-    what,
-    unit: "ns",
-    goal: 1.2,
-    ours: () => nanosecondsPerTurn(COUNT, named),
-    c: () => nanosecondsPerTurn(COUNT, plain),
-  });
+  compareLoops(what, named, plain, 1.2);
 }
 
 /** One place in the program that reads several registers: V8 can no longer inline all of it. */
@@ -126,13 +120,8 @@ for (const [what, named, goal] of [
   ["read(), of which one field is used", objectFieldReadsOfFour, 1.3],
   ["fields.x.read()", fieldReadsOfFour],
 ]) {
-  comparePairs({
-    what: `four registers of an array in turn, ${what}, against read32 instead of C`,
-    unit: "ns",
-    goal,
-    ours: () => nanosecondsPerTurn(COUNT, named),
-    c: () => nanosecondsPerTurn(COUNT, plainReadsOfFour),
-  });
+  const row = `four registers of an array in turn, ${what}, against read32 instead of C`;
+  compareLoops(row, named, plainReadsOfFour, goal);
 }
 
 /** Several fields in an object, against the same object taken apart or put together by hand. */
@@ -177,12 +166,7 @@ for (const [what, named, byHand] of [
   ["write({ … }), two fields", objectWrites, objectWritesByHand],
   ["modify({ … }), one field", modifications, modificationsByHand],
 ]) {
-  comparePairs({
-    what: `named register ${what}, against the same object by hand instead of C`,
-    unit: "ns",
-    ours: () => nanosecondsPerTurn(COUNT, named),
-    c: () => nanosecondsPerTurn(COUNT, byHand),
-  });
+  compareLoops(`named register ${what}, against the same object by hand instead of C`, named, byHand);
 }
 
 for (const [what, access] of [
@@ -237,6 +221,16 @@ measure({
 });
 region.close();
 file.close();
+
+function compareLoops(what, ours, other, goal) {
+  comparePairs({
+    what,
+    unit: "ns",
+    goal,
+    ours: () => nanosecondsPerTurn(COUNT, ours),
+    c: () => nanosecondsPerTurn(COUNT, other),
+  });
+}
 
 function sumOf(count, read) {
   let sum = 0;

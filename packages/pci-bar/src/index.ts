@@ -6,15 +6,21 @@
 export { PciDevice } from "./device/pci-device.js";
 export {
   PciRegion,
+  readRegionInfo,
   type MapRegionOptions,
   type MsixTablePolicy,
   type RegionContext,
 } from "./regions/pci-region.js";
 export { OpenRegion } from "./regions/open-region.js";
 export type { PollOptions, PollSyncOptions } from "./regions/poll-mask.js";
-export type { MappedWindow, MappingWindow, RegionParts, SharedRegion } from "./regions/region-parts.js";
+export type {
+  MappedWindow,
+  MappingWindow,
+  RegionParts,
+  RegionShape,
+  SharedRegion,
+} from "./regions/region-parts.js";
 export type { RegionAccess, RegionFile, SharedAccess, SharedRegionFile } from "./regions/region-access.js";
-export type { RegionShape } from "./regions/region-shape.js";
 export {
   defineRegisters,
   formatDump,
@@ -27,7 +33,6 @@ export {
 } from "./registers/index.js";
 export type { ConfigAccess } from "./config-space/config-access.js";
 export { ConfigSpace } from "./config-space/config-space.js";
-export { readRegionInfo } from "./regions/region-info.js";
 export {
   decodeRegionInfo,
   type DeviceCalls,
@@ -64,6 +69,7 @@ export {
 } from "./interrupts/interrupt-vector.js";
 export type { PowerState } from "./device/power-state.js";
 export type { ResetAsyncOptions, ResetOptions } from "./device/reset.js";
+export type { DeviceRole, PciDeviceOptions } from "./device/role.js";
 export type { HotResetDevice } from "@vfio/ioctl-native";
 export {
   chooseInterrupt,

@@ -1,4 +1,4 @@
-import { errnoOf, type Kernel } from "@vfio/ioctl-native";
+import { errnoOf, useKernel, type Kernel } from "@vfio/ioctl-native";
 import { pciDevice, sysfsOnly } from "./fake-kernel.js";
 
 /** The device that changes hands, in group 4. */
@@ -31,19 +31,30 @@ export interface BindingMachine {
 }
 
 /** A machine with one device that can change its driver as sysfs does it, and a group that may be held. */
-export function bindingMachine(driver: string | undefined, override = "(null)"): BindingMachine {
+export function bindingMachine(
+  driver: string | undefined,
+  { opening = [], fdLinks, ...given }: Partial<BindingMachine> = {},
+): BindingMachine {
   return {
     driver,
-    override,
+    override: "(null)",
     isInGroup: true,
     reboundAtOnce: false,
     takers: new Set(["vfio-pci", "e1000e", "other_vfio_pci"]),
-    opening: [],
+    opening: [...opening],
     failing: new Map(),
     openFds: new Set(),
     log: [],
-    fdLinks: {},
+    fdLinks: { ...fdLinks },
+    ...given,
   };
+}
+
+/** As {@link bindingMachine}, with its kernel behind the library until it is disposed of. */
+export function useMachine(...given: Parameters<typeof bindingMachine>): BindingMachine & Disposable {
+  const machine = bindingMachine(...given);
+  const used = useKernel(bindingKernel(machine));
+  return Object.assign(machine, { [Symbol.dispose]: () => used[Symbol.dispose]() });
 }
 
 /** The kernel of such a machine. */

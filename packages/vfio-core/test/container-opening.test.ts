@@ -1,5 +1,5 @@
 import { errnoOf, useKernel, type Kernel } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Container } from "../src/index.js";
 
@@ -21,10 +21,7 @@ describe("given a kernel in which opening a container goes wrong", () => {
     const { fake, closed } = containerKernel({ [API_VERSION]: 5 });
     using _ = useKernel(fake);
 
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_API_VERSION" });
-    expect(error.message).toContain("version 5");
+    expectError(() => Container.open(), "ERR_VFIO_API_VERSION … version 5");
     expect(closed).toEqual([7]);
   });
 
@@ -32,9 +29,7 @@ describe("given a kernel in which opening a container goes wrong", () => {
     const { fake, closed } = containerKernel({ [CHECK_EXTENSION]: errnoOf(name) });
     using _ = useKernel(fake);
 
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: name, ioctl: "VFIO_CHECK_EXTENSION" });
+    expectError(() => Container.open(), name, { ioctl: "VFIO_CHECK_EXTENSION" });
     expect(closed).toEqual([7]);
   });
 
@@ -43,9 +38,7 @@ describe("given a kernel in which opening a container goes wrong", () => {
     (options) => {
       using _ = useKernel({} as Kernel);
 
-      const error = errorOf(() => Container.open(options as object));
-
-      expect(error).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
+      const error = expectError(() => Container.open(options as object), "ERR_VFIO_ARGUMENT");
       expect(error.message).toMatch(/must be (an object|type1v2 or type1), not /);
     },
   );
@@ -54,11 +47,10 @@ describe("given a kernel in which opening a container goes wrong", () => {
     const { fake, closed } = containerKernel({});
     using _ = useKernel(fake);
 
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_TYPE" });
-    expect(error.message).toContain("type1v2 or type1");
-    expect(error.hint).toContain("modprobe vfio_iommu_type1");
+    expectError(
+      () => Container.open(),
+      "ERR_VFIO_NO_IOMMU_TYPE … type1v2 or type1 … modprobe vfio_iommu_type1",
+    );
     expect(closed).toEqual([7]);
   });
 
@@ -68,9 +60,6 @@ describe("given a kernel in which opening a container goes wrong", () => {
   ] as const)("%s has its remedy in the message", (name, remedy) => {
     using _ = useKernel({ open: () => errnoOf(name) } as Partial<Kernel> as Kernel);
 
-    const error = errorOf(() => Container.open());
-
-    expect(error).toMatchObject({ code: name, syscall: "open", path: "/dev/vfio/vfio" });
-    expect(error.message).toContain(remedy);
+    expectError(() => Container.open(), `${name} … ${remedy}`, { syscall: "open", path: "/dev/vfio/vfio" });
   });
 });

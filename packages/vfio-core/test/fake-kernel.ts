@@ -14,7 +14,7 @@ export function vfioKernel(
   replaced: Partial<Pick<Kernel, "open" | "close">> & {
     readonly openDevice?: number;
     /** What an ioctl answers, by its number, instead; asked each time. */
-    readonly ioctls?: Record<number, () => number>;
+    readonly ioctls?: Readonly<Record<number, (argument: number | Uint8Array) => number>>;
     /** What a group's status says; viable by default. */
     readonly groupFlags?: number;
   } = {},
@@ -32,7 +32,7 @@ export function vfioKernel(
     close: () => 0,
     ioctl: (_fd, request, argument) => {
       const answer = ioctls[request];
-      if (answer !== undefined) return answer();
+      if (answer !== undefined) return answer(argument);
       if (request === vfioIoctls.VFIO_CHECK_EXTENSION.number) return 1;
       if (request === vfioIoctls.VFIO_GROUP_GET_DEVICE_FD.number) return openDevice ?? next++;
       if (request === vfioIoctls.VFIO_GROUP_GET_STATUS.number)

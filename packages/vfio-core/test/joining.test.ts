@@ -1,5 +1,5 @@
 import { errnoOf, useKernel, vfioConstants, vfioIoctls } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Container, Group } from "../src/index.js";
 import { sysfsOnly, vfioKernel } from "./fake-kernel.js";
@@ -77,10 +77,11 @@ describe("given an IOMMU that does not take the group", () => {
       using _ = useKernel(kernel);
       using container = Container.open();
 
-      const error = errorOf(() => container.addGroup(3));
-
-      expect(error).toMatchObject({ code: name, ioctl: "VFIO_SET_IOMMU" });
-      expect(error.message).toContain("cannot set IOMMU type type1v2 for group 3");
+      const error = expectError(
+        () => container.addGroup(3),
+        `${name} … cannot set IOMMU type type1v2 for group 3`,
+        { ioctl: "VFIO_SET_IOMMU" },
+      );
       if (hint === undefined) expect(error.hint).toBeUndefined();
       else expect(error.hint).toContain(hint);
       expect([state.unsets, container.groups]).toEqual([1, []]);
@@ -119,26 +120,23 @@ describe("given arguments of the wrong type", () => {
       using _ = useKernel(vfioKernel(sysfsOnly({})));
       using container = Container.open();
 
-      const error = errorOf(() => container.attach(group as unknown as Group));
-
-      expect(error).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
-      expect(error.message).toContain("the group must be an open Group, not ");
+      expectError(
+        () => container.attach(group as unknown as Group),
+        "ERR_VFIO_ARGUMENT … the group must be an open Group, not",
+      );
     },
   );
 
   it.each([7, null, {}, { number: 3 }])("Group.from(%j) says that it wants an fd and a number", (source) => {
     using _ = useKernel(vfioKernel(sysfsOnly({})));
 
-    const error = errorOf(() => Group.from(source as Group));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
-    expect(error.message).toContain("a group's fd and number");
+    expectError(() => Group.from(source as Group), "ERR_VFIO_ARGUMENT … a group's fd and number");
   });
 
   it("Group.from() with a number that is none says which it was", () => {
     using _ = useKernel(vfioKernel(sysfsOnly({})));
 
-    expect(errorOf(() => Group.from({ fd: 3, number: -1 }))).toMatchObject({ code: "ERR_VFIO_GROUP_NUMBER" });
+    expectError(() => Group.from({ fd: 3, number: -1 }), "ERR_VFIO_GROUP_NUMBER");
   });
 
   it("listeners are functions, the reason of a hold is a text", () => {
@@ -159,10 +157,8 @@ describe("given arguments of the wrong type", () => {
       () => device.hold(wrong),
       () => group.openDevice("03:00.0", wrong),
     ])
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
-    expect(errorOf(() => container.supports("1" as never))).toMatchObject({
-      code: "ERR_VFIO_IOCTL_ARGUMENT",
-    });
-    expect(errorOf(() => group.openDevice(wrong))).toMatchObject({ code: "ERR_VFIO_BAD_BDF" });
+      expectError(use, "ERR_VFIO_ARGUMENT");
+    expectError(() => container.supports("1" as never), "ERR_VFIO_IOCTL_ARGUMENT");
+    expectError(() => group.openDevice(wrong), "ERR_VFIO_BAD_BDF");
   });
 });

@@ -1,5 +1,5 @@
-import { errnoOf, useKernel, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { errnoOf, useKernel, vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Container, Group } from "../src/index.js";
 import { pciDevice, sysfsOnly, vfioKernel } from "./fake-kernel.js";
@@ -17,7 +17,12 @@ interface Asked {
 }
 
 /** A machine with a device of VFIO's in group 3 and a neighbour in group 4: what is open in it, and what it was asked. */
-function machine(ioctls: Record<number, () => number> = {}, groupFlags?: number) {
+function machine(
+  replaced: Partial<Kernel> = {},
+  ioctls: Readonly<Record<number, (argument: number | Uint8Array) => number>> = {},
+  groupFlags?: number,
+  types?: readonly number[],
+) {
   const folder = `/sys/bus/pci/devices/${BDF}`;
   const other = `/sys/bus/pci/devices/${NEIGHBOUR}`;
   const sysfs = sysfsOnly(
@@ -41,18 +46,23 @@ function machine(ioctls: Record<number, () => number> = {}, groupFlags?: number)
     if (fd >= 0) open.add(fd);
     return fd;
   };
-  const kernel = {
+  const kernel: Kernel = {
     ...vfio,
     open: (...args: Parameters<typeof vfio.open>) => opened(vfio.open(...args)),
     dup: () => opened(99),
     close: (fd: number) => (open.delete(fd) ? 0 : errnoOf("EBADF")),
     ioctl: (fd: number, request: number, argument: number | Uint8Array) => {
       asked.push({ request, argument });
+      if (types !== undefined && request === VFIO_CHECK_EXTENSION.number)
+        return Number(types.includes(argument as number));
       const answer = vfio.ioctl(fd, request, argument);
       return request === VFIO_GROUP_GET_DEVICE_FD.number ? opened(answer) : answer;
     },
+    closeAsync: (fd: number) => Promise.resolve(kernel.close(fd)),
+    ...replaced,
   };
-  return { kernel, open, asked };
+  const used = useKernel(kernel);
+  return { open, asked, [Symbol.dispose]: () => used[Symbol.dispose]() };
 }
 
 /** What was asked with a request, each argument that is a text as one. */
@@ -65,87 +75,72 @@ function argumentsOf(asked: readonly Asked[], { number }: { readonly number: num
 
 describe("given a block that opens a container, a group and a device", () => {
   it("when it ends, all three are closed", () => {
-    const { kernel, open } = machine();
-    using _ = useKernel(kernel);
+    using given = machine();
     {
       using container = Container.open();
       using group = container.addGroup(3);
       using device = group.openDevice(BDF);
-      expect([...open]).toEqual([container.fd, group.fd, device.fd]);
+      expect([...given.open]).toEqual([container.fd, group.fd, device.fd]);
     }
-    expect([...open]).toEqual([]);
+    expect([...given.open]).toEqual([]);
   });
 
   it("when it ends off the event loop, all three are, too", async () => {
-    const { kernel, open } = machine();
-    using _ = useKernel({ ...kernel, closeAsync: (fd) => Promise.resolve(kernel.close(fd)) });
+    using given = machine();
     {
       await using container = Container.open();
       await using group = container.addGroup(3);
       await using _device = group.openDevice(BDF);
     }
-    expect([...open]).toEqual([]);
+    expect([...given.open]).toEqual([]);
   });
 
   it("what fails on the way leaves nothing open: no IOMMU, a group that is not viable, a device that says nothing", () => {
     const eio = () => errnoOf("EIO");
-    for (const { kernel, open } of [
-      machine({ [VFIO_CHECK_EXTENSION.number]: () => 0 }),
-      machine({}, 0),
-      machine({ [VFIO_SET_IOMMU.number]: eio }),
-      machine({ [VFIO_DEVICE_GET_INFO.number]: eio }),
-    ]) {
-      using _ = useKernel(kernel);
+    for (const [ioctls, flags] of [
+      [{ [VFIO_CHECK_EXTENSION.number]: () => 0 }],
+      [{}, 0],
+      [{ [VFIO_SET_IOMMU.number]: eio }],
+      [{ [VFIO_DEVICE_GET_INFO.number]: eio }],
+    ] as const) {
+      using given = machine({}, ioctls, flags);
       errorOf(() => {
         using container = Container.open();
         using group = container.addGroup(3);
         group.openDevice(BDF);
       });
-      expect([...open]).toEqual([]);
+      expect([...given.open]).toEqual([]);
     }
   });
 });
 
 describe("given resources that are closed already", () => {
-  it("while a device is being closed off the event loop, closing it again does not free its group early", async () => {
-    const { kernel } = machine();
+  it("while one is being closed off the event loop, closing it again does not free what it is in early", async () => {
     let finish = (): void => undefined;
-    const closing = new Promise<number>((resolve) => (finish = () => resolve(0)));
-    using _ = useKernel({ ...kernel, closeAsync: () => closing });
-    using container = Container.open();
-    using group = container.addGroup(3);
-    const device = group.openDevice(BDF);
-
-    const closed = device.closeAsync();
-    device.close();
-
-    expect(errorOf(() => group.close())).toMatchObject({ code: "ERR_VFIO_GROUP_IN_USE" });
-    finish();
-    await closed;
-  });
-
-  it("while a group is being closed off the event loop, closing it again does not free its container early", async () => {
-    const { kernel } = machine();
-    let finish = (): void => undefined;
-    const closing = new Promise<number>((resolve) => (finish = () => resolve(0)));
-    using _ = useKernel({ ...kernel, closeAsync: () => closing });
+    using _ = machine({ closeAsync: () => new Promise((resolve) => (finish = () => resolve(0))) });
     using container = Container.open();
     const group = container.addGroup(3);
+    const device = group.openDevice(BDF);
     let calls = 0;
     group.onClose(() => calls++);
 
-    const closed = group.closeAsync();
-    group.close();
+    const deviceClosed = device.closeAsync();
+    device.close();
+    expectError(() => group.close(), "ERR_VFIO_GROUP_IN_USE");
+    finish();
+    await deviceClosed;
 
+    const groupClosed = group.closeAsync();
+    group.close();
     expect([container.groups, calls]).toEqual([[group], 0]);
     finish();
-    await closed;
+    await groupClosed;
     group.close();
     expect([container.groups, calls]).toEqual([[], 1]);
   });
 
   it("closing a group twice calls its listeners once", () => {
-    using _ = useKernel(machine().kernel);
+    using _ = machine();
     const group = Group.open(3);
     let calls = 0;
     group.onClose(() => calls++);
@@ -157,7 +152,7 @@ describe("given resources that are closed already", () => {
   });
 
   it("a listener of a container that is disposed of hears of no more groups", () => {
-    using _ = useKernel(machine().kernel);
+    using _ = machine();
     using container = Container.open();
     let calls = 0;
     const listening = container.onGroupAdded(() => calls++);
@@ -172,32 +167,29 @@ describe("given resources that are closed already", () => {
 
 describe("given a group that another process has handed over", () => {
   it("its fd is duplicated: closing this one leaves that one open", () => {
-    const { kernel, open } = machine();
-    open.add(7);
-    using _ = useKernel(kernel);
+    using given = machine();
+    given.open.add(7);
 
     using group = Group.from({ fd: 7, number: 3 });
     expect([group.fd, group.number]).toEqual([99, 3]);
     group.close();
 
-    expect([...open]).toEqual([7]);
+    expect([...given.open]).toEqual([7]);
   });
 
   it("if that fails, the error names the group", () => {
-    using _ = useKernel({ ...machine().kernel, dup: () => errnoOf("EMFILE") });
+    using _ = machine({ dup: () => errnoOf("EMFILE") });
 
-    const error = errorOf(() => Group.from({ fd: 7, number: 3 }));
-
-    expect(error).toMatchObject({ code: "EMFILE", syscall: "fcntl" });
-    expect(error.message).toContain("cannot duplicate the fd of IOMMU group 3");
+    expectError(() => Group.from({ fd: 7, number: 3 }), "EMFILE … cannot duplicate the fd of IOMMU group 3", {
+      syscall: "fcntl",
+    });
   });
 });
 
 describe("given a container that another process has handed over", () => {
   it("its fd is duplicated: closing this one leaves that one open, and groups can join meanwhile", () => {
-    const { kernel, open } = machine();
-    open.add(7);
-    using _ = useKernel(kernel);
+    using given = machine();
+    given.open.add(7);
 
     using container = Container.from({ fd: 7 });
     using group = container.addGroup(3);
@@ -205,37 +197,26 @@ describe("given a container that another process has handed over", () => {
     group.close();
     container.close();
 
-    expect([...open]).toEqual([7]);
+    expect([...given.open]).toEqual([7]);
   });
 
   it("if it is none, that is said, and the duplicate is closed", () => {
-    const { kernel, open } = machine();
-    open.add(7);
-    using _ = useKernel({ ...kernel, ioctl: () => errnoOf("ENOTTY") });
+    using given = machine({ ioctl: () => errnoOf("ENOTTY") });
+    given.open.add(7);
 
-    const error = errorOf(() => Container.from({ fd: 7 }));
-
-    expect(error).toMatchObject({ code: "ENOTTY", ioctl: "VFIO_GET_API_VERSION" });
-    expect([...open]).toEqual([7]);
+    expectError(() => Container.from({ fd: 7 }), "ENOTTY", { ioctl: "VFIO_GET_API_VERSION" });
+    expect([...given.open]).toEqual([7]);
   });
 
   it.each([
     ["no object", undefined],
     ["no fd", {}],
   ])("%s: refused by name", (_what, source) => {
-    expect(errorOf(() => Container.from(source as never))).toMatchObject({ code: "ERR_VFIO_ARGUMENT" });
+    expectError(() => Container.from(source as never), "ERR_VFIO_ARGUMENT");
   });
 });
 
 describe("given a kernel that has some types of IOMMU", () => {
-  const having = (types: readonly number[]) => {
-    const { kernel, ...rest } = machine();
-    const ioctl: typeof kernel.ioctl = (fd, request, argument) => {
-      const isAsked = request === VFIO_CHECK_EXTENSION.number;
-      return isAsked ? Number(types.includes(argument as number)) : kernel.ioctl(fd, request, argument);
-    };
-    return { ...rest, kernel: { ...kernel, ioctl } };
-  };
   const { VFIO_TYPE1_IOMMU: TYPE1, VFIO_TYPE1v2_IOMMU: TYPE1V2 } = vfioConstants;
 
   it.each([
@@ -243,24 +224,23 @@ describe("given a kernel that has some types of IOMMU", () => {
     ["only the first: that one is", [TYPE1], undefined, "type1", TYPE1],
     ["both, and the first is wanted: it is taken", [TYPE1, TYPE1V2], "type1", "type1", TYPE1],
   ] as const)("%s, and set for its groups", (_what, types, wanted, iommuType, number) => {
-    const { kernel, asked } = having(types);
-    using _ = useKernel(kernel);
+    using given = machine({}, {}, undefined, types);
 
     using container = Container.open(wanted === undefined ? {} : { iommuType: wanted });
     using _group = container.addGroup(3);
 
     expect(container.iommuType).toBe(iommuType);
     expect(container.supports(number)).toBe(true);
-    expect(argumentsOf(asked, VFIO_SET_IOMMU)).toEqual([number]);
+    expect(argumentsOf(given.asked, VFIO_SET_IOMMU)).toEqual([number]);
   });
 
   it("the wanted one is not there: it alone is named", () => {
-    using _ = useKernel(having([TYPE1]).kernel);
+    using _ = machine({}, {}, undefined, [TYPE1]);
 
-    const error = errorOf(() => Container.open({ iommuType: "type1v2" }));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_IOMMU_TYPE" });
-    expect(error.message).toContain("no IOMMU of type type1v2.");
+    expectError(
+      () => Container.open({ iommuType: "type1v2" }),
+      "ERR_VFIO_NO_IOMMU_TYPE … no IOMMU of type type1v2.",
+    );
   });
 });
 
@@ -270,18 +250,13 @@ describe("given a device that is opened", () => {
     [RESET, { canReset: true, isPci: false }],
     [PCI, { canReset: false, isPci: true }],
   ])("with the flags %i it is told what it can", (flags, expected) => {
-    const { kernel } = machine();
     const info = vfioStructs.vfio_device_info;
-    using _ = useKernel({
-      ...kernel,
-      ioctl: (fd, request, argument) => {
-        if (request === VFIO_DEVICE_GET_INFO.number) {
-          expect(info.decode(argument as Uint8Array).argsz).toBe(info.bytes);
-          info.write(argument as Uint8Array, { flags, num_regions: 9, num_irqs: 5 });
-        }
-        return kernel.ioctl(fd, request, argument);
-      },
-    });
+    const tell = (argument: number | Uint8Array): number => {
+      expect(info.decode(argument as Uint8Array).argsz).toBe(info.bytes);
+      info.write(argument as Uint8Array, { flags, num_regions: 9, num_irqs: 5 });
+      return 0;
+    };
+    using _ = machine({}, { [VFIO_DEVICE_GET_INFO.number]: tell });
     using container = Container.open();
     using group = container.addGroup(3);
     using device = group.openDevice("03:00.0");
@@ -293,55 +268,46 @@ describe("given a device that is opened", () => {
     [{}, BDF],
     [{ vfToken: TOKEN }, `${BDF} vf_token=${TOKEN}`],
   ])("with %j the kernel is asked for %s", (options, name) => {
-    const { kernel, asked } = machine();
-    using _ = useKernel(kernel);
+    using given = machine();
     using group = Group.open(3);
     using _device = group.openDevice(BDF, options);
 
-    expect(argumentsOf(asked, VFIO_GROUP_GET_DEVICE_FD)).toEqual([name]);
+    expect(argumentsOf(given.asked, VFIO_GROUP_GET_DEVICE_FD)).toEqual([name]);
   });
 
   it("through another group than its own: both are named, and who is in that one; the kernel is not asked", () => {
-    const { kernel, asked } = machine();
-    using _ = useKernel(kernel);
+    using given = machine();
     using group = Group.open(3);
 
-    const error = errorOf(() => group.openDevice(NEIGHBOUR));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_IN_GROUP" });
-    expect(error.message).toContain(`${NEIGHBOUR} is in IOMMU group 4, not in group 3 (${BDF})`);
-    expect(asked).toEqual([]);
+    expectError(
+      () => group.openDevice(NEIGHBOUR),
+      `ERR_VFIO_DEVICE_NOT_IN_GROUP … ${NEIGHBOUR} is in IOMMU group 4, not in group 3 (${BDF})`,
+    );
+    expect(given.asked).toEqual([]);
   });
 
   it("while another driver has it: that one is named, and the way to bind it; the kernel is not asked", () => {
-    const { kernel, asked } = machine();
-    using _ = useKernel(kernel);
+    using given = machine();
     using group = Group.open(4);
 
-    const error = errorOf(() => group.openDevice(NEIGHBOUR));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_BOUND" });
-    expect(error.message).toContain(`${NEIGHBOUR} is bound to e1000e, not to VFIO`);
-    expect(error.hint).toContain(`echo ${NEIGHBOUR} > /sys/bus/pci/devices/${NEIGHBOUR}/driver/unbind`);
-    expect(asked).toEqual([]);
+    expectError(
+      () => group.openDevice(NEIGHBOUR),
+      `ERR_VFIO_DEVICE_NOT_BOUND … ${NEIGHBOUR} is bound to e1000e, not to VFIO … echo ${NEIGHBOUR} > /sys/bus/pci/devices/${NEIGHBOUR}/driver/unbind`,
+    );
+    expect(given.asked).toEqual([]);
   });
 });
 
 describe("given what cannot be opened", () => {
   it("a group, since the machine has none of that number: that is said", () => {
-    using _ = useKernel({ ...machine().kernel, open: () => errnoOf("ENOENT") });
+    using _ = machine({ open: () => errnoOf("ENOENT") });
 
-    const error = errorOf(() => Group.open(5));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_SUCH_GROUP" });
-    expect(error.message).toContain("there is no IOMMU group 5");
+    expectError(() => Group.open(5), "ERR_VFIO_NO_SUCH_GROUP … there is no IOMMU group 5");
   });
 
   it("a container that cannot be opened for another reason than its driver and its rights has no hint", () => {
-    using _ = useKernel({ ...machine().kernel, open: () => errnoOf("EMFILE") });
+    using _ = machine({ open: () => errnoOf("EMFILE") });
 
-    const error = errorOf(() => Container.open());
-
-    expect([error.code, error.hint]).toEqual(["EMFILE", undefined]);
+    expectError(() => Container.open(), "EMFILE", { hint: undefined });
   });
 });

@@ -1,5 +1,5 @@
 import { useKernel } from "@vfio/ioctl-native";
-import { errorOf } from "@vfio/test-support";
+import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { culpritsOf, Group } from "../src/index.js";
 import { pciDevice, sysfsOnly } from "./fake-kernel.js";
@@ -32,9 +32,7 @@ describe("given what no group's number can be", () => {
     using _ = useKernel(sysfsOnly({}));
 
     for (const use of [culpritsOf, (group: number) => Group.open(group)]) {
-      const error = errorOf(() => use(number as number));
-      expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NUMBER" });
-      expect(error.message).toContain(String(number));
+      expectError(() => use(number as number), `ERR_VFIO_GROUP_NUMBER … ${String(number)}`);
     }
   });
 });

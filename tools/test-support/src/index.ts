@@ -1,4 +1,5 @@
-export { leavesNothingBehind, staysAsItWas, type Hooks } from "./leaves-nothing-behind.js";
+export { describeAddressSpace, type GivenSpace } from "./address-space.js";
+export { leavesNothingBehind, staysAsItWas } from "./leaves-nothing-behind.js";
 export { countMappings } from "./mappings.js";
 export { processState, type ProcessState } from "./process-state.js";
 export { KernelLog } from "./kernel-log.js";

@@ -15,14 +15,9 @@ export interface Finished {
  * Files that the command uses must be readable for everyone.
  */
 export function runAsNobody(shellCommand: string): Finished {
-  const user = [
-    `--reuid=${NOBODY}`,
-    `--regid=${NOBODY}`,
-    "--clear-groups",
-    "--bounding-set=-all",
-    "--inh-caps=-all",
-  ];
-  return finished("setpriv", [...user, "sh", "-c", shellCommand]);
+  const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
+  const capabilities = ["--bounding-set=-all", "--inh-caps=-all"];
+  return finished("setpriv", [...user, ...capabilities, "sh", "-c", shellCommand]);
 }
 
 /** Runs a program to its end. What it says is English, whatever this machine's language. */

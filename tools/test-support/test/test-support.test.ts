@@ -14,7 +14,6 @@ import {
   rejectionOf,
   runAsNobody,
   staysAsItWas,
-  type Hooks,
 } from "../src/index.js";
 
 describe("given the state of this process", () => {
@@ -31,15 +30,11 @@ describe("given the state of this process", () => {
 
   it("it has what the kernel counts as locked and as pinned, each in kB", () => {
     const { locked, pinned } = processState();
-
-    expect([locked, pinned]).toEqual([expect.stringMatching(/^\d+ kB$/), expect.stringMatching(/^\d+ kB$/)]);
+    for (const counted of [locked, pinned]) expect(counted).toMatch(/^\d+ kB$/);
   });
-});
 
-describe("given a machine that others use too", () => {
-  it("the hugepages that are looked at are this process's own", () => {
+  it("on a machine that others use too, the hugepages that are looked at are this process's own", () => {
     const state = processState();
-
     expect(state.hugepages).toBe("0 kB");
     expect(state).not.toHaveProperty("freeHugepages");
   });
@@ -73,63 +68,48 @@ describe("given what a process has mapped", () => {
 });
 
 describe("given tests that must leave nothing behind", () => {
-  function halves(look: () => unknown, patienceMs?: number): Record<"before" | "after", () => Promise<void>> {
-    const nothing = (): Promise<void> => Promise.resolve();
-    const found = { before: nothing, after: nothing };
-    const hooks: Hooks = {
-      beforeEach: (half) => (found.before = half),
-      afterEach: (half) => (found.after = half),
-    };
-    staysAsItWas(look, hooks, patienceMs);
-    return found;
+  /** What is looked at before a test and, when it is over, until both are equal; the test's failure if they stay different. */
+  async function outcomeOf(
+    look: () => unknown,
+    test: () => unknown = () => undefined,
+    patienceMs?: number,
+  ): Promise<unknown> {
+    const halves: (() => Promise<void>)[] = [];
+    const hook = (half: () => Promise<void>): unknown => halves.push(half);
+    staysAsItWas(look, { beforeEach: hook, afterEach: hook }, patienceMs);
+    await halves[0]?.();
+    await test();
+    return halves[1]?.().catch((error: unknown) => error);
   }
 
   it("one that leaves an fd open fails, and names the file", async () => {
-    const { before, after } = halves(processState, 50);
-    await before();
-    const fd = openSync("/dev/zero", "r");
-
-    const error = await rejectionOf(after());
+    let fd = -1;
+    const error = await outcomeOf(processState, () => (fd = openSync("/dev/zero", "r")), 50);
     closeSync(fd);
 
-    expect(error.name).toBe("AssertionError");
-    expect(JSON.stringify((error as unknown as { actual: unknown }).actual)).toContain("/dev/zero");
+    expect(error).toMatchObject({ name: "AssertionError" });
+    expect(JSON.stringify((error as { actual: unknown }).actual)).toContain("/dev/zero");
   });
 
-  it("one that closes what it opened passes", async () => {
-    const { before, after } = halves(processState);
-    await before();
-
-    closeSync(openSync("/dev/zero", "r"));
-
-    await expect(after()).resolves.toBeUndefined();
-  });
-
-  it("one that starts this process's first child passes", async () => {
-    const { before, after } = halves(processState);
-    await before();
-
-    await once(spawn("true"), "close");
-
-    await expect(after()).resolves.toBeUndefined();
+  it.each([
+    ["closes what it opened", () => closeSync(openSync("/dev/zero", "r"))],
+    ["starts this process's first child", () => once(spawn("true"), "close")],
+  ])("one that %s passes", async (_, test) => {
+    expect(await outcomeOf(processState, test)).toBeUndefined();
   });
 
   it("what is open only for a moment, before the test or after it, is waited for", async () => {
     const looks = [["a", "of a moment"], ["a"], ["a"], ["a", "not closed yet"], ["a"]];
-    const { before, after } = halves(() => looks.shift());
 
-    await before();
-    await after();
+    expect(await outcomeOf(() => looks.shift())).toBeUndefined();
 
     expect(looks).toEqual([]);
   });
 
   it("what it closed though it was not its own is missed", async () => {
     const looks = [["a"], ["a"]];
-    const { before, after } = halves(() => looks.shift() ?? [], 50);
-    await before();
-
-    expect((await rejectionOf(after())).name).toBe("AssertionError");
+    const error = await outcomeOf(() => looks.shift() ?? [], undefined, 50);
+    expect(error).toMatchObject({ name: "AssertionError" });
   });
 });
 
@@ -193,10 +173,7 @@ describe("given a program that runs to its end", () => {
   });
 
   it("its exit status and both outputs are told", () => {
-    expect(finished("sh", ["-c", "echo out; echo err >&2; exit 3"])).toEqual({
-      status: 3,
-      stdout: "out\n",
-      stderr: "err\n",
-    });
+    const { status, stdout, stderr } = finished("sh", ["-c", "echo out; echo err >&2; exit 3"]);
+    expect([status, stdout, stderr]).toEqual([3, "out\n", "err\n"]);
   });
 });

@@ -41,6 +41,8 @@ describe.each([
 describe.each([
   ["@vfio/pci-bar/registers", "RegisterTable"],
   ["@vfio/pci-bar/config", "ConfigPicture"],
+  ["@vfio/mp-sync/dpdk", "DpdkPrimary"],
+  ["@vfio/mp-sync/wire", "Exchange"],
 ])("given %s, a part of a package on its own", (name, exported) => {
   it("it has the class that the whole package has", () => {
     const whole = name.split("/").slice(0, 2).join("/");

@@ -1,7 +1,7 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
 import { runAll, shownValue, undo } from "@vfio/ioctl-native/internal";
 import { ArenaSpace, type ArenaMemory } from "./arena-space.js";
-import { checkObject, isPowerOfTwo } from "../arguments.js";
+import { checkAligned, checkObject, isCount } from "../arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
 import type { DmaMapping } from "../mapping/dma-mapping.js";
@@ -55,8 +55,8 @@ export class DmaArena implements Disposable {
   pool(request: PoolRequest): DmaPool {
     checkObject(request, POOL_EXPECTED);
     const { count, bytes, align = CACHE_LINE } = request;
-    checkRequest(bytes, align, this.#source.pageBytes);
-    if (!Number.isSafeInteger(count) || count < 1 || bytes % align !== 0) {
+    checkAligned(bytes, align, this.#source.pageBytes);
+    if (!isCount(count) || bytes % align !== 0) {
       const text =
         `${shownValue(count)} blocks of ${bytes} bytes, aligned to ${align}: the number must be a whole one above 0, ` +
         "the size a multiple of the alignment";
@@ -79,7 +79,7 @@ export class DmaArena implements Disposable {
 
   /** @param unitBytes what must be one piece for the device, counted from the place's start. Default: all of it. */
   #place({ bytes, align = CACHE_LINE }: BufferRequest, unitBytes = bytes): BufferPlace {
-    checkRequest(bytes, align, this.#source.pageBytes);
+    checkAligned(bytes, align, this.#source.pageBytes);
     return this.#space.cut(bytes, align, unitBytes) ?? this.#placeInNewMemory(bytes, align, unitBytes);
   }
 
@@ -123,16 +123,6 @@ export class DmaArena implements Disposable {
 
 function closingOf({ memory, mapping }: ArenaMemory): (() => void)[] {
   return [() => mapping.unmap(), () => memory.close()];
-}
-
-function checkRequest(bytes: number, align: number, pageBytes: number): void {
-  const goodAlignment = isPowerOfTwo(align) && align <= pageBytes;
-  if (Number.isSafeInteger(bytes) && bytes > 0 && goodAlignment) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_DMA_ALIGNMENT",
-    `${shownValue(bytes)} bytes aligned to ${shownValue(align)}: the length must be a whole number above 0, ` +
-      `the alignment a power of two up to the page size (${pageBytes})`,
-  );
 }
 
 function scatteredError(bytes: number, unitBytes: number, pageBytes: number): VfioRangeError {

@@ -1,6 +1,6 @@
 import { VfioError, VfioRangeError, type Extent } from "@vfio/ioctl-native";
 import { clip, closedError, printAs, shownValue } from "@vfio/ioctl-native/internal";
-import { argumentError, numberError } from "../arguments.js";
+import { argumentError, isCount, numberError } from "../arguments.js";
 import { IovaIndex } from "../iova/iova-index.js";
 import { checkPlace, type BufferPlace } from "./dma-buffer.js";
 
@@ -56,7 +56,7 @@ export class DmaPool implements Disposable {
   constructor(place: BufferPlace, count: number, blockBytes: number) {
     checkPlace(place);
     for (const each of [count, blockBytes])
-      if (!Number.isSafeInteger(each) || each < 1) throw argumentError(each, "a whole number above 0");
+      if (!isCount(each)) throw argumentError(each, "a whole number above 0");
     const { table, offset } = place;
     this.#place = place;
     this.count = count;
@@ -81,7 +81,11 @@ export class DmaPool implements Disposable {
     return new Uint8Array(this.#place.memory.buffer, this.#place.offset, this.#place.bytes);
   }
 
-  /** Takes a block and returns its index, or -1 if none is free. After close: VfioError `ERR_VFIO_CLOSED`. */
+  /**
+   * Takes a block and returns its index, or -1 if none is free: other libraries call that `tryAlloc`. Rings and pools that
+   * run empty are no failure, so nothing is thrown for it and nothing is made.
+   * @throws VfioError `ERR_VFIO_CLOSED` after close.
+   */
   alloc(): number {
     if (this.#depth === 0) return this.#closed ? this.#refuse(0) : -1;
     this.#depth -= 1;

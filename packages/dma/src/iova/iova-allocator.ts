@@ -4,7 +4,6 @@ import {
   bytesOf,
   common,
   formatAddress,
-  formatRange,
   printAs,
   RangeList,
   rangeOf,
@@ -12,7 +11,7 @@ import {
   sameRanges,
   shownValue,
 } from "@vfio/ioctl-native/internal";
-import { checkObject, isList, isPowerOfTwo } from "../arguments.js";
+import { checkAligned, checkFree, checkIova, checkObject, isAddress, isList } from "../arguments.js";
 
 /** Options of {@link IovaAllocator}. */
 export interface IovaAllocatorOptions {
@@ -118,7 +117,7 @@ export class IovaAllocator {
    * @throws VfioError `ERR_VFIO_IOVA_EXHAUSTED` with what is free; VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`.
    */
   allocate(bytes: number, alignment = 4096): bigint {
-    checkRequest(bytes, alignment);
+    checkAligned(bytes, alignment);
     const range = this.#space.take(bigIntOf(bytes), bigIntOf(alignment));
     if (range === undefined) throw this.#exhaustedError(bytes, alignment);
     this.#taken.add(range);
@@ -131,11 +130,10 @@ export class IovaAllocator {
    * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` if a part of it is taken already; `ERR_VFIO_DMA_ALIGNMENT`.
    */
   claim(iova: bigint, bytes: number): void {
-    checkRequest(bytes, 1);
+    checkAligned(bytes, 1);
     checkIova(iova);
     const range = rangeOf({ iova, bytes });
-    const other = this.#taken.firstIn(range);
-    if (other !== undefined) throw claimedError(range, other);
+    checkFree(this.#taken, range);
     this.#taken.add(range);
     this.#space.cut(range);
   }
@@ -226,10 +224,6 @@ function noRanges(value: unknown): VfioRangeError {
   );
 }
 
-function isAddress(value: unknown): value is bigint {
-  return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
-}
-
 /** @throws VfioRangeError `ERR_VFIO_ADDRESS_BITS`. */
 export function checkedBits(bits: number): number {
   if (Number.isInteger(bits) && bits >= 12 && bits <= 64) return bits;
@@ -241,28 +235,4 @@ export function checkedBits(bits: number): number {
 
 function withinReach(ranges: readonly IovaRange[], addressBits: number): IovaRange[] {
   return common(ranges, { start: 0n, end: (1n << BigInt(addressBits)) - 1n });
-}
-
-function checkRequest(bytes: number, alignment: number): void {
-  if (Number.isSafeInteger(bytes) && bytes > 0 && isPowerOfTwo(alignment) && alignment < 2 ** 64) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_DMA_ALIGNMENT",
-    `${shownValue(bytes)} bytes aligned to ${shownValue(alignment)}: the length must be a whole number above 0, the alignment a power of two`,
-  );
-}
-
-function claimedError(range: IovaRange, other: IovaRange): VfioRangeError {
-  return new VfioRangeError(
-    "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, which is taken`,
-  );
-}
-
-/** @throws VfioRangeError `ERR_VFIO_IOVA`. */
-function checkIova(iova: bigint): void {
-  if (isAddress(iova)) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_IOVA",
-    `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shownValue(iova)}`,
-  );
 }

@@ -198,13 +198,13 @@ function checkExtents(extents: readonly (Partial<Extent> | undefined)[]): void {
   const expected = "extents, a list of { offset: number, iova: bigint, bytes: number },";
   if (!isList(extents)) throw argumentError(extents, expected);
   for (const extent of extents) {
-    const areNumbers = isCount(extent?.offset) && isCount(extent?.bytes);
+    const areNumbers = isSize(extent?.offset) && isSize(extent?.bytes);
     if (!areNumbers || typeof extent?.iova !== "bigint" || BigInt.asUintN(64, extent.iova) !== extent.iova)
       throw argumentError(extent, expected);
   }
 }
 
-function isCount(value: unknown): boolean {
+function isSize(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 

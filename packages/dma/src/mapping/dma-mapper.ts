@@ -154,15 +154,6 @@ export class DmaMapper implements Disposable {
    * @throws what {@link map} throws; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error); VfioError
    * `ERR_VFIO_MAPPING_BUSY` if the same memory is being mapped the same way, or unmapped, off the event loop;
    * `ERR_VFIO_CLOSED` also if the mapper was closed meanwhile.
-   * @example
-   * ```ts
-   * // needs a device
-   * import { DmaMapper, HugepageMemory } from "@vfio/dma";
-   *
-   * using memory = HugepageMemory.allocate({ bytes: 8 * 2 ** 30 });
-   * using dma = new DmaMapper({ fd: containerFd }, { iova: "allocate" });
-   * const mapping = await dma.mapAsync(memory, { pieceBytes: 1 << 30, signal: AbortSignal.timeout(5000) });
-   * ```
    */
   async mapAsync(memory: MappableMemory, options: MapAsyncOptions = {}): Promise<DmaMapping> {
     const plan = planOf(memory, options);
@@ -264,7 +255,7 @@ export class DmaMapper implements Disposable {
    * Maps what waits for a group, and what the kernel forgot because the last group had left. With a container of
    * `@vfio/vfio-core` that happens by itself; with any other, call it after a group has joined.
    *
-   * The kernel cannot be asked what is mapped. A page of each mapping is mapped once more: `EEXIST` says that the mapping
+   * The kernel cannot be asked what is mapped; an {@link AddressSpace} that never forgets need not be. A page of each mapping is mapped once more: `EEXIST` says that the mapping
    * is there, success that it was forgotten. For any other failure the mapping counts as in place: it keeps its memory
    * and its addresses, `unmap` unmaps it, and the next replay asks again. A mapping of somebody else's at the same address
    * cannot be told from ours.
@@ -371,6 +362,7 @@ export class DmaMapper implements Disposable {
   }
 
   #isInPlace(mapping: DmaMapping): boolean {
+    if (mapping.mapped && this.#space.space.forgets === "never") return true;
     mapping.doubt();
     const isInPlace = this.#installer.isInPlace(mapping);
     if (isInPlace) mapping.trust();

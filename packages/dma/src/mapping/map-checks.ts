@@ -1,12 +1,5 @@
 import { VfioRangeError, type Extent, type IommuInfo, type IovaRange } from "@vfio/ioctl-native";
-import {
-  bigIntOf,
-  formatAddress,
-  formatRange,
-  isWithin,
-  rangeOf,
-  type RangeSet,
-} from "@vfio/ioctl-native/internal";
+import { bigIntOf, formatAddress, formatRange, isWithin, rangeOf } from "@vfio/ioctl-native/internal";
 
 /** No IOMMU has smaller pages. */
 const SMALLEST_PAGE = 4096;
@@ -30,16 +23,6 @@ export function checkExtent(extent: Extent, info: IommuInfo, addressBits: number
 export function checkWithoutIommu(extent: Extent, addressBits: number): void {
   checkAlignment(extent, SMALLEST_PAGE);
   checkReach(rangeOf(extent), addressBits);
-}
-
-/** @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way. */
-export function checkFree(taken: RangeSet, range: IovaRange): void {
-  const other = taken.firstIn(range);
-  if (other === undefined) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, which another mapping has`,
-  );
 }
 
 function checkAlignment({ iova, bytes }: Extent, page: number): void {

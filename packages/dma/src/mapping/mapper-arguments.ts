@@ -7,7 +7,7 @@ import {
   type AddressSpace,
 } from "@vfio/ioctl-native";
 import { formatAddress, shownValue } from "@vfio/ioctl-native/internal";
-import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
+import { argumentError, checkIova, checkObject, isPowerOfTwo } from "../arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import type { MapMemoryOptions } from "./map-memory-options.js";
 import type { IovaMode } from "../iova/iova-mode.js";
@@ -65,12 +65,7 @@ export function planOf(memory: MappableMemory, options: MapMemoryOptions): Mappi
       `${shownValue(access)} is no access: it is one of ${DMA_ACCESSES.join(", ")}`,
     );
   }
-  if (iova !== undefined && (typeof iova !== "bigint" || iova < 0n || iova >= 1n << 64n)) {
-    throw new VfioRangeError(
-      "ERR_VFIO_IOVA",
-      `an IOVA is a bigint from 0n to 2n ** 64n - 1n, not ${shownValue(iova)}`,
-    );
-  }
+  if (iova !== undefined) checkIova(iova);
   if (pieceBytes !== undefined) checkPiece(pieceBytes, memory.pageBytes);
   return { access, iova, pieceBytes };
 }

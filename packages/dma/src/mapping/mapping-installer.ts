@@ -6,6 +6,7 @@ import {
   type MappableMemory,
 } from "@vfio/ioctl-native";
 import { bigIntOf, joinAdjacent, rangeOf, RangeSet } from "@vfio/ioctl-native/internal";
+import { checkFree } from "../arguments.js";
 import { hasCode } from "../has-code.js";
 import type { IovaMode } from "../iova/iova-mode.js";
 import type { DmaMapping } from "./dma-mapping.js";
@@ -13,7 +14,7 @@ import { groupsChangedError, rollbackError, shortfallError } from "./install-err
 import { InstallAttempt } from "./install-attempt.js";
 import type { KnownSpace } from "../spaces/known-space.js";
 import type { IovaAllocator } from "../iova/iova-allocator.js";
-import { checkExtent, checkFree, checkWithoutIommu } from "./map-checks.js";
+import { checkExtent, checkWithoutIommu } from "./map-checks.js";
 import { checkPagesStayed } from "../memory/pages-stayed.js";
 import { planExtents, type IovaSource } from "./plan-extents.js";
 import { Retries } from "./retries.js";

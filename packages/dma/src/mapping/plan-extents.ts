@@ -1,5 +1,6 @@
 import { VfioRangeError, type Extent, type MappableMemory } from "@vfio/ioctl-native";
 import { clip, extentsOfPages, shownValue } from "@vfio/ioctl-native/internal";
+import { isCount } from "../arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
 
 /** Where a mapping's addresses come from: one extent from this IOVA on, or each page's physical address. */
@@ -25,7 +26,7 @@ export function piecesOf(extent: Extent, { pieceBytes }: MappingPlan): Extent[] 
 
 /** @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`. */
 export function checkPiece(pieceBytes: number, pageBytes: number): void {
-  if (Number.isSafeInteger(pieceBytes) && pieceBytes > 0 && pieceBytes % pageBytes === 0) return;
+  if (isCount(pieceBytes) && pieceBytes % pageBytes === 0) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_ALIGNMENT",
     `pieces of ${shownValue(pieceBytes)} bytes cannot be mapped: they must be multiples of the memory's page size, ${pageBytes}`,

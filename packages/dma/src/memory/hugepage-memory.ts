@@ -7,19 +7,12 @@ import {
   type MapOptions,
   type MemoryFailure,
 } from "@vfio/ioctl-native";
-import {
-  checkWaitLimits,
-  closedError,
-  extentsOfPages,
-  undo,
-  printAs,
-  fdState,
-} from "@vfio/ioctl-native/internal";
+import { checkWaitLimits, extentsOfPages, undo, printAs, fdState } from "@vfio/ioctl-native/internal";
 import { checkObject } from "../arguments.js";
 import { checkNumaNode } from "./hugepages.js";
 import { checkAttached, checkFd, checkRequest } from "./memory-checks.js";
 import { pageHint } from "./page-hints.js";
-import { readPhysicalAddresses } from "./physical-addresses.js";
+import { MappedMemory } from "./mapped-memory.js";
 import { asRun } from "./contiguous-extents.js";
 
 /** The page size where none is said. */
@@ -79,7 +72,7 @@ interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
  * console.log(memory.bytes, words[0]); // 12288 7
  * ```
  */
-export class HugepageMemory implements HasFd, Disposable {
+export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
   static {
     printAs(HugepageMemory, (it) => ({
       bytes: it.bytes,
@@ -89,15 +82,13 @@ export class HugepageMemory implements HasFd, Disposable {
     }));
   }
 
-  /** The size of its pages in bytes. */
-  readonly pageBytes: number;
   readonly #file: Fd;
   readonly #mapping: Mapping;
 
   private constructor(file: Fd, mapping: Mapping, pageBytes: number) {
+    super(mapping, pageBytes);
     this.#file = file;
     this.#mapping = mapping;
-    this.pageBytes = pageBytes;
   }
 
   /**
@@ -116,13 +107,6 @@ export class HugepageMemory implements HasFd, Disposable {
    * it ends only when the kernel is done.
    * @throws what {@link allocate} throws, as a rejection; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is
    * no Error), as soon as the kernel is done: the memory is free again then.
-   * @example
-   * ```ts
-   * import { HugepageMemory } from "@vfio/dma";
-   *
-   * using memory = await HugepageMemory.allocateAsync({ bytes: 16 << 20, pageBytes: 4096 });
-   * console.log(memory.bytes); // 16777216
-   * ```
    */
   static async allocateAsync(options: AllocateAsyncOptions): Promise<HugepageMemory> {
     checkObject(options, "an object such as { bytes: 2097152 }");
@@ -144,7 +128,8 @@ export class HugepageMemory implements HasFd, Disposable {
    * Memory that another process allocated, from its fd. It keeps its size: a file that its owner could shrink, which would
    * make the next access here a SIGBUS, is refused. Only hugepages from a hugetlbfs directory cannot be sealed by anybody;
    * attach those of processes that you trust. SECURITY.md says what a hostile owner can still do.
-   * @param file the fd, which now belongs to the returned object; if this throws, it is closed.
+   * @param file the fd, which now belongs to the returned object; if this throws, it is closed. Who else owns one that came
+   * from a primary: see `SharedMemory.file` of `@vfio/mp-sync`.
    * @param bytes the memory's size, a multiple of `pageBytes`.
    * @throws VfioError `ERR_VFIO_MEMORY_NOT_SEALED`, `ERR_VFIO_NOT_MEMORY` for a file that is not in memory,
    * `ERR_VFIO_MEMORY_EXHAUSTED` if the owner has not taken its pages, and there is not enough for them; VfioRangeError
@@ -173,40 +158,6 @@ export class HugepageMemory implements HasFd, Disposable {
     return this.#file.fd;
   }
 
-  /** The memory's size: the wanted bytes, rounded up to whole pages. */
-  get bytes(): number {
-    return this.#mapping.bytes;
-  }
-
-  /** Where the memory lies in this process. */
-  get address(): bigint {
-    return this.#mapping.address;
-  }
-
-  /** The whole memory. After close its length is 0. Throws VfioError `ERR_VFIO_VIEW_SIZE` above 4 GiB in Node.js 20. */
-  get buffer(): ArrayBuffer {
-    return this.#mapping.buffer;
-  }
-
-  /**
-   * A part of the memory, a new ArrayBuffer each time. After close its length is 0.
-   * @param offset in bytes, a multiple of 8.
-   * @param bytes the part's length. Default: up to the end.
-   * @throws VfioRangeError `ERR_VFIO_MAP_RANGE`; VfioError `ERR_VFIO_VIEW_SIZE`, `ERR_VFIO_CLOSED`.
-   */
-  view(offset: number, bytes?: number): ArrayBuffer {
-    return this.#mapping.view(offset, bytes);
-  }
-
-  /**
-   * The physical address of each page, in order.
-   * @throws VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN; `ERR_VFIO_CLOSED`.
-   */
-  physicalAddresses(): bigint[] {
-    if (this.#mapping.closed) throw closedError(this.#mapping.name);
-    return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
-  }
-
   /**
    * Its parts that are physically contiguous; `iova` is the physical address, which a device has in the mode `physical`.
    * Throws what {@link physicalAddresses} throws.
@@ -224,11 +175,6 @@ export class HugepageMemory implements HasFd, Disposable {
     readonly address: bigint;
   })[] {
     return this.physicalExtents().map(asRun);
-  }
-
-  /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */
-  hold(reason: string, file?: HasFd): Disposable {
-    return this.#mapping.hold(reason, file);
   }
 
   /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA. Closing twice does nothing. */

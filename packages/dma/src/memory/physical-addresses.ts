@@ -1,7 +1,7 @@
 import { constants } from "node:fs";
 import { errnoOf, openFile, readStrided, systemPageBytes, VfioError } from "@vfio/ioctl-native";
-import { bigIntOf, HIGH_WORD, LOW_WORD, undo } from "@vfio/ioctl-native/internal";
-import { argumentError } from "../arguments.js";
+import { bigIntOf, formatAddress, HIGH_WORD, LOW_WORD, undo } from "@vfio/ioctl-native/internal";
+import { argumentError, isCount } from "../arguments.js";
 
 const PAGEMAP = "/proc/self/pagemap";
 const ENTRY_BYTES = 8;
@@ -66,33 +66,25 @@ function openHint(errno: number): string | undefined {
 }
 
 function checkRange(address: unknown, bytes: unknown, pageBytes: unknown, basePage: number): void {
-  const isPage = isSize(pageBytes) && pageBytes % basePage === 0;
-  const isSpan = typeof address === "bigint" && address >= 0n && isSize(bytes);
+  const isPage = isCount(pageBytes) && pageBytes % basePage === 0;
+  const isSpan = typeof address === "bigint" && address >= 0n && isCount(bytes);
   if (isPage && isSpan && bytes % pageBytes === 0 && address % bigIntOf(pageBytes) === 0n) return;
   const expected = `whole pages (of ${basePage} bytes or a multiple of that) at a bigint as address`;
   throw argumentError({ address, bytes, pageBytes }, expected);
 }
 
-function isSize(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) > 0;
-}
-
 function hiddenError(): VfioError {
-  return new VfioError(
-    "ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN",
-    `the kernel hides physical addresses in ${PAGEMAP}`,
-    {
-      hint: HIDDEN_HINT,
-    },
-  );
+  const problem = `the kernel hides physical addresses in ${PAGEMAP}`;
+  return new VfioError("ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN", problem, { hint: HIDDEN_HINT });
 }
 
 function notPresentError(address: bigint): VfioError {
+  const hint = "Write to it first, or map it with its pages populated";
   return new VfioError(
     "ERR_VFIO_PAGE_NOT_PRESENT",
-    `the page at 0x${address.toString(16)} is not in memory`,
+    `the page at ${formatAddress(address)} is not in memory`,
     {
-      hint: "Write to it first, or map it with its pages populated",
+      hint,
     },
   );
 }

@@ -1,7 +1,7 @@
-import { systemPageBytes, type HasFd, type Mapping } from "@vfio/ioctl-native";
-import { closedError, memoryShortage, printAs } from "@vfio/ioctl-native/internal";
+import { systemPageBytes, type Mapping } from "@vfio/ioctl-native";
+import { memoryShortage, printAs } from "@vfio/ioctl-native/internal";
 import { checkMapping, checkPageBytes } from "./memory-checks.js";
-import { readPhysicalAddresses } from "./physical-addresses.js";
+import { MappedMemory } from "./mapped-memory.js";
 
 /**
  * Memory that is mapped in this process already, ready to be mapped for DMA: any `Mapping` of a file. Its pages can
@@ -17,7 +17,7 @@ import { readPhysicalAddresses } from "./physical-addresses.js";
  * console.log(memory.bytes, memory.pageBytes); // 8192 4096
  * ```
  */
-export class UserMemory {
+export class UserMemory extends MappedMemory {
   static {
     printAs(UserMemory, (it) => ({ bytes: it.bytes, address: it.address, closed: it.#mapping.closed }));
   }
@@ -31,45 +31,12 @@ export class UserMemory {
    * ordinary pages would take that nobody has touched: mapping for DMA takes all of them. VfioRangeError
    * `ERR_VFIO_DMA_ARGUMENT` for what is no Mapping, `ERR_VFIO_MEMORY_SIZE` for what is no page's size.
    */
-  constructor(
-    mapping: Mapping,
-    readonly pageBytes: number = systemPageBytes(),
-  ) {
+  constructor(mapping: Mapping, pageBytes: number = systemPageBytes()) {
     checkMapping(mapping);
     checkPageBytes(pageBytes);
+    super(mapping, pageBytes);
     const shortage = pageBytes > systemPageBytes() ? undefined : memoryShortage(mapping);
     if (shortage !== undefined) throw shortage;
     this.#mapping = mapping;
-  }
-
-  /** The memory's size. */
-  get bytes(): number {
-    return this.#mapping.bytes;
-  }
-
-  /** Where the memory lies in this process. */
-  get address(): bigint {
-    return this.#mapping.address;
-  }
-
-  /** The memory itself. After close its length is 0. */
-  get buffer(): ArrayBuffer {
-    return this.#mapping.buffer;
-  }
-
-  /** A part of the memory, a new ArrayBuffer each time: see `Mapping.view`. */
-  view(offset: number, bytes?: number): ArrayBuffer {
-    return this.#mapping.view(offset, bytes);
-  }
-
-  /** See {@link readPhysicalAddresses}. */
-  physicalAddresses(): bigint[] {
-    if (this.#mapping.closed) throw closedError(this.#mapping.name);
-    return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
-  }
-
-  /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */
-  hold(reason: string, file?: HasFd): Disposable {
-    return this.#mapping.hold(reason, file);
   }
 }

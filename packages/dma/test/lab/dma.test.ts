@@ -1,4 +1,4 @@
-import { finished, errorOf, KernelLog, processState } from "@vfio/test-support";
+import { finished, KernelLog, leavesNothingBehind, processState, expectError } from "@vfio/test-support";
 import {
   createMemoryFile,
   ioctl,
@@ -14,20 +14,22 @@ import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { countHugepages, DmaMapper, HugepageMemory, Type1Space, UserMemory } from "../../src/index.js";
 import { foreignContainer, groupNode } from "./machine.js";
 
 const MIB = 1 << 20;
 const TWO_MIB = 2 * MIB;
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
+
+const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
+/** How many mappings a container may have, until it is disposed of. */
+function entryLimit(count: number): Disposable {
+  const former = readFileSync(ENTRY_LIMIT, "utf8");
+  writeFileSync(ENTRY_LIMIT, String(count));
+  return { [Symbol.dispose]: () => writeFileSync(ENTRY_LIMIT, former) };
+}
 
 describe("given a machine with 2 MiB hugepages", () => {
   it("memory is rounded up to whole pages, zeroed, and there in full", () => {
@@ -68,32 +70,32 @@ describe("given a machine with 2 MiB hugepages", () => {
   });
 
   it("asked for more than there is: the error counts what is reserved, free and needed, and tells the command", () => {
-    const error = errorOf(() => HugepageMemory.allocate({ bytes: 1000 * TWO_MIB }));
-
-    expect(error).toMatchObject({ code: "ENOMEM", syscall: "mmap" });
-    expect(error.message).toContain("256 reserved, 256 free, 1000 needed");
-    expect(error.hint).toContain("echo 1000 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages");
+    expectError(
+      () => HugepageMemory.allocate({ bytes: 1000 * TWO_MIB }),
+      "ENOMEM … 256 reserved, 256 free, 1000 needed … echo 1000 > /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages",
+      { syscall: "mmap" },
+    );
   });
 
   it("used up by others: the error counts what is left", () => {
     using _most = HugepageMemory.allocate({ bytes: 250 * TWO_MIB });
 
-    const error = errorOf(() => HugepageMemory.allocate({ bytes: 10 * TWO_MIB }));
-
-    expect(error.message).toContain("256 reserved, 6 free, 10 needed");
-    expect(error.hint).toContain("echo 260 >");
+    expectError(
+      () => HugepageMemory.allocate({ bytes: 10 * TWO_MIB }),
+      "… 256 reserved, 6 free, 10 needed … echo 260 >",
+    );
   });
 
   it("a page size of which too few are reserved, and one that the machine does not have", () => {
-    expect(errorOf(() => HugepageMemory.allocate({ bytes: 2 ** 31, pageBytes: 1 << 30 })).message).toContain(
-      "1 reserved, 1 free, 2 needed",
+    expectError(
+      () => HugepageMemory.allocate({ bytes: 2 ** 31, pageBytes: 1 << 30 }),
+      "… 1 reserved, 1 free, 2 needed",
     );
-    expect(errorOf(() => HugepageMemory.allocate({ bytes: 1, pageBytes: 4 * MIB })).message).toContain(
-      "This machine has no pages of 4194304 bytes",
+    expectError(
+      () => HugepageMemory.allocate({ bytes: 1, pageBytes: 4 * MIB }),
+      "… This machine has no pages of 4194304 bytes",
     );
-    expect(errorOf(() => HugepageMemory.allocate({ bytes: 1, pageBytes: 5000 }))).toMatchObject({
-      code: "ERR_VFIO_MEMORY_SIZE",
-    });
+    expectError(() => HugepageMemory.allocate({ bytes: 1, pageBytes: 5000 }), "ERR_VFIO_MEMORY_SIZE");
   });
 
   it("used after close: buffer, fd and physical addresses say so; closing twice does nothing", () => {
@@ -103,7 +105,7 @@ describe("given a machine with 2 MiB hugepages", () => {
     memory.close();
 
     for (const use of [() => memory.buffer, () => memory.fd, () => memory.physicalAddresses()]) {
-      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      expectError(use, "ERR_VFIO_CLOSED");
     }
     expect(view.byteLength).toBe(0);
   });
@@ -130,10 +132,7 @@ describe("given somebody's container with a group in it", () => {
     // The lab's IOMMU has 39 bits and virtual addresses have 47: the mapper must say so before the kernel does.
     using mapper = new DmaMapper(foreign.container, { iova: "virtual" });
 
-    const error = errorOf(() => mapper.map(memory));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_IOVA_OUT_OF_RANGE" });
-    expect(error.message).toContain("0x7fffffffff");
+    expectError(() => mapper.map(memory), "ERR_VFIO_IOVA_OUT_OF_RANGE … 0x7fffffffff");
   });
 
   it("unmapping gives back the container's mapping and the pinned pages", () => {
@@ -152,10 +151,7 @@ describe("given somebody's container with a group in it", () => {
     using mapper = new DmaMapper(foreign.container, { iova: "physical" });
     mapper.map(memory, { iova: 0x1000_0000n });
 
-    const error = errorOf(() => memory.close());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_MAPPING_IN_USE" });
-    expect(error.message).toContain("a DMA mapping (IOVA 0x10000000)");
+    expectError(() => memory.close(), "ERR_VFIO_MAPPING_IN_USE … a DMA mapping (IOVA 0x10000000)");
   });
 
   it("the window of message-signalled interrupts is refused with the ranges that are usable", () => {
@@ -163,10 +159,10 @@ describe("given somebody's container with a group in it", () => {
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
     using mapper = new DmaMapper(foreign.container, { iova: "physical" });
 
-    const error = errorOf(() => mapper.map(memory, { iova: 0xfee00000n }));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_IOVA_OUT_OF_RANGE" });
-    expect(error.message).toContain("[0x0, 0xfedfffff], [0xfef00000, 0x7fffffffff]");
+    expectError(
+      () => mapper.map(memory, { iova: 0xfee00000n }),
+      "ERR_VFIO_IOVA_OUT_OF_RANGE … [0x0, 0xfedfffff], [0xfef00000, 0x7fffffffff]",
+    );
   });
 
   it("a range that another library mapped is EEXIST, and what was mapped before the collision is undone", () => {
@@ -177,10 +173,11 @@ describe("given somebody's container with a group in it", () => {
     using stranger = new DmaMapper(foreign.container, { iova: "physical" });
     stranger.map(other, { iova: 0x2000_0000n });
 
-    const error = errorOf(() => mapper.map(memory, { iova: 0x1fe0_0000n, pieceBytes: TWO_MIB }));
-
-    expect(error).toMatchObject({ code: "EEXIST", ioctl: "VFIO_IOMMU_MAP_DMA" });
-    expect(error.message).toContain("[0x20000000, 0x201fffff]");
+    expectError(
+      () => mapper.map(memory, { iova: 0x1fe0_0000n, pieceBytes: TWO_MIB }),
+      "EEXIST … [0x20000000, 0x201fffff]",
+      { ioctl: "VFIO_IOMMU_MAP_DMA" },
+    );
     expect(readIommuInfo(foreign.container).mappingsLeft).toBe(65534);
   });
 
@@ -191,10 +188,10 @@ describe("given somebody's container with a group in it", () => {
     const mapping = mapper.map(memory, { iova: 0x1000_0000n });
     new Type1Space(foreign.container).unmap(0x1000_0000n, TWO_MIB);
 
-    const error = errorOf(() => mapping.unmap());
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_UNMAP_INCOMPLETE" });
-    expect(error.message).toContain("unmapped 0 of 2097152 bytes at IOVA [0x10000000, 0x101fffff]");
+    expectError(
+      () => mapping.unmap(),
+      "ERR_VFIO_UNMAP_INCOMPLETE … unmapped 0 of 2097152 bytes at IOVA [0x10000000, 0x101fffff]",
+    );
     expect(mapper.mappings).toEqual([]);
   });
 });
@@ -223,52 +220,41 @@ describe("given the limits of a container", () => {
   });
 
   it("mappings used up: ENOSPC tells how many are left, the limit, and how to raise it; what was mapped is undone", () => {
-    const limit = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
-    const former = readFileSync(limit, "utf8");
-    writeFileSync(limit, "8");
-    try {
-      using foreign = foreignContainer();
-      using memory = HugepageMemory.allocate({ bytes: 10 * TWO_MIB });
-      using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+    using _ = entryLimit(8);
+    using foreign = foreignContainer();
+    using memory = HugepageMemory.allocate({ bytes: 10 * TWO_MIB });
+    using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
 
-      const error = errorOf(() => mapper.map(memory, { pieceBytes: TWO_MIB }));
-
-      expect(error).toMatchObject({ code: "ENOSPC" });
-      expect(error.message).toContain("0 left of 8");
-      expect(error.hint).toContain(`echo N > ${limit}`);
-      expect(readIommuInfo(foreign.container).mappingsLeft).toBe(8);
-      expect(processState().locked).toBe("0 kB");
-      expect(mapper.map(memory).pieces).toHaveLength(1);
-    } finally {
-      writeFileSync(limit, former);
-    }
+    expectError(
+      () => mapper.map(memory, { pieceBytes: TWO_MIB }),
+      `ENOSPC … 0 left of 8 … echo N > ${ENTRY_LIMIT}`,
+    );
+    expect(readIommuInfo(foreign.container).mappingsLeft).toBe(8);
+    expect(processState().locked).toBe("0 kB");
+    expect(mapper.map(memory).pieces).toHaveLength(1);
   });
 
   it("hundreds of pieces are as many mappings, each of which can be unmapped alone; one too many undoes them all", () => {
-    const limit = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
-    const former = readFileSync(limit, "utf8");
-    writeFileSync(limit, "600");
-    try {
-      using foreign = foreignContainer();
-      using memory = HugepageMemory.allocate({ bytes: 600 * 4096, pageBytes: 4096 });
-      using larger = HugepageMemory.allocate({ bytes: 601 * 4096, pageBytes: 4096 });
-      using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
-      const left = (): number | undefined => readIommuInfo(foreign.container).mappingsLeft;
+    using _ = entryLimit(600);
+    using foreign = foreignContainer();
+    using memory = HugepageMemory.allocate({ bytes: 600 * 4096, pageBytes: 4096 });
+    using larger = HugepageMemory.allocate({ bytes: 601 * 4096, pageBytes: 4096 });
+    using mapper = new DmaMapper(foreign.container, { iova: "allocate" });
+    const left = (): number | undefined => readIommuInfo(foreign.container).mappingsLeft;
 
-      const error = errorOf(() => mapper.map(larger, { pieceBytes: 4096 }));
-      expect(error).toMatchObject({ code: "ENOSPC", ioctl: "VFIO_IOMMU_MAP_DMA" });
-      expect(error.message).toContain("cannot map IOVA [0x259000, 0x259fff]");
-      expect([left(), processState().locked]).toEqual([600, "0 kB"]);
+    expectError(
+      () => mapper.map(larger, { pieceBytes: 4096 }),
+      "ENOSPC … cannot map IOVA [0x259000, 0x259fff]",
+      { ioctl: "VFIO_IOMMU_MAP_DMA" },
+    );
+    expect([left(), processState().locked]).toEqual([600, "0 kB"]);
 
-      const mapping = mapper.map(memory, { pieceBytes: 4096 });
-      expect([left(), mapping.pieces.length]).toEqual([0, 600]);
-      mapping.unmapPart(300 * 4096, 2 * 4096);
-      expect([left(), mapping.pieces.length]).toEqual([2, 598]);
-      mapping.unmap();
-      expect([left(), processState().locked]).toEqual([600, "0 kB"]);
-    } finally {
-      writeFileSync(limit, former);
-    }
+    const mapping = mapper.map(memory, { pieceBytes: 4096 });
+    expect([left(), mapping.pieces.length]).toEqual([0, 600]);
+    mapping.unmapPart(300 * 4096, 2 * 4096);
+    expect([left(), mapping.pieces.length]).toEqual([2, 598]);
+    mapping.unmap();
+    expect([left(), processState().locked]).toEqual([600, "0 kB"]);
   });
 
   it.each([
@@ -283,11 +269,9 @@ describe("given the limits of a container", () => {
       const whole = mapper.map(memory);
       const space = new Type1Space(foreign.container);
       const ask = (): number => space.unmap(whole.iovaOf(TWO_MIB), TWO_MIB);
-      if (answer === "EINVAL") expect(errorOf(ask)).toMatchObject({ code: "EINVAL" });
+      if (answer === "EINVAL") expectError(ask, "EINVAL");
       else expect(ask()).toBe(unmapped);
-      expect(errorOf(() => whole.unmapPart(TWO_MIB, TWO_MIB))).toMatchObject({
-        code: "ERR_VFIO_PARTIAL_UNMAP",
-      });
+      expectError(() => whole.unmapPart(TWO_MIB, TWO_MIB), "ERR_VFIO_PARTIAL_UNMAP");
       whole.unmap();
 
       const pieces = mapper.map(memory, { pieceBytes: TWO_MIB });
@@ -333,7 +317,7 @@ describe("given memory of the caller's own", () => {
     const mapped = mapper.map(new UserMemory(mapping));
 
     expect(mapped.pieces).toHaveLength(1);
-    expect(errorOf(() => mapping.close()).message).toContain("cannot close my ring: in use by a DMA mapping");
+    expectError(() => mapping.close(), "… cannot close my ring: in use by a DMA mapping");
     mapped.unmap();
   });
 
@@ -345,21 +329,23 @@ describe("given memory of the caller's own", () => {
 
     expect(line).toContain("bind:0");
     expect(line).toContain("N0=1");
-    const error = errorOf(() => HugepageMemory.allocate({ bytes: 1, numaNode: 7 }));
-    expect(error).toMatchObject({ code: "ERR_VFIO_NUMA_NODE" });
-    expect(error.message).toContain("no NUMA node 7; it has 0");
+    expectError(
+      () => HugepageMemory.allocate({ bytes: 1, numaNode: 7 }),
+      "ERR_VFIO_NUMA_NODE … no NUMA node 7; it has 0",
+    );
   });
 
   it("a buffer before the container has a group: there are no device addresses, and nothing is left", () => {
     using container = openFile("/dev/vfio/vfio");
     using mapper = new DmaMapper(container, { iova: "physical" });
 
-    expect(errorOf(() => mapper.alloc({ bytes: 100 }))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
+    expectError(() => mapper.alloc({ bytes: 100 }), "ERR_VFIO_MAPPING_PENDING");
   });
 
   it("no hugepages left: the error counts them for each NUMA node too", () => {
-    expect(errorOf(() => HugepageMemory.allocate({ bytes: 999 * TWO_MIB })).message).toContain(
-      "(node 0: 256 reserved, 256 free)",
+    expectError(
+      () => HugepageMemory.allocate({ bytes: 999 * TWO_MIB }),
+      "… (node 0: 256 reserved, 256 free)",
     );
   });
 });
@@ -371,7 +357,7 @@ describe("given a container without a group, which tells nobody when one joins",
     using memory = HugepageMemory.allocate({ bytes: TWO_MIB });
     using mapper = new DmaMapper(container, { iova: "physical" });
     const mapping = mapper.map(memory);
-    expect(errorOf(() => mapping.iovaOf(0))).toMatchObject({ code: "ERR_VFIO_MAPPING_PENDING" });
+    expectError(() => mapping.iovaOf(0), "ERR_VFIO_MAPPING_PENDING");
 
     ioctl(group, vfioIoctls.VFIO_GROUP_SET_CONTAINER, container.fd);
     ioctl(container, vfioIoctls.VFIO_SET_IOMMU, 3);

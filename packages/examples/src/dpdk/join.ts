@@ -75,7 +75,7 @@ export async function joinDpdk(
 
 /** The primary drives the device: a stray store of this process must not reach it. */
 function mapReadOnly(device: Device): Mapping {
-  using pci = new PciDevice(device);
+  using pci = new PciDevice(device, { role: "secondary" });
   if (!pci.memorySpace) throw new Error(`the primary has switched off the memory space of ${device.bdf}`);
   const { bytes, fileOffset } = readRegionInfo(device, 0);
   return Mapping.map({

@@ -1,7 +1,7 @@
 import { FdServer } from "@vfio/mp-sync";
 import { PciDevice, type Interrupts, type OpenRegion } from "@vfio/pci-bar";
 import { Container, Group, iommuGroupOf } from "@vfio/vfio-core";
-import { Edu, EDU_DEVICE_ID, EDU_VENDOR_ID } from "../edu.js";
+import { eduOf } from "../edu.js";
 import { mapHugepages, type DmaMemory } from "./dma-memory.js";
 import * as facts from "./facts.js";
 import type { PipelineOptions } from "./options.js";
@@ -87,11 +87,9 @@ async function roundTrip(
   signal: AbortSignal,
 ): Promise<void> {
   const title = "DMA to the device and back, completion by interrupt";
-  const bar0 = bars.find(({ index }) => index === 0);
-  if (bar0 === undefined || !isEdu(pci))
-    return report.leftOut(title, "there is no driver here for this device");
+  const edu = eduOf(pci, bars);
+  if (edu === undefined) return report.leftOut(title, "there is no driver here for this device");
 
-  const edu = new Edu(bar0);
   let count = 0;
   const interrupted = async (): Promise<void> => {
     count += await interrupts.vector(0).wait({ timeoutMs: INTERRUPT_TIMEOUT_MS, signal });
@@ -133,8 +131,4 @@ async function serve(
     if (signal.aborted) resolve();
     signal.addEventListener("abort", () => resolve(), { once: true });
   });
-}
-
-function isEdu(pci: PciDevice): boolean {
-  return pci.vendorId === EDU_VENDOR_ID && pci.deviceId === EDU_DEVICE_ID;
 }

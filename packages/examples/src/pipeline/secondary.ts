@@ -3,7 +3,7 @@ import { isVfioError } from "@vfio/ioctl-native";
 import { connectToPrimary, type PrimaryPeer } from "@vfio/mp-sync";
 import { PciDevice, type OpenRegion } from "@vfio/pci-bar";
 import { Group, iommuGroupOf, listPciDevices } from "@vfio/vfio-core";
-import { Edu, EDU_DEVICE_ID, EDU_VENDOR_ID } from "../edu.js";
+import { eduOf, type Edu } from "../edu.js";
 import type { Facts } from "./events.js";
 import * as facts from "./facts.js";
 import type { PipelineOptions } from "./options.js";
@@ -54,7 +54,7 @@ export async function runSecondary(
     () => group.openDevice(bdf),
     facts.deviceFacts,
   );
-  using pci = new PciDevice(device);
+  using pci = new PciDevice(device, { role: "secondary" });
   const bars = await report.task("map the BARs", () => pci.mapBars(), facts.barFacts(pci));
 
   await useDevice(report, { primary, pci, bars }, signal);
@@ -66,14 +66,12 @@ async function useDevice(
   { primary, pci, bars }: { primary: PrimaryPeer; pci: PciDevice; bars: readonly OpenRegion[] },
   signal: AbortSignal,
 ): Promise<void> {
-  const bar0 = bars.find(({ index }) => index === 0);
-  if (bar0 === undefined || pci.vendorId !== EDU_VENDOR_ID || pci.deviceId !== EDU_DEVICE_ID) {
+  const edu = eduOf(pci, bars);
+  if (edu === undefined)
     return report.leftOut(
       "registers and DMA in the shared memory",
       "there is no driver here for this device",
     );
-  }
-  const edu = new Edu(bar0);
   await report.task(
     "check the device's registers",
     () => checkRegisters(edu),

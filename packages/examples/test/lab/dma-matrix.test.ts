@@ -1,6 +1,6 @@
 import { countHugepages, countHugepagesByNode, DmaMapper, HugepageMemory, type IovaMode } from "@vfio/dma";
 import { PciDevice } from "@vfio/pci-bar";
-import { errorOf, leavesNothingBehind } from "@vfio/test-support";
+import { leavesNothingBehind, expectError } from "@vfio/test-support";
 import { Container, iommuGroupOf } from "@vfio/vfio-core";
 import { describe, expect, it } from "vitest";
 import { Edu } from "../../src/edu.js";
@@ -39,7 +39,7 @@ describe(`given an IOMMU of ${IOMMU_BITS} bits`, () => {
 
       // Virtual addresses have 47 bits: an IOMMU of 39 cannot have them, and the mapper must know before the kernel.
       if (mode === "virtual" && IOMMU_BITS < 47) {
-        expect(errorOf(() => mapper.map(memory))).toMatchObject({ code: "ERR_VFIO_IOVA_OUT_OF_RANGE" });
+        expectError(() => mapper.map(memory), "ERR_VFIO_IOVA_OUT_OF_RANGE");
         return;
       }
       const mapping = mapper.map(memory);
@@ -65,7 +65,7 @@ describe(`given an IOMMU of ${IOMMU_BITS} bits`, () => {
 
     expect(mapping.iovaOf(0)).toBeLessThan(1n << 28n);
     using physical = new DmaMapper(machine.container, { iova: "physical", addressBits: 28 });
-    expect(errorOf(() => physical.map(memory))).toMatchObject({ code: "ERR_VFIO_IOVA_OUT_OF_REACH" });
+    expectError(() => physical.map(memory), "ERR_VFIO_IOVA_OUT_OF_REACH");
   });
 });
 

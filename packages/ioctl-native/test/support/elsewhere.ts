@@ -7,28 +7,24 @@ import { Worker } from "node:worker_threads";
 const root = path.join(import.meta.dirname, "../..");
 /** The built package, for code that runs outside the test's own module graph. */
 export const BUILT = pathToFileURL(path.join(root, "dist/index.js")).href;
-/** What only packages of this library share, built. */
-export const BUILT_INTERNAL = pathToFileURL(path.join(root, "dist/internal.js")).href;
-
-/** Runs ES module code in a process of its own; `vfio` is the built package. */
+/**
+ * Runs ES module code in a process of its own; `vfio` is the built package.
+ * @param launcher a program that starts what its arguments say.
+ */
 export function runInChild(
   code: string,
-  nodeOptions: string[] = [],
   variables: NodeJS.ProcessEnv = {},
+  launcher: readonly string[] = [],
 ): SpawnSyncReturns<string> {
   const program = `const vfio = await import(${JSON.stringify(BUILT)});\n${code}`;
-  const options = [...nodeOptions, "--input-type=module", "--eval", program];
+  const command = [...launcher, process.execPath, "--input-type=module", "--eval", program];
   const env = { ...process.env, ...variables };
-  return spawnSync(process.execPath, options, { cwd: root, env, encoding: "utf8", timeout: 60_000 });
+  return spawnSync(command[0]!, command.slice(1), { cwd: root, env, encoding: "utf8", timeout: 60_000 });
 }
 
 /** What a child printed as JSON; its death is the error. */
-export function resultOfChild(
-  code: string,
-  nodeOptions: string[] = [],
-  variables: NodeJS.ProcessEnv = {},
-): unknown {
-  const { status, signal, stdout, stderr } = runInChild(code, nodeOptions, variables);
+export function resultOfChild(...child: Parameters<typeof runInChild>): unknown {
+  const { status, signal, stdout, stderr } = runInChild(...child);
   if (status !== 0) throw new Error(`the child ended with ${status ?? signal}:\n${stderr}`);
   return JSON.parse(stdout);
 }
@@ -48,4 +44,10 @@ export function startWorker(code: string, workerData: unknown): Worker {
 export async function nextMessage(worker: Worker): Promise<unknown> {
   const [message] = (await once(worker, "message")) as [unknown];
   return message;
+}
+
+/** A worker that did something, said so, and lives on until it is terminated. */
+export async function living(code: string, data?: unknown): Promise<{ worker: Worker; said: unknown }> {
+  const worker = startWorker(`${code}\nawait once(port, "message");`, data);
+  return { worker, said: await nextMessage(worker) };
 }

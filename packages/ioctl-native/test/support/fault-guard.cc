@@ -26,13 +26,13 @@ static uint32_t Read(const uint8_t* at) { return *reinterpret_cast<const volatil
 static uint8_t* volatile elsewhere = nullptr;
 static volatile bool had_info = false;
 
-static void Former(int signal, siginfo_t* info, void* context) {
-  had_info = signal == SIGBUS && info->si_addr == elsewhere && context != nullptr;
+static void FormerPlain(int) {
   mmap(elsewhere, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-static void FormerPlain(int) {
-  mmap(elsewhere, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+static void Former(int signal, siginfo_t* info, void* context) {
+  had_info = signal == SIGBUS && info->si_addr == elsewhere && context != nullptr;
+  FormerPlain(signal);
 }
 
 static void SetFormer(int flags) {

@@ -1,5 +1,4 @@
-import { spawnSync } from "node:child_process";
-import { BUILT } from "./elsewhere.js";
+import { resultOfChild } from "./elsewhere.js";
 import { withC } from "./c-program.js";
 
 /** A system call that a filter answers: by its name, for one value of one argument if that is given. */
@@ -11,16 +10,7 @@ export interface FilteredCall {
 
 /** Runs ES module code in a process under a seccomp filter, as container runtimes set one; `vfio` is the built package. */
 export function resultUnderFilter(calls: readonly FilteredCall[], code: string): unknown {
-  const program = `const vfio = await import(${JSON.stringify(BUILT)});\n${code}`;
-  return withC(launcher(calls), (file): unknown => {
-    const options = ["--input-type=module", "--eval", program];
-    const { status, signal, stdout, stderr } = spawnSync(file, [process.execPath, ...options], {
-      encoding: "utf8",
-      timeout: 60_000,
-    });
-    if (status !== 0) throw new Error(`the child ended with ${status ?? signal}:\n${stderr}`);
-    return JSON.parse(stdout);
-  });
+  return withC(launcher(calls), (file) => resultOfChild(code, {}, [file]));
 }
 
 function launcher(calls: readonly FilteredCall[]): string {

@@ -1,7 +1,12 @@
-import { createMemoryFile, Mapping, type MapOptions } from "../../src/index.js";
+import { createMemoryFile, Mapping, type Fd, type MapOptions } from "../../src/index.js";
+
+/** A file of ordinary pages. */
+export function memoryFile(bytes = 4096): Fd {
+  return createMemoryFile({ bytes: Math.ceil(bytes / 4096) * 4096, pageBytes: 4096 });
+}
 
 /** A mapping of some ordinary pages. */
 export function mapMemory(bytes: number, options: Partial<MapOptions> = {}): Mapping {
-  using file = createMemoryFile({ bytes: Math.ceil(bytes / 4096) * 4096, pageBytes: 4096 });
+  using file = memoryFile(bytes);
   return Mapping.map({ file, bytes, name: "the test's memory", ...options });
 }

@@ -1,5 +1,4 @@
 import {
-  errnoOf,
   Fd,
   isVfioError,
   VfioError,
@@ -13,7 +12,7 @@ import { encodeRequest } from "./message.js";
 import { noPrimaryError } from "./primary-config.js";
 import { PrivateSocket } from "./private-socket.js";
 import { readReply, type Question } from "./question.js";
-import { fdHint } from "../socket/system-hints.js";
+import { connectHint } from "../socket/system-hints.js";
 
 /** Between two tries when the primary's queue is full (10 datagrams), in milliseconds. */
 const FULL_QUEUE_MS = 10;
@@ -24,21 +23,16 @@ const MAX_FDS = 253;
 
 /** Whom to ask, and for how long. */
 export interface DpdkInquiry {
-  /** The runtime directory. */
   readonly directory: string;
   /** The primary's user. */
   readonly owner: FileStatus;
-  /** The primary's socket. */
   readonly socketPath: string;
-  /** How its version is asked. */
   readonly dialect: RteMpDialect;
-  /** For all tries together. */
   readonly timeoutMs: number;
   /** Each of them ends the asking. */
   readonly signals: readonly (AbortSignal | undefined)[];
   /** Looks whether it is still the same primary, and throws if not: a new one might be of another version. */
   readonly checkAlive: () => void;
-  /** Looks at a received fd, and throws if it is the wrong one. */
   readonly verify: (file: Fd) => void;
 }
 
@@ -46,7 +40,6 @@ export interface DpdkInquiry {
 export interface DpdkAnswer {
   /** The group's number, or the IOMMU type. */
   readonly value: number;
-  /** The received fd. */
   readonly file: Fd | undefined;
 }
 
@@ -138,13 +131,6 @@ async function receive(socket: DatagramSocket, bytes: number, deadline: Deadline
     deadline.check();
     await readableOrOver(socket, deadline);
   }
-}
-
-function connectHint(errno: number): string | undefined {
-  if (errno === errnoOf("EACCES"))
-    return `This process (uid ${process.getuid?.()}) may not use the primary's socket: run it as the primary's user or root`;
-  if (errno === errnoOf("EPROTOTYPE")) return "This socket belongs to another program";
-  return fdHint(errno);
 }
 
 function describeSendError(error: unknown, socketPath: string): unknown {

@@ -8,7 +8,6 @@ export interface RteMpDialect {
   readonly layout: RteMpLayout;
   /** The request for the container that the primary itself uses. */
   readonly container: number;
-  /** The request for the type of its IOMMU. */
   readonly iommuType: number;
 }
 

@@ -1,11 +1,8 @@
-import { printAs } from "@vfio/ioctl-native/internal";
 import path from "node:path";
-import type { VfioError } from "@vfio/ioctl-native";
-import { type Fd } from "@vfio/ioctl-native";
-import { closedError, closings, runAll } from "@vfio/ioctl-native/internal";
-import { checkRequest } from "../argument-checks.js";
+import type { Fd, VfioError } from "@vfio/ioctl-native";
+import { closedError, closings, printAs, runAll } from "@vfio/ioctl-native/internal";
+import { checkRequest, checkTimeout } from "../argument-checks.js";
 import { SharedGroup, type RequestOptions } from "../secondary/client.js";
-import { checkTimeout } from "../socket/limits.js";
 import { checkGroupNumber } from "../wire/protocol.js";
 import { nameOf, type ExpectedFd, type FdVerifier } from "../secondary/verify.js";
 import { askDpdk, type DpdkAnswer, type DpdkInquiry } from "./ask.js";
@@ -20,19 +17,13 @@ import type { DpdkVersion } from "./version.js";
 
 /** What {@link DpdkPrimary} is made of. */
 export interface JoinedPrimary {
-  /** Its runtime directory. */
   readonly directory: string;
   /** Its `config`, which now belongs to the {@link DpdkPrimary}. */
   readonly config: PrimaryConfig;
-  /** What it says of itself. */
   readonly version: DpdkVersion;
-  /** How that version is asked. */
   readonly dialect: RteMpDialect;
-  /** Who holds the lock. */
   readonly pid: number | undefined;
-  /** For each request. */
   readonly timeoutMs: number;
-  /** For each fd. */
   readonly verify: FdVerifier;
 }
 

@@ -1,8 +1,7 @@
 import { VfioError } from "@vfio/ioctl-native";
 import { Deadline, undo } from "@vfio/ioctl-native/internal";
-import { checkFunctions, checkSignal } from "../argument-checks.js";
+import { checkFunctions, checkRequest, checkTimeout } from "../argument-checks.js";
 import type { RequestOptions } from "../secondary/client.js";
-import { checkTimeout } from "../socket/limits.js";
 import { verifyVfioFd, type FdVerifier } from "../secondary/verify.js";
 import { requireDialect } from "./dialect.js";
 import { DpdkPrimary } from "./dpdk-primary.js";
@@ -42,7 +41,7 @@ export async function joinDpdkPrimary(options: JoinDpdkOptions = {}): Promise<Dp
   const { timeoutMs = DEFAULT_TIMEOUT_MS, verify = verifyVfioFd, signal } = options;
   checkTimeout(timeoutMs);
   checkFunctions({ verify });
-  checkSignal(signal);
+  checkRequest(options);
   if (signal?.aborted === true) throw signal.reason;
   const config = PrimaryConfig.open(directory);
   try {

@@ -1,6 +1,5 @@
 import { Struct } from "@vfio/ioctl-native";
 
-/** The action under which DPDK's VFIO answers. */
 export const VFIO_ACTION = "eal_vfio_mp_sync";
 
 /** Asks for the fd of a group; its number is the request's value. The same in all versions. */
@@ -16,7 +15,6 @@ const NAME_BYTES = 64;
 
 /** `struct mp_msg_internal` with a `struct vfio_mp_param` in it, as it lies in a datagram. */
 export interface RteMpLayout {
-  /** Its fields. */
   readonly struct: Struct<RteMpFields>;
   /** Where the action's name begins; it has 64 bytes. */
   readonly nameAt: number;

@@ -23,7 +23,6 @@ const MAGIC = 19820526;
 
 /** The file `config` in a runtime directory: the primary keeps a lock on it as long as it runs. */
 export class PrimaryConfig implements Disposable {
-  /** Its path. */
   readonly path: string;
   /** Whose it is, and so the primary's user. */
   readonly owner: FileStatus;
@@ -48,7 +47,6 @@ export class PrimaryConfig implements Disposable {
     );
   }
 
-  /** Who has the lock. */
   holder(): LockHolder {
     return lockHolder(this.#file, this.path);
   }
@@ -69,7 +67,6 @@ export class PrimaryConfig implements Disposable {
     );
   }
 
-  /** As `close` of a file. */
   [Symbol.dispose](): void {
     this.#file.close();
   }

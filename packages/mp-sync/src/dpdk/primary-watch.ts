@@ -30,12 +30,10 @@ export class PrimaryWatch implements Disposable {
     this.#gone.abort(this.#error());
   }
 
-  /** Aborted when the primary has ended. */
   get signal(): AbortSignal {
     return this.#gone.signal;
   }
 
-  /** Ends the watch. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }

@@ -14,7 +14,6 @@ const PREFIX = ".vfio_reply_";
  * path, belongs to the primary's user, and is removed with the socket or when this process ends.
  */
 export class PrivateSocket implements Disposable {
-  /** The socket. */
   readonly socket: DatagramSocket;
   readonly #forget: () => void;
 
@@ -40,7 +39,6 @@ export class PrivateSocket implements Disposable {
     return socket;
   }
 
-  /** Closes the socket and removes its file. */
   [Symbol.dispose](): void {
     this.#forget();
     // In this order: a file whose socket is closed looks like one that a killed process left.

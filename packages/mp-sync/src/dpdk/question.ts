@@ -1,5 +1,5 @@
 import type { VfioError } from "@vfio/ioctl-native";
-import type { IncomingPacket } from "../primary/exchange-types.js";
+import type { IncomingPacket } from "../wire/exchange-types.js";
 import { ERR, NO_FD, OK, protocolError } from "../wire/protocol.js";
 import { MpType, nameOfMessage, PARAM_BYTES, VFIO_ACTION, type RteMpLayout } from "./message.js";
 
@@ -7,13 +7,10 @@ import { MpType, nameOfMessage, PARAM_BYTES, VFIO_ACTION, type RteMpLayout } fro
 export interface Question {
   /** For messages: "group 5". */
   readonly what: string;
-  /** The request's code. */
   readonly req: number;
   /** Its number, if it is a group: the reply repeats it. */
   readonly group?: number;
-  /** Whether an OK brings an fd. */
   readonly bringsFd: boolean;
-  /** The error for a refusal. */
   readonly refused: (result: "NO_FD" | "ERR") => VfioError;
 }
 

@@ -9,7 +9,6 @@ export function noDeviceError(directory: string): VfioError {
   );
 }
 
-/** The error of a primary that does not give its container. */
 export function containerRefused(directory: string): VfioError {
   return new VfioError(
     "ERR_VFIO_CONTAINER_REFUSED",
@@ -18,7 +17,6 @@ export function containerRefused(directory: string): VfioError {
   );
 }
 
-/** The error of a primary that does not give a group. */
 export function groupRefused(result: "NO_FD" | "ERR", number: number, directory: string): VfioError {
   if (result === "NO_FD") {
     return new VfioError(

@@ -33,7 +33,6 @@ export function decodeDpdkVersion(value: number): DpdkVersion {
   return { year, month, minor, release, text: `${pad(year)}.${pad(month)}.${minor}${candidate}` };
 }
 
-/** True for a release, false for a candidate of one. */
 export function isRelease({ release }: DpdkVersion): boolean {
   return release === RELEASE;
 }

@@ -1,8 +1,14 @@
 import type { PeerCredentials, SeqpacketSocket } from "@vfio/ioctl-native";
-import type { AccessPolicy } from "./access.js";
 import { encodeAnswer, INT_BYTES } from "../wire/protocol.js";
 
-/** Why somebody may not ask. */
+/** Decides who may ask. The credentials are the kernel's (SO_PEERCRED), not the client's own word. */
+export type AccessPolicy = (peer: PeerCredentials) => boolean;
+
+/** The policy when none is given: the user this process runs as, or root. */
+export function sameUserOrRoot(peer: PeerCredentials, uid?: number): boolean {
+  return peer.uid === 0 || peer.uid === (uid ?? process.getuid?.());
+}
+
 export interface Refusal {
   readonly detail: string;
   /** What the policy threw, if it did. */

@@ -27,7 +27,6 @@ export class ConnectionAcceptor {
     this.#server = server;
   }
 
-  /** Opens the door (again). */
   open(): void {
     if (this.#closed || this.#watcher !== undefined || this.#backOff !== undefined) return;
     this.#watcher = watchFd(this.#listener, this.#acceptBatch);

@@ -1,4 +1,5 @@
-import type { Lease, Leases } from "./leases.js";
+import type { Lease } from "../wire/lease-messages.js";
+import type { Leases } from "./leases.js";
 import type { ClientOutcome } from "./server-events.js";
 
 type LeaseEnd = Extract<ClientOutcome, { type: "lease-ended" }>;

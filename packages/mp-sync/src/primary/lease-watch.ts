@@ -21,14 +21,12 @@ export class LeaseWatch implements Disposable {
     this.#listener = container.onGroupAdded?.(look);
   }
 
-  /** Whether there are leases. */
   setBusy(busy: boolean): void {
     if (busy === (this.#timer !== undefined)) return;
     clearInterval(this.#timer);
     this.#timer = busy ? setInterval(this.#look, INTERVAL_MS).unref() : undefined;
   }
 
-  /** Ends it. */
   [Symbol.dispose](): void {
     this.setBusy(false);
     this.#listener?.[Symbol.dispose]();

@@ -9,8 +9,8 @@ import {
   type IovaRange,
 } from "@vfio/ioctl-native";
 import { isAnonymousMemory, isWithin, overlaps, rangeOf, shownValue } from "@vfio/ioctl-native/internal";
-import { checkObject } from "../argument-checks.js";
-import { rangeText, type LeaseTerms, type LeaseVerdict } from "../wire/lease-messages.js";
+import { checkLimit, checkObject } from "../argument-checks.js";
+import { rangeText, type Lease, type LeaseTerms, type LeaseVerdict } from "../wire/lease-messages.js";
 import { LeasedMemory, type LeaseSpace } from "./leased-memory.js";
 
 /**
@@ -30,20 +30,9 @@ export interface LeaseOptions {
   readonly maxBytes?: number | undefined;
 }
 
-/** Memory of a secondary that this process has mapped for it. */
-export interface Lease {
-  /** The first address under which devices reach it. */
-  readonly iova: bigint;
-  /** Its length. */
-  readonly bytes: number;
-  /** The process that holds it. */
-  readonly pid: number;
-}
-
 /** What came of a request for a lease. */
 export interface LeaseGrant {
   readonly verdict: LeaseVerdict;
-  /** The lease, if it was granted. */
   readonly lease?: Lease;
 }
 
@@ -62,8 +51,8 @@ export class Leases {
 
   constructor(container: HasFd, options: LeaseOptions) {
     const { window = LEASE_WINDOW, maxLeases = 256, maxBytes = 2 ** 30 } = options;
-    checkLimit("maxLeases", maxLeases);
-    checkLimit("maxBytes", maxBytes);
+    checkLimit(maxLeases, "maxLeases of leases", "ERR_VFIO_LEASES");
+    checkLimit(maxBytes, "maxBytes of leases", "ERR_VFIO_LEASES");
     checkWindow(window);
     this.#at = { container, space: new Type1Space(container) };
     this.#window = window;
@@ -96,7 +85,7 @@ export class Leases {
 
   /**
    * Asks the kernel for a lease's mapping.
-   * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container has it no more.
+   * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container no longer has it.
    */
   checkMapped(lease: Lease): void {
     if (this.#leases.get(lease)?.isMapped() === false) throw lostError(lease, 0);
@@ -186,14 +175,6 @@ function isSystemError(error: object): error is VfioSystemError {
 // The container has been closed. EBADF of mmap is the file's.
 function isOfContainer({ code, syscall }: VfioSystemError): boolean {
   return code === "EBADF" && syscall === "ioctl";
-}
-
-function checkLimit(name: string, value: number): void {
-  if (Number.isSafeInteger(value) && value > 0) return;
-  throw new VfioRangeError(
-    "ERR_VFIO_LEASES",
-    `${name} of leases is ${shownValue(value)}: it must be a whole number from 1`,
-  );
 }
 
 function checkWindow(window: IovaRange): void {

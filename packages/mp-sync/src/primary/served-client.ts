@@ -7,10 +7,11 @@ import {
   type PeerCredentials,
   type SeqpacketSocket,
 } from "@vfio/ioctl-native";
-import { Exchange } from "./exchange.js";
-import type { Answered, Attachment, ExchangeAction, ExchangeOffer } from "./exchange-types.js";
+import { Exchange } from "../wire/exchange.js";
+import type { Answered, Attachment, ExchangeAction, ExchangeOffer } from "../wire/exchange-types.js";
 import { end, endNow, mustNotWait } from "./lease-end.js";
-import type { Lease, LeaseGrant, Leases } from "./leases.js";
+import type { Lease } from "../wire/lease-messages.js";
+import type { LeaseGrant, Leases } from "./leases.js";
 import { encodeAnswer } from "../wire/protocol.js";
 import type { ClientOutcome, DropReason } from "./server-events.js";
 

@@ -1,9 +1,8 @@
-import type { AccessPolicy } from "./access.js";
+import type { AccessPolicy } from "./admission.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
-import type { GroupExists } from "./group-lookup.js";
 import type { LeaseOptions } from "./leases.js";
 import type { ServerEvent } from "./server-events.js";
-import type { DescribedMemory, NumberedGroup, SharedContainer } from "./shared-resources.js";
+import type { DescribedMemory, GroupExists, NumberedGroup, SharedContainer } from "./shared-resources.js";
 import type { SocketPathOptions } from "../socket/socket-path.js";
 
 /** Options of {@link FdServer.listen}. */

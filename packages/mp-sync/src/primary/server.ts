@@ -1,12 +1,11 @@
 import { type SeqpacketSocket } from "@vfio/ioctl-native";
 import { closedError, groupExistsInSysfs, orUndo, printAs, runAll } from "@vfio/ioctl-native/internal";
-import { sameUserOrRoot, type AccessPolicy } from "./access.js";
-import { peerOf, refusalOf, turnAway } from "./admission.js";
+import { peerOf, refusalOf, sameUserOrRoot, turnAway, type AccessPolicy } from "./admission.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
-import { checkFunctions, checkList, checkObject } from "../argument-checks.js";
+import { checkFunctions, checkLimit, checkList, checkObject, checkTimeout } from "../argument-checks.js";
 import { LeaseWatch } from "./lease-watch.js";
-import { Leases, type Lease } from "./leases.js";
-import { checkMaxClients, checkTimeout } from "../socket/limits.js";
+import type { Lease } from "../wire/lease-messages.js";
+import { Leases } from "./leases.js";
 import { onProcessEnd } from "./process-end.js";
 import { ConnectionAcceptor } from "./connection-acceptor.js";
 import { ServedClient, type ClientService } from "./served-client.js";
@@ -284,7 +283,7 @@ function checkedPath(options: FdServerOptions): string {
   checkObject(options, "the options of FdServer.listen()");
   const { timeoutMs, maxClients, groups, memories, devices, leases, allow, onEvent, groupExists } = options;
   if (timeoutMs !== undefined) checkTimeout(timeoutMs);
-  if (maxClients !== undefined) checkMaxClients(maxClients);
+  if (maxClients !== undefined) checkLimit(maxClients, "maxClients", "ERR_VFIO_MAX_CLIENTS");
   checkList(groups, "groups");
   if (memories !== undefined) checkList(memories, "memories");
   if (devices !== undefined) checkList(devices, "devices");

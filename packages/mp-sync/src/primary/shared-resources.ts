@@ -3,8 +3,7 @@ import { IOMMU_TYPES, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-
 import { shownValue } from "@vfio/ioctl-native/internal";
 import { checkFd, checkObject } from "../argument-checks.js";
 import { isDeviceName, type DeviceEntry } from "../wire/device-entry.js";
-import type { Attachment, ExchangeOffer, OfferedMemory } from "./exchange-types.js";
-import { lookUpGroup, type GroupExists, type GroupState } from "./group-lookup.js";
+import type { Attachment, ExchangeOffer, GroupState, OfferedMemory } from "../wire/exchange-types.js";
 import type { TellsOfGroups } from "./lease-watch.js";
 import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } from "../wire/protocol.js";
 
@@ -27,6 +26,9 @@ export interface DescribedMemory {
   /** At most 65536 bytes. */
   readonly description: Uint8Array;
 }
+
+/** Tells whether the machine has an IOMMU group of that number, right now. */
+export type GroupExists = (group: number) => boolean;
 
 /** What a primary shares. It borrows the fds: opening and closing them stays its caller's business. */
 export class SharedResources implements ExchangeOffer {
@@ -118,7 +120,9 @@ export class SharedResources implements ExchangeOffer {
   }
 
   groupState(group: number): GroupState {
-    return lookUpGroup(group, this.#groups, this.#groupExists);
+    if (this.#groups.has(group)) return "shared";
+    // A missing /dev/vfio/N alone cannot tell "not bound to VFIO" from "no such group".
+    return this.#groupExists(group) ? "not-shared" : "unknown";
   }
 
   /** @throws VfioError `ERR_VFIO_CLOSED` if the fd, or what it belongs to, is gone meanwhile. */

@@ -8,9 +8,8 @@ import {
   undo,
   type Deadline,
 } from "@vfio/ioctl-native/internal";
-import { checkFunctions, checkRequest, checkSignal } from "../argument-checks.js";
+import { checkFunctions, checkRequest, checkTimeout } from "../argument-checks.js";
 import type { Inquiry } from "./request-connection.js";
-import { checkTimeout } from "../socket/limits.js";
 import type { DeviceEntry } from "../wire/device-entry.js";
 import { DmaLease, type DmaRequest } from "./dma-lease.js";
 import {
@@ -129,7 +128,6 @@ export class PrimaryPeer implements Disposable {
    *   `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
    */
   async hello(options: RequestOptions = {}): Promise<PrimaryHello> {
-    this.#checkOpen();
     return requestHello(this.#inquiry(options));
   }
 
@@ -139,7 +137,6 @@ export class PrimaryPeer implements Disposable {
    * @throws As {@link hello}.
    */
   async iommuType(options: RequestOptions = {}): Promise<number | undefined> {
-    this.#checkOpen();
     return requestIommuType(this.#inquiry(options));
   }
 
@@ -148,7 +145,6 @@ export class PrimaryPeer implements Disposable {
    * @throws As {@link hello}.
    */
   async devices(options: RequestOptions = {}): Promise<DeviceEntry[]> {
-    this.#checkOpen();
     return requestDevices(this.#inquiry(options));
   }
 
@@ -157,7 +153,6 @@ export class PrimaryPeer implements Disposable {
    * @throws As {@link hello}.
    */
   async memory(options: RequestOptions = {}): Promise<SharedMemory[]> {
-    this.#checkOpen();
     const memories = await requestMemory(this.#inquiry(options));
     this.#own(memories.map(({ file }) => file));
     return memories;
@@ -171,7 +166,6 @@ export class PrimaryPeer implements Disposable {
    *   `ERR_VFIO_LEASE_RANGE`.
    */
   async mapDma(request: DmaRequest, options: RequestOptions = {}): Promise<DmaLease> {
-    this.#checkOpen();
     const lease = await DmaLease.request(this.#inquiry(options), request);
     this.#own([lease]);
     return lease;
@@ -217,6 +211,7 @@ export class PrimaryPeer implements Disposable {
   }
 
   #inquiry(options: RequestOptions): Inquiry {
+    this.#checkOpen();
     checkRequest(options);
     const { timeoutMs = this.#timeoutMs, signal } = options;
     return { path: this.path, timeoutMs: checkTimeout(timeoutMs), signal, underWay: this.#underWay };
@@ -252,7 +247,7 @@ export async function connectToPrimary(options: ConnectOptions = {}): Promise<Pr
   const path = socketPath(options);
   const { timeoutMs = 5000, verify = verifyVfioFd, signal } = options;
   checkFunctions({ verify });
-  checkSignal(signal);
+  checkRequest(options);
   const container = await requestContainer({ path, timeoutMs: checkTimeout(timeoutMs), signal }, verify);
   return PrimaryPeer.of(path, timeoutMs, verify, container);
 }

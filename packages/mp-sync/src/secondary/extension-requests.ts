@@ -17,7 +17,10 @@ import { onlyFile } from "./requests.js";
 
 /** One memory that the primary shares, with an fd of this process's own. */
 export interface SharedMemory {
-  /** The memory's file, to be mapped. Closed with its `PrimaryPeer`. */
+  /**
+   * The memory's file, to be mapped. It belongs to the `PrimaryPeer`, which closes it, and to whom it is handed on, such
+   * as `HugepageMemory.attach` of `@vfio/dma`: the first close counts, and what is mapped by then stays mapped.
+   */
   readonly file: Fd;
   /** What the primary wrote about it; the protocol does not look inside. */
   readonly description: Uint8Array;

@@ -1,4 +1,4 @@
-import type { IncomingPacket } from "../primary/exchange-types.js";
+import type { IncomingPacket } from "../wire/exchange-types.js";
 import { decodeAnswer, decodeInt, protocolError, type Answer } from "../wire/protocol.js";
 
 /**

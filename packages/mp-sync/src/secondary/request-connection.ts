@@ -1,8 +1,8 @@
 import { errnoOf, Fd, hasErrno, SeqpacketSocket, VfioError, type ReceivedPacket } from "@vfio/ioctl-native";
 import { closings, Deadline, readableOrOver, runAll, undo } from "@vfio/ioctl-native/internal";
-import type { IncomingPacket } from "../primary/exchange-types.js";
+import type { IncomingPacket } from "../wire/exchange-types.js";
 import { encodeInt, INT_BYTES } from "../wire/protocol.js";
-import { fdHint } from "../socket/system-hints.js";
+import { connectHint } from "../socket/system-hints.js";
 
 const RETRY_MS = 10;
 /** A primary answers within some ten microseconds, and the way through the event loop takes as long again. */
@@ -19,7 +19,6 @@ export interface Inquiry {
   readonly underWay?: Set<Deadline> | undefined;
 }
 
-/** A packet with the fds it brought. */
 export interface PacketWithFiles extends IncomingPacket {
   readonly files: readonly Fd[];
 }
@@ -72,12 +71,10 @@ export class RequestConnection {
     }
   }
 
-  /** Sends packets of one int each. */
   send(...values: readonly number[]): void {
     for (const value of values) this.sendPacket(encodeInt(value));
   }
 
-  /** Sends one packet, with fds if some belong to it. */
   sendPacket(bytes: Uint8Array, fds: readonly number[] = []): void {
     try {
       this.#socket.send(bytes, fds);
@@ -88,7 +85,6 @@ export class RequestConnection {
     }
   }
 
-  /** Waits for one packet. */
   async receive(maxBytes = INT_BYTES): Promise<PacketWithFiles> {
     for (;;) {
       const packet = this.#takeSoon(maxBytes);
@@ -170,12 +166,8 @@ function hintFor(errno: number): string | undefined {
       return "No primary is running, or it runs as another user, with another HOME or with another prefix: its socket path must be this one";
     case errnoOf("ECONNREFUSED"):
       return "The primary that made this socket is dead; start it again, and it takes the stale socket over";
-    case errnoOf("EACCES"):
-      return `This process (uid ${process.getuid?.()}) may not use the primary's socket: run it as the primary's user or root`;
-    case errnoOf("EPROTOTYPE"):
-      return "This socket belongs to another program";
     default:
-      return fdHint(errno);
+      return connectHint(errno);
   }
 }
 

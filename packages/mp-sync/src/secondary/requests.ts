@@ -42,7 +42,6 @@ function keepVerified(
   return file;
 }
 
-/** The file that came with an OK. */
 export function onlyFile(files: readonly Fd[]): Fd {
   const [file] = files;
   if (file === undefined) throw protocolError("an OK without its fd");

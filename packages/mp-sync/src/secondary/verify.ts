@@ -9,18 +9,8 @@ import {
 } from "@vfio/ioctl-native";
 import { contextOr, fileOf, groupOfLink, isContainerLink } from "@vfio/ioctl-native/internal";
 
-/** What a received fd should be. */
-export type ExpectedFd =
-  | {
-      /** A VFIO container. */
-      readonly kind: "container";
-    }
-  | {
-      /** An IOMMU group. */
-      readonly kind: "group";
-      /** Which one. */
-      readonly number: number;
-    };
+/** What a received fd should be: a container, or the IOMMU group of a number. */
+export type ExpectedFd = { readonly kind: "container" } | { readonly kind: "group"; readonly number: number };
 
 /** Throws if a received fd is not what was asked for. */
 export type FdVerifier = (file: HasFd, expected: ExpectedFd) => void;

@@ -12,6 +12,18 @@ export function fdHint(errno: number): string | undefined {
   }
 }
 
+/** What to do where a primary's socket cannot be connected to. */
+export function connectHint(errno: number): string | undefined {
+  switch (errno) {
+    case errnoOf("EACCES"):
+      return `This process (uid ${process.getuid?.()}) may not use the primary's socket: run it as the primary's user or root`;
+    case errnoOf("EPROTOTYPE"):
+      return "This socket belongs to another program";
+    default:
+      return fdHint(errno);
+  }
+}
+
 /** What to do where a socket file, or one like it, cannot be made in a folder. */
 export function socketFileHint(errno: number): string | undefined {
   switch (errno) {

@@ -12,22 +12,21 @@ export interface Capabilities {
   readonly leases: boolean;
 }
 
+const BITS = { memory: CAN_MEMORY, iommuType: CAN_IOMMU_TYPE, devices: CAN_DEVICES, leases: CAN_LEASE };
+const NAMES = Object.keys(BITS) as (keyof Capabilities)[];
+
 /** Capabilities as the bits that go over the wire. */
-export function encodeCapabilities({ memory, iommuType, devices, leases }: Capabilities): number {
-  return (
-    (memory ? CAN_MEMORY : 0) |
-    (iommuType ? CAN_IOMMU_TYPE : 0) |
-    (devices ? CAN_DEVICES : 0) |
-    (leases ? CAN_LEASE : 0)
-  );
+export function encodeCapabilities(can: Capabilities): number {
+  return NAMES.reduce((bits, name) => (can[name] ? bits | BITS[name] : bits), 0);
 }
 
 /** Capabilities from their bits; bits that this version does not know are left out. */
 export function decodeCapabilities(bits: number): Capabilities {
+  const has = (name: keyof Capabilities): boolean => (bits & BITS[name]) !== 0;
   return {
-    memory: (bits & CAN_MEMORY) !== 0,
-    iommuType: (bits & CAN_IOMMU_TYPE) !== 0,
-    devices: (bits & CAN_DEVICES) !== 0,
-    leases: (bits & CAN_LEASE) !== 0,
+    memory: has("memory"),
+    iommuType: has("iommuType"),
+    devices: has("devices"),
+    leases: has("leases"),
   };
 }

@@ -18,10 +18,8 @@ const header = new Struct("vfio_mp_device", 8, {
 const OPEN = 1;
 const MAX_NAME_BYTES = 255;
 
-/** The largest packet of one device. */
 export const MAX_DEVICE_BYTES = header.bytes + MAX_NAME_BYTES;
 
-/** True for what can stand in a device's packet as its address. */
 export function isDeviceName(bdf: string): boolean {
   return (
     typeof bdf === "string" && bdf !== "" && !bdf.includes("\0") && Buffer.byteLength(bdf) <= MAX_NAME_BYTES

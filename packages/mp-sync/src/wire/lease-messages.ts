@@ -19,19 +19,22 @@ export interface LeaseTerms {
   readonly access: LeaseAccess;
 }
 
+/** Memory of a secondary that its primary has mapped for it. */
+export interface Lease {
+  /** The first address under which devices reach it. */
+  readonly iova: bigint;
+  /** Its length in bytes. */
+  readonly bytes: number;
+  /** The process that holds it. */
+  readonly pid: number;
+}
+
 /** What came of a request for a lease. */
 export interface LeaseVerdict {
   /** 0 if the memory is mapped, otherwise a negative errno. */
   readonly errno: number;
   /** With EEXIST: the other lease that is in the way; missing if that is a mapping which is no lease. */
-  readonly conflict?: {
-    /** Its first address. */
-    readonly iova: bigint;
-    /** Its length in bytes. */
-    readonly bytes: number;
-    /** The process that holds it. */
-    readonly pid: number;
-  };
+  readonly conflict?: Lease;
 }
 
 const terms = new Struct("vfio_mp_lease", 32, {
@@ -49,12 +52,9 @@ const verdict = new Struct("vfio_mp_verdict", 24, {
   bytes: [16, "u64"],
 });
 
-/** The size of the packet that says what is to be leased. */
 export const TERMS_BYTES = terms.bytes;
-/** The size of the packet that says what came of it. */
 export const VERDICT_BYTES = verdict.bytes;
 
-/** True for what devices may do. */
 export function isLeaseAccess(value: unknown): value is LeaseAccess {
   return typeof value === "string" && Object.hasOwn(DMA_MAP_FLAGS, value);
 }

@@ -2,11 +2,11 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ioctl, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { ioctl, vfioConstants, vfioIoctls, vfioStructs, type Fd } from "@vfio/ioctl-native";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectToPrimary, FdServer, LEASE_WINDOW, type PrimaryPeer } from "../../src/index.js";
 import { Child } from "../support/child.js";
-import { errorOf } from "../support/errors.js";
+import { expectError } from "../support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "../support/fds.js";
 import { freshPath, useFolder } from "../support/folder.js";
 import { ANYWHERE } from "../support/primary.js";
@@ -68,9 +68,9 @@ describe("given a primary with two groups, and a device in each", () => {
     expect((await peer.hello()).can.leases).toBe(true);
     expect(await peer.iommuType()).toBe(3);
     expect(await peer.devices()).toEqual([{ bdf: EDU, group: groupOf(EDU), open: false }]);
-    expect((await errorOf(() => peer.group(999_999))).code).toBe("ERR_VFIO_GROUP_REFUSED");
+    await expectError(() => peer.group(999_999), "ERR_VFIO_GROUP_REFUSED");
     // Group 0 has host bridges only; no driver of VFIO's holds it.
-    expect((await errorOf(() => peer.group(0))).code).toBe("ERR_VFIO_GROUP_NO_FD");
+    await expectError(() => peer.group(0), "ERR_VFIO_GROUP_NO_FD");
   });
 
   it("a fd of another part of VFIO than was asked for is refused", async () => {
@@ -81,9 +81,8 @@ describe("given a primary with two groups, and a device in each", () => {
       path: freshPath(),
     });
     using peer = await connectToPrimary({ path: wrong.path });
-    const error = await errorOf(() => peer.group(nvme!.number));
-    expect(error.code).toBe("ERR_VFIO_WRONG_FD");
-    expect(error.message).toContain(`/dev/vfio/${edu!.number} as group ${nvme!.number}`);
+    const text = `/dev/vfio/${edu!.number} as group ${nvme!.number}`;
+    await expectError(() => peer.group(nvme!.number), "ERR_VFIO_WRONG_FD", text);
   });
 
   it("a lease is a mapping of the kernel's, and one that overlaps it is refused by name", async () => {
@@ -92,9 +91,11 @@ describe("given a primary with two groups, and a device in each", () => {
     const before = left();
     const lease = await peer.mapDma({ file, iova: 0n, bytes: 4096 });
     expect(left()).toBe(before - 1);
-    const error = await errorOf(() => peer.mapDma({ file, iova: 1n << 20n, bytes: 4096 }));
-    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
-    expect(error.message).toContain(`process ${honest[0]!.pid} has a lease on IOVA 0x100000 to 0x10ffff`);
+    await expectError(
+      () => peer.mapDma({ file, iova: 1n << 20n, bytes: 4096 }),
+      "ERR_VFIO_LEASE_CONFLICT",
+      `process ${honest[0]!.pid} has a lease on IOVA 0x100000 to 0x10ffff`,
+    );
     await lease.release();
     expect(left()).toBe(before);
   });
@@ -103,8 +104,10 @@ describe("given a primary with two groups, and a device in each", () => {
     using peer = await connectToPrimary({ path: server.path });
     using file = someFile();
     const before = left();
-    const error = await errorOf(() => peer.mapDma({ file, iova: 1n << 60n, bytes: 4096 }));
-    expect(error.code).toBe("ERR_VFIO_LEASE_REFUSED");
+    const error = await expectError(
+      () => peer.mapDma({ file, iova: 1n << 60n, bytes: 4096 }),
+      "ERR_VFIO_LEASE_REFUSED",
+    );
     expect(error.cause).toMatchObject({ code: "EINVAL" });
     expect(left()).toBe(before);
   });
@@ -146,36 +149,46 @@ describe("given a primary with two groups, and a device in each", () => {
     expect(left()).toBe(ALL_MAPPINGS - 3);
     using peer = await connectToPrimary({ path: server.path });
     using file = someFile();
-    const error = await errorOf(() => peer.mapDma({ file, iova, bytes: 4096 }));
-    expect(error.code).toBe("ERR_VFIO_LEASE_CONFLICT");
-    expect(error.message).toContain("a mapping that is no lease is there");
+    const text = "a mapping that is no lease is there";
+    await expectError(() => peer.mapDma({ file, iova, bytes: 4096 }), "ERR_VFIO_LEASE_CONFLICT", text);
     expect(unmap(opened.container, iova)).toBe(BigInt(BYTES));
     expect(left()).toBe(ALL_MAPPINGS - 2);
   });
 });
 
 describe("given a primary whose last group leaves its container", () => {
-  beforeEach(() => groupIsFree(groupOf(EDU)));
+  let opened: Opened;
+  let server: FdServer;
+  let peer: PrimaryPeer;
+  let file: Fd;
+  beforeEach(async () => {
+    await groupIsFree(groupOf(EDU));
+    opened = new Opened(EDU);
+    const { container, groups } = opened;
+    server = await FdServer.listen({ container, groups, path: freshPath() });
+    peer = await connectToPrimary({ path: server.path });
+    file = someFile();
+  });
+  afterEach(() => {
+    for (const one of [file, peer, server]) one.close();
+    opened[Symbol.dispose]();
+  });
+
+  const leave = (): unknown => ioctl(opened.groups[0]!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
+  function comeBack(): void {
+    ioctl(opened.groups[0]!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
+    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+  }
 
   it("the kernel forgets the lease: its holder is told, its memory is given back, and a new one can be had", async () => {
-    using opened = new Opened(EDU);
-    const [group] = opened.groups;
-    await using server = await FdServer.listen({
-      container: opened.container,
-      groups: opened.groups,
-      path: freshPath(),
-    });
-    using peer = await connectToPrimary({ path: server.path });
-    using file = someFile();
     const request = { file, iova: LEASE_WINDOW.start, bytes: 4096 };
     const before = leasedHere();
     const lease = await peer.mapDma(request);
     expect(leasedHere()).toBe(before + 1);
-    ioctl(group!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
+    leave();
     await until(() => lease.lost.aborted);
     expect([server.leases, leasedHere()]).toEqual([[], before]);
-    ioctl(group!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
-    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+    comeBack();
     const again = await peer.mapDma(request);
     expect(mappingsLeft(opened.container)).toBe(ALL_MAPPINGS - 1);
     await again.release();
@@ -183,19 +196,9 @@ describe("given a primary whose last group leaves its container", () => {
   });
 
   it("and another group is there when the lease is looked at: the same, and nothing stays mapped", async () => {
-    using opened = new Opened(EDU);
-    const [group] = opened.groups;
-    await using server = await FdServer.listen({
-      container: opened.container,
-      groups: opened.groups,
-      path: freshPath(),
-    });
-    using peer = await connectToPrimary({ path: server.path });
-    using file = someFile();
     const lease = await peer.mapDma({ file, iova: LEASE_WINDOW.start, bytes: 4096 });
-    ioctl(group!, vfioIoctls.VFIO_GROUP_UNSET_CONTAINER, 0);
-    ioctl(group!, vfioIoctls.VFIO_GROUP_SET_CONTAINER, opened.container.fd);
-    ioctl(opened.container, vfioIoctls.VFIO_SET_IOMMU, vfioConstants.VFIO_TYPE1v2_IOMMU);
+    leave();
+    comeBack();
     await until(() => lease.lost.aborted);
     expect([server.leases, mappingsLeft(opened.container)]).toEqual([[], ALL_MAPPINGS]);
   });
@@ -235,7 +238,7 @@ describe("given a primary that ends", () => {
       expect(await primaries[0]!.kill(signal)).toEqual({ code: null, signal });
       await lost;
       expect(mappingsLeft(peer.container)).toBe(ALL_MAPPINGS - 1);
-      expect((await errorOf(() => peer.group(number + 1))).code).toBe("ECONNREFUSED");
+      await expectError(() => peer.group(number + 1), "ECONNREFUSED");
       expect(await start(path)).toBe("EBUSY");
       peer.close();
       await groupIsFree(number);
@@ -288,7 +291,7 @@ describe("given a primary that ends", () => {
       const peer = await connectToPrimary({ path, timeoutMs: 60_000 });
       const ask = async (): Promise<unknown> =>
         what === "group" ? peer.group(number) : peer.mapDma({ file, iova: 0n, bytes: 4096 });
-      expect((await errorOf(ask)).code).toBe("ERR_VFIO_PRIMARY_GONE");
+      await expectError(ask, "ERR_VFIO_PRIMARY_GONE");
       expect(await primary.ended).toEqual({ code: null, signal: "SIGKILL" });
       peer.close();
       await groupIsFree(number);

@@ -28,12 +28,10 @@ export class WatchedKernel implements Disposable {
   refuses: number | undefined;
   /** False while the container has no group, and so no IOMMU: whatever it is asked, it answers EINVAL. */
   hasIommu = true;
-  /** What the calls off the event loop take: they act when it is over. */
-  busy: Promise<void> | undefined;
-  /** When their answers come, although they have acted. */
-  late: Promise<void> | undefined;
-  /** How many are on their way. */
+  /** How many calls off the event loop are on their way. */
   waiting = 0;
+  private busy: Promise<void> | undefined;
+  private late: Promise<void> | undefined;
   readonly #inUse: Disposable;
 
   constructor() {
@@ -59,6 +57,13 @@ export class WatchedKernel implements Disposable {
         return answer;
       },
     });
+  }
+
+  /** Calls off the event loop wait from now on, before they act or when they have acted, until they are let go. */
+  hold(when: "busy" | "late"): () => void {
+    let letGo = (): void => undefined;
+    this[when] = new Promise<void>((resolve) => (letGo = resolve));
+    return letGo;
   }
 
   /** The last group leaves: the kernel forgets all mappings. */

@@ -1,5 +1,13 @@
 import type { Fd } from "@vfio/ioctl-native";
-import { FdServer, type FdServerOptions, type LeaseOptions, type ServerEvent } from "../../src/index.js";
+import { afterEach, beforeEach } from "vitest";
+import {
+  connectToPrimary,
+  FdServer,
+  type FdServerOptions,
+  type LeaseOptions,
+  type PrimaryPeer,
+  type ServerEvent,
+} from "../../src/index.js";
 import { someFile } from "./fds.js";
 import { freshPath } from "./folder.js";
 
@@ -66,4 +74,45 @@ function shortly(event: ServerEvent): string {
 /** A file under a group's number. */
 export function numbered(file: Fd, number: number): Fd & { readonly number: number } {
   return Object.assign(file, { number });
+}
+
+/** The primary of the running test: see {@link usePrimary}. */
+export let primary: TestPrimary;
+/** The secondary of the running test: see {@link usePeer}. */
+export let peer: PrimaryPeer;
+
+/** Files stand in for container and groups, so nothing that came is looked at. */
+export const verify = (): void => undefined;
+
+/** Joins a primary without looking at what came. */
+export const connect = (path: string): Promise<PrimaryPeer> => connectToPrimary({ path, verify });
+
+/** For each test of the file or `describe`: {@link primary}, closed after it. */
+export function usePrimary(): void {
+  beforeEach(() => given());
+  afterEach(() => leave());
+}
+
+/** For each test of the file or `describe`: {@link primary}, and {@link peer}, which has joined it. */
+export function usePeer(): void {
+  beforeEach(() => joined());
+  afterEach(() => leave());
+}
+
+/** Another primary in this test, with options. */
+export async function given(options: Partial<FdServerOptions> = {}): Promise<void> {
+  leave();
+  primary = await TestPrimary.start(options);
+}
+
+/** Another primary in this test, with options, and a secondary that has joined it. */
+export async function joined(options: Partial<FdServerOptions> = {}): Promise<void> {
+  await given(options);
+  peer = await connect(primary.path);
+}
+
+/** Ends both, if they are there. */
+function leave(): void {
+  (peer as PrimaryPeer | undefined)?.close();
+  (primary as TestPrimary | undefined)?.[Symbol.dispose]();
 }

@@ -1,8 +1,8 @@
-import { whileItGoesOn } from "./progress.js";
-
 /** Where another seed of a fuzzer comes from; without it every run is the same. */
 const SEED_VARIABLE = "MP_SYNC_FUZZ_SEED";
 const USUAL_SEED = "1";
+const LOOK_EVERY_MS = 1000;
+const LOOKS = 60;
 
 /** A stream of numbers that one seed determines (mulberry32). */
 export class Random {
@@ -65,4 +65,27 @@ function chosenSeed(): number {
   const text = process.env[SEED_VARIABLE] ?? USUAL_SEED;
   if (!/^\d+$/.test(text)) throw new Error(`${SEED_VARIABLE} is "${text}", not a whole number`);
   return Number(text);
+}
+
+/**
+ * Work that may take as long as this machine needs, as long as it goes on: rejects when its progress has stood still for
+ * a minute. The minute is counted in looks, so that one in which this process did not run does not count.
+ */
+async function whileItGoesOn(progress: () => number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const stuck = new Promise<never>((_, reject) => {
+    let last = progress();
+    let idle = 0;
+    timer = setInterval(() => {
+      const now = progress();
+      idle = now === last ? idle + 1 : 0;
+      last = now;
+      if (idle >= LOOKS) reject(new Error(`it hangs: nothing has moved for ${LOOKS} s after ${now}`));
+    }, LOOK_EVERY_MS);
+  });
+  try {
+    await Promise.race([work, stuck]);
+  } finally {
+    clearInterval(timer);
+  }
 }

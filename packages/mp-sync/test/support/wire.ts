@@ -6,6 +6,10 @@ import {
   type HasFd,
   type ReceivedPacket,
 } from "@vfio/ioctl-native";
+import type { PrimaryPeer } from "../../src/index.js";
+import { someFile } from "./fds.js";
+import { freshPath } from "./folder.js";
+import { connect } from "./primary.js";
 
 const LIMIT_MS = 10_000;
 
@@ -13,6 +17,9 @@ const LIMIT_MS = 10_000;
 export function int(value: number): Uint8Array {
   return new Uint8Array(new Int32Array([value]).buffer);
 }
+
+/** As in {@link int}, in hex. */
+export const hex = (value: number): string => Buffer.from(int(value)).toString("hex");
 
 export const isEof = (packet: ReceivedPacket): boolean =>
   packet.bytes.length === 0 && packet.fds.length === 0 && !packet.truncated;
@@ -130,5 +137,34 @@ export class ScriptedPrimary implements AsyncDisposable {
     this.#over.abort();
     await this.#done;
     this.#listener.close();
+  }
+}
+
+/** A scripted primary that has given its container to a peer, and plays one script for each request after that. */
+export class JoinedScript implements AsyncDisposable {
+  readonly peer: PrimaryPeer;
+  readonly #primary: ScriptedPrimary;
+
+  private constructor(peer: PrimaryPeer, primary: ScriptedPrimary) {
+    this.peer = peer;
+    this.#primary = primary;
+  }
+
+  static async play(...scripts: readonly Script[]): Promise<JoinedScript> {
+    using container = someFile();
+    const path = freshPath();
+    const first: Script = { takes: 1, sends: [{ bytes: int(0), fds: [container] }] };
+    const primary = new ScriptedPrimary(path, first, ...scripts);
+    return new JoinedScript(await connect(path), primary);
+  }
+
+  /** What it was sent after the request for its container. */
+  get received(): readonly string[] {
+    return this.#primary.received.slice(1);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.peer.close();
+    await this.#primary[Symbol.asyncDispose]();
   }
 }

@@ -4,8 +4,12 @@ import { COMMAND, type CommandFlag } from "../config/command-status.js";
 import type { ConfigAccess } from "./config-access.js";
 import { checkPresent } from "../device/presence.js";
 
-/** Where the command register lies in the config space. */
 export const COMMAND_OFFSET = 0x04;
+
+/** True if a write at this offset, an aligned one, changes the command register, or its upper byte. */
+export function touchesCommand(offset: number): boolean {
+  return offset === COMMAND_OFFSET || offset === COMMAND_OFFSET + 1;
+}
 
 /** A bit of the command register, as a mask. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is none. */
 export function commandMask(flag: CommandFlag): number {
@@ -14,7 +18,6 @@ export function commandMask(flag: CommandFlag): number {
   return 1 << COMMAND[flag][0];
 }
 
-/** True if a bit of the command register is set. */
 export function isCommandSet(config: ConfigAccess, flag: CommandFlag): boolean {
   return (config.read16(COMMAND_OFFSET) & commandMask(flag)) !== 0;
 }

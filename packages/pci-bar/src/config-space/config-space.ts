@@ -23,11 +23,7 @@ const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
  * ```ts
  * // needs a device
  * import { PciDevice } from "@vfio/pci-bar";
- * import { Container, iommuGroupOf } from "@vfio/vfio-core";
  *
- * using container = Container.open();
- * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
- * using device = group.openDevice("0000:00:10.0");
  * using pci = new PciDevice(device);
  *
  * console.log(pci.config.read16(0x00).toString(16)); // the vendor

@@ -4,12 +4,16 @@ export type BitFlags<Name extends string> = Readonly<Record<Name, boolean>>;
 /** Where each one-bit field lies in its register, and what lspci calls it. */
 export type FlagTable<Name extends string> = Readonly<Record<Name, readonly [bit: number, word: string]>>;
 
+/** A flag table, whose names are a type: `keyof typeof TABLE`. */
+export function flagTable<Name extends string>(table: FlagTable<Name>): FlagTable<Name> {
+  return table;
+}
+
 /** The field of `width` bits that begins at bit `lowest`, as a number that is not negative. */
 export function bitsOf(value: number, lowest: number, width: number): number {
   return Math.floor(value / 2 ** lowest) % 2 ** width;
 }
 
-/** True if a bit is set. */
 export function isSet(value: number, bit: number): boolean {
   return bitsOf(value, bit, 1) === 1;
 }
@@ -19,7 +23,6 @@ export function wide(high: number, low: number): bigint {
   return (BigInt(high) << 32n) | BigInt(low);
 }
 
-/** The flags that a register's value has. */
 export function decodeFlags<Name extends string>(table: FlagTable<Name>, value: number): BitFlags<Name> {
   const entries = Object.entries<FlagTable<Name>[Name]>(table).map(([name, [bit]]) => [
     name,
@@ -37,7 +40,6 @@ export function flagText<Name extends string>(
   return names.map((name) => `${table[name][1]}${plusMinus(flags[name])}`).join(" ");
 }
 
-/** `+` or `-`. */
 export function plusMinus(on: boolean): string {
   return on ? "+" : "-";
 }

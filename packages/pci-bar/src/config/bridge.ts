@@ -1,17 +1,5 @@
-import { bitsOf, decodeFlags, wide, type BitFlags, type FlagTable } from "./bits.js";
+import { bitsOf, decodeFlags, flagTable, wide, type BitFlags } from "./bits.js";
 import type { ConfigReader } from "./config-reader.js";
-
-/** The buses at a bridge's two sides. */
-export interface BridgeBuses {
-  /** The bus towards the processor. */
-  readonly primary: number;
-  /** The bus right behind the bridge. */
-  readonly secondary: number;
-  /** The last bus behind the bridge. */
-  readonly subordinate: number;
-  /** The latency timer on the secondary bus, in bus clocks. */
-  readonly latencyTimer: number;
-}
 
 /** Addresses that a bridge lets through to what is behind it. */
 export interface BridgeWindow {
@@ -23,32 +11,7 @@ export interface BridgeWindow {
   readonly addressBits: number;
 }
 
-/** What a bridge lets through (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5). `undefined`: a reserved type. */
-export interface BridgeWindows {
-  /** I/O ports. */
-  readonly io: BridgeWindow | undefined;
-  /** Memory. */
-  readonly memory: BridgeWindow | undefined;
-  /** Memory that can be read without side effects. */
-  readonly prefetchable: BridgeWindow | undefined;
-}
-
-/** Bits of the bridge control register (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.18). */
-export type BridgeControlFlag =
-  | "parityErrors"
-  | "systemErrors"
-  | "isaOff"
-  | "vga"
-  | "vga16"
-  | "masterAbort"
-  | "secondaryReset"
-  | "fastBackToBack"
-  | "primaryDiscardTimer"
-  | "secondaryDiscardTimer"
-  | "discardTimerStatus"
-  | "discardTimerErrors";
-
-export const BRIDGE_CONTROL: FlagTable<BridgeControlFlag> = {
+export const BRIDGE_CONTROL = flagTable({
   parityErrors: [0, "Parity"],
   systemErrors: [1, "SERR"],
   isaOff: [2, "NoISA"],
@@ -61,26 +24,42 @@ export const BRIDGE_CONTROL: FlagTable<BridgeControlFlag> = {
   secondaryDiscardTimer: [9, "SecDiscTmr"],
   discardTimerStatus: [10, "DiscTmrStat"],
   discardTimerErrors: [11, "DiscTmrSERREn"],
-};
+});
+/** Bits of the bridge control register (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.18). @useDeclaredType */
+export type BridgeControlFlag = keyof typeof BRIDGE_CONTROL;
 
-/** The bus numbers; a CardBus bridge has them at the same place. */
-export function decodeBuses(config: ConfigReader): BridgeBuses {
+/** The buses at a bridge's two sides. @useDeclaredType */
+export type BridgeBuses = ReturnType<typeof decodeBuses>;
+
+export function decodeBuses(config: ConfigReader) {
   return {
+    /** The bus towards the processor. */
     primary: config.read8(0x18),
+    /** The bus right behind the bridge. */
     secondary: config.read8(0x19),
+    /** The last bus behind the bridge. */
     subordinate: config.read8(0x1a),
+    /** The latency timer on the secondary bus, in bus clocks. */
     latencyTimer: config.read8(0x1b),
-  };
+  } as const;
 }
 
-/** The bridge control register. */
 export function decodeBridgeControl(config: ConfigReader): BitFlags<BridgeControlFlag> {
   return decodeFlags(BRIDGE_CONTROL, config.read16(0x3e));
 }
 
-/** The three windows. */
-export function decodeWindows(config: ConfigReader): BridgeWindows {
-  return { io: ioWindow(config), memory: memoryWindow(config), prefetchable: prefetchableWindow(config) };
+/** What a bridge lets through (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5). `undefined`: a reserved type. @useDeclaredType */
+export type BridgeWindows = ReturnType<typeof decodeWindows>;
+
+export function decodeWindows(config: ConfigReader) {
+  return {
+    /** I/O ports. */
+    io: ioWindow(config),
+    /** Memory. */
+    memory: memoryWindow(config),
+    /** Memory that can be read without side effects. */
+    prefetchable: prefetchableWindow(config),
+  } as const;
 }
 
 /** The low four bits of base and limit say the type; a base of another type than its limit is no window. */

@@ -53,7 +53,6 @@ const EXTENDED: Readonly<Record<number, string>> = {
   0x2e: "Data Object Exchange",
 };
 
-/** The name of a capability that is not decoded, or its number. */
 export function capabilityName(id: number, extended: boolean): string {
   const known = (extended ? EXTENDED : STANDARD)[id];
   return (

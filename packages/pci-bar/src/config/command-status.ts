@@ -1,32 +1,4 @@
-import { bitsOf, type FlagTable } from "./bits.js";
-
-/** Bits of the command register (PCI Local Bus 3.0, section 6.2.2). */
-export type CommandFlag =
-  | "ioSpace"
-  | "memorySpace"
-  | "busMaster"
-  | "specialCycles"
-  | "writeInvalidate"
-  | "vgaSnoop"
-  | "parityErrors"
-  | "stepping"
-  | "systemErrors"
-  | "fastBackToBack"
-  | "intxDisabled";
-
-/** Bits of the status register (PCI Local Bus 3.0, section 6.2.3). */
-export type StatusFlag =
-  | "capabilities"
-  | "mhz66"
-  | "userDefinable"
-  | "fastBackToBack"
-  | "masterDataParityError"
-  | "signaledTargetAbort"
-  | "receivedTargetAbort"
-  | "receivedMasterAbort"
-  | "signaledSystemError"
-  | "detectedParityError"
-  | "intx";
+import { bitsOf, flagTable } from "./bits.js";
 
 /** Those that stay until they are cleared by writing 1. */
 export type ClearableStatusFlag = Exclude<
@@ -42,7 +14,7 @@ export type SecondaryStatusFlag =
 /** When a device answers that it is meant: the slowest DEVSEL# timing. */
 export type DeviceSelect = "fast" | "medium" | "slow" | "reserved";
 
-export const COMMAND: FlagTable<CommandFlag> = {
+export const COMMAND = flagTable({
   ioSpace: [0, "I/O"],
   memorySpace: [1, "Mem"],
   busMaster: [2, "BusMaster"],
@@ -54,9 +26,11 @@ export const COMMAND: FlagTable<CommandFlag> = {
   systemErrors: [8, "SERR"],
   fastBackToBack: [9, "FastB2B"],
   intxDisabled: [10, "DisINTx"],
-};
+});
+/** Bits of the command register (PCI Local Bus 3.0, section 6.2.2). @useDeclaredType */
+export type CommandFlag = keyof typeof COMMAND;
 
-export const STATUS: FlagTable<StatusFlag> = {
+export const STATUS = flagTable({
   capabilities: [4, "Cap"],
   mhz66: [5, "66MHz"],
   userDefinable: [6, "UDF"],
@@ -68,9 +42,11 @@ export const STATUS: FlagTable<StatusFlag> = {
   signaledSystemError: [14, ">SERR"],
   detectedParityError: [15, "<PERR"],
   intx: [3, "INTx"],
-};
+});
+/** Bits of the status register (PCI Local Bus 3.0, section 6.2.3). @useDeclaredType */
+export type StatusFlag = keyof typeof STATUS;
 
-export const SECONDARY_STATUS: FlagTable<SecondaryStatusFlag> = {
+export const SECONDARY_STATUS = flagTable({
   mhz66: [5, "66MHz"],
   fastBackToBack: [7, "FastB2B"],
   masterDataParityError: [8, "ParErr"],
@@ -79,11 +55,10 @@ export const SECONDARY_STATUS: FlagTable<SecondaryStatusFlag> = {
   receivedMasterAbort: [13, "<MAbort"],
   receivedSystemError: [14, "<SERR"],
   detectedParityError: [15, "<PERR"],
-};
+});
 
 const DEVICE_SELECTS: readonly DeviceSelect[] = ["fast", "medium", "slow", "reserved"];
 
-/** The DEVSEL timing of a status register. */
 export function deviceSelectOf(status: number): DeviceSelect {
   return DEVICE_SELECTS[bitsOf(status, 9, 2)] ?? "reserved";
 }

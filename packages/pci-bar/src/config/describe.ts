@@ -1,8 +1,6 @@
 import { hex } from "./bits.js";
-import type { Capability } from "./capability.js";
-import { describeDecoded } from "./capability.js";
+import { describeDecoded, type Capability } from "./capability.js";
 import { capabilityName } from "./capability-names.js";
-import type { ConfigContents } from "./config-contents.js";
 import { describeHeader } from "./describe-header.js";
 import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
 import type { DescribeContext } from "./express/pci-express.js";
@@ -14,6 +12,13 @@ export interface DescribeOptions {
   readonly name?: string;
   /** How long the regions are, in bytes: 0 to 5 the BARs, 6 the ROM. 0 or absent: not shown. */
   readonly regionBytes?: readonly number[];
+}
+
+/** A decoded config space, as data. */
+interface ConfigContents {
+  readonly header: PciHeader;
+  readonly capabilities: readonly Capability[];
+  readonly problems: readonly string[];
 }
 
 const FIRST_FUNCTION = /(^|:)00\.0$/;

@@ -1,24 +1,8 @@
 import { decodeBars, type BaseAddress } from "./bars.js";
-import { bitsOf, decodeFlags, isSet, type BitFlags } from "./bits.js";
-import {
-  decodeBridgeControl,
-  decodeBuses,
-  decodeWindows,
-  type BridgeBuses,
-  type BridgeControlFlag,
-  type BridgeWindows,
-} from "./bridge.js";
+import { bitsOf, decodeFlags, isSet } from "./bits.js";
+import { decodeBridgeControl, decodeBuses, decodeWindows, type BridgeBuses } from "./bridge.js";
 import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
-import {
-  COMMAND,
-  deviceSelectOf,
-  SECONDARY_STATUS,
-  STATUS,
-  type CommandFlag,
-  type DeviceSelect,
-  type SecondaryStatusFlag,
-  type StatusFlag,
-} from "./command-status.js";
+import { COMMAND, deviceSelectOf, SECONDARY_STATUS, STATUS } from "./command-status.js";
 import { checkConfigReader, type ConfigReader } from "./config-reader.js";
 
 /** What a function is for (PCI Local Bus 3.0, appendix D). */
@@ -47,76 +31,6 @@ export interface RomBase {
   readonly address: bigint;
   /** The ROM answers, if the memory space is on. */
   readonly enabled: boolean;
-}
-
-/** What every header has (PCI Local Bus 3.0, section 6.1). */
-export interface HeaderBase {
-  /** The maker. 0xffff: nobody answers. */
-  readonly vendorId: number;
-  /** The maker's number of the device. */
-  readonly deviceId: number;
-  /** The maker's revision. */
-  readonly revision: number;
-  /** What it is for. */
-  readonly class: ClassCode;
-  /** The layout of the rest: 0 a device, 1 a bridge, 2 a CardBus bridge. */
-  readonly headerType: number;
-  /** There are other functions at its address. */
-  readonly multiFunction: boolean;
-  /** The command register. */
-  readonly command: BitFlags<CommandFlag>;
-  /** The status register. */
-  readonly status: BitFlags<StatusFlag>;
-  /** When it answers that it is meant. */
-  readonly deviceSelect: DeviceSelect;
-  /** The cache line it was told of, in bytes. */
-  readonly cacheLineBytes: number;
-  /** How long it may keep the bus, in bus clocks. */
-  readonly latencyTimer: number;
-  /** The built-in self test. */
-  readonly selfTest: SelfTest;
-  /** What the firmware noted of its interrupt. The kernel's own number may differ. */
-  readonly interruptLine: number;
-  /** Its INTx pin: 1 is INTA#, 4 INTD#, 0 none. */
-  readonly interruptPin: number;
-}
-
-/** The header of an ordinary device, type 0. */
-export interface DeviceHeader extends HeaderBase {
-  /** A device. */
-  readonly kind: "device";
-  /** Its base address registers, up to six. */
-  readonly bars: readonly BaseAddress[];
-  /** Its ROM, or `undefined` if the register reads 0. */
-  readonly rom: RomBase | undefined;
-  /** The board maker's ids. A vendor id of 0 or 0xffff: there are none. */
-  readonly subsystem: SubsystemIds;
-  /** Where its CardBus card information is, 0 for nowhere. */
-  readonly cardbusPointer: number;
-  /** How long a burst it wants, in units of 250 ns. */
-  readonly minGrant: number;
-  /** How soon it wants the bus, in units of 250 ns. */
-  readonly maxLatency: number;
-}
-
-/** The header of a PCI-to-PCI bridge, type 1: also of root ports and switch ports. */
-export interface BridgeHeader extends HeaderBase {
-  /** A bridge. */
-  readonly kind: "bridge";
-  /** Its base address registers, up to two. */
-  readonly bars: readonly BaseAddress[];
-  /** Its ROM, or `undefined` if the register reads 0. */
-  readonly rom: RomBase | undefined;
-  /** The buses at its sides. */
-  readonly buses: BridgeBuses;
-  /** What it lets through. */
-  readonly windows: BridgeWindows;
-  /** The status of its secondary side. */
-  readonly secondaryStatus: BitFlags<SecondaryStatusFlag>;
-  /** When the secondary side answers. */
-  readonly secondaryDeviceSelect: DeviceSelect;
-  /** The bridge control register. */
-  readonly control: BitFlags<BridgeControlFlag>;
 }
 
 /** The header of a CardBus bridge, type 2. Its windows are not decoded. */
@@ -151,55 +65,102 @@ export function decodeHeader(config: ConfigReader): PciHeader {
   return { ...base, kind: "cardbus", bars: barsOf(config, 1), buses: decodeBuses(config) };
 }
 
-function decodeBase(config: ConfigReader): HeaderBase {
-  const [status, headerType, selfTest] = [config.read16(0x06), config.read8(0x0e), config.read8(0x0f)];
+/** What every header has (PCI Local Bus 3.0, section 6.1). @useDeclaredType */
+export type HeaderBase = ReturnType<typeof decodeBase>;
+
+function decodeBase(config: ConfigReader) {
+  const [status, headerType] = [config.read16(0x06), config.read8(0x0e)];
   return {
+    /** The maker. 0xffff: nobody answers. */
     vendorId: config.read16(0x00),
+    /** The maker's number of the device. */
     deviceId: config.read16(0x02),
+    /** The maker's revision. */
     revision: config.read8(0x08),
-    class: { base: config.read8(0x0b), sub: config.read8(0x0a), programmingInterface: config.read8(0x09) },
+    /** What it is for. */
+    class: classOf(config),
+    /** The layout of the rest: 0 a device, 1 a bridge, 2 a CardBus bridge. */
     headerType: bitsOf(headerType, 0, 7),
+    /** There are other functions at its address. */
     multiFunction: isSet(headerType, 7),
+    /** The command register. */
     command: decodeFlags(COMMAND, config.read16(0x04)),
+    /** The status register. */
     status: decodeFlags(STATUS, status),
+    /** When it answers that it is meant. */
     deviceSelect: deviceSelectOf(status),
+    /** The cache line it was told of, in bytes. */
     cacheLineBytes: config.read8(0x0c) * 4,
+    /** How long it may keep the bus, in bus clocks. */
     latencyTimer: config.read8(0x0d),
-    selfTest: { capable: isSet(selfTest, 7), running: isSet(selfTest, 6), code: bitsOf(selfTest, 0, 4) },
+    /** The built-in self test. */
+    selfTest: selfTestOf(config.read8(0x0f)),
+    /** What the firmware noted of its interrupt. The kernel's own number may differ. */
     interruptLine: config.read8(0x3c),
+    /** Its INTx pin: 1 is INTA#, 4 INTD#, 0 none. */
     interruptPin: config.read8(0x3d),
-  };
+  } as const;
 }
 
-function deviceHeader(base: HeaderBase, config: ConfigReader): DeviceHeader {
+function classOf(config: ConfigReader): ClassCode {
+  return { base: config.read8(0x0b), sub: config.read8(0x0a), programmingInterface: config.read8(0x09) };
+}
+
+function selfTestOf(register: number): SelfTest {
+  return { capable: isSet(register, 7), running: isSet(register, 6), code: bitsOf(register, 0, 4) };
+}
+
+/** The header of an ordinary device, type 0. @useDeclaredType */
+export type DeviceHeader = ReturnType<typeof deviceHeader>;
+
+function deviceHeader(base: HeaderBase, config: ConfigReader) {
+  const subsystem: SubsystemIds = { vendorId: config.read16(0x2c), deviceId: config.read16(0x2e) };
   return {
     ...base,
+    /** A device. */
     kind: "device",
+    /** Its base address registers, up to six. */
     bars: barsOf(config, 6),
+    /** Its ROM, or `undefined` if the register reads 0. */
     rom: romOf(config.read32(0x30)),
-    subsystem: { vendorId: config.read16(0x2c), deviceId: config.read16(0x2e) },
+    /** The board maker's ids. A vendor id of 0 or 0xffff: there are none. */
+    subsystem,
+    /** Where its CardBus card information is, 0 for nowhere. */
     cardbusPointer: config.read32(0x28),
+    /** How long a burst it wants, in units of 250 ns. */
     minGrant: config.read8(0x3e),
+    /** How soon it wants the bus, in units of 250 ns. */
     maxLatency: config.read8(0x3f),
-  };
+  } as const;
 }
 
-function bridgeHeader(base: HeaderBase, config: ConfigReader): BridgeHeader {
+/** The header of a PCI-to-PCI bridge, type 1: also of root ports and switch ports. @useDeclaredType */
+export type BridgeHeader = ReturnType<typeof bridgeHeader>;
+
+function bridgeHeader(base: HeaderBase, config: ConfigReader) {
   const status = config.read16(0x1e);
   return {
     ...base,
+    /** A bridge. */
     kind: "bridge",
+    /** Its base address registers, up to two. */
     bars: barsOf(config, 2),
+    /** Its ROM, or `undefined` if the register reads 0. */
     rom: romOf(config.read32(0x38)),
+    /** The buses at its sides. */
     buses: decodeBuses(config),
+    /** What it lets through. */
     windows: decodeWindows(config),
+    /** The status of its secondary side. */
     secondaryStatus: decodeFlags(SECONDARY_STATUS, status),
+    /** When the secondary side answers. */
     secondaryDeviceSelect: deviceSelectOf(status),
+    /** The bridge control register. */
     control: decodeBridgeControl(config),
-  };
+  } as const;
 }
 
-function barsOf(config: ConfigReader, count: number): BaseAddress[] {
+function barsOf(config: ConfigReader, count: number): readonly BaseAddress[] {
   return decodeBars(Array.from({ length: count }, (_, index) => config.read32(0x10 + 4 * index)));
 }
 

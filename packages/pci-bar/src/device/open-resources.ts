@@ -3,7 +3,6 @@ import { Interrupts } from "../interrupts/interrupts.js";
 import { KernelInterrupt } from "../interrupts/kernel-interrupt.js";
 import { OpenRegion } from "../regions/open-region.js";
 
-/** What a `PciDevice` opens of its device. */
 export type DeviceResource = OpenRegion | Interrupts | KernelInterrupt;
 
 const openByDevice = new WeakMap<DeviceCalls, OpenResources>();
@@ -26,13 +25,11 @@ export class OpenResources {
     return resources;
   }
 
-  /** Keeps a resource until it is closed. */
   add(resource: DeviceResource): void {
     this.#resources.add(resource);
     resource.onClose(() => this.#resources.delete(resource));
   }
 
-  /** The open regions, mapped or not. */
   get regions(): OpenRegion[] {
     return [...this.#resources].filter((resource) => resource instanceof OpenRegion);
   }

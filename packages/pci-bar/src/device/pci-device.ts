@@ -19,7 +19,13 @@ import {
 } from "@vfio/ioctl-native/internal";
 import { checkAnswers, checkMemoryStays } from "../regions/address-space.js";
 import { findMsixTable, type MsixTable } from "../config/capability-list.js";
-import { COMMAND_OFFSET, commandMask, isCommandSet, setCommand } from "../config-space/command.js";
+import {
+  COMMAND_OFFSET,
+  commandMask,
+  isCommandSet,
+  setCommand,
+  touchesCommand,
+} from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
 import { planHotReset, readHotResetDevices } from "./hot-reset.js";
@@ -32,7 +38,7 @@ import {
 } from "../interrupts/kernel-interrupt.js";
 import { OpenRegion } from "../regions/open-region.js";
 import { PciRegion, type MapRegionOptions } from "../regions/pci-region.js";
-import { bringToD0, readPowerState, type PowerState } from "./power-state.js";
+import { bringToD0, putsIntoD3hot, readPowerState, type PowerState } from "./power-state.js";
 import { checkPresent, isPresent } from "./presence.js";
 import {
   canReset,
@@ -43,6 +49,7 @@ import {
   type ResetOptions,
   type ResetTarget,
 } from "./reset.js";
+import { checkSteers, roleOf, type DeviceRole, type PciDeviceOptions } from "./role.js";
 
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 
@@ -75,8 +82,8 @@ export class PciDevice implements Disposable {
   /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: DeviceCalls;
+  readonly #role: DeviceRole;
   readonly #owned = new Set<DeviceResource>();
-  /** What all on this device have open. */
   readonly #open: OpenResources;
   readonly #kernelInterrupts = new Map<KernelInterruptKind, KernelInterrupt>();
   #closed = false;
@@ -85,8 +92,9 @@ export class PciDevice implements Disposable {
    * @param device its calls, or whatever has the fd of an open VFIO device.
    * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has neither; VfioSystemError.
    */
-  constructor(device: DeviceCalls | VfioDevice) {
+  constructor(device: DeviceCalls | VfioDevice, options: PciDeviceOptions = {}) {
     this.#device = deviceCallsOf(device);
+    this.#role = roleOf(options);
     this.#open = OpenResources.of(this.#device);
     this.config = new ConfigSpace(
       this.#device,
@@ -184,7 +192,7 @@ export class PciDevice implements Disposable {
    * `ERR_VFIO_DEVICE_GONE`; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`, `ERR_VFIO_ARGUMENT`.
    */
   setUpInterrupts(options: InterruptOptions = {}): Interrupts {
-    this.#checkOpen();
+    this.#checkSteers("set up interrupts");
     checkNoneInUse(this.#open.interrupts, this.#device.name);
     checkPresent(this.config, this.#device.name);
     const interrupts = Interrupts.setUp(this.#device, options);
@@ -275,6 +283,7 @@ export class PciDevice implements Disposable {
    * @throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is; `ERR_VFIO_DEVICE_GONE`.
    */
   bringToD0(): void {
+    this.#checkSteers("change the power state");
     bringToD0(this.config, this.#device.name);
   }
 
@@ -355,6 +364,9 @@ export class PciDevice implements Disposable {
   }
 
   #beforeWrite(offset: number, value: number): void {
+    if (touchesCommand(offset)) this.#checkSteers("write the command register");
+    if (this.#role === "secondary" && putsIntoD3hot(this.config, offset, value))
+      this.#checkSteers("change the power state");
     checkMemoryStays(this.config, { offset, value }, this.#open.regions, this.#device.name);
     if (offset !== COMMAND_OFFSET) return;
     if ((value & commandMask("busMaster")) === 0) this.#open.busMaster = undefined;
@@ -369,7 +381,7 @@ export class PciDevice implements Disposable {
   }
 
   #listen(kind: KernelInterruptKind, listener: InterruptListener, options?: ListenOptions): Disposable {
-    this.#checkOpen();
+    this.#checkSteers(`listen to the ${kind} interrupt`);
     checkOptions("the options of a listener", options);
     let interrupt = this.#kernelInterrupts.get(kind);
     if (interrupt === undefined) {
@@ -382,7 +394,7 @@ export class PciDevice implements Disposable {
   }
 
   #checkReset(options: unknown): void {
-    this.#checkOpen();
+    this.#checkSteers("do a reset");
     checkOptions("the options of a reset", options);
   }
 
@@ -402,6 +414,11 @@ export class PciDevice implements Disposable {
     this.#owned.add(resource);
     this.#open.add(resource);
     resource.onClose(() => this.#owned.delete(resource));
+  }
+
+  #checkSteers(what: string): void {
+    this.#checkOpen();
+    checkSteers(this.#role, what, this.#device.name);
   }
 
   #checkOpen(): void {

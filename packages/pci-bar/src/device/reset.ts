@@ -25,7 +25,6 @@ export interface ResetAsyncOptions extends ResetOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** What is reset, and what of it the caller's process uses now. */
 export interface ResetTarget {
   readonly device: DeviceCalls;
   readonly config: ConfigSpace;
@@ -38,7 +37,6 @@ export function canReset(device: DeviceCalls): boolean {
   return device.info(() => ({ what: `cannot read the device info of ${device.name}` })).canReset;
 }
 
-/** A reset that is ready to be done, here or off the event loop. */
 export interface ResetCall {
   readonly run: () => void;
   readonly runAsync: () => Promise<void>;

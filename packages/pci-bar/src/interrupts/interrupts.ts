@@ -40,11 +40,7 @@ export interface InterruptOptions {
  * ```ts
  * // needs a device
  * import { PciDevice } from "@vfio/pci-bar";
- * import { Container, iommuGroupOf } from "@vfio/vfio-core";
  *
- * using container = Container.open();
- * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
- * using device = group.openDevice("0000:00:10.0");
  * using pci = new PciDevice(device);
  * const interrupts = pci.setUpInterrupts({ vectors: 1 }); // wired, not enabled yet
  * interrupts.enable();

@@ -3,7 +3,6 @@ import { orUndo, printAs, runAll } from "@vfio/ioctl-native/internal";
 import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
 
-/** Which: ERR or REQ. */
 export type KernelInterruptKind = "error" | "removal request";
 
 const IRQ_INDEX: Record<KernelInterruptKind, number> = {
@@ -20,7 +19,6 @@ export class KernelInterrupt implements Disposable {
     printAs(KernelInterrupt, (it) => ({ kind: it.kind, closed: it.#closed }));
   }
 
-  /** Which one. */
   readonly kind: KernelInterruptKind;
   readonly #control: IrqControl;
   readonly #vector: InterruptVector;

@@ -26,29 +26,28 @@ function spaceOf(index: number, config: ConfigSpace): "memory" | "io" | undefine
 export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace, device: string): void {
   checkPresent(config, device);
   const space = spaceOf(index, config);
-  if (space === "memory" && readPowerState(config, device) === "D3hot") {
-    throw new VfioError(
+  if (space === "memory" && readPowerState(config, device) === "D3hot")
+    throw disabledError(
       "ERR_VFIO_MEMORY_SPACE_DISABLED",
-      `cannot open ${name}: the device is in power state D3hot, in which its memory does not answer`,
-      { hint: "Switch it on: pci.bringToD0()" },
+      `${name}: the device is in power state D3hot, in which its memory does not answer`,
+      "pci.bringToD0()",
     );
-  }
-  if (space === "memory" && !isCommandSet(config, "memorySpace")) {
-    throw new VfioError(
+  if (space === "memory" && !isCommandSet(config, "memorySpace"))
+    throw disabledError(
       "ERR_VFIO_MEMORY_SPACE_DISABLED",
-      `cannot open ${name}: the device's memory space is switched off`,
-      { hint: "Switch it on: pci.memorySpace = true" },
+      `${name}: the device's memory space is switched off`,
+      "pci.memorySpace = true",
     );
-  }
-  if (space === "io" && !isCommandSet(config, "ioSpace")) {
-    throw new VfioError(
+  if (space === "io" && !isCommandSet(config, "ioSpace"))
+    throw disabledError(
       "ERR_VFIO_IO_SPACE_DISABLED",
-      `cannot open ${name}: the device's I/O space is switched off`,
-      {
-        hint: "Switch it on: pci.ioSpace = true",
-      },
+      `${name}: the device's I/O space is switched off`,
+      "pci.ioSpace = true",
     );
-  }
+}
+
+function disabledError(code: string, problem: string, remedy: string): VfioError {
+  return new VfioError(code, `cannot open ${problem}`, { hint: `Switch it on: ${remedy}` });
 }
 
 /**

@@ -44,11 +44,7 @@ import { WindowedAccesses } from "./windowed-accesses.js";
  * ```ts
  * // needs a device
  * import { PciDevice } from "@vfio/pci-bar";
- * import { Container, iommuGroupOf } from "@vfio/vfio-core";
  *
- * using container = Container.open();
- * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
- * using device = group.openDevice("0000:00:10.0");
  * using pci = new PciDevice(device);
  *
  * using bar = pci.bar(0).open();

@@ -55,11 +55,7 @@ export interface MapRegionOptions {
  * ```ts
  * // needs a device
  * import { PciDevice } from "@vfio/pci-bar";
- * import { Container, iommuGroupOf } from "@vfio/vfio-core";
  *
- * using container = Container.open();
- * using group = container.addGroup(iommuGroupOf("0000:00:10.0"));
- * using device = group.openDevice("0000:00:10.0");
  * using pci = new PciDevice(device);
  *
  * for (const bar of pci.bars) console.log(bar.index, bar.name, bar.bytes, bar.obstacle ?? "can be mapped");
@@ -171,6 +167,16 @@ export class PciRegion {
       undo(error, [...closings(windows), () => hold?.[Symbol.dispose]()]);
     }
   }
+}
+
+/**
+ * Asks for a region (`VFIO_DEVICE_GET_REGION_INFO`).
+ * @param index 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA.
+ * @throws VfioSystemError EINVAL for an index the device does not have; for VGA that is normal; VfioRangeError
+ * `ERR_VFIO_ARGUMENT`, `ERR_VFIO_STRUCT_VALUE`.
+ */
+export function readRegionInfo(device: DeviceCalls | VfioDevice, index: number): RegionInfo {
+  return deviceCallsOf(device).region(index);
 }
 
 function policyOf(options: MapRegionOptions): MsixTablePolicy {

@@ -8,7 +8,6 @@ const LONGEST_MICROSECONDS = 2 ** 40;
 
 /** A register, the bits of it that are looked at, and what they are to become. Bigints mean 64 bits. */
 export interface PollTarget {
-  /** The region's name. */
   readonly region: string;
   readonly offset: number;
   readonly width: RegisterWidth;

@@ -1,7 +1,7 @@
 import { type RegionWindow } from "@vfio/ioctl-native";
 import { registerOffsetError } from "@vfio/ioctl-native/internal";
 import { checkSpan } from "./register-array.js";
-import type { RegionShape } from "./region-shape.js";
+import type { RegionShape } from "./region-parts.js";
 import { notMappedError } from "./windowed-accesses.js";
 
 /**

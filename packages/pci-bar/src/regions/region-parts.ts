@@ -1,7 +1,16 @@
 import { type Mapping, type RegionWindow } from "@vfio/ioctl-native";
 import { argumentError, mappedWindow } from "@vfio/ioctl-native/internal";
 import type { RegionAccess, RegionFile, SharedRegionFile } from "./region-access.js";
-import type { RegionShape } from "./region-shape.js";
+
+/** What a region is called and how large it is. */
+export interface RegionShape {
+  /** For error messages: "BAR0 of 0000:00:10.0". */
+  readonly name: string;
+  /** Its length. */
+  readonly bytes: number;
+  /** False for a ROM. */
+  readonly writable: boolean;
+}
 
 /** A part of a region that is mapped. */
 export interface MappedWindow {

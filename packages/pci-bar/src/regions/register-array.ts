@@ -1,7 +1,7 @@
 import { types } from "node:util";
 import { type RegisterArray } from "@vfio/ioctl-native";
 import { bulkArgumentError, registerOffsetError } from "@vfio/ioctl-native/internal";
-import type { RegionShape } from "./region-shape.js";
+import type { RegionShape } from "./region-parts.js";
 
 /** Asked of the value, not of this realm's classes: a test runner's arrays are another realm's. */
 const KINDS = [types.isUint8Array, types.isUint16Array, types.isUint32Array, types.isBigUint64Array];

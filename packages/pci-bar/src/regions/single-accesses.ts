@@ -10,7 +10,7 @@ import { types } from "node:util";
 import { checkValue, checkWideValue, registerWidthError } from "../registers/register-value.js";
 import { readOnlyError } from "./read-only.js";
 import type { RegionAccess } from "./region-access.js";
-import type { RegionShape } from "./region-shape.js";
+import type { RegionShape } from "./region-parts.js";
 import { checkBlock, checkSpan } from "./register-array.js";
 
 type Width = 1 | 2 | 4;

@@ -8,7 +8,7 @@ import {
   type RegisterFunctions,
   type RegisterWidth,
 } from "@vfio/ioctl-native";
-import type { RegionShape } from "./region-shape.js";
+import type { RegionShape } from "./region-parts.js";
 import { checkBlock, checkSpan } from "./register-array.js";
 import { registerWidthError } from "../registers/register-value.js";
 

@@ -10,9 +10,7 @@ export type RegisterRegion = RegisterFunctions &
 export interface RawRegister {
   readonly readRaw: () => number | bigint;
   readonly writeRaw: (value: never) => void;
-  /** Reads it into two 32-bit halves. */
   readonly load: (halves: Uint32Array) => void;
-  /** Writes it from two 32-bit halves. */
   readonly store: (halves: Uint32Array) => void;
 }
 

@@ -10,10 +10,8 @@ export type AnyFieldValue = boolean | number | bigint | string;
  */
 export type FieldDecoder = (halves: Uint32Array) => AnyFieldValue;
 
-/** Puts a value into its field, of a register's two halves. */
 export type FieldPlacer = (value: unknown, halves: Uint32Array) => void;
 
-/** A field's value as the number that its bits hold. */
 export type FieldEncoder = (value: unknown) => number;
 
 /** The part of a 64-bit mask or value that lies in the lower (0) or upper (1) half, as a number from 0. */
@@ -21,22 +19,18 @@ export function half(value: bigint, which: 0 | 1): number {
   return Number(BigInt.asUintN(32, value >> BigInt(32 * which)));
 }
 
-/** The half in which a bit lies. */
 function halfOf(bit: number): 0 | 1 {
   return bit < 32 ? 0 : 1;
 }
 
-/** The 64 bits of two halves. */
 export function whole(halves: Uint32Array): bigint {
   return (BigInt(halves[1] ?? 0) << 32n) | BigInt(halves[0] ?? 0);
 }
 
-/** The bits of a field, at their places in the register. */
 export function maskOf({ high, low }: FieldLayout): bigint {
   return ((1n << BigInt(high - low + 1)) - 1n) << BigInt(low);
 }
 
-/** False for a field that can only be written. */
 export function isReadable({ access }: FieldLayout): boolean {
   return access !== "wo";
 }
@@ -132,7 +126,6 @@ export function isNumberBelow(limit: number, value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < limit;
 }
 
-/** The error of a value that a field cannot hold. */
 export function fieldError(field: FieldLayout, value: unknown): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_FIELD",
@@ -140,7 +133,6 @@ export function fieldError(field: FieldLayout, value: unknown): VfioRangeError {
   );
 }
 
-/** The error of a name that is none of the fields that can be read, or written. */
 export function noSuchFieldError(
   { name }: RegisterLayout,
   field: string,

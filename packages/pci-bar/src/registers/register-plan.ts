@@ -24,11 +24,9 @@ export interface RegisterPlan {
   readonly decoder: () => FieldsDecoder;
   /** What makes readers, for a register of up to 32 bits. Code is compiled for it, with the first call. */
   readonly readerMaker: () => ReaderMaker;
-  /** Puts the writable fields in. */
   readonly place: FieldsPlacer;
 }
 
-/** Made once for all places of a register. */
 export function planOf(layout: RegisterLayout): RegisterPlan {
   const { fields, access, reset = 0n } = layout;
   const masked = (those: FieldLayout["access"]): bigint =>

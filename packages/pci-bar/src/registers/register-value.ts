@@ -15,7 +15,6 @@ export function checkValue(value: number, bytes: number): void {
   );
 }
 
-/** The same for 64 bits, a bigint. */
 export function checkWideValue(value: bigint): void {
   if (typeof value === "bigint" && BigInt.asUintN(64, value) === value) return;
   throw new VfioRangeError(

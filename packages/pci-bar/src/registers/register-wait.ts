@@ -21,7 +21,6 @@ interface FieldTarget {
   readonly value: bigint;
 }
 
-/** `waitFor` and `waitForSync` of one register at one offset. */
 export function bindWaits(plan: RegisterPlan, region: RegisterRegion, name: string, offset: number) {
   const { layout } = plan;
   return {

@@ -12,7 +12,6 @@ import type { FieldLayout } from "./register-layout.js";
 /** Where stack traces and profiles place the compiled code. */
 const CODE = { filename: "@vfio/pci-bar/unrolled-fields" };
 
-/** Takes all fields out of a register's halves, by name. */
 export type FieldsDecoder = (halves: Uint32Array) => Record<string, AnyFieldValue>;
 
 /** Makes, for one place of a register, what reads it and takes its fields out. */
@@ -24,7 +23,6 @@ export type ReaderMaker = (
 /** Puts the fields that are named into a register's halves. */
 export type FieldsPlacer = (values: Readonly<Record<string, unknown>>, halves: Uint32Array) => void;
 
-/** One decoder of many. */
 export function unrolledDecoder(decoders: ReadonlyMap<string, FieldDecoder>): FieldsDecoder {
   if (decoders.size === 0) return () => ({});
   const { names, parameters } = written(decoders);

@@ -6,17 +6,9 @@ import {
   VfioError,
   type DeviceInfo,
   type HasFd,
-  type WaitLimits,
 } from "@vfio/ioctl-native";
-import {
-  argumentError,
-  checkOptions,
-  checkWaitLimits,
-  Holds,
-  orUndo,
-  printAs,
-  fdState,
-} from "@vfio/ioctl-native/internal";
+import { argumentError, checkOptions, Holds, orUndo, printAs, fdState } from "@vfio/ioctl-native/internal";
+import { Closable } from "../group/closable.js";
 import { readGroupStatus } from "../group/group-status.js";
 import { checkVfToken, vfTokenHint } from "../group/vf-token.js";
 
@@ -27,7 +19,7 @@ export interface OpenDeviceOptions {
 }
 
 /** An open VFIO device. Everything PCI about it (BARs, config space, interrupts) is `@vfio/pci-bar`'s. */
-export class Device implements HasFd, Disposable, AsyncDisposable {
+export class Device extends Closable {
   static {
     printAs(Device, (it) => ({ bdf: it.bdf, ...fdState(it.#fd) }));
   }
@@ -37,14 +29,12 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
   /** What the kernel said of it when it was opened. */
   readonly info: DeviceInfo;
   readonly #fd: Fd;
-  readonly #onClose: (device: Device) => void;
   readonly #holds = new Holds();
-  #closing: Promise<void> | undefined;
 
   private constructor(fd: Fd, bdf: string, onClose: (device: Device) => void) {
+    super(fd, () => this.#checkFree(), [() => onClose(this)]);
     this.#fd = fd;
     this.bdf = bdf;
-    this.#onClose = onClose;
     this.info = getDeviceInfo(fd, () => ({ what: `cannot read the device info of ${bdf}` }));
   }
 
@@ -70,56 +60,13 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
     );
   }
 
-  /** The device's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
-  get fd(): number {
-    return this.#fd.fd;
-  }
-
   /**
    * Forbids closing while something relies on the device, such as a mapped BAR, which would keep it busy.
-   * @param reason who needs it, for the error that {@link close} then throws.
+   * @param reason who needs it, for the error that `close` then throws.
    */
   hold(reason: string): Disposable {
     if (typeof reason !== "string") throw argumentError("the reason of a hold", "a text", reason);
     return this.#holds.add(reason);
-  }
-
-  /**
-   * Closing twice does nothing. **This call blocks** if it closes the device's last fd: the kernel resets the device
-   * then, if it can, which takes up to seconds. {@link closeAsync} does not.
-   * @throws VfioError `ERR_VFIO_DEVICE_IN_USE` while BARs are mapped or interrupts set up.
-   */
-  close(): void {
-    if (this.#fd.closed) return;
-    this.#checkFree();
-    try {
-      this.#fd.close();
-    } finally {
-      this.#afterClose();
-    }
-  }
-
-  /**
-   * As {@link close}, off the event loop. This object is closed at once; its group can be when the promise is settled.
-   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
-   */
-  async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
-    checkOptions("the options of closeAsync()", options);
-    checkWaitLimits(options);
-    if (this.#fd.closed) return this.#closing;
-    this.#checkFree();
-    this.#closing = this.#fd.closeAsync().finally(() => this.#afterClose());
-    return this.#closing;
-  }
-
-  /** As {@link close}. */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  /** As {@link closeAsync}. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.closeAsync();
   }
 
   #checkFree(): void {
@@ -130,11 +77,6 @@ export class Device implements HasFd, Disposable, AsyncDisposable {
       `cannot close ${this.bdf}: in use by ${reasons.join(", ")}`,
       { hint: "Close the PciDevice, its mapped BARs and its interrupts first" },
     );
-  }
-
-  #afterClose(): void {
-    this.#closing = undefined;
-    this.#onClose(this);
   }
 }
 

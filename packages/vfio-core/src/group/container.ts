@@ -16,7 +16,6 @@ import {
   type HasFd,
   type IommuInfo,
   type IommuType,
-  type WaitLimits,
 } from "@vfio/ioctl-native";
 import {
   argumentError,
@@ -25,9 +24,9 @@ import {
   checkFunction,
   checkHasFd,
   checkOptions,
-  checkWaitLimits,
   orUndo,
 } from "@vfio/ioctl-native/internal";
+import { Closable } from "./closable.js";
 import { duplicate } from "./duplicate.js";
 import { Group } from "./group.js";
 
@@ -54,7 +53,7 @@ export interface ContainerOptions {
  * console.log(container.iommuInfo().iovaRanges); // what can be mapped
  * ```
  */
-export class Container implements HasFd, Disposable, AsyncDisposable {
+export class Container extends Closable {
   static {
     printAs(Container, (it) => ({
       iommuType: it.iommuType,
@@ -68,9 +67,9 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
   readonly #fd: Fd;
   readonly #groups = new Set<Group>();
   readonly #groupListeners = new Set<() => void>();
-  #closing: Promise<void> | undefined;
 
   private constructor(fd: Fd, wanted: IommuType | undefined) {
+    super(fd, () => this.#checkFree(), []);
     this.#fd = fd;
     this.#checkApiVersion();
     this.iommuType = this.#chooseType(wanted);
@@ -105,11 +104,6 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
       () => new Container(fd, iommuType),
       () => fd.close(),
     );
-  }
-
-  /** The container's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
-  get fd(): number {
-    return this.#fd.fd;
   }
 
   /** The groups in this container, in the order they came. */
@@ -187,39 +181,6 @@ export class Container implements HasFd, Disposable, AsyncDisposable {
    */
   iommuInfo(): IommuInfo {
     return readIommuInfo(this);
-  }
-
-  /**
-   * Closing twice does nothing. **This call blocks** if it closes the container's last fd, and other processes have left
-   * mappings in it. {@link closeAsync} does not.
-   * @throws VfioError `ERR_VFIO_CONTAINER_IN_USE` while it has groups.
-   */
-  close(): void {
-    this.#checkFree();
-    this.#fd.close();
-  }
-
-  /**
-   * As {@link close}, off the event loop. This object is closed at once.
-   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
-   */
-  async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
-    checkOptions("the options of closeAsync()", options);
-    checkWaitLimits(options);
-    if (this.#fd.closed) return this.#closing;
-    this.#checkFree();
-    this.#closing = this.#fd.closeAsync().finally(() => (this.#closing = undefined));
-    return this.#closing;
-  }
-
-  /** As {@link close}. */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  /** As {@link closeAsync}. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.closeAsync();
   }
 
   #checkFree(): void {

@@ -10,23 +10,20 @@ import {
   type GroupStatus,
   type HasFd,
   type PciDeviceInfo,
-  type WaitLimits,
 } from "@vfio/ioctl-native";
 import {
   checkFunction,
   checkGroupNumber,
   checkHasFd,
-  checkOptions,
-  checkWaitLimits,
   contextOr,
   describePciDevice,
   holdersOf,
   isVfioDriver,
-  runAll,
   printAs,
   fdState,
 } from "@vfio/ioctl-native/internal";
 import { Device, type OpenDeviceOptions } from "../device/device.js";
+import { Closable } from "./closable.js";
 import { duplicate } from "./duplicate.js";
 import { readGroupStatus } from "./group-status.js";
 import { notViableError } from "./viability.js";
@@ -45,7 +42,7 @@ import { notViableError } from "./viability.js";
  * using device = group.openDevice("0000:00:10.0");
  * ```
  */
-export class Group implements HasFd, Disposable, AsyncDisposable {
+export class Group extends Closable {
   static {
     printAs(Group, (it) => ({
       number: it.number,
@@ -57,12 +54,14 @@ export class Group implements HasFd, Disposable, AsyncDisposable {
   /** Its number in `/dev/vfio` and sysfs. 0 is a number like any other. */
   readonly number: number;
   readonly #fd: Fd;
-  readonly #closeListeners: (() => void)[] = [];
+  readonly #closeListeners: (() => void)[];
   readonly #devices = new Set<Device>();
-  #closing: Promise<void> | undefined;
 
   private constructor(fd: Fd, number: number) {
+    const closeListeners: (() => void)[] = [];
+    super(fd, () => this.#checkFree(), closeListeners);
     this.#fd = fd;
+    this.#closeListeners = closeListeners;
     this.number = number;
   }
 
@@ -97,11 +96,6 @@ export class Group implements HasFd, Disposable, AsyncDisposable {
     return new Group(duplicate(source, `IOMMU group ${source.number}`), source.number);
   }
 
-  /** The group's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
-  get fd(): number {
-    return this.#fd.fd;
-  }
-
   /** Calls back once, when this group is closed. */
   onClose(listener: () => void): void {
     checkFunction("the listener of a group", listener);
@@ -130,43 +124,6 @@ export class Group implements HasFd, Disposable, AsyncDisposable {
     const device = Device.open(this, bdf, options, (closed) => this.#devices.delete(closed));
     this.#devices.add(device);
     return device;
-  }
-
-  /**
-   * Closing twice does nothing. **This call blocks** if it closes the last fd of the container's last group: the kernel
-   * then takes back everything that is mapped there. {@link closeAsync} does not.
-   * @throws VfioError `ERR_VFIO_GROUP_IN_USE` while devices opened through it are open.
-   */
-  close(): void {
-    if (this.#fd.closed) return;
-    this.#checkFree();
-    runAll([() => this.#fd.close(), ...this.#closeListeners]);
-  }
-
-  /**
-   * As {@link close}, off the event loop. This object is closed at once; its container can be when the promise is settled.
-   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
-   */
-  async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
-    checkOptions("the options of closeAsync()", options);
-    checkWaitLimits(options);
-    if (this.#fd.closed) return this.#closing;
-    this.#checkFree();
-    this.#closing = this.#fd.closeAsync().finally(() => {
-      this.#closing = undefined;
-      runAll(this.#closeListeners);
-    });
-    return this.#closing;
-  }
-
-  /** As {@link close}. */
-  [Symbol.dispose](): void {
-    this.close();
-  }
-
-  /** As {@link closeAsync}. */
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.closeAsync();
   }
 
   #checkFree(): void {

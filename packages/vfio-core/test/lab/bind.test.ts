@@ -3,8 +3,8 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { setImmediate } from "node:timers/promises";
 import { kernel } from "@vfio/ioctl-native";
-import { errorOf, finished, processState, rejectionOf } from "@vfio/test-support";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { errorOf, finished, leavesNothingBehind, expectError, expectRejection } from "@vfio/test-support";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import {
   bindDriver,
   bindDriverAsync,
@@ -27,12 +27,8 @@ beforeAll(() => {
   expect(finished("modprobe", [OTHER_DRIVER])).toMatchObject({ status: 0 });
 });
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
+leavesNothingBehind();
 afterEach(() => {
-  expect(processState()).toEqual(before);
   expect(describePciDevice(DEVICE).driver).toBe("vfio-pci");
 });
 
@@ -44,10 +40,7 @@ describe("given a device that this process has open", () => {
       using group = container.addGroup(iommuGroupOf(DEVICE));
       using _device = group.openDevice(DEVICE);
 
-      const error = errorOf(() => bindDriver(DEVICE, driver));
-
-      expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_IN_USE" });
-      expect(error.message).toContain("in this process");
+      expectError(() => bindDriver(DEVICE, driver), "ERR_VFIO_DEVICE_IN_USE … in this process");
     },
   );
 
@@ -89,10 +82,8 @@ describe("given a device that another process has open", () => {
     });
     await once(holder.stdout, "data");
     const named = `pid ${holder.pid} (`;
-    expect(errorOf(() => bindDriver(DEVICE, undefined)).message).toContain(named);
-    expect((await rejectionOf(bindDriverAsync(DEVICE, undefined, { timeoutMs: 100 }))).message).toContain(
-      named,
-    );
+    expectError(() => bindDriver(DEVICE, undefined), `… ${named}`);
+    await expectRejection(bindDriverAsync(DEVICE, undefined, { timeoutMs: 100 }), `… ${named}`);
 
     let turns = 0;
     const waiting = bindDriverAsync(DEVICE, undefined, { timeoutMs: 60_000 });
@@ -112,9 +103,7 @@ describe("given a neighbour without a driver and without an override", () => {
     bindDriver(NEIGHBOUR, "vfio-pci").restore();
     errorOf(() => bindDriver(NEIGHBOUR, "no_such_driver"));
     // It is there, and does not take this device.
-    const refused = errorOf(() => bindDriver(NEIGHBOUR, "pcieport"));
-
-    expect(refused).toMatchObject({ code: "ERR_VFIO_BIND_FAILED" });
+    expectError(() => bindDriver(NEIGHBOUR, "pcieport"), "ERR_VFIO_BIND_FAILED");
     expect([describePciDevice(NEIGHBOUR).driver, overrideOf(NEIGHBOUR)]).toEqual([undefined, "(null)"]);
   });
 });
@@ -128,7 +117,7 @@ describe("given a group that is still open in another process, through the same 
     });
     await once(holder.stdout ?? holder, "data");
     first.close();
-    expect(errorOf(() => Group.open(first.number)).message).toContain(`pid ${holder.pid} (`);
+    expectError(() => Group.open(first.number), `… pid ${holder.pid} (`);
 
     {
       using _ = container.addGroup(iommuGroupOf("0000:00:11.0"));

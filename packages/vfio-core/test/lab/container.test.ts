@@ -1,18 +1,12 @@
-import { processState, errorOf } from "@vfio/test-support";
+import { leavesNothingBehind, expectError } from "@vfio/test-support";
 import { vfioConstants } from "@vfio/ioctl-native";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { Container, Group, iommuGroupOf } from "../../src/index.js";
 
 const EDU = "0000:00:10.0";
 const NVME = "0000:00:11.0";
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
 
 describe("given a machine with an IOMMU and a device bound to vfio-pci", () => {
   it("a container opens, knows its API version, and prefers type1v2", () => {
@@ -84,20 +78,18 @@ describe("given things closed in the wrong order, or used too early", () => {
   it("a container without a group has no IOMMU info: the error says to add a group first", () => {
     using container = Container.open();
 
-    const error = errorOf(() => container.iommuInfo());
-
-    expect(error).toMatchObject({ code: "EINVAL", syscall: "ioctl", ioctl: "VFIO_IOMMU_GET_INFO" });
-    expect(error.message).toContain("add a group first");
+    expectError(() => container.iommuInfo(), "EINVAL … add a group first", {
+      syscall: "ioctl",
+      ioctl: "VFIO_IOMMU_GET_INFO",
+    });
   });
 
   it("a group outside a container opens no device: the error says what is missing", () => {
     using group = Group.open(iommuGroupOf(EDU));
 
-    const error = errorOf(() => group.openDevice(EDU));
-
-    expect(error).toMatchObject({ code: "EINVAL", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
-    expect(error.message).toContain(EDU);
-    expect(error.message).toContain("must be in a container");
+    expectError(() => group.openDevice(EDU), `EINVAL … ${EDU} … must be in a container`, {
+      ioctl: "VFIO_GROUP_GET_DEVICE_FD",
+    });
   });
 
   it("a container with a group refuses to close, and so does a group with a device, and a device that is held", () => {
@@ -107,11 +99,9 @@ describe("given things closed in the wrong order, or used too early", () => {
     using _hold = device.hold("the mapping of BAR0");
     device.hold("the mapping of BAR0")[Symbol.dispose]();
 
-    expect(errorOf(() => container.close())).toMatchObject({ code: "ERR_VFIO_CONTAINER_IN_USE" });
-    expect(errorOf(() => group.close())).toMatchObject({ code: "ERR_VFIO_GROUP_IN_USE" });
-    const held = errorOf(() => device.close());
-    expect(held).toMatchObject({ code: "ERR_VFIO_DEVICE_IN_USE" });
-    expect(held.message).toContain("the mapping of BAR0");
+    expectError(() => container.close(), "ERR_VFIO_CONTAINER_IN_USE");
+    expectError(() => group.close(), "ERR_VFIO_GROUP_IN_USE");
+    expectError(() => device.close(), "ERR_VFIO_DEVICE_IN_USE … the mapping of BAR0");
   });
 
   it("closing twice does nothing, and everything used after its close says so", () => {
@@ -121,8 +111,7 @@ describe("given things closed in the wrong order, or used too early", () => {
     for (const resource of [device, group, container, device, group, container]) resource.close();
 
     for (const use of [() => device.fd, () => group.status(), () => container.apiVersion]) {
-      const error = errorOf(use);
-      expect(error).toMatchObject({ code: "ERR_VFIO_CLOSED" });
+      const error = expectError(use, "ERR_VFIO_CLOSED");
       expect(error.message).toMatch(/PCI device 0000:00:10\.0|IOMMU group \d+|the VFIO container/);
     }
   });

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { errorOf, finished, processState } from "@vfio/test-support";
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { finished, leavesNothingBehind, expectError } from "@vfio/test-support";
+import { beforeAll, describe, expect, it } from "vitest";
 import {
   bindDriver,
   Container,
@@ -22,30 +22,23 @@ beforeAll(() => {
   expect(finished("modprobe", [OTHER_DRIVER])).toMatchObject({ status: 0 });
 });
 
-let before: ReturnType<typeof processState>;
-beforeEach(() => {
-  before = processState();
-});
-afterEach(() => {
-  expect(processState()).toEqual(before);
-});
+leavesNothingBehind();
 
 describe("given a device that is not there, or not VFIO's", () => {
   it("a BDF without a device is named", () => {
-    const error = errorOf(() => iommuGroupOf("0000:00:0f.0"));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_SUCH_DEVICE" });
-    expect(error.message).toContain("there is no PCI device 0000:00:0f.0");
+    expectError(
+      () => iommuGroupOf("0000:00:0f.0"),
+      "ERR_VFIO_NO_SUCH_DEVICE … there is no PCI device 0000:00:0f.0",
+    );
   });
 
   it("a device on another driver: its group is not bound, the driver and the way to bind it are named", () => {
     using binding = bindDriver(TEST_DEVICE, OTHER_DRIVER);
     using container = Container.open();
-    const error = errorOf(() => container.addGroup(iommuGroupOf(TEST_DEVICE)));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_BOUND" });
-    expect(error.message).toContain(`${TEST_DEVICE} (${OTHER_DRIVER})`);
-    expect(error.hint).toContain("driver_override");
+    expectError(
+      () => container.addGroup(iommuGroupOf(TEST_DEVICE)),
+      `ERR_VFIO_GROUP_NOT_BOUND … ${TEST_DEVICE} (${OTHER_DRIVER}) … driver_override`,
+    );
     binding.restore();
     expect(describePciDevice(TEST_DEVICE).driver).toBe("vfio-pci");
   });
@@ -55,37 +48,28 @@ describe("given a device that is not there, or not VFIO's", () => {
     using container = Container.open();
     using group = container.addGroup(iommuGroupOf(BRIDGED));
 
-    const error = errorOf(() => group.openDevice(BRIDGED_NEIGHBOUR));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_BOUND" });
-    expect(error.message).toContain(`${BRIDGED_NEIGHBOUR} is bound to no driver`);
+    expectError(
+      () => group.openDevice(BRIDGED_NEIGHBOUR),
+      `ERR_VFIO_DEVICE_NOT_BOUND … ${BRIDGED_NEIGHBOUR} is bound to no driver`,
+    );
   });
 
   it("a device of another group: both groups and this one's members are named", () => {
     using container = Container.open();
     using group = container.addGroup(iommuGroupOf(BRIDGED));
 
-    const error = errorOf(() => group.openDevice(EDU));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_DEVICE_NOT_IN_GROUP" });
-    expect(error.message).toContain(
-      `${EDU} is in IOMMU group ${iommuGroupOf(EDU)}, not in group ${group.number}`,
+    expectError(
+      () => group.openDevice(EDU),
+      `ERR_VFIO_DEVICE_NOT_IN_GROUP … ${EDU} is in IOMMU group ${iommuGroupOf(EDU)}, not in group ${group.number} … ${BRIDGED}`,
     );
-    expect(error.message).toContain(BRIDGED);
   });
 
   it("a group that does not exist is named, as is the way to see those that do", () => {
-    const error = errorOf(() => Group.open(9999));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_NO_SUCH_GROUP" });
-    expect(error.message).toContain("9999");
+    expectError(() => Group.open(9999), "ERR_VFIO_NO_SUCH_GROUP … 9999");
   });
 
   it("a driver that is not loaded: binding says so, and the former driver has the device again", () => {
-    const error = errorOf(() => bindDriver(TEST_DEVICE, "no_such_driver"));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_BIND_FAILED" });
-    expect(error.message).toContain("no_such_driver");
+    expectError(() => bindDriver(TEST_DEVICE, "no_such_driver"), "ERR_VFIO_BIND_FAILED … no_such_driver");
     expect(describePciDevice(TEST_DEVICE).driver).toBe("vfio-pci");
   });
 });
@@ -104,13 +88,9 @@ describe("given a group with two devices behind a bridge", () => {
   it("when one is on another driver, the group is not viable: members are listed, the culprit marked, and the way out", () => {
     using binding = bindDriver(BRIDGED_NEIGHBOUR, OTHER_DRIVER);
     using container = Container.open();
-    const error = errorOf(() => container.addGroup(iommuGroupOf(BRIDGED)));
-
-    expect(error).toMatchObject({ code: "ERR_VFIO_GROUP_NOT_VIABLE" });
-    expect(error.message).toContain(`${BRIDGED} (vfio-pci)`);
-    expect(error.message).toContain(`${BRIDGED_NEIGHBOUR} (${OTHER_DRIVER}, in the way)`);
-    expect(error.hint).toContain(
-      `echo ${BRIDGED_NEIGHBOUR} > /sys/bus/pci/devices/${BRIDGED_NEIGHBOUR}/driver/unbind`,
+    expectError(
+      () => container.addGroup(iommuGroupOf(BRIDGED)),
+      `ERR_VFIO_GROUP_NOT_VIABLE … ${BRIDGED} (vfio-pci) … ${BRIDGED_NEIGHBOUR} (${OTHER_DRIVER}, in the way) … echo ${BRIDGED_NEIGHBOUR} > /sys/bus/pci/devices/${BRIDGED_NEIGHBOUR}/driver/unbind`,
     );
     expect(container.groups).toEqual([]);
     binding.restore();
@@ -124,10 +104,11 @@ describe("given a group that is open already", () => {
     using group = container.addGroup(iommuGroupOf(EDU));
     using other = Container.open();
 
-    const error = errorOf(() => other.addGroup(group.number));
-
-    expect(error).toMatchObject({ code: "EBUSY", syscall: "open", path: `/dev/vfio/${group.number}` });
-    expect(error.message).toContain(`This process (pid ${process.pid})`);
+    const error = expectError(
+      () => other.addGroup(group.number),
+      `EBUSY … This process (pid ${process.pid})`,
+      { syscall: "open", path: `/dev/vfio/${group.number}` },
+    );
     expect(error.message).not.toContain("end it");
   });
 
@@ -135,11 +116,7 @@ describe("given a group that is open already", () => {
     const number = iommuGroupOf(EDU);
     const holder = await groupHolder(number);
     try {
-      const error = errorOf(() => Group.open(number));
-
-      expect(error).toMatchObject({ code: "EBUSY" });
-      expect(error.message).toContain(`pid ${holder.pid} (`);
-      expect(error.hint).toContain("@vfio/mp-sync");
+      expectError(() => Group.open(number), `EBUSY … pid ${holder.pid} ( … @vfio/mp-sync`);
     } finally {
       holder.kill("SIGKILL");
       await once(holder, "close");
@@ -162,9 +139,10 @@ describe("given a VF token for a device that has none", () => {
     using container = Container.open();
     using group = container.addGroup(iommuGroupOf(EDU));
 
-    const error = errorOf(() => group.openDevice(EDU, { vfToken: "2ab74924-c335-45f4-9b16-8569e5b08258" }));
-
-    expect(error).toMatchObject({ code: "EINVAL", ioctl: "VFIO_GROUP_GET_DEVICE_FD" });
-    expect(error.hint).toContain("Leave vfToken out");
+    expectError(
+      () => group.openDevice(EDU, { vfToken: "2ab74924-c335-45f4-9b16-8569e5b08258" }),
+      "EINVAL … Leave vfToken out",
+      { ioctl: "VFIO_GROUP_GET_DEVICE_FD" },
+    );
   });
 });

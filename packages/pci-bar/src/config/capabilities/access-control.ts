@@ -1,27 +1,7 @@
-import { bitsOf, decodeFlags, flagText, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** What access control services there are. */
-export type AccessControlFlag =
-  | "sourceValidation"
-  | "translationBlocking"
-  | "requestRedirect"
-  | "completionRedirect"
-  | "upstreamForwarding"
-  | "egressControl"
-  | "directTranslated";
-
-/** Access control services, which decide what an IOMMU group is (PCI Express Base 3.0, section 7.16). */
-export interface AccessControl {
-  /** What the function can do. */
-  readonly support: BitFlags<AccessControlFlag>;
-  /** What is switched on. */
-  readonly control: BitFlags<AccessControlFlag>;
-  /** How many bits the egress control vector has. 0 means 256. */
-  readonly egressVectorBits: number;
-}
-
-const FLAGS: FlagTable<AccessControlFlag> = {
+const FLAGS = flagTable({
   sourceValidation: [0, "SrcValid"],
   translationBlocking: [1, "TransBlk"],
   requestRedirect: [2, "ReqRedir"],
@@ -29,16 +9,23 @@ const FLAGS: FlagTable<AccessControlFlag> = {
   upstreamForwarding: [4, "UpstreamFwd"],
   egressControl: [5, "EgressCtrl"],
   directTranslated: [6, "DirectTrans"],
-};
+});
+/** What access control services there are. @useDeclaredType */
+export type AccessControlFlag = keyof typeof FLAGS;
 
-/** Reads the 8 bytes of access control services. */
-export function decodeAccessControl(view: CapabilityView): AccessControl {
+/** Access control services, which decide what an IOMMU group is (PCI Express Base 3.0, section 7.16). @useDeclaredType */
+export type AccessControl = ReturnType<typeof decodeAccessControl>;
+
+export function decodeAccessControl(view: CapabilityView) {
   const capabilities = view.read16(4);
   return {
+    /** What the function can do. */
     support: decodeFlags(FLAGS, capabilities),
+    /** What is switched on. */
     control: decodeFlags(FLAGS, view.read16(6)),
+    /** How many bits the egress control vector has. 0 means 256. */
     egressVectorBits: bitsOf(capabilities, 8, 8),
-  };
+  } as const;
 }
 
 export function describeAccessControl({ support, control }: AccessControl): string[] {

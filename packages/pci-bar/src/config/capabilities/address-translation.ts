@@ -1,24 +1,19 @@
 import { bitsOf, hex, isSet, plusMinus } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** Address translation services (Address Translation Services 1.1, section 5.1). */
-export interface AddressTranslation {
-  /** How many invalidate requests it can take. 0 means 32. */
-  readonly invalidateQueueDepth: number;
-  /** The device may keep translations. */
-  readonly enabled: boolean;
-  /** The smallest translation is 4096 × 2^this bytes. */
-  readonly smallestTranslationUnit: number;
-}
+/** Address translation services (Address Translation Services 1.1, section 5.1). @useDeclaredType */
+export type AddressTranslation = ReturnType<typeof decodeAddressTranslation>;
 
-/** Reads the 8 bytes of ATS. */
-export function decodeAddressTranslation(view: CapabilityView): AddressTranslation {
+export function decodeAddressTranslation(view: CapabilityView) {
   const control = view.read16(6);
   return {
+    /** How many invalidate requests it can take. 0 means 32. */
     invalidateQueueDepth: bitsOf(view.read16(4), 0, 5),
+    /** The device may keep translations. */
     enabled: isSet(control, 15),
+    /** The smallest translation is 4096 × 2^this bytes. */
     smallestTranslationUnit: bitsOf(control, 0, 5),
-  };
+  } as const;
 }
 
 export function describeAddressTranslation(ats: AddressTranslation): string[] {

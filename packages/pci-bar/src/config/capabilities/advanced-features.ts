@@ -1,28 +1,23 @@
-import { decodeFlags, flagText, isSet, plusMinus, type BitFlags, type FlagTable } from "../bits.js";
+import { decodeFlags, flagTable, flagText, isSet, plusMinus } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** Advanced features of a conventional PCI device: function-level reset (Advanced Capabilities for Conventional PCI ECN). */
-export interface AdvancedFeatures {
-  /** It can say that transactions are pending, and be reset as one function. */
-  readonly support: BitFlags<"transactionsPending" | "functionReset">;
-  /** Always reads 0; writing 1 resets the function. */
-  readonly functionReset: boolean;
-  /** Transactions are pending. */
-  readonly transactionsPending: boolean;
-}
-
-const SUPPORT: FlagTable<keyof AdvancedFeatures["support"]> = {
+const SUPPORT = flagTable({
   transactionsPending: [0, "TP"],
   functionReset: [1, "FLR"],
-};
+});
 
-/** Reads the 6 bytes of the advanced features. */
-export function decodeAdvancedFeatures(view: CapabilityView): AdvancedFeatures {
+/** Advanced features of a conventional PCI device: function-level reset (Advanced Capabilities for Conventional PCI ECN). @useDeclaredType */
+export type AdvancedFeatures = ReturnType<typeof decodeAdvancedFeatures>;
+
+export function decodeAdvancedFeatures(view: CapabilityView) {
   return {
+    /** It can say that transactions are pending, and be reset as one function. */
     support: decodeFlags(SUPPORT, view.read8(3)),
+    /** Always reads 0; writing 1 resets the function. */
     functionReset: isSet(view.read8(4), 0),
+    /** Transactions are pending. */
     transactionsPending: isSet(view.read8(5), 0),
-  };
+  } as const;
 }
 
 export function describeAdvancedFeatures(features: AdvancedFeatures): string[] {

@@ -1,81 +1,7 @@
-import { bitsOf, decodeFlags, flagText, hex, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText, hex } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** Errors that are not corrected (PCI Express Base 3.0, section 7.10.2). */
-export type UncorrectableError =
-  | "dataLinkProtocol"
-  | "surpriseDown"
-  | "poisonedTlp"
-  | "flowControlProtocol"
-  | "completionTimeout"
-  | "completerAbort"
-  | "unexpectedCompletion"
-  | "receiverOverflow"
-  | "malformedTlp"
-  | "ecrc"
-  | "unsupportedRequest"
-  | "acsViolation";
-
-/** Errors that the hardware corrects (PCI Express Base 3.0, section 7.10.5). */
-export type CorrectableError =
-  "receiver" | "badTlp" | "badDllp" | "replayRollover" | "replayTimeout" | "advisoryNonFatal";
-
-/** What can be done about checksums of packets, and about several errors at once. */
-export type ErrorReportingFlag =
-  | "ecrcGenerationCapable"
-  | "ecrcGeneration"
-  | "ecrcCheckCapable"
-  | "ecrcCheck"
-  | "multipleHeadersCapable"
-  | "multipleHeaders"
-  | "prefixLogPresent"
-  | "completionTimeoutLogCapable";
-
-/** What a root port or an event collector says of the errors below it. */
-export interface RootErrors {
-  /** Which errors interrupt. */
-  readonly interruptOn: BitFlags<"correctable" | "nonFatal" | "fatal">;
-  /** What was received. Writing 1 to a bit clears it. */
-  readonly received: BitFlags<
-    | "correctable"
-    | "multipleCorrectable"
-    | "uncorrectable"
-    | "multipleUncorrectable"
-    | "firstFatal"
-    | "nonFatal"
-    | "fatal"
-  >;
-  /** The MSI or MSI-X vector of these interrupts. */
-  readonly interruptMessage: number;
-  /** The requester id that sent the first correctable error. */
-  readonly correctableSource: number;
-  /** The requester id that sent the first other error. */
-  readonly uncorrectableSource: number;
-}
-
-/** Advanced error reporting (PCI Express Base 3.0, section 7.10). */
-export interface ErrorReporting {
-  /** Errors seen that were not corrected. */
-  readonly uncorrectableStatus: BitFlags<UncorrectableError>;
-  /** Those that are not reported. */
-  readonly uncorrectableMask: BitFlags<UncorrectableError>;
-  /** Those that are fatal when they come. */
-  readonly uncorrectableSeverity: BitFlags<UncorrectableError>;
-  /** Errors seen that were corrected. */
-  readonly correctableStatus: BitFlags<CorrectableError>;
-  /** Those that are not reported. */
-  readonly correctableMask: BitFlags<CorrectableError>;
-  /** The bit in the uncorrectable status that the header log is about. */
-  readonly firstError: number;
-  /** Checksums of packets, several headers, prefixes. */
-  readonly control: BitFlags<ErrorReportingFlag>;
-  /** The header of the packet with the first error: four 32-bit words. */
-  readonly headerLog: readonly number[];
-  /** `undefined` but for root ports and event collectors. */
-  readonly root: RootErrors | undefined;
-}
-
-const UNCORRECTABLE: FlagTable<UncorrectableError> = {
+const UNCORRECTABLE = flagTable({
   dataLinkProtocol: [4, "DLP"],
   surpriseDown: [5, "SDES"],
   poisonedTlp: [12, "TLP"],
@@ -88,16 +14,22 @@ const UNCORRECTABLE: FlagTable<UncorrectableError> = {
   ecrc: [19, "ECRC"],
   unsupportedRequest: [20, "UnsupReq"],
   acsViolation: [21, "ACSViol"],
-};
-const CORRECTABLE: FlagTable<CorrectableError> = {
+});
+/** Errors that are not corrected (PCI Express Base 3.0, section 7.10.2). @useDeclaredType */
+export type UncorrectableError = keyof typeof UNCORRECTABLE;
+
+const CORRECTABLE = flagTable({
   receiver: [0, "RxErr"],
   badTlp: [6, "BadTLP"],
   badDllp: [7, "BadDLLP"],
   replayRollover: [8, "Rollover"],
   replayTimeout: [12, "Timeout"],
   advisoryNonFatal: [13, "AdvNonFatalErr"],
-};
-const CONTROL: FlagTable<ErrorReportingFlag> = {
+});
+/** Errors that the hardware corrects (PCI Express Base 3.0, section 7.10.5). @useDeclaredType */
+export type CorrectableError = keyof typeof CORRECTABLE;
+
+const CONTROL = flagTable({
   ecrcGenerationCapable: [5, "ECRCGenCap"],
   ecrcGeneration: [6, "ECRCGenEn"],
   ecrcCheckCapable: [7, "ECRCChkCap"],
@@ -106,13 +38,16 @@ const CONTROL: FlagTable<ErrorReportingFlag> = {
   multipleHeaders: [10, "MultHdrRecEn"],
   prefixLogPresent: [11, "TLPPfxPres"],
   completionTimeoutLogCapable: [12, "HdrLogCap"],
-};
-const ROOT_COMMAND: FlagTable<keyof RootErrors["interruptOn"]> = {
+});
+/** What can be done about checksums of packets, and about several errors at once. @useDeclaredType */
+export type ErrorReportingFlag = keyof typeof CONTROL;
+
+const ROOT_COMMAND = flagTable({
   correctable: [0, "CERptEn"],
   nonFatal: [1, "NFERptEn"],
   fatal: [2, "FERptEn"],
-};
-const ROOT_STATUS: FlagTable<keyof RootErrors["received"]> = {
+});
+const ROOT_STATUS = flagTable({
   correctable: [0, "CERcvd"],
   multipleCorrectable: [1, "MultCERcvd"],
   uncorrectable: [2, "UERcvd"],
@@ -120,36 +55,57 @@ const ROOT_STATUS: FlagTable<keyof RootErrors["received"]> = {
   firstFatal: [4, "FirstFatal"],
   nonFatal: [5, "NonFatalMsg"],
   fatal: [6, "FatalMsg"],
-};
+});
+
+/** Advanced error reporting (PCI Express Base 3.0, section 7.10). @useDeclaredType */
+export type ErrorReporting = ReturnType<typeof decodeErrorReporting>;
 
 /**
  * Reads 44 bytes of error reporting, 56 of a root port's.
  * @param isRoot the function is a root port or an event collector.
  */
-export function decodeErrorReporting(view: CapabilityView, isRoot: boolean): ErrorReporting {
+export function decodeErrorReporting(view: CapabilityView, isRoot: boolean) {
   const control = view.read32(0x18);
+  const headerLog: readonly number[] = [0x1c, 0x20, 0x24, 0x28].map((at) => view.read32(at));
   return {
+    /** Errors seen that were not corrected. */
     uncorrectableStatus: decodeFlags(UNCORRECTABLE, view.read32(0x04)),
+    /** Those that are not reported. */
     uncorrectableMask: decodeFlags(UNCORRECTABLE, view.read32(0x08)),
+    /** Those that are fatal when they come. */
     uncorrectableSeverity: decodeFlags(UNCORRECTABLE, view.read32(0x0c)),
+    /** Errors seen that were corrected. */
     correctableStatus: decodeFlags(CORRECTABLE, view.read32(0x10)),
+    /** Those that are not reported. */
     correctableMask: decodeFlags(CORRECTABLE, view.read32(0x14)),
+    /** The bit in the uncorrectable status that the header log is about. */
     firstError: bitsOf(control, 0, 5),
+    /** Checksums of packets, several headers, prefixes. */
     control: decodeFlags(CONTROL, control),
-    headerLog: [0x1c, 0x20, 0x24, 0x28].map((at) => view.read32(at)),
+    /** The header of the packet with the first error: four 32-bit words. */
+    headerLog,
+    /** `undefined` but for root ports and event collectors. */
     root: isRoot ? decodeRootErrors(view) : undefined,
-  };
+  } as const;
 }
 
-function decodeRootErrors(view: CapabilityView): RootErrors {
+/** What a root port or an event collector says of the errors below it. @useDeclaredType */
+export type RootErrors = ReturnType<typeof decodeRootErrors>;
+
+function decodeRootErrors(view: CapabilityView) {
   const status = view.read32(0x30);
   return {
+    /** Which errors interrupt. */
     interruptOn: decodeFlags(ROOT_COMMAND, view.read32(0x2c)),
+    /** What was received. Writing 1 to a bit clears it. */
     received: decodeFlags(ROOT_STATUS, status),
+    /** The MSI or MSI-X vector of these interrupts. */
     interruptMessage: bitsOf(status, 27, 5),
+    /** The requester id that sent the first correctable error. */
     correctableSource: view.read16(0x34),
+    /** The requester id that sent the first other error. */
     uncorrectableSource: view.read16(0x36),
-  };
+  } as const;
 }
 
 export function describeErrorReporting(aer: ErrorReporting): string[] {

@@ -1,19 +1,18 @@
 import { bitsOf } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** Latency tolerance reporting (PCI Express Base 3.0, section 7.25). */
-export interface LatencyTolerance {
-  /** The longest latency for snooped requests, in nanoseconds, or `undefined` for a reserved scale. */
-  readonly maxSnoopNs: number | undefined;
-  /** The longest latency for requests that are not snooped, in nanoseconds, or `undefined` for a reserved scale. */
-  readonly maxNoSnoopNs: number | undefined;
-}
-
 const LAST_SCALE = 5;
 
-/** Reads the 8 bytes of LTR. */
-export function decodeLatencyTolerance(view: CapabilityView): LatencyTolerance {
-  return { maxSnoopNs: latencyOf(view.read16(4)), maxNoSnoopNs: latencyOf(view.read16(6)) };
+/** Latency tolerance reporting (PCI Express Base 3.0, section 7.25). @useDeclaredType */
+export type LatencyTolerance = ReturnType<typeof decodeLatencyTolerance>;
+
+export function decodeLatencyTolerance(view: CapabilityView) {
+  return {
+    /** The longest latency for snooped requests, in nanoseconds, or `undefined` for a reserved scale. */
+    maxSnoopNs: latencyOf(view.read16(4)),
+    /** The longest latency for requests that are not snooped, in nanoseconds, or `undefined` for a reserved scale. */
+    maxNoSnoopNs: latencyOf(view.read16(6)),
+  } as const;
 }
 
 /** A value of 10 bits, and a scale that multiplies it by 32 again and again. */

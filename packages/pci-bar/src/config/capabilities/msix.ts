@@ -9,33 +9,27 @@ export interface BarPlace {
   readonly offset: number;
 }
 
-/** MSI-X (PCI Local Bus 3.0, section 6.8.2). */
-export interface Msix {
-  /** The device sends MSI-X messages. */
-  readonly enabled: boolean;
-  /** All vectors are masked, whatever their own mask bits say. */
-  readonly masked: boolean;
-  /** How many entries the table has, 1 to 2048. */
-  readonly vectors: number;
-  /** The vector table: 16 bytes for each vector. */
-  readonly table: BarPlace;
-  /** The pending bit array: one bit for each vector. */
-  readonly pendingBits: BarPlace;
-}
+/** MSI-X (PCI Local Bus 3.0, section 6.8.2). @useDeclaredType */
+export type Msix = ReturnType<typeof decodeMsix>;
 
-/** Reads the 12 bytes of MSI-X. */
-export function decodeMsix(view: CapabilityView): Msix {
+export function decodeMsix(view: CapabilityView) {
   const control = view.read16(2);
   return {
+    /** The device sends MSI-X messages. */
     enabled: isSet(control, 15),
+    /** All vectors are masked, whatever their own mask bits say. */
     masked: isSet(control, 14),
+    /** How many entries the table has, 1 to 2048. */
     vectors: bitsOf(control, 0, 11) + 1,
+    /** The vector table: 16 bytes for each vector. */
     table: placeOf(view.read32(4)),
+    /** The pending bit array: one bit for each vector. */
     pendingBits: placeOf(view.read32(8)),
-  };
+  } as const;
 }
 
-function placeOf(register: number): BarPlace {
+/** A register of a BAR's number and an offset in it. */
+export function placeOf(register: number): BarPlace {
   return { bar: bitsOf(register, 0, 3), offset: register - bitsOf(register, 0, 3) };
 }
 

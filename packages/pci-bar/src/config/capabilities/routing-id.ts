@@ -1,32 +1,25 @@
-import { bitsOf, decodeFlags, flagText, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** What function groups of an ARI device are for: virtual channels, access control. */
-export type RoutingIdFlag = "virtualChannels" | "accessControl";
+const FLAGS = flagTable({ virtualChannels: [0, "MFVC"], accessControl: [1, "ACS"] });
+/** What function groups of an ARI device are for: virtual channels, access control. @useDeclaredType */
+export type RoutingIdFlag = keyof typeof FLAGS;
 
-/** Alternative routing-ID interpretation: more than eight functions (PCI Express Base 3.0, section 7.23). */
-export interface RoutingId {
-  /** What its function groups could be for. */
-  readonly support: BitFlags<RoutingIdFlag>;
-  /** The next function's number, 0 for none. */
-  readonly nextFunction: number;
-  /** What its function groups are for now. */
-  readonly control: BitFlags<RoutingIdFlag>;
-  /** The group this function belongs to, 0 to 7. */
-  readonly functionGroup: number;
-}
+/** Alternative routing-ID interpretation: more than eight functions (PCI Express Base 3.0, section 7.23). @useDeclaredType */
+export type RoutingId = ReturnType<typeof decodeRoutingId>;
 
-const FLAGS: FlagTable<RoutingIdFlag> = { virtualChannels: [0, "MFVC"], accessControl: [1, "ACS"] };
-
-/** Reads the 8 bytes of ARI. */
-export function decodeRoutingId(view: CapabilityView): RoutingId {
+export function decodeRoutingId(view: CapabilityView) {
   const [capabilities, control] = [view.read16(4), view.read16(6)];
   return {
+    /** What its function groups could be for. */
     support: decodeFlags(FLAGS, capabilities),
+    /** The next function's number, 0 for none. */
     nextFunction: bitsOf(capabilities, 8, 8),
+    /** What its function groups are for now. */
     control: decodeFlags(FLAGS, control),
+    /** The group this function belongs to, 0 to 7. */
     functionGroup: bitsOf(control, 4, 3),
-  };
+  } as const;
 }
 
 export function describeRoutingId({ support, nextFunction, control, functionGroup }: RoutingId): string[] {

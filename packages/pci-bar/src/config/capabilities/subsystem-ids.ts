@@ -9,7 +9,6 @@ export interface SubsystemIds {
   readonly deviceId: number;
 }
 
-/** Reads the 8 bytes of the subsystem ids. */
 export function decodeSubsystemIds(view: CapabilityView): SubsystemIds {
   return { vendorId: view.read16(4), deviceId: view.read16(6) };
 }

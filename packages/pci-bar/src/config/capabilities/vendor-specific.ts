@@ -1,41 +1,39 @@
 import { bitsOf, hex } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** A vendor's own standard capability, id 0x09 (PCI Local Bus 3.0, appendix H). */
-export interface VendorSpecific {
-  /** Its length as it says itself, with its three bytes of header. */
-  readonly length: number;
-  /** Its bytes with the header; fewer than `length` if its area ends before. */
-  readonly bytes: Uint8Array;
-}
+/** A vendor's own standard capability, id 0x09 (PCI Local Bus 3.0, appendix H). @useDeclaredType */
+export type VendorSpecific = ReturnType<typeof decodeVendorSpecific>;
 
-/** Reads a vendor's capability as it is. */
-export function decodeVendorSpecific(view: CapabilityView): VendorSpecific {
+export function decodeVendorSpecific(view: CapabilityView) {
   const length = view.read8(2);
-  return { length, bytes: view.raw(length) };
+  return {
+    /** Its length as it says itself, with its three bytes of header. */
+    length,
+    /** Its bytes with the header; fewer than `length` if its area ends before. */
+    bytes: view.raw(length),
+  } as const;
 }
 
 export function describeVendorSpecific({ length }: VendorSpecific): string[] {
   return [`Vendor Specific Information: Len=${hex(length, 2)} <?>`];
 }
 
-/** A vendor's own extended capability, id 0x000b (PCI Express Base 3.0, section 7.19). */
-export interface VendorSpecificExtended {
-  /** Which of the vendor's capabilities it is. */
-  readonly vsecId: number;
-  /** Its revision, 0 to 15. */
-  readonly revision: number;
-  /** Its length as it says itself, with its eight bytes of header. */
-  readonly length: number;
-  /** Its bytes with the header; fewer than `length` if its area ends before. */
-  readonly bytes: Uint8Array;
-}
+/** A vendor's own extended capability, id 0x000b (PCI Express Base 3.0, section 7.19). @useDeclaredType */
+export type VendorSpecificExtended = ReturnType<typeof decodeVendorSpecificExtended>;
 
-/** Reads a vendor's extended capability as it is. */
-export function decodeVendorSpecificExtended(view: CapabilityView): VendorSpecificExtended {
+export function decodeVendorSpecificExtended(view: CapabilityView) {
   const header = view.read32(4);
   const length = bitsOf(header, 20, 12);
-  return { vsecId: header & 0xffff, revision: bitsOf(header, 16, 4), length, bytes: view.raw(length) };
+  return {
+    /** Which of the vendor's capabilities it is. */
+    vsecId: header & 0xffff,
+    /** Its revision, 0 to 15. */
+    revision: bitsOf(header, 16, 4),
+    /** Its length as it says itself, with its eight bytes of header. */
+    length,
+    /** Its bytes with the header; fewer than `length` if its area ends before. */
+    bytes: view.raw(length),
+  } as const;
 }
 
 export function describeVendorSpecificExtended({
@@ -52,7 +50,6 @@ export interface DesignatedVendorSpecific extends VendorSpecificExtended {
   readonly vendorId: number;
 }
 
-/** Reads a designated vendor's capability as it is. */
 export function decodeDesignatedVendorSpecific(view: CapabilityView): DesignatedVendorSpecific {
   const header = view.read32(4);
   const length = bitsOf(header, 20, 12);

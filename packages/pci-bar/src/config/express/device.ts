@@ -1,75 +1,20 @@
-import { bitsOf, decodeFlags, flagText, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 import { isOneOf, type PortType } from "./port-type.js";
 import { latencyText, powerText, slotPower } from "./words.js";
 
-/** What a PCI Express function can do (Device Capabilities). */
-export type ExpressSupport =
-  | "extendedTag"
-  | "attentionButton"
-  | "attentionIndicator"
-  | "powerIndicator"
-  | "roleBasedErrors"
-  | "functionReset";
-
-/** What is switched on (Device Control). The last bit is `bridgeRetry` of a bridge, and resets any other function. */
-export type ExpressControl =
-  | "correctableErrors"
-  | "nonFatalErrors"
-  | "fatalErrors"
-  | "unsupportedRequests"
-  | "relaxedOrdering"
-  | "extendedTag"
-  | "phantomFunctions"
-  | "auxPower"
-  | "noSnoop"
-  | "bridgeRetryOrReset";
-
-/** What happened (Device Status). The first four are cleared by writing 1. */
-export type ExpressStatus =
-  | "correctableError"
-  | "nonFatalError"
-  | "fatalError"
-  | "unsupportedRequest"
-  | "auxPower"
-  | "transactionsPending";
-
-/** The device registers of PCI Express (PCI Express Base 3.0, sections 7.8.3 to 7.8.5). */
-export interface ExpressDevice {
-  /** What it can do. */
-  readonly support: BitFlags<ExpressSupport>;
-  /** The largest payload it can take, in bytes. */
-  readonly maxPayloadSupported: number;
-  /** How many unclaimed function numbers it may use: 0, 1, 3 or 7. */
-  readonly phantomFunctions: number;
-  /** How long it can wait for the link to leave L0s and L1, as the register's codes 0 to 7. */
-  readonly acceptableLatency: {
-    /** 0 is below 64 ns, each code doubles it, 7 is no limit. */
-    readonly l0s: number;
-    /** 0 is below 1 µs, each code doubles it, 7 is no limit. */
-    readonly l1: number;
-  };
-  /** What the slot gives it, in watts. Infinity: more than 600 W. */
-  readonly slotPowerLimit: number;
-  /** What is switched on. */
-  readonly control: BitFlags<ExpressControl>;
-  /** The largest payload it may send, in bytes. */
-  readonly maxPayload: number;
-  /** The largest read it may ask for, in bytes. */
-  readonly maxReadRequest: number;
-  /** What happened. */
-  readonly status: BitFlags<ExpressStatus>;
-}
-
-const SUPPORT: FlagTable<ExpressSupport> = {
+const SUPPORT = flagTable({
   extendedTag: [5, "ExtTag"],
   attentionButton: [12, "AttnBtn"],
   attentionIndicator: [13, "AttnInd"],
   powerIndicator: [14, "PwrInd"],
   roleBasedErrors: [15, "RBE"],
   functionReset: [28, "FLReset"],
-};
-const CONTROL: FlagTable<ExpressControl> = {
+});
+/** What a PCI Express function can do (Device Capabilities). @useDeclaredType */
+export type ExpressSupport = keyof typeof SUPPORT;
+
+const CONTROL = flagTable({
   correctableErrors: [0, "CorrErr"],
   nonFatalErrors: [1, "NonFatalErr"],
   fatalErrors: [2, "FatalErr"],
@@ -80,31 +25,52 @@ const CONTROL: FlagTable<ExpressControl> = {
   auxPower: [10, "AuxPwr"],
   noSnoop: [11, "NoSnoop"],
   bridgeRetryOrReset: [15, "FLReset"],
-};
-const STATUS: FlagTable<ExpressStatus> = {
+});
+/** What is switched on (Device Control). The last bit is `bridgeRetry` of a bridge, and resets any other function. @useDeclaredType */
+export type ExpressControl = keyof typeof CONTROL;
+
+const STATUS = flagTable({
   correctableError: [0, "CorrErr"],
   nonFatalError: [1, "NonFatalErr"],
   fatalError: [2, "FatalErr"],
   unsupportedRequest: [3, "UnsupReq"],
   auxPower: [4, "AuxPwr"],
   transactionsPending: [5, "TransPend"],
-};
+});
+/** What happened (Device Status). The first four are cleared by writing 1. @useDeclaredType */
+export type ExpressStatus = keyof typeof STATUS;
 
-/** Reads the device registers. */
-export function decodeExpressDevice(view: CapabilityView): ExpressDevice {
+/** The device registers of PCI Express (PCI Express Base 3.0, sections 7.8.3 to 7.8.5). @useDeclaredType */
+export type ExpressDevice = ReturnType<typeof decodeExpressDevice>;
+
+export function decodeExpressDevice(view: CapabilityView) {
   const capabilities = view.read32(0x04);
   const control = view.read16(0x08);
   return {
+    /** What it can do. */
     support: decodeFlags(SUPPORT, capabilities),
+    /** The largest payload it can take, in bytes. */
     maxPayloadSupported: payload(bitsOf(capabilities, 0, 3)),
+    /** How many unclaimed function numbers it may use: 0, 1, 3 or 7. */
     phantomFunctions: 2 ** bitsOf(capabilities, 3, 2) - 1,
-    acceptableLatency: { l0s: bitsOf(capabilities, 6, 3), l1: bitsOf(capabilities, 9, 3) },
+    /** How long it can wait for the link to leave L0s and L1, as the register's codes 0 to 7. */
+    acceptableLatency: {
+      /** 0 is below 64 ns, each code doubles it, 7 is no limit. */
+      l0s: bitsOf(capabilities, 6, 3),
+      /** 0 is below 1 µs, each code doubles it, 7 is no limit. */
+      l1: bitsOf(capabilities, 9, 3),
+    },
+    /** What the slot gives it, in watts. Infinity: more than 600 W. */
     slotPowerLimit: slotPower(bitsOf(capabilities, 18, 8), bitsOf(capabilities, 26, 2)),
+    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
+    /** The largest payload it may send, in bytes. */
     maxPayload: payload(bitsOf(control, 5, 3)),
+    /** The largest read it may ask for, in bytes. */
     maxReadRequest: payload(bitsOf(control, 12, 3)),
+    /** What happened. */
     status: decodeFlags(STATUS, view.read16(0x0a)),
-  };
+  } as const;
 }
 
 function payload(code: number): number {

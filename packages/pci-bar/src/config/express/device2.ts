@@ -1,58 +1,8 @@
-import { bitsOf, decodeFlags, flagText, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 import { isOneOf, type PortType } from "./port-type.js";
 
-/** What a function can do (Device Capabilities 2). */
-export type ExpressSupport2 =
-  | "timeoutDisable"
-  | "noRelaxedPeerToPeer"
-  | "latencyTolerance"
-  | "tenBitTagCompleter"
-  | "tenBitTagRequester"
-  | "extendedFormat"
-  | "endToEndPrefix"
-  | "emergencyPowerInit"
-  | "functionReadiness"
-  | "ariForwarding"
-  | "atomicRouting"
-  | "atomic32"
-  | "atomic64"
-  | "atomicCas128";
-
-/** What is switched on (Device Control 2). */
-export type ExpressControl2 =
-  | "timeoutDisabled"
-  | "latencyTolerance"
-  | "tenBitTagRequester"
-  | "ariForwarding"
-  | "atomicRequester"
-  | "atomicEgressBlocking";
-
-/** The second device registers, from version 2 of the capability on (PCI Express Base 4.0, sections 7.5.3.15 and 7.5.3.16). */
-export interface ExpressDevice2 {
-  /** What it can do. */
-  readonly support: BitFlags<ExpressSupport2>;
-  /** Its ranges of completion timeouts: bit 0 is range A, bit 3 range D. */
-  readonly timeoutRanges: number;
-  /** Optimised buffer flush/fill: 0 none, 1 by message, 2 by WAKE#, 3 both. */
-  readonly bufferFlushSupport: number;
-  /** The most end-to-end prefixes of a packet, 1 to 4. */
-  readonly maxPrefixes: number;
-  /** Emergency power reduction: 0 none, 1 device specific, 2 by form factor. */
-  readonly emergencyPower: number;
-  /** The root complex's cache lines for lightweight notification: 0 none, 1 64 bytes, 2 128 bytes. */
-  readonly lineSize: number;
-  /** Processing hints it can take: 0 none, 1 hints, 3 extended hints too. */
-  readonly processingHints: number;
-  /** What is switched on. */
-  readonly control: BitFlags<ExpressControl2>;
-  /** The completion timeout in use, as the register's code 0 to 15: 0 is 50 µs to 50 ms. */
-  readonly timeout: number;
-  /** Optimised buffer flush/fill in use: 0 off, 1 message A, 2 message B, 3 WAKE#. */
-  readonly bufferFlush: number;
-}
-
-const SUPPORT: FlagTable<ExpressSupport2> = {
+const SUPPORT = flagTable({
   timeoutDisable: [4, "TimeoutDis"],
   noRelaxedPeerToPeer: [10, "NROPrPrP"],
   latencyTolerance: [11, "LTR"],
@@ -67,15 +17,21 @@ const SUPPORT: FlagTable<ExpressSupport2> = {
   atomic32: [7, "32bit"],
   atomic64: [8, "64bit"],
   atomicCas128: [9, "128bitCAS"],
-};
-const CONTROL: FlagTable<ExpressControl2> = {
+});
+/** What a function can do (Device Capabilities 2). @useDeclaredType */
+export type ExpressSupport2 = keyof typeof SUPPORT;
+
+const CONTROL = flagTable({
   timeoutDisabled: [4, "TimeoutDis"],
   latencyTolerance: [10, "LTR"],
   tenBitTagRequester: [12, "10BitTagReq"],
   ariForwarding: [5, "ARIFwd"],
   atomicRequester: [6, "ReqEn"],
   atomicEgressBlocking: [7, "EgressBlck"],
-};
+});
+/** What is switched on (Device Control 2). @useDeclaredType */
+export type ExpressControl2 = keyof typeof CONTROL;
+
 const RANGES: Readonly<Record<number, string>> = {
   0: "Not Supported",
   1: "Range A",
@@ -103,22 +59,34 @@ const EMERGENCY = ["Not Supported", "Dev Specific", "Form Factor Dev Specific", 
 const LINES = ["Not Supported", "64byte cachelines", "128byte cachelines", "Reserved"];
 const HINTS = ["TPHComp- ExtTPHComp-", "TPHComp+ ExtTPHComp-", "", "TPHComp+ ExtTPHComp+"];
 
-/** Reads the second device registers. */
-export function decodeExpressDevice2(view: CapabilityView): ExpressDevice2 {
+/** The second device registers, from version 2 of the capability on (PCI Express Base 4.0, sections 7.5.3.15 and 7.5.3.16). @useDeclaredType */
+export type ExpressDevice2 = ReturnType<typeof decodeExpressDevice2>;
+
+export function decodeExpressDevice2(view: CapabilityView) {
   const capabilities = view.read32(0x24);
   const control = view.read16(0x28);
   return {
+    /** What it can do. */
     support: decodeFlags(SUPPORT, capabilities),
+    /** Its ranges of completion timeouts: bit 0 is range A, bit 3 range D. */
     timeoutRanges: bitsOf(capabilities, 0, 4),
+    /** Optimised buffer flush/fill: 0 none, 1 by message, 2 by WAKE#, 3 both. */
     bufferFlushSupport: bitsOf(capabilities, 18, 2),
+    /** The most end-to-end prefixes of a packet, 1 to 4. */
     maxPrefixes: bitsOf(capabilities, 22, 2) || 4,
+    /** Emergency power reduction: 0 none, 1 device specific, 2 by form factor. */
     emergencyPower: bitsOf(capabilities, 24, 2),
+    /** The root complex's cache lines for lightweight notification: 0 none, 1 64 bytes, 2 128 bytes. */
     lineSize: bitsOf(capabilities, 14, 2),
+    /** Processing hints it can take: 0 none, 1 hints, 3 extended hints too. */
     processingHints: bitsOf(capabilities, 12, 2),
+    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
+    /** The completion timeout in use, as the register's code 0 to 15: 0 is 50 µs to 50 ms. */
     timeout: bitsOf(control, 0, 4),
+    /** Optimised buffer flush/fill in use: 0 off, 1 message A, 2 message B, 3 WAKE#. */
     bufferFlush: bitsOf(control, 13, 2),
-  };
+  } as const;
 }
 
 /** @param hasMemoryBar whether the function has a memory BAR, the only place atomic operations could go to. */

@@ -1,25 +1,7 @@
-import { bitsOf, decodeFlags, flagText, isSet, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText, isSet, type BitFlags } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 import { isOneOf, leadsDown, type PortType } from "./port-type.js";
 import { latencyText, speedOf, speedText } from "./words.js";
-
-/** What a link can do (Link Capabilities). */
-export type LinkSupport =
-  "clockPowerManagement" | "surpriseDown" | "activeReporting" | "bandwidthNotification" | "aspmOptionality";
-
-/** What is switched on (Link Control). */
-export type LinkControl =
-  | "disabled"
-  | "commonClock"
-  | "extendedSynch"
-  | "clockPowerManagement"
-  | "autonomousWidthDisabled"
-  | "bandwidthInterrupt"
-  | "autonomousBandwidthInterrupt";
-
-/** What happened (Link Status). The bandwidth bits are cleared by writing 1. */
-export type LinkStatus =
-  "trainingError" | "training" | "slotClock" | "active" | "bandwidthManaged" | "autonomousBandwidth";
 
 /** Speed and width of a link. */
 export interface LinkRate {
@@ -32,38 +14,17 @@ export interface LinkRate {
 /** Link power states, for ASPM. */
 export type AspmState = "l0s" | "l1";
 
-/** The link registers of PCI Express (PCI Express Base 3.0, sections 7.8.6 to 7.8.8). */
-export interface ExpressLink {
-  /** The port's number. */
-  readonly port: number;
-  /** The most that the port can do. */
-  readonly max: LinkRate;
-  /** What the link does now. */
-  readonly current: LinkRate;
-  /** What it can do. */
-  readonly support: BitFlags<LinkSupport>;
-  /** The ASPM states it has. */
-  readonly aspmSupport: BitFlags<AspmState>;
-  /** How long it needs to leave them, as the register's codes 0 to 7: 0 is below 64 ns (L0s) or 1 µs (L1). */
-  readonly exitLatency: Readonly<Record<AspmState, number>>;
-  /** The ASPM states that are switched on. */
-  readonly aspm: BitFlags<AspmState>;
-  /** The read completion boundary, in bytes: 64 or 128. */
-  readonly readCompletionBoundary: number;
-  /** What is switched on. */
-  readonly control: BitFlags<LinkControl>;
-  /** What happened. */
-  readonly status: BitFlags<LinkStatus>;
-}
-
-const SUPPORT: FlagTable<LinkSupport> = {
+const SUPPORT = flagTable({
   clockPowerManagement: [18, "ClockPM"],
   surpriseDown: [19, "Surprise"],
   activeReporting: [20, "LLActRep"],
   bandwidthNotification: [21, "BwNot"],
   aspmOptionality: [22, "ASPMOptComp"],
-};
-const CONTROL: FlagTable<LinkControl> = {
+});
+/** What a link can do (Link Capabilities). @useDeclaredType */
+export type LinkSupport = keyof typeof SUPPORT;
+
+const CONTROL = flagTable({
   disabled: [4, "Disabled"],
   commonClock: [6, "CommClk"],
   extendedSynch: [7, "ExtSynch"],
@@ -71,33 +32,58 @@ const CONTROL: FlagTable<LinkControl> = {
   autonomousWidthDisabled: [9, "AutWidDis"],
   bandwidthInterrupt: [10, "BWInt"],
   autonomousBandwidthInterrupt: [11, "AutBWInt"],
-};
-const STATUS: FlagTable<LinkStatus> = {
+});
+/** What is switched on (Link Control). @useDeclaredType */
+export type LinkControl = keyof typeof CONTROL;
+
+const STATUS = flagTable({
   trainingError: [10, "TrErr"],
   training: [11, "Train"],
   slotClock: [12, "SlotClk"],
   active: [13, "DLActive"],
   bandwidthManaged: [14, "BWMgmt"],
   autonomousBandwidth: [15, "ABWMgmt"],
-};
+});
+/** What happened (Link Status). The bandwidth bits are cleared by writing 1. @useDeclaredType */
+export type LinkStatus = keyof typeof STATUS;
 
-/** Reads the link registers. */
-export function decodeExpressLink(view: CapabilityView): ExpressLink {
+/** The link registers of PCI Express (PCI Express Base 3.0, sections 7.8.6 to 7.8.8). @useDeclaredType */
+export type ExpressLink = ReturnType<typeof decodeExpressLink>;
+
+export function decodeExpressLink(view: CapabilityView) {
   const capabilities = view.read32(0x0c);
   const control = view.read16(0x10);
   const status = view.read16(0x12);
   return {
+    /** The port's number. */
     port: bitsOf(capabilities, 24, 8),
+    /** The most that the port can do. */
     max: rateOf(capabilities),
+    /** What the link does now. */
     current: rateOf(status),
+    /** What it can do. */
     support: decodeFlags(SUPPORT, capabilities),
-    aspmSupport: { l0s: isSet(capabilities, 10), l1: isSet(capabilities, 11) },
-    exitLatency: { l0s: bitsOf(capabilities, 12, 3), l1: bitsOf(capabilities, 15, 3) },
-    aspm: { l0s: isSet(control, 0), l1: isSet(control, 1) },
-    readCompletionBoundary: isSet(control, 3) ? 128 : 64,
+    /** The ASPM states it has. */
+    aspmSupport: aspmStates(capabilities, 10),
+    /** How long it needs to leave them, as the register's codes 0 to 7: 0 is below 64 ns (L0s) or 1 µs (L1). */
+    exitLatency: exitLatency(capabilities),
+    /** The ASPM states that are switched on. */
+    aspm: aspmStates(control, 0),
+    /** The read completion boundary, in bytes: 64 or 128. */
+    readCompletionBoundary: 64 * 2 ** bitsOf(control, 3, 1),
+    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
+    /** What happened. */
     status: decodeFlags(STATUS, status),
-  };
+  } as const;
+}
+
+function aspmStates(register: number, lowest: number): BitFlags<AspmState> {
+  return { l0s: isSet(register, lowest), l1: isSet(register, lowest + 1) };
+}
+
+function exitLatency(register: number): Readonly<Record<AspmState, number>> {
+  return { l0s: bitsOf(register, 12, 3), l1: bitsOf(register, 15, 3) };
 }
 
 function rateOf(register: number): LinkRate {

@@ -1,69 +1,27 @@
-import { bitsOf, decodeFlags, flagText, isSet, plusMinus, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText, isSet, plusMinus } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 import { leadsDown, type PortType } from "./port-type.js";
 import { speedOf, speedText } from "./words.js";
 
-/** What a link can do (Link Capabilities 2). */
-export type LinkSupport2 = "crosslink" | "retimer" | "twoRetimers" | "readiness";
-
-/** What is switched on (Link Control 2). */
-export type LinkControl2 =
-  "enterCompliance" | "autonomousSpeedDisabled" | "enterModifiedCompliance" | "complianceSkip";
-
-/** What is (Link Status 2). */
-export type LinkStatus2 =
-  | "equalizationComplete"
-  | "equalizationPhase1"
-  | "equalizationPhase2"
-  | "equalizationPhase3"
-  | "equalizationRequest"
-  | "retimer"
-  | "twoRetimers"
-  | "readinessReceived";
-
-/** The second link registers, from version 2 of the capability on (PCI Express Base 4.0, sections 7.5.3.18 to 7.5.3.20). */
-export interface ExpressLink2 {
-  /** What it can do. All `false` before PCI Express 3.0, where the register is reserved. */
-  readonly support: BitFlags<LinkSupport2>;
-  /** The speeds it can do: bit 0 is 2.5 GT/s, bit 5 64 GT/s. 0 before PCI Express 3.0. */
-  readonly speeds: number;
-  /** At which of these speeds it can send fewer SKP ordered sets, in the same bits. */
-  readonly lowerSkipGeneration: number;
-  /** At which of these speeds it can receive fewer SKP ordered sets, in the same bits. */
-  readonly lowerSkipReception: number;
-  /** The speed it is to train to, in GT/s, or `undefined` for a code no specification knows. */
-  readonly targetSpeed: number | undefined;
-  /** What is switched on. */
-  readonly control: BitFlags<LinkControl2>;
-  /** The de-emphasis a downstream port selects at 5 GT/s, in dB: -6 or -3.5. */
-  readonly selectableDeemphasis: number;
-  /** The voltage at the transmitter's pins, as the register's code: 0 is normal. */
-  readonly transmitMargin: number;
-  /** Compliance preset or de-emphasis, as the register's code 0 to 15. */
-  readonly compliancePreset: number;
-  /** What is. */
-  readonly status: BitFlags<LinkStatus2>;
-  /** The de-emphasis in use at 5 GT/s, in dB: -6 or -3.5. */
-  readonly currentDeemphasis: number;
-  /** How a crosslink was resolved: 0 unsupported, 1 upstream, 2 downstream, 3 not yet. */
-  readonly crosslink: number;
-  /** What is known of the component below, as the register's code. */
-  readonly downstreamComponent: number;
-}
-
-const SUPPORT: FlagTable<LinkSupport2> = {
+const SUPPORT = flagTable({
   crosslink: [8, "Crosslink"],
   retimer: [23, "Retimer"],
   twoRetimers: [24, "2Retimers"],
   readiness: [31, "DRS"],
-};
-const CONTROL: FlagTable<LinkControl2> = {
+});
+/** What a link can do (Link Capabilities 2). @useDeclaredType */
+export type LinkSupport2 = keyof typeof SUPPORT;
+
+const CONTROL = flagTable({
   enterCompliance: [4, "EnterCompliance"],
   autonomousSpeedDisabled: [5, "SpeedDis"],
   enterModifiedCompliance: [10, "EnterModifiedCompliance"],
   complianceSkip: [11, "ComplianceSOS"],
-};
-const STATUS: FlagTable<LinkStatus2> = {
+});
+/** What is switched on (Link Control 2). @useDeclaredType */
+export type LinkControl2 = keyof typeof CONTROL;
+
+const STATUS = flagTable({
   equalizationComplete: [1, "EqualizationComplete"],
   equalizationPhase1: [2, "EqualizationPhase1"],
   equalizationPhase2: [3, "EqualizationPhase2"],
@@ -72,7 +30,10 @@ const STATUS: FlagTable<LinkStatus2> = {
   retimer: [6, "Retimer"],
   twoRetimers: [7, "2Retimers"],
   readinessReceived: [15, "DRS"],
-};
+});
+/** What is (Link Status 2). @useDeclaredType */
+export type LinkStatus2 = keyof typeof STATUS;
+
 const HALF_SWING = "200-400mV(full-swing)/100-200mV(half-swing)";
 const MARGINS = [
   "Normal Operating Range",
@@ -94,27 +55,46 @@ const COMPONENTS: Readonly<Record<number, string>> = {
   5: "Link Up - Present and DRS Received",
 };
 
-/** Reads the second link registers. */
-export function decodeExpressLink2(view: CapabilityView): ExpressLink2 {
+/** The second link registers, from version 2 of the capability on (PCI Express Base 4.0, sections 7.5.3.18 to 7.5.3.20). @useDeclaredType */
+export type ExpressLink2 = ReturnType<typeof decodeExpressLink2>;
+
+export function decodeExpressLink2(view: CapabilityView) {
   const capabilities = view.read32(0x2c);
   const control = view.read16(0x30);
   const status = view.read16(0x32);
   return {
+    /** What it can do. All `false` before PCI Express 3.0, where the register is reserved. */
     support: decodeFlags(SUPPORT, capabilities),
+    /** The speeds it can do: bit 0 is 2.5 GT/s, bit 5 64 GT/s. 0 before PCI Express 3.0. */
     speeds: bitsOf(capabilities, 1, 7),
+    /** At which of these speeds it can send fewer SKP ordered sets, in the same bits. */
     lowerSkipGeneration: bitsOf(capabilities, 9, 7),
+    /** At which of these speeds it can receive fewer SKP ordered sets, in the same bits. */
     lowerSkipReception: bitsOf(capabilities, 16, 7),
     // A device that can do nothing but 2.5 GT/s may have 0 here.
+    /** The speed it is to train to, in GT/s, or `undefined` for a code no specification knows. */
     targetSpeed: speedOf(bitsOf(control, 0, 4) || 1),
+    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
-    selectableDeemphasis: isSet(control, 6) ? -3.5 : -6,
+    /** The de-emphasis a downstream port selects at 5 GT/s, in dB: -6 or -3.5. */
+    selectableDeemphasis: deemphasis(isSet(control, 6)),
+    /** The voltage at the transmitter's pins, as the register's code: 0 is normal. */
     transmitMargin: bitsOf(control, 7, 3),
+    /** Compliance preset or de-emphasis, as the register's code 0 to 15. */
     compliancePreset: bitsOf(control, 12, 4),
+    /** What is. */
     status: decodeFlags(STATUS, status),
-    currentDeemphasis: isSet(status, 0) ? -3.5 : -6,
+    /** The de-emphasis in use at 5 GT/s, in dB: -6 or -3.5. */
+    currentDeemphasis: deemphasis(isSet(status, 0)),
+    /** How a crosslink was resolved: 0 unsupported, 1 upstream, 2 downstream, 3 not yet. */
     crosslink: bitsOf(status, 8, 2),
+    /** What is known of the component below, as the register's code. */
     downstreamComponent: bitsOf(status, 12, 3),
-  };
+  } as const;
+}
+
+function deemphasis(isLess: boolean): number {
+  return isLess ? -3.5 : -6;
 }
 
 /** @param decides whether this function decides for the link: of a device's functions only the first does. */

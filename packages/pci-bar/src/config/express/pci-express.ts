@@ -4,7 +4,7 @@ import { decodeExpressDevice, describeExpressDevice, type ExpressDevice } from "
 import { decodeExpressDevice2, describeExpressDevice2, type ExpressDevice2 } from "./device2.js";
 import { decodeExpressLink, describeExpressLink, type ExpressLink } from "./link.js";
 import { decodeExpressLink2, describeExpressLink2, type ExpressLink2 } from "./link2.js";
-import { hasLink, isRoot, leadsDown, portTypeOf, type PortType } from "./port-type.js";
+import { hasLink, isRoot, leadsDown, portTitle, portTypeOf, type PortType } from "./port-type.js";
 import { decodeExpressRoot, describeExpressRoot, type ExpressRoot } from "./root.js";
 import { decodeExpressSlot, describeExpressSlot, type ExpressSlot } from "./slot.js";
 
@@ -42,18 +42,6 @@ export interface DescribeContext {
   readonly isFirst: boolean;
 }
 
-const TITLES: Readonly<Record<Exclude<PortType, "reserved">, string>> = {
-  endpoint: "Endpoint",
-  "legacy-endpoint": "Legacy Endpoint",
-  "root-port": "Root Port",
-  "upstream-port": "Upstream Port",
-  "downstream-port": "Downstream Port",
-  "pcie-to-pci-bridge": "PCI-Express to PCI/PCI-X Bridge",
-  "pci-to-pcie-bridge": "PCI/PCI-X to PCI-Express Bridge",
-  "integrated-endpoint": "Root Complex Integrated Endpoint",
-  "event-collector": "Root Complex Event Collector",
-};
-
 /** Reads 12 to 60 bytes of PCI Express, by its type and version. */
 export function decodePciExpress(view: CapabilityView): PciExpress {
   const flags = view.read16(2);
@@ -90,6 +78,6 @@ export function describePciExpress(express: PciExpress, context: DescribeContext
 }
 
 function titleOf({ type, typeCode, slotImplemented }: PciExpress): string {
-  if (type === "reserved") return `Unknown type ${typeCode}`;
-  return leadsDown(type) ? `${TITLES[type]} (Slot${plusMinus(slotImplemented)})` : TITLES[type];
+  const title = portTitle(typeCode);
+  return leadsDown(type) ? `${title} (Slot${plusMinus(slotImplemented)})` : title;
 }

@@ -1,31 +1,27 @@
-/** What a PCI Express function is (PCI Express Base 3.0, section 7.8.2, table 7-11). */
-export type PortType =
-  | "endpoint"
-  | "legacy-endpoint"
-  | "root-port"
-  | "upstream-port"
-  | "downstream-port"
-  | "pcie-to-pci-bridge"
-  | "pci-to-pcie-bridge"
-  | "integrated-endpoint"
-  | "event-collector"
-  | "reserved";
+/** By their codes: the name here, and lspci's. */
+const TYPES = {
+  0: ["endpoint", "Endpoint"],
+  1: ["legacy-endpoint", "Legacy Endpoint"],
+  4: ["root-port", "Root Port"],
+  5: ["upstream-port", "Upstream Port"],
+  6: ["downstream-port", "Downstream Port"],
+  7: ["pcie-to-pci-bridge", "PCI-Express to PCI/PCI-X Bridge"],
+  8: ["pci-to-pcie-bridge", "PCI/PCI-X to PCI-Express Bridge"],
+  9: ["integrated-endpoint", "Root Complex Integrated Endpoint"],
+  10: ["event-collector", "Root Complex Event Collector"],
+} as const;
+const BY_CODE: Readonly<Record<number, readonly [type: PortType, title: string]>> = TYPES;
 
-const CODES: Readonly<Record<number, PortType>> = {
-  0: "endpoint",
-  1: "legacy-endpoint",
-  4: "root-port",
-  5: "upstream-port",
-  6: "downstream-port",
-  7: "pcie-to-pci-bridge",
-  8: "pci-to-pcie-bridge",
-  9: "integrated-endpoint",
-  10: "event-collector",
-};
+/** What a PCI Express function is (PCI Express Base 3.0, section 7.8.2, table 7-11). @useDeclaredType */
+export type PortType = (typeof TYPES)[keyof typeof TYPES][0] | "reserved";
 
-/** Decodes the device/port type field. */
 export function portTypeOf(code: number): PortType {
-  return CODES[code] ?? "reserved";
+  return BY_CODE[code]?.[0] ?? "reserved";
+}
+
+/** What lspci calls it. */
+export function portTitle(code: number): string {
+  return BY_CODE[code]?.[1] ?? `Unknown type ${code}`;
 }
 
 /** Integrated functions of the root complex have no link. */
@@ -43,7 +39,6 @@ export function leadsDown(type: PortType): boolean {
   return type === "root-port" || type === "downstream-port" || type === "pci-to-pcie-bridge";
 }
 
-/** True if the type is one of those. */
 export function isOneOf(type: PortType, ...types: readonly PortType[]): boolean {
   return types.includes(type);
 }

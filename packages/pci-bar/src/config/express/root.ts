@@ -1,51 +1,33 @@
-import {
-  bitsOf,
-  decodeFlags,
-  flagText,
-  hex,
-  isSet,
-  plusMinus,
-  type BitFlags,
-  type FlagTable,
-} from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText, hex, isSet, plusMinus } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** What is switched on in a root port (Root Control). */
-export type RootControl =
-  "correctableErrors" | "nonFatalErrors" | "fatalErrors" | "pmeInterrupt" | "retryStatusVisible";
-
-/** The registers of a root port or an event collector (PCI Express Base 3.0, sections 7.8.12 to 7.8.14). */
-export interface ExpressRoot {
-  /** It can show software that a device asked for a retry of a configuration access. */
-  readonly retryStatusCapable: boolean;
-  /** What is switched on. */
-  readonly control: BitFlags<RootControl>;
-  /** The function that signalled PME#. */
-  readonly pmeRequester: number;
-  /** A PME# was signalled. Writing 1 clears it. */
-  readonly pmeStatus: boolean;
-  /** Another one waits behind it. */
-  readonly pmePending: boolean;
-}
-
-const CONTROL: FlagTable<RootControl> = {
+const CONTROL = flagTable({
   correctableErrors: [0, "ErrCorrectable"],
   nonFatalErrors: [1, "ErrNon-Fatal"],
   fatalErrors: [2, "ErrFatal"],
   pmeInterrupt: [3, "PMEIntEna"],
   retryStatusVisible: [4, "CRSVisible"],
-};
+});
+/** What is switched on in a root port (Root Control). @useDeclaredType */
+export type RootControl = keyof typeof CONTROL;
 
-/** Reads the root registers. */
-export function decodeExpressRoot(view: CapabilityView): ExpressRoot {
+/** The registers of a root port or an event collector (PCI Express Base 3.0, sections 7.8.12 to 7.8.14). @useDeclaredType */
+export type ExpressRoot = ReturnType<typeof decodeExpressRoot>;
+
+export function decodeExpressRoot(view: CapabilityView) {
   const status = view.read32(0x20);
   return {
+    /** It can show software that a device asked for a retry of a configuration access. */
     retryStatusCapable: isSet(view.read16(0x1e), 0),
+    /** What is switched on. */
     control: decodeFlags(CONTROL, view.read16(0x1c)),
+    /** The function that signalled PME#. */
     pmeRequester: bitsOf(status, 0, 16),
+    /** A PME# was signalled. Writing 1 clears it. */
     pmeStatus: isSet(status, 16),
+    /** Another one waits behind it. */
     pmePending: isSet(status, 17),
-  };
+  } as const;
 }
 
 export function describeExpressRoot(root: ExpressRoot): string[] {

@@ -1,65 +1,11 @@
-import { bitsOf, decodeFlags, flagText, type BitFlags, type FlagTable } from "../bits.js";
+import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 import { powerText, slotPower } from "./words.js";
-
-/** What a slot has (Slot Capabilities). */
-export type SlotSupport =
-  | "attentionButton"
-  | "powerController"
-  | "retentionLatch"
-  | "attentionIndicator"
-  | "powerIndicator"
-  | "hotPlug"
-  | "surpriseRemoval"
-  | "interlock"
-  | "noCommandCompleted";
-
-/** What interrupts, and what is switched (Slot Control). `powerOff`: the slot has no power. */
-export type SlotControl =
-  | "attentionButton"
-  | "powerFault"
-  | "retentionLatch"
-  | "presence"
-  | "commandCompleted"
-  | "hotPlugInterrupt"
-  | "linkState"
-  | "powerOff"
-  | "interlock";
-
-/** What is, and what changed (Slot Status). Those that end in `Changed` are cleared by writing 1. */
-export type SlotStatus =
-  | "attentionButton"
-  | "powerFault"
-  | "retentionLatch"
-  | "commandCompleted"
-  | "present"
-  | "interlock"
-  | "retentionLatchChanged"
-  | "presenceChanged"
-  | "linkStateChanged";
 
 /** How an indicator shines. */
 export type Indicator = "reserved" | "on" | "blink" | "off";
 
-/** The slot registers of PCI Express (PCI Express Base 3.0, sections 7.8.9 to 7.8.11). */
-export interface ExpressSlot {
-  /** The slot's number in this machine. */
-  readonly number: number;
-  /** What it gives a card, in watts. Infinity: more than 600 W. */
-  readonly powerLimit: number;
-  /** What it has. */
-  readonly support: BitFlags<SlotSupport>;
-  /** What is switched on. */
-  readonly control: BitFlags<SlotControl>;
-  /** The attention indicator. */
-  readonly attentionIndicator: Indicator;
-  /** The power indicator. */
-  readonly powerIndicator: Indicator;
-  /** What is, and what changed. */
-  readonly status: BitFlags<SlotStatus>;
-}
-
-const SUPPORT: FlagTable<SlotSupport> = {
+const SUPPORT = flagTable({
   attentionButton: [0, "AttnBtn"],
   powerController: [1, "PwrCtrl"],
   retentionLatch: [2, "MRL"],
@@ -69,8 +15,11 @@ const SUPPORT: FlagTable<SlotSupport> = {
   surpriseRemoval: [5, "Surprise"],
   interlock: [17, "Interlock"],
   noCommandCompleted: [18, "NoCompl"],
-};
-const CONTROL: FlagTable<SlotControl> = {
+});
+/** What a slot has (Slot Capabilities). @useDeclaredType */
+export type SlotSupport = keyof typeof SUPPORT;
+
+const CONTROL = flagTable({
   attentionButton: [0, "AttnBtn"],
   powerFault: [1, "PwrFlt"],
   retentionLatch: [2, "MRL"],
@@ -80,8 +29,11 @@ const CONTROL: FlagTable<SlotControl> = {
   linkState: [12, "LinkChg"],
   powerOff: [10, "Power"],
   interlock: [11, "Interlock"],
-};
-const STATUS: FlagTable<SlotStatus> = {
+});
+/** What interrupts, and what is switched (Slot Control). `powerOff`: the slot has no power. @useDeclaredType */
+export type SlotControl = keyof typeof CONTROL;
+
+const STATUS = flagTable({
   attentionButton: [0, "AttnBtn"],
   powerFault: [1, "PowerFlt"],
   retentionLatch: [5, "MRL"],
@@ -91,7 +43,10 @@ const STATUS: FlagTable<SlotStatus> = {
   retentionLatchChanged: [2, "MRL"],
   presenceChanged: [3, "PresDet"],
   linkStateChanged: [8, "LinkState"],
-};
+});
+/** What is, and what changed (Slot Status). Those that end in `Changed` are cleared by writing 1. @useDeclaredType */
+export type SlotStatus = keyof typeof STATUS;
+
 const INDICATORS: readonly Indicator[] = ["reserved", "on", "blink", "off"];
 const INDICATOR_WORDS: Readonly<Record<Indicator, string>> = {
   reserved: "Unknown",
@@ -100,19 +55,28 @@ const INDICATOR_WORDS: Readonly<Record<Indicator, string>> = {
   off: "Off",
 };
 
-/** Reads the slot registers. */
-export function decodeExpressSlot(view: CapabilityView): ExpressSlot {
+/** The slot registers of PCI Express (PCI Express Base 3.0, sections 7.8.9 to 7.8.11). @useDeclaredType */
+export type ExpressSlot = ReturnType<typeof decodeExpressSlot>;
+
+export function decodeExpressSlot(view: CapabilityView) {
   const capabilities = view.read32(0x14);
   const control = view.read16(0x18);
   return {
+    /** The slot's number in this machine. */
     number: bitsOf(capabilities, 19, 13),
+    /** What it gives a card, in watts. Infinity: more than 600 W. */
     powerLimit: slotPower(bitsOf(capabilities, 7, 8), bitsOf(capabilities, 15, 2)),
+    /** What it has. */
     support: decodeFlags(SUPPORT, capabilities),
+    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
+    /** The attention indicator. */
     attentionIndicator: INDICATORS[bitsOf(control, 6, 2)] ?? "reserved",
+    /** The power indicator. */
     powerIndicator: INDICATORS[bitsOf(control, 8, 2)] ?? "reserved",
+    /** What is, and what changed. */
     status: decodeFlags(STATUS, view.read16(0x1a)),
-  };
+  } as const;
 }
 
 export function describeExpressSlot(slot: ExpressSlot): string[] {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { rangeOf, RangeSet } from "../src/internal.js";
+import { bigIntOf, rangeOf, RangeList, RangeSet } from "../src/internal.js";
 
 const SPACE = 64;
 
@@ -91,6 +91,44 @@ describe("given thousands of random operations", () => {
       }),
     );
   });
+});
+
+const MANY = 60_000;
+/** All indexes, each once, so that neighbours lie far from each other. */
+const inNoOrder = Array.from({ length: MANY }, (_, index) => (index * 7919) % MANY);
+
+describe("given ranges that are counted when they are looked at", () => {
+  it("what is done with one of 60,000 looks at hardly more than with one of 600", () => {
+    let looks = 0;
+    const range = (start: bigint) => ({
+      get start() {
+        return (looks++, start);
+      },
+      get end() {
+        return (looks++, start);
+      },
+    });
+    const looksPerRange = (count: number): number => {
+      const ranges = new RangeList();
+      const all = inNoOrder.filter((index) => index < count).map((index) => range(BigInt(index)));
+      looks = 0;
+      for (const each of all) ranges.add(each);
+      for (const each of all) ranges.overlapping(each);
+      for (const each of all) ranges.replace(each);
+      expect(ranges.all).toEqual([]);
+      return looks / count;
+    };
+
+    // A bisection of a hundred times as many takes seven steps more.
+    expect(looksPerRange(MANY)).toBeLessThan(looksPerRange(600) * 2);
+  });
+});
+
+it("given any number, bigIntOf is BigInt, and refuses what BigInt refuses", () => {
+  fc.assert(fc.property(fc.maxSafeNat(), (value) => bigIntOf(value) === BigInt(value)));
+  for (let bits = 0; bits < 66; bits++) expect(bigIntOf(2 ** bits)).toBe(1n << BigInt(bits));
+  expect(bigIntOf(-4096)).toBe(-4096n);
+  for (const value of [0.5, -0.5, NaN, Infinity]) expect(() => bigIntOf(value)).toThrow(RangeError);
 });
 
 function asBigint(value: number | undefined): bigint | undefined {

@@ -1,5 +1,5 @@
-import { encodeCapabilities } from "../wire/capabilities.js";
-import { encodeDevice } from "../wire/device-entry.js";
+import { encodeCapabilities } from "./capabilities.js";
+import { encodeDevice } from "./device-entry.js";
 import type {
   Attachment,
   ExchangeAction,
@@ -15,7 +15,7 @@ import {
   TERMS_BYTES,
   type LeaseTerms,
   type LeaseVerdict,
-} from "../wire/lease-messages.js";
+} from "./lease-messages.js";
 import {
   decodeInt,
   encodeAnswer,
@@ -31,7 +31,7 @@ import {
   REQ_LEASE,
   REQ_MEMORY,
   type Answer,
-} from "../wire/protocol.js";
+} from "./protocol.js";
 
 /** What a client has to send next. */
 export type Expected = "request" | "group number" | "protocol version" | "lease" | "release" | "nothing";
