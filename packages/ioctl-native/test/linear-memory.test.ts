@@ -1,9 +1,8 @@
-import { execFileSync } from "node:child_process";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
 import { kernel, LinearMemory, Mapping } from "../src/index.js";
-import { BUILT, nextMessage, runInChild, startWorker } from "./support/elsewhere.js";
+import { nextMessage, runInChild, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { collectGarbageUntil, fdsStayAsTheyWere, mapsWith } from "./support/leaks.js";
 import { mapMemory } from "./support/memory.js";
@@ -238,23 +237,20 @@ describe("given a worker with the memory", () => {
 });
 
 describe("given a machine that cannot have such a memory", () => {
-  const make = (options: string[]): string =>
+  const make = (bytes: number, ...launcher: string[]): string =>
     runInChild(
-      `try { new vfio.LinearMemory({ bytes: 2 ** 20 }); console.log("made"); } catch ({ code }) { console.log(code); }`,
-      options,
+      `try { new vfio.LinearMemory({ bytes: ${bytes} }); console.log("made"); } catch ({ code }) { console.log(code); }`,
+      {},
+      launcher,
     ).stdout.trim();
 
   it("when there is no WebAssembly, or too few addresses, then an error says so", () => {
-    expect(make(["--jitless"])).toBe("ERR_VFIO_NO_LINEAR_MEMORY");
-    const limited = `ulimit -v 4000000; exec "${process.execPath}" --input-type=module -e '
-      const vfio = await import(${JSON.stringify(BUILT)});
-      try { new vfio.LinearMemory({ bytes: 2 ** 32 }); } catch ({ code }) { console.log(code); }'`;
-    expect(execFileSync("sh", ["-c", limited], { encoding: "utf8" }).trim()).toBe(
-      "ERR_VFIO_NO_LINEAR_MEMORY",
-    );
+    expect(make(2 ** 20, "env", "NODE_OPTIONS=--jitless")).toBe("ERR_VFIO_NO_LINEAR_MEMORY");
+    const limited = ["sh", "-c", 'ulimit -v 4000000; exec "$@"', "sh"];
+    expect(make(2 ** 32, ...limited)).toBe("ERR_VFIO_NO_LINEAR_MEMORY");
   });
 
   it("when V8 checks each bound by itself, then it is made all the same", () => {
-    expect(make(["--disable-wasm-trap-handler"])).toBe("made");
+    expect(make(2 ** 20, "env", "NODE_OPTIONS=--disable-wasm-trap-handler")).toBe("made");
   });
 });

@@ -21,7 +21,7 @@ function run(program: string): { printed: unknown; promised: string[] } {
 }
 
 describe("every example of the README runs, and prints what it says", () => {
-  it("there are four of them", () => expect(programs).toHaveLength(4));
+  it("there are five of them", () => expect(programs).toHaveLength(5));
 
   it.each(programs.map(([, title, program]) => [title!, program!] as const))("%s", (_, program) => {
     const { printed, promised } = run(program);

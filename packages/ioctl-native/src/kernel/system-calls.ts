@@ -182,11 +182,11 @@ export interface Kernel {
   /** How long a mapping is, in bytes. */
   mappingLength(handle: number): number;
   /** How long a mapping is in whole pages, and the size of one: hugepages are whole on hugetlbfs. */
-  mappingPages(handle: number): MappingPages | number;
+  mappingPages?(handle: number): MappingPages | number;
   /** `mmap(2)`, MAP_FIXED: the mapping's pages once more, over a part of this thread's WebAssembly memory. */
-  layMapping(handle: number, fd: number, offset: number, place: Uint8Array): number;
+  layMapping?(handle: number, fd: number, offset: number, place: Uint8Array): number;
   /** Where a Uint8Array's memory lies. */
-  addressOf(bytes: Uint8Array): bigint | number;
+  addressOf?(bytes: Uint8Array): bigint | number;
   /** As `populate`, off the event loop. */
   populateAsync(handle: number): Promise<number>;
   /** Whether memory of a mapping went away: 0 if not, 1 if a device's did, 2 if a file's did. */

@@ -1,4 +1,4 @@
-import { VfioError, VfioRangeError, VfioSystemError } from "../errors/errors.js";
+import { errnoOf, VfioError, VfioRangeError, VfioSystemError } from "../errors/errors.js";
 import { shownValue, checkObject } from "../errors/argument-error.js";
 import { printAs } from "../errors/printed.js";
 import { RangeSet } from "../intervals/range-set.js";
@@ -8,6 +8,8 @@ import { registerModule, type RegisterModule } from "./register-module.js";
 import { systemPageBytes } from "./system-page.js";
 import { WASM_PAGE_BYTES, webAssembly, type SharedWebAssemblyMemory } from "./web-assembly.js";
 
+/** What a kernel of a test has no such call for. */
+const NOT_HERE = errnoOf("ENOSYS");
 const LARGEST_BYTES = 2 ** 32;
 
 /** Those in which something lies: the engine must not take them for garbage. */
@@ -87,7 +89,7 @@ export class LinearMemory {
     checkSizes(bytes, programBytes);
     this.bytes = bytes;
     this.memory = newMemory(bytes);
-    const base = kernel().addressOf(new Uint8Array(this.memory.buffer));
+    const base = kernel().addressOf?.(new Uint8Array(this.memory.buffer)) ?? NOT_HERE;
     if (typeof base === "number")
       throw new VfioSystemError(base, { syscall: "mmap", what: "there is no memory" });
     this.#base = base;
@@ -109,7 +111,7 @@ export class LinearMemory {
    * @returns where.
    */
   lay({ handle, fd, offset, name }: Laying): number {
-    const pages = kernel().mappingPages(handle);
+    const pages = kernel().mappingPages?.(handle) ?? NOT_HERE;
     if (typeof pages === "number")
       throw new VfioSystemError(pages, { syscall: "mmap", what: `cannot lay ${name}` });
     const { bytes, pageBytes } = pages;
@@ -118,7 +120,8 @@ export class LinearMemory {
     this.#laid.set(handle, range);
     inUse.add(this);
     const address = Number(range.start);
-    const result = kernel().layMapping(handle, fd, offset, new Uint8Array(this.buffer, address, bytes));
+    const result =
+      kernel().layMapping?.(handle, fd, offset, new Uint8Array(this.buffer, address, bytes)) ?? NOT_HERE;
     if (result >= 0) return address;
     this.giveBack(handle);
     throw new VfioSystemError(result, {

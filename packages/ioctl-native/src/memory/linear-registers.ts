@@ -17,8 +17,8 @@ export interface LinearExtent {
 export interface LinearPart {
   /** The code. */
   readonly module: RegisterModule;
-  /** The part. */
   readonly extent: LinearExtent;
+  readonly writable: boolean;
 }
 
 /** The part of a memory that begins at an address. */
@@ -37,13 +37,12 @@ export function endExtent(extent: LinearExtent): void {
  */
 export function linearRegisters(
   native: RegisterFunctions,
-  module: RegisterModule,
-  extent: LinearExtent,
+  { module, extent, writable }: LinearPart,
 ): RegisterFunctions {
   return {
     ...native,
     ...loads(native, module, extent),
-    ...("write8" in native && stores(native, module, extent)),
+    ...(writable && stores(native, module, extent)),
   };
 }
 
@@ -126,7 +125,7 @@ export interface LinearHalves {
 }
 
 /** Those on a part of a memory. */
-export function linearHalves({ module, extent }: LinearPart): LinearHalves {
+export function linearHalves({ module, extent, writable }: LinearPart): LinearHalves {
   const { loadHalves, upper, storeHalves } = module;
   const { address } = extent;
   return {
@@ -141,7 +140,7 @@ export function linearHalves({ module, extent }: LinearPart): LinearHalves {
       return true;
     },
     write: (offset, low, high) => {
-      if (typeof offset !== "number" || !has32Bits(low) || !has32Bits(high)) return false;
+      if (!writable || typeof offset !== "number" || !has32Bits(low) || !has32Bits(high)) return false;
       const index = offset >>> 3;
       if ((index << 3) >>> 0 !== offset || index >= extent.doubles) return false;
       storeHalves((address + offset) | 0, low | 0, high | 0);

@@ -9,13 +9,7 @@ import {
   type SystemCallContext,
 } from "../errors/errors.js";
 import { LinearMemory, type LinearPlace } from "./linear-memory.js";
-import {
-  endExtent,
-  linearExtent,
-  linearRegisters,
-  type LinearExtent,
-  type LinearPart,
-} from "./linear-registers.js";
+import { endExtent, linearExtent, linearRegisters, type LinearPart } from "./linear-registers.js";
 import { fastReads, fastReadsAreProven } from "./fast-reads.js";
 import { closedError, type HasFd } from "../files/fd.js";
 import { kernel } from "../kernel/kernel.js";
@@ -25,7 +19,7 @@ import { systemPageBytes } from "./system-page.js";
 import { checkNode, checkStep, mapError, nameOf, preparePages } from "./take-pages.js";
 import { printAs } from "../errors/printed.js";
 import { orUndo } from "../lifecycle/run-all.js";
-import { Views } from "./views.js";
+import { Living } from "./living.js";
 
 /** V8 indexes a typed array that is longer with slower code. */
 const LARGEST_FAST_BYTES = 2 ** 30;
@@ -68,9 +62,11 @@ export class Mapping implements Disposable {
   /** What it is, for error messages. */
   readonly name: string;
   readonly #owner: boolean;
-  readonly #views = new Views();
+  /** What an end makes their lengths 0: ArrayBuffers of this thread, and parts that compiled code reaches. */
+  readonly #views = new Living<ArrayBuffer>((view) => kernel().detachView(view));
+  readonly #extents = new Living(endExtent);
   #place: LinearPlace | undefined;
-  #extents: LinearExtent[] | undefined;
+  #writable = true;
   #whole: ArrayBuffer | undefined;
   #registers: RegisterFunctions | undefined;
   #closed = false;
@@ -221,8 +217,8 @@ export class Mapping implements Disposable {
     const module = fastReadsAreProven() ? this.#place?.memory.registers : undefined;
     if (module === undefined || this.#place === undefined) return undefined;
     const extent = linearExtent(this.#place.address + offset, bytes);
-    (this.#extents ??= []).push(extent);
-    return { module, extent };
+    this.#extents.add(extent);
+    return { module, extent, writable: this.#writable };
   }
 
   /**
@@ -250,7 +246,7 @@ export class Mapping implements Disposable {
     if (result === BUSY) throw inUseError(this.name, kernel().mappingHolders(this.handle));
     this.#closed = true;
     this.#takeOut();
-    this.#views.detach();
+    this.#views.endAll();
     this.#whole = undefined;
     this.#registers = undefined;
     check(result, () => ({ syscall: "munmap", what: `cannot unmap ${this.name}` }));
@@ -275,7 +271,7 @@ export class Mapping implements Disposable {
     const registers = kernel().registers(this.handle, offset, bytes);
     if (typeof registers === "number") throw closedError(this.name);
     const linear = this.linearPart(offset, bytes);
-    if (linear !== undefined) return linearRegisters(registers, linear.module, linear.extent);
+    if (linear !== undefined) return linearRegisters(registers, linear);
     if (!this.#mayReadFast()) return registers;
     // A view of their own: the other ones are the user's, who may transfer them away.
     const view = kernel().mappingView(this.handle, offset, bytes);
@@ -283,8 +279,9 @@ export class Mapping implements Disposable {
     return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
   }
 
-  #lay(memory: LinearMemory, { file, offset = 0 }: MapOptions): void {
+  #lay(memory: LinearMemory, { file, offset = 0, writable = true }: MapOptions): void {
     const { handle, name } = this;
+    this.#writable = writable;
     orUndo(
       () => {
         if (!(memory instanceof LinearMemory)) throw argumentError("within", "a LinearMemory", memory);
@@ -297,7 +294,7 @@ export class Mapping implements Disposable {
   /** The pages were taken out when the mapping was closed. */
   #takeOut(): void {
     if (this.#place === undefined) return;
-    this.#extents?.forEach(endExtent);
+    this.#extents.endAll();
     this.#place.memory.giveBack(this.handle);
     this.#place = undefined;
   }

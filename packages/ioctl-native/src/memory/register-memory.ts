@@ -1,4 +1,5 @@
 import { fastReadsAreProven } from "./fast-reads.js";
+import { kernel } from "../kernel/kernel.js";
 import { LinearMemory } from "./linear-memory.js";
 
 /** Room for the registers of many devices. It takes addresses, and memory only for what is touched. */
@@ -12,7 +13,7 @@ let made: LinearMemory | null | undefined;
  * and at its width, where there is none to be had, and where so many bytes have no room in it: native calls do there.
  */
 export function registerMemory(bytes: number): LinearMemory | undefined {
-  if (!fastReadsAreProven()) return undefined;
+  if (!fastReadsAreProven() || kernel().layMapping === undefined) return undefined;
   made ??= newMemory();
   return made?.hasRoom(bytes) === true ? made : undefined;
 }
