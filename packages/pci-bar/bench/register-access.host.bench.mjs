@@ -1,6 +1,6 @@
 /** One register access on mapped memory, against a native call that does nothing but add two numbers. */
 import { createRequire } from "node:module";
-import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
+import { createMemoryFile, LinearMemory, Mapping } from "@vfio/ioctl-native";
 import { OpenRegion } from "@vfio/pci-bar";
 import {
   comparePairs,
@@ -18,7 +18,9 @@ const LAST_WORD = BYTES - 4;
 const LARGE = 0xdeadbeef;
 
 const file = createMemoryFile({ bytes: BYTES, pageBytes: BYTES });
-const mapping = Mapping.map({ file, bytes: BYTES, name: "registers" });
+// As a device's BAR lies.
+const within = new LinearMemory({ bytes: 2 ** 20 });
+const mapping = Mapping.map({ file, bytes: BYTES, name: "registers", within });
 const shape = { index: 0, name: "registers", bytes: BYTES, writable: true };
 const bar = new OpenRegion({ ...shape, windows: [{ offset: 0, mapping }] });
 // By native calls alone, as in another thread: it knows nothing of the one that mapped the memory.
@@ -26,9 +28,9 @@ const other = Mapping.fromHandle(mapping.handle).registers;
 
 const adding = () => nanosecondsPerTurn(COUNT, addAll);
 const rows = [
-  { what: "read32", goal: 0.4, loop: readAll },
+  { what: "read32", goal: 0.2, loop: readAll },
   { what: "read32 in another thread's mapping (a native call)", goal: 1, loop: readAllNatively },
-  { what: "write32", goal: 1, loop: writeAll },
+  { what: "write32", goal: 0.25, loop: writeAll },
 ];
 for (const { what, goal, loop } of rows) {
   const ours = () => nanosecondsPerTurn(COUNT, loop);

@@ -1,5 +1,5 @@
 /** What register access costs on mapped memory: no device is needed, so this runs on the host. */
-import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
+import { createMemoryFile, LinearMemory, Mapping } from "@vfio/ioctl-native";
 import { defineRegisters, OpenRegion } from "@vfio/pci-bar";
 import {
   comparePairs,
@@ -18,7 +18,9 @@ const COUNT = 2_000_000;
 const TEN_MILLION = 10_000_000;
 
 const file = createMemoryFile({ bytes: BYTES, pageBytes: 4096 });
-const mapping = Mapping.map({ file, bytes: BYTES, name: "the benchmark's registers" });
+// As a device's BAR lies.
+const within = new LinearMemory({ bytes: 2 ** 20 });
+const mapping = Mapping.map({ file, bytes: BYTES, name: "the benchmark's registers", within });
 const shape = { index: 0, name: "the benchmark's registers", bytes: BYTES, writable: true };
 const region = new OpenRegion({ ...shape, windows: [{ offset: 0, mapping }] });
 const regs = defineRegisters({
@@ -45,7 +47,7 @@ const small = new Uint32Array(16);
 comparePairs({
   what: "block read of 4 KiB as 32-bit registers",
   unit: "ns",
-  goal: 1.1,
+  goal: 1,
   ours: () => nanosecondsPerCall(BLOCKS, () => region.readBlock(0, block)),
   c: () => runC(import.meta.dirname, "block", BLOCKS),
 });
@@ -85,7 +87,21 @@ const fieldWrites = (count) => {
   for (let index = 0; index < count; index++) regs.control.fields.depth.write(index & 255);
 };
 
+const halfReads = (count) => {
+  let sum = 0;
+  for (let index = 0; index < count; index++) {
+    region.readHalves(0x40, halves);
+    sum = (sum + halves[0]) | 0;
+  }
+  return sum;
+};
+const halfWrites = (count) => {
+  for (let index = 0; index < count; index++) region.writeHalves(0x50, index, 1);
+};
+
 for (const [what, named, plain] of [
+  ["readHalves(), against read32 instead of C", halfReads, plainReads],
+  ["writeHalves(), against write32 instead of C", halfWrites, plainWrites],
   ["named register readRaw(), against read32 instead of C", namedReads, plainReads],
   ["named register writeRaw(), against write32 instead of C", namedWrites, plainWrites],
   ["field of a named register, read(), against read32 instead of C", fieldReads, plainReads],
@@ -96,7 +112,7 @@ for (const [what, named, plain] of [
   ],
   ["field of a named register, write(), against read32 and write32 instead of C", fieldWrites, plainChanges],
 ]) {
-  compareLoops(what, named, plain, 1.2);
+  compareLoops(what, named, plain, 1.1);
 }
 
 /** One place in the program that reads several registers: V8 can no longer inline all of it. */
