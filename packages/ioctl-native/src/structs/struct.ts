@@ -154,20 +154,32 @@ function viewOf(struct: { name: string; bytes: number }, buffer: Uint8Array, at:
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
-/** How a DataView reads and writes each type. */
-const ACCESSORS = {
-  u8: ["getUint8", "setUint8"],
-  u16: ["getUint16", "setUint16"],
-  u32: ["getUint32", "setUint32"],
-  s32: ["getInt32", "setInt32"],
-  u64: ["getBigUint64", "setBigUint64"],
-} as const;
-
 function readField(view: DataView, offset: number, type: FieldType): number | bigint {
-  return view[ACCESSORS[type][0]](offset, LITTLE_ENDIAN);
+  switch (type) {
+    case "u8":
+      return view.getUint8(offset);
+    case "u16":
+      return view.getUint16(offset, LITTLE_ENDIAN);
+    case "u32":
+      return view.getUint32(offset, LITTLE_ENDIAN);
+    case "s32":
+      return view.getInt32(offset, LITTLE_ENDIAN);
+    case "u64":
+      return view.getBigUint64(offset, LITTLE_ENDIAN);
+  }
 }
 
 function writeField(view: DataView, offset: number, type: FieldType, value: number | bigint): void {
-  if (type === "u64") return view.setBigUint64(offset, BigInt(value), LITTLE_ENDIAN);
-  view[ACCESSORS[type][1]](offset, Number(value), LITTLE_ENDIAN);
+  switch (type) {
+    case "u8":
+      return view.setUint8(offset, Number(value));
+    case "u16":
+      return view.setUint16(offset, Number(value), LITTLE_ENDIAN);
+    case "u32":
+      return view.setUint32(offset, Number(value), LITTLE_ENDIAN);
+    case "s32":
+      return view.setInt32(offset, Number(value), LITTLE_ENDIAN);
+    case "u64":
+      return view.setBigUint64(offset, BigInt(value), LITTLE_ENDIAN);
+  }
 }
