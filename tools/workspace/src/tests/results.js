@@ -33,9 +33,10 @@ export function failuresIn(file) {
 }
 
 function readReport(file) {
+  // What has another shape is as unreadable as what is no JSON.
   try {
     const report = JSON.parse(readFileSync(file, "utf8"));
-    return Array.isArray(report?.testResults) ? report : undefined;
+    return report?.testResults.every((file) => Array.isArray(file.assertionResults)) ? report : undefined;
   } catch {
     return undefined;
   }
