@@ -33,7 +33,7 @@ const MORE_MS = 20_000;
 export async function testedUnchanged(folder, limits) {
   const report = path.join(folder, "durations.json");
   const json = ["--reporter=dot", "--reporter=json", `--outputFile.json=${report}`];
-  for (const command of [build(folder), [bin(folder, "vitest"), "run", ...json]])
+  for (const command of [buildOf(folder), [bin(folder, "vitest"), "run", ...json]])
     if ((await attempt(command, folder, limits)) !== "survived") return undefined;
   return partsOf(folder, JSON.parse(readFileSync(report, "utf8")));
 }
@@ -72,7 +72,7 @@ function sumOf(files) {
  * @throws the signal's reason, if it was raised.
  */
 export async function tested(folder, file, parts, signal) {
-  const built = await attempt(build(folder), folder, { limitMs: limitOf(0), signal });
+  const built = await attempt(buildOf(folder), folder, { limitMs: limitOf(0), signal });
   if (built !== "survived") return built;
   for (const { ms, without } of parts) {
     const related = ["related", "--run", file, "--bail=1", "--reporter=dot", "--passWithNoTests"];
@@ -87,9 +87,15 @@ function limitOf(ms) {
   return Math.ceil(PATIENCE * ms + MORE_MS);
 }
 
-/** Some tests start programs, which take what was built. */
-function build(folder) {
-  return [bin(folder, "tsup"), "--config", "../../tsup.config.ts", "--no-dts", "--silent"];
+/**
+ * What builds a package with all its entry points, but without types. Some tests start programs, which take what was built.
+ * @param {string} folder the package's.
+ * @returns {string[]}
+ */
+export function buildOf(folder) {
+  const { scripts } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+  const [program, ...args] = scripts.build.split(" ");
+  return [bin(folder, program), ...args, "--no-dts", "--silent"];
 }
 
 function bin(folder, program) {
