@@ -1,6 +1,6 @@
 import type { PipelineEvent } from "../pipeline/events.js";
 
-/** Something that happened before the pipeline's first step: setting up, booting. */
+/** Something before the pipeline's first step: setting up, booting. */
 export interface Phase {
   readonly title: string;
   readonly ms: number;
@@ -14,14 +14,14 @@ export interface ReportDocument {
   readonly device: string;
   readonly kernel: string;
   readonly phases: readonly Phase[];
-  /** Steps with their facts and times, and what was left out, in the order they happened. */
+  /** In the order they happened. */
   readonly events: readonly PipelineEvent[];
   readonly totalMs: number;
-  /** Why there was no pipeline at all, if so. */
+  /** Why there was no pipeline at all. */
   readonly error?: { readonly code: string | undefined; readonly message: string };
 }
 
-/** The numbered steps of the primary, each once, in order. */
+/** The primary's numbered steps, each once, in order. */
 export function numberedSteps(
   events: readonly PipelineEvent[],
 ): (PipelineEvent & { number: number; title: string })[] {
@@ -30,7 +30,7 @@ export function numberedSteps(
   );
 }
 
-/** True if all ten steps, and everything after them, went well. */
+/** True if all ten steps and everything after them succeeded. */
 export function pipelineWentWell(events: readonly PipelineEvent[]): boolean {
   const done = numberedSteps(events).filter(({ event }) => event === "step");
   return done.length === 10 && !events.some(({ event }) => event === "failed");

@@ -6,7 +6,7 @@ import type { Terminal } from "./terminal.js";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-/** Writes the run as it happens, and the summary at its end, for people. */
+/** Prints the run as it happens, and a summary at its end. */
 export class TextReport {
   readonly #write: (text: string) => void;
   readonly #color: Colors;
@@ -64,7 +64,6 @@ export class TextReport {
   }
 }
 
-/** Milliseconds as people read them. */
 export function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

@@ -2,7 +2,6 @@ import { checkOptions, isAbortSignal, shownValue } from "../errors/argument-erro
 import { isError, messageOf, VfioError, VfioRangeError } from "../errors/errors.js";
 import { Deadline } from "./deadline.js";
 
-/** How long and until when to wait. */
 export interface WaitLimits {
   /** Ends the wait; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -12,7 +11,7 @@ export interface WaitLimits {
 
 /**
  * Checks the limits of a wait before it begins.
- * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0, or a signal that is no
+ * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0 or a signal that is no
  * AbortSignal; the signal's reason if it is aborted already (`ERR_VFIO_ABORTED` if that is no Error).
  */
 export function checkWaitLimits(limits: WaitLimits = {}): void {
@@ -32,7 +31,7 @@ export function checkWaitLimits(limits: WaitLimits = {}): void {
 
 /**
  * Holds a wait to its limits: calls `end` with `ERR_VFIO_TIMEOUT` when the time is up, or with the signal's reason.
- * @returns dispose of it when the wait is over; `undefined` if there is no limit.
+ * @returns what to dispose of when the wait is over; `undefined` if there is no limit.
  */
 export function limitWait(
   { signal, timeoutMs = Infinity }: WaitLimits,
@@ -50,7 +49,6 @@ function errorOf(reason: unknown): Error {
   return isError(reason) ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${messageOf(reason)}`);
 }
 
-/** The error of a wait whose time is up. */
 export function timeoutError(what: string, timeoutMs: number): VfioError {
   return new VfioError("ERR_VFIO_TIMEOUT", `no answer within ${timeoutMs} ms while waiting for ${what}`);
 }

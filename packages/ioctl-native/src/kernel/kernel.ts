@@ -16,7 +16,7 @@ export function kernel(): Kernel {
 
 /**
  * Puts another kernel behind the whole library, for unit tests.
- * @returns a disposable that brings the former one back.
+ * @returns a disposable that restores the former kernel.
  */
 export function useKernel(replacement: Kernel): Disposable {
   const former = current;
@@ -62,7 +62,9 @@ const plainFiles = {
 
 type Addon = Omit<Kernel, keyof typeof plainFiles | keyof RoomFunctions> & RoomFunctions;
 
-/** Attributes of sysfs are never created, and some may only be written: a misspelled one must be ENOENT. */
+/**
+ * Never creates a file: sysfs attributes always exist, so a misspelled one must be ENOENT. Some may only be written.
+ */
 const EXISTING = fs.constants.O_WRONLY | fs.constants.O_TRUNC;
 
 function writeExisting(path: string, text: string): number {
