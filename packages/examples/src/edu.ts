@@ -26,7 +26,6 @@ const EDU_REGISTERS = defineRegisters({
   },
 });
 
-/** In the device's address space. */
 const DEVICE_BUFFER = 0x40000n;
 
 /** The bus's answer for a device that does not answer. */

@@ -17,7 +17,6 @@ export function checkList(value: unknown, name: string): void {
   checkArgument(Array.isArray(value), name, "an array", value);
 }
 
-/** Each may be left out. */
 export function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(functions))
     checkArgument(value === undefined || typeof value === "function", name, "a function", value);

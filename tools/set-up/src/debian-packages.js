@@ -3,10 +3,8 @@
  * installed.
  */
 
-/** Compiles the addon for this machine. */
 export const COMPILER = { "c++": "g++" };
 
-/** Compile the addon for every platform. */
 export const CROSS_COMPILERS = {
   "g++": "g++",
   "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",

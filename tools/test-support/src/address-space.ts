@@ -31,7 +31,6 @@ interface Space {
 /** A space with a device and without a mapping. */
 export interface GivenSpace {
   readonly space: Space;
-  /** Eight pages to map. */
   readonly memory: MapArguments[0];
   /** The last device leaves; with it go the mappings. */
   deviceLeaves(): void;

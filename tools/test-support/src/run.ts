@@ -1,6 +1,5 @@
 import { spawnSync } from "node:child_process";
 
-/** A user without root's rights. */
 export const NOBODY = 65534;
 
 export interface Finished {

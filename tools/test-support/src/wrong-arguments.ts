@@ -1,6 +1,5 @@
 import { inspect } from "node:util";
 
-/** Mistaken arguments of JavaScript programs. */
 export const WRONG: readonly unknown[] = [
   ...[undefined, null, NaN, -1, 7, 1.5, "x", "", 0n, true],
   ...[{}, { fd: "3" }, [], Symbol("s"), () => 7],

@@ -27,7 +27,6 @@ export const TOOL_LAYERS = {
   "@vfio/workspace": ["@vfio/set-up", "@vfio/release", ...Object.keys(LAYERS)],
 };
 
-/** From the workspace's root. */
 export const PACKAGE_FOLDERS = {
   "@vfio/ioctl-native": "packages/ioctl-native",
   "@vfio/vfio-core": "packages/vfio-core",

@@ -4,7 +4,6 @@ import type { BufferPlace } from "./dma-buffer.js";
 import type { DmaMapping } from "../mapping/dma-mapping.js";
 import type { HugepageMemory } from "../memory/hugepage-memory.js";
 
-/** A hugepage memory, mapped. */
 export interface ArenaMemory {
   readonly memory: HugepageMemory;
   readonly mapping: DmaMapping;
@@ -12,7 +11,6 @@ export interface ArenaMemory {
   readonly extents: readonly Extent[];
 }
 
-/** An extent of a memory, with its place on the line. */
 interface Placed extends IovaRange {
   readonly of: ArenaMemory;
   readonly offset: number;

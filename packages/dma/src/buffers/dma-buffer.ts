@@ -11,11 +11,11 @@ export interface BufferMemory {
 /** Where a buffer or a pool lies: its memory, its place in it, and the addresses that a device uses. */
 export interface BufferPlace {
   readonly memory: BufferMemory;
-  /** Translates offsets of the memory into device addresses. */
   readonly table: IovaTable;
   /** Where it starts in the memory, in bytes. */
   readonly offset: number;
   readonly bytes: number;
+  /** Gives the place back. */
   release(): void;
 }
 

@@ -13,6 +13,7 @@ import {
 } from "@vfio/ioctl-native/internal";
 import { checkAligned, checkFree, checkIova, checkObject, isAddress, isList } from "../arguments.js";
 
+/** Options of {@link IovaAllocator}. */
 export interface IovaAllocatorOptions {
   /** Where IOVAs may lie, ends included; narrowed to what the IOMMU can map. Default: all that it can map. */
   readonly ranges?: readonly IovaRange[];
@@ -28,6 +29,7 @@ export interface IovaAllocatorOptions {
 
 const FIRST_PAGE: IovaRange = { start: 0n, end: 0xfffn };
 
+/** A range without IOVAs in use. */
 export interface FreeRange extends IovaRange {
   readonly bytes: bigint;
 }
@@ -58,7 +60,6 @@ export class IovaAllocator {
   readonly addressBits: number;
   /** Never given out. */
   readonly reserved: readonly IovaRange[];
-  /** The reserved ranges, and the first page. */
   readonly #leftFree: readonly IovaRange[];
   readonly #taken = new RangeList();
   /** Where other programs' mappings were seen, ends included. */

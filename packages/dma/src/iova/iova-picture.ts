@@ -2,6 +2,7 @@ import { type Extent, type IovaRange, type DmaAccess } from "@vfio/ioctl-native"
 import { bytesOf, joinAdjacent, rangeOf, RangeSet } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isList } from "../arguments.js";
 
+/** A mapping, as {@link drawIovaSpace} shows it. */
 export interface DrawnMapping {
   /** None while the mapping waits for a group. */
   readonly pieces: readonly Extent[];
@@ -13,9 +14,7 @@ export interface IovaSpace {
   /** What the IOMMU can map, ends included; `undefined` if not known yet. */
   readonly ranges: readonly IovaRange[] | undefined;
   readonly mappings: readonly DrawnMapping[];
-  /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
-  /** The number of address bits the device drives. */
   readonly addressBits: number;
 }
 
@@ -73,7 +72,6 @@ function drawLine({ start, end, mark, text }: Line, width: number): string {
   return `  ${address(start)} – ${address(end)}  ${mark.repeat(4)}  ${size(bytesOf({ start, end })).padStart(9)}  ${text}`;
 }
 
-/** One line for each extent: one piece for the device. */
 function mappedLines({ pieces, access }: DrawnMapping): Line[] {
   return joinAdjacent(pieces).map((extent) => {
     const { offset, bytes } = extent;

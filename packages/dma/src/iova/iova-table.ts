@@ -42,7 +42,6 @@ export class IovaTable {
   readonly #end: Float64Array;
   readonly #low: Uint32Array;
   readonly #high: Uint32Array;
-  /** Where each extent starts in the memory. */
   readonly #starts: Float64Array;
   /** Made on first use: many tables never need it. */
   #back: IovaIndex | undefined;

@@ -79,7 +79,6 @@ export class DmaMapper implements Disposable {
   readonly #arriving = new KnownMappings();
   readonly #leaving = new Set<DmaMapping>();
   readonly #groupListener: Disposable | undefined;
-  /** Why a memory cannot be closed. */
   readonly #reason: string;
   #closed = false;
 
@@ -109,7 +108,6 @@ export class DmaMapper implements Disposable {
     this.#groupListener = tellsOfGroups(container) ? container.onGroupAdded(() => this.replay()) : undefined;
   }
 
-  /** What is mapped, or waits for a group. */
   get mappings(): readonly DmaMapping[] {
     return this.#mappings.all;
   }

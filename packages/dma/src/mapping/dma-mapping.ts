@@ -31,7 +31,6 @@ export class DmaMapping implements Disposable {
   }
 
   readonly memory: MappableMemory;
-  /** What the caller asked for. */
   readonly plan: MappingPlan;
   /** @internal The IOVA it holds from an allocator, until it is given back. */
   allocated: bigint | undefined;

@@ -4,9 +4,7 @@ import { clip } from "@vfio/ioctl-native/internal";
 import type { DmaMapping } from "./dma-mapping.js";
 import { answerError } from "./install-errors.js";
 
-/** A mapping on its way into the IOMMU, extent by extent. */
 export class InstallAttempt {
-  /** To be undone after a failure. */
   readonly done: Extent[] = [];
 
   /** @param isNew false if the mapping comes back to where it was. */

@@ -32,7 +32,6 @@ export class KnownMappings {
     else alike.push(mapping);
   }
 
-  /** Counts another caller. */
   share(mapping: DmaMapping): DmaMapping {
     this.#sharers.set(mapping, (this.#sharers.get(mapping) ?? 0) + 1);
     return mapping;

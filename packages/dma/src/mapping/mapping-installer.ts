@@ -217,7 +217,6 @@ export class MappingInstaller {
     if (isNew && isPhysical) checkPagesStayed(mapping.memory, extents);
   }
 
-  /** Chooses and takes the addresses of a mapping. */
   #begin(mapping: DmaMapping, info: IommuInfo): InstallAttempt {
     this.#withdrawPromise(mapping);
     this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);

@@ -58,7 +58,6 @@ export function wholePieces(touched: readonly Extent[], plan: MappingPlan, part:
   );
 }
 
-/** True if no piece of the extent crosses this place in the memory. */
 function isCut({ offset, bytes }: Extent, place: number, { pieceBytes = bytes }: MappingPlan): boolean {
   if (place <= offset || place >= offset + bytes) return true;
   return (place - offset) % pieceBytes === 0;

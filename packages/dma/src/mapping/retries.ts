@@ -66,7 +66,6 @@ export class Retries {
   }
 }
 
-/** True for errors that outdated rules may explain. */
 function mayBeOutdated(error: unknown): boolean {
   return ["EINVAL", "ERR_VFIO_IOVA_OUT_OF_RANGE", "ERR_VFIO_IOVA_EXHAUSTED"].some((code) =>
     hasCode(error, code),

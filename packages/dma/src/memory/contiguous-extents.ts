@@ -22,7 +22,6 @@ export function contiguousExtents(addresses: readonly bigint[], pageBytes: numbe
   return extentsOfPages(addresses, pageBytes);
 }
 
-/** An extent in the former version's terms. */
 export function asRun({
   offset,
   iova,

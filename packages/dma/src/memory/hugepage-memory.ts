@@ -45,7 +45,6 @@ export interface AllocateAsyncOptions extends AllocateOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A file, and how it is to be mapped. */
 interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
   readonly file: Fd;
   readonly bytes: number;
@@ -184,7 +183,6 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
   }
 }
 
-/** The file of new memory, without pages yet. */
 function plannedMemory(options: AllocateOptions): PlannedMemory {
   checkRequest(options);
   const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;

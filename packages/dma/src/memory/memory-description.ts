@@ -24,7 +24,6 @@ const segment = new Struct("vfio_dma_segment", 24, {
 export interface MemoryDescription {
   readonly bytes: number;
   readonly pageBytes: number;
-  /** Translates memory offsets into device addresses. */
   readonly table: IovaTable;
 }
 

@@ -23,7 +23,6 @@ export class KnownSpace {
     return this.#info ?? this.refresh();
   }
 
-  /** Asks the IOMMU again. */
   refresh(): IommuInfo | undefined {
     this.#info = this.#space.limits();
     if (this.#info === undefined) this.#onNoGroup();

@@ -9,7 +9,6 @@ export interface FailureFacts {
   readonly name: string;
   /** `ERR_VFIO_…` or an errno's name, if it has one. */
   readonly code: string | undefined;
-  /** With the remedy, where there is one. */
   readonly message: string;
 }
 
@@ -30,14 +29,12 @@ export type PipelineEvent =
       readonly event: "left-out";
       readonly role: Role;
       readonly title: string;
-      /** Why this machine or device cannot show it. */
       readonly reason: string;
     }
   | {
       /** A step that failed; the process ends after it. */
       readonly event: "failed";
       readonly role: Role;
-      /** As in a step that was done. */
       readonly number?: number;
       readonly title: string;
       readonly error: FailureFacts;

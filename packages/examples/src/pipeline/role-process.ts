@@ -4,6 +4,7 @@ import { parseEvent, type PipelineEvent } from "./events.js";
 
 /** How to watch and stop a role's process. */
 export interface RoleProcessOptions {
+  /** Gets every event as it happens. */
   readonly onEvent: (event: PipelineEvent) => void;
   /** Ends the process in order; at once if it is aborted already. */
   readonly signal?: AbortSignal | undefined;
@@ -26,7 +27,6 @@ export class RoleProcess {
     else signal?.addEventListener("abort", stop, { once: true });
   }
 
-  /** Asks a running process to end. */
   stop(): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill("SIGTERM");
   }

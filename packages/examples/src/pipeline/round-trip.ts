@@ -6,13 +6,11 @@ import { hex } from "./facts.js";
 /** A little less than the device can take at once. */
 const BYTES = EDU_MAX_TRANSFER - 95;
 
-/** Where in the DMA memory the pattern lies, and where it comes back to. */
 export interface RoundTripPlaces {
   readonly source: number;
   readonly target: number;
 }
 
-/** The memory as both the processor and the device see it. */
 export interface DmaView {
   readonly buffer: ArrayBuffer;
   readonly table: Pick<IovaTable, "iovaOf">;

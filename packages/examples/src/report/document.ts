@@ -9,7 +9,6 @@ export interface Phase {
 /** The whole run as data: what `npm start -- --json` prints. */
 export interface ReportDocument {
   readonly ok: boolean;
-  /** The QEMU machine, or this host's own device. */
   readonly where: "lab" | "host";
   readonly device: string;
   readonly kernel: string;
@@ -17,11 +16,9 @@ export interface ReportDocument {
   /** In the order they happened. */
   readonly events: readonly PipelineEvent[];
   readonly totalMs: number;
-  /** Why there was no pipeline at all. */
   readonly error?: { readonly code: string | undefined; readonly message: string };
 }
 
-/** The primary's numbered steps, each once, in order. */
 export function numberedSteps(
   events: readonly PipelineEvent[],
 ): (PipelineEvent & { number: number; title: string })[] {

@@ -6,7 +6,6 @@ import type { Terminal } from "./terminal.js";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-/** Prints the run as it happens, and a summary at its end. */
 export class TextReport {
   readonly #write: (text: string) => void;
   readonly #color: Colors;

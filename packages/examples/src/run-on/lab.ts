@@ -7,7 +7,6 @@ import type { Outcome, Watch } from "./watch.js";
 /** A program of this package that reports events, and its device in the lab. */
 export interface LabProgram {
   readonly device: LabDevice;
-  /** The name of a file beside this one. */
   readonly file: string;
   readonly args: readonly string[];
   readonly extras?: LabOptions["extras"];

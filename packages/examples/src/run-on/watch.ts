@@ -1,7 +1,6 @@
 import type { PipelineEvent } from "../pipeline/events.js";
 import type { Phase } from "../report/document.js";
 
-/** Observes a run, wherever it happens. */
 export interface Watch {
   readonly signal: AbortSignal;
   readonly onHeading: (line: string) => void;

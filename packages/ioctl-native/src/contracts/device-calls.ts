@@ -15,7 +15,6 @@ import type { RegionWindow } from "./region-window.js";
  */
 export interface DeviceCalls {
   readonly kind: "vfio" | "vfio-user" | "emulated";
-  /** The full PCI address, if the device has one. */
   readonly bdf?: string | undefined;
   /** The device's name in messages: its address, or "the PCI device with fd 3". */
   readonly name: string;

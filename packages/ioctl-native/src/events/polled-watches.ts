@@ -3,7 +3,6 @@ import type { Kernel } from "../kernel/system-calls.js";
 
 const INTERVAL_MS = 1;
 
-/** The calls that polling is made of. */
 type FdCalls = Pick<Kernel, "ready" | "dup" | "close">;
 type FdWatches = Pick<Kernel, "watch" | "unwatch" | "watchRef" | "watchUnref">;
 

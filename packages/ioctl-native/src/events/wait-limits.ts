@@ -2,6 +2,7 @@ import { checkOptions, isAbortSignal, shownValue } from "../errors/argument-erro
 import { isError, messageOf, VfioError, VfioRangeError } from "../errors/errors.js";
 import { Deadline } from "./deadline.js";
 
+/** How long and until when to wait. */
 export interface WaitLimits {
   /** Ends the wait; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;

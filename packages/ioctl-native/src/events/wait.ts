@@ -56,7 +56,6 @@ export function watchFd(file: HasFd, callback: () => void, forWriting = false): 
 export interface WaitOptions extends WaitLimits {
   /** Wait for room to write instead of something to read. Default false. */
   readonly forWriting?: boolean;
-  /** For the error message. */
   readonly what?: string;
 }
 

@@ -130,12 +130,10 @@ export function openFile(path: string, options: OpenOptions = {}): Fd {
   return new Fd(fd, name);
 }
 
-/** For printing a resource's fd: the descriptor, until it is closed. */
 export function fdState(file: Fd): { fd: number | undefined; closed: boolean } {
   return { fd: file.closed ? undefined : file.fd, closed: file.closed };
 }
 
-/** For every resource used after its close. */
 export function closedError(name: string): VfioError {
   return new VfioError("ERR_VFIO_CLOSED", `${name} is closed and cannot be used any more`);
 }

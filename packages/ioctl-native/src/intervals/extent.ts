@@ -4,7 +4,6 @@ import { bigIntOf } from "./words64.js";
 export interface Extent {
   /** In the memory, in bytes. */
   readonly offset: number;
-  /** The device address of its start. */
   readonly iova: bigint;
   readonly bytes: number;
 }

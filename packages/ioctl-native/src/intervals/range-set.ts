@@ -7,7 +7,6 @@ export class RangeSet extends RangeList {
     return this.all.reduce((sum, range) => sum + bytesOf(range), 0n);
   }
 
-  /** True if a range lies in the set in one piece. */
   has(range: IovaRange): boolean {
     const holder = this.at(range.start);
     return holder !== undefined && isWithin(range, holder);

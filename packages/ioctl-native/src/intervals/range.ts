@@ -36,7 +36,6 @@ export function common(ranges: readonly IovaRange[], other: IovaRange): IovaRang
   return found;
 }
 
-/** The parts of a range below and above another. */
 export function without(range: IovaRange, hole: IovaRange): IovaRange[] {
   const left: IovaRange[] = [];
   if (range.start < hole.start) left.push({ start: range.start, end: hole.start - 1n });

@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url";
 const NAME = "ioctl-native.node";
 
 export interface AddonSearch {
-  /** The binary to load, if found. */
   readonly binary: string | undefined;
   /** This package's folder; none in a bundle that was moved away from it. */
   readonly packageFolder: string | undefined;

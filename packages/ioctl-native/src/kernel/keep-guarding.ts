@@ -1,6 +1,5 @@
 import { isMainThread } from "node:worker_threads";
 
-/** The part of the addon that restores its SIGBUS handler. */
 export interface Guard {
   keepGuarding(): void;
 }

@@ -10,9 +10,13 @@ export interface RegisterFunctions {
   readonly read32: (offset: number) => number;
   /** At a multiple of 8. */
   readonly read64: (offset: number) => bigint;
+  /** At any byte offset. */
   readonly write8: (offset: number, value: number) => void;
+  /** At a multiple of 2. */
   readonly write16: (offset: number, value: number) => void;
+  /** At a multiple of 4. */
   readonly write32: (offset: number, value: number) => void;
+  /** At a multiple of 8. */
   readonly write64: (offset: number, value: bigint) => void;
 }
 
@@ -39,6 +43,7 @@ export interface BulkRegisterFunctions {
   ) => number | bigint;
 }
 
+/** The holder of a POSIX lock. */
 export interface LockHolder {
   /** True if another process has a lock that forbids a write lock on any part of the file. */
   readonly locked: boolean;
@@ -52,15 +57,12 @@ export type SocketKind = "seqpacket" | "datagram";
 /** The process at the other end of a local socket, as the kernel saw it when it connected. */
 export interface PeerCredentials {
   readonly pid: number;
-  /** Effective. */
   readonly uid: number;
-  /** Effective. */
   readonly gid: number;
 }
 
 /** The part of `stat(2)` that this library uses. */
 export interface FileStatus {
-  /** Type and permission bits. */
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -70,7 +72,6 @@ export interface FileStatus {
 
 /** The part of `statfs(2)` that this library uses. */
 export interface FilesystemInfo {
-  /** A magic number. */
   readonly type: number;
   /** In bytes; for a hugetlbfs the page size. */
   readonly blockBytes: number;
@@ -82,7 +83,6 @@ export interface FilesystemInfo {
 /** RLIMIT_MEMLOCK, in bytes; Infinity for no limit. */
 export interface MemlockLimit {
   readonly current: number;
-  /** The limit to which the process may raise the current one. */
   readonly maximum: number;
 }
 

@@ -21,7 +21,6 @@ export function holdersBy(hasIt: (links: readonly string[]) => boolean): Holders
   return { own: false, others: pids.filter(holds).map(shownProcess) };
 }
 
-/** The processes that have one of the files open. */
 export function holdersOf(...files: readonly string[]): Holders {
   return holdersBy((links) => links.some((link) => files.includes(link)));
 }

@@ -14,7 +14,6 @@ export interface PciDeviceInfo {
   readonly deviceId: number;
   /** 24 bits: base class, subclass, programming interface. */
   readonly classCode: number;
-  /** The kernel driver bound to it, if any. */
   readonly driver: string | undefined;
   /** `undefined` if no IOMMU stands in front of the device. Group 0 is a group like any other. */
   readonly iommuGroup: number | undefined;
@@ -136,7 +135,6 @@ export function isVfioDriver(driver: string | undefined): boolean {
   return driver?.includes("vfio") === true;
 }
 
-/** The PCI devices of a folder of links to devices. */
 function readDevices(folder: string): PciDeviceInfo[] {
   const names = listFolder(folder);
   if (names.length === 0) checkSysfs();

@@ -77,7 +77,6 @@ function foldersOf(path: string, { root, point }: CgroupMount): string[] {
     .map((depth) => [point, ...parts.slice(0, depth)].join("/"));
 }
 
-/** A path relative to a root. */
 function within(root: string, path: string): string | undefined {
   if (root === "/") return path;
   return `${path}/`.startsWith(`${root}/`) ? path.slice(root.length) : undefined;

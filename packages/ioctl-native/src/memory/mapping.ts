@@ -53,9 +53,7 @@ export class Mapping implements Disposable {
   /** For {@link Mapping.fromHandle} in another thread. */
   readonly handle: number;
   readonly bytes: number;
-  /** In this process's address space. */
   readonly address: bigint;
-  /** For error messages. */
   readonly name: string;
   readonly #owner: boolean;
   readonly #views = new Views();

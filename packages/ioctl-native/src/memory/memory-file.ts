@@ -24,6 +24,7 @@ export interface MemoryFailure {
   readonly errno: number;
 }
 
+/** Options of {@link createMemoryFile}. */
 export interface MemoryFileOptions {
   /** A multiple of `pageBytes`. */
   readonly bytes: number;
@@ -118,7 +119,6 @@ export function isAnonymousMemory(file: HasFd): boolean {
   return guarantee === "sealed" || guarantee === "not sealed";
 }
 
-/** How sure it is that a file keeps its size. */
 type SizeGuarantee = "sealed" | "not sealed" | "not sealable" | "no memory";
 
 /**

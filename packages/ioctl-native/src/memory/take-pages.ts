@@ -32,7 +32,6 @@ export function checkStep(mapping: ClosableMapping, step: MemoryFailure, options
   throw mapError(step, options);
 }
 
-/** The mapping's name in messages. */
 export function nameOf({ name, file }: MapOptions): string {
   if (name === undefined) return `fd ${fdOf(file)}`;
   checkText("the name of a mapping", name);

@@ -13,7 +13,6 @@ export interface SocketPurpose {
   readonly path: string;
   /** "cannot connect to /run/…" */
   readonly what: string;
-  /** For later errors. */
   readonly name: string;
   readonly hint?: HintOfErrno | undefined;
 }
@@ -50,7 +49,6 @@ export function boundSocket(purpose: SocketPurpose): Fd {
   });
 }
 
-/** The context of a failed call on a path. */
 export function aboutPath(
   syscall: string,
   what: string,
@@ -60,7 +58,6 @@ export function aboutPath(
   return (errno) => ({ syscall, what, path, hint: () => hint?.(errno) });
 }
 
-/** The remedy when no file descriptor is left. */
 export function fdLimitHint(errno: number): string | undefined {
   if (errno === errnoOf("EMFILE")) return "Close some, or raise the limit: ulimit -n";
   if (errno === errnoOf("ENFILE"))

@@ -114,7 +114,6 @@ export class Struct<F extends Record<string, Field>> {
   }
 }
 
-/** First and last value of each type. */
 const RANGES: Record<FieldType, readonly [bigint, bigint]> = {
   u8: [0n, 2n ** 8n - 1n],
   u16: [0n, 2n ** 16n - 1n],
@@ -152,7 +151,6 @@ function viewOf(struct: { name: string; bytes: number }, buffer: Uint8Array, at:
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
-/** How a DataView reads and writes each type. */
 const ACCESSORS = {
   u8: ["getUint8", "setUint8"],
   u16: ["getUint16", "setUint16"],

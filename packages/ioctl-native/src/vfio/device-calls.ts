@@ -17,7 +17,6 @@ import { vfio_irq_set } from "./structs.js";
 
 /** An open VFIO device, wherever its fd came from. */
 export interface VfioDevice extends HasFd {
-  /** The PCI address, for error messages. */
   readonly bdf?: string;
   /** Forbids closing the device while BARs are mapped or interrupts set up: they would keep it busy in the kernel. */
   hold?(reason: string): Disposable;
@@ -45,7 +44,6 @@ function isDeviceCalls(device: DeviceCalls | VfioDevice | null | undefined): dev
   return typeof (device as Partial<DeviceCalls> | null | undefined)?.readRegion === "function";
 }
 
-/** A region's place in the device's file, and its name in messages. */
 interface RegionPlace {
   readonly fileOffset: number;
   readonly name: string;

@@ -14,9 +14,7 @@ const MOST_DEVICES = 256;
 
 /** A device that a hot reset reaches. */
 export interface HotResetDevice {
-  /** Full PCI address. */
   readonly bdf: string;
-  /** The IOMMU group's number. */
   readonly group: number;
 }
 

@@ -15,9 +15,7 @@ import { vfio_irq_set } from "./structs.js";
 export interface IrqInfo {
   /** 0 if the device does not have the type. */
   readonly vectors: number;
-  /** An eventfd can signal it. */
   readonly eventfd: boolean;
-  /** The kernel can mask and unmask it. */
   readonly maskable: boolean;
   /** The kernel masks it with every interrupt, until it is unmasked (INTx). */
   readonly automasked: boolean;
@@ -43,9 +41,7 @@ export interface IrqSet {
   readonly index: number;
   /** One `VFIO_IRQ_SET_DATA_…` and one `VFIO_IRQ_SET_ACTION_…`. */
   readonly flags: number;
-  /** The first vector. */
   readonly start: number;
-  /** The number of vectors. */
   readonly count: number;
   /** As `flags` announce: an eventfd (s32) or a byte for each vector. */
   readonly data?: Uint8Array;

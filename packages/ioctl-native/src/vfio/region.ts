@@ -40,7 +40,6 @@ export interface RegionInfo {
   readonly writable: boolean;
   /** With `mmap`, as a whole or in its sparse areas. */
   readonly mappable: boolean;
-  /** The MSI-X table may be mapped with the rest. */
   readonly msixMappable: boolean;
   /** The only mappable parts, or `undefined` if the whole region is mappable. */
   readonly sparseAreas: readonly MappableArea[] | undefined;

@@ -2,7 +2,6 @@ import { Struct } from "../structs/struct.js";
 
 // The structs of `<linux/vfio.h>` that this library uses, each with the header's own names and offsets.
 
-/** The first field of most structs. */
 const ARGSZ = {
   /**
    * The size in bytes, with what follows the struct: the kernel reads and writes no further. Info ioctls answer with
@@ -41,7 +40,6 @@ export const vfio_region_info = new Struct("vfio_region_info", 32, {
   cap_offset: [12, "u32"],
   /** In bytes; 0 if the device does not have the region. */
   size: [16, "u64"],
-  /** In the device's file. */
   offset: [24, "u64"],
 });
 
@@ -147,9 +145,7 @@ export const vfio_iommu_type1_dma_map = new Struct("vfio_iommu_type1_dma_map", 3
   ...ARGSZ,
   /** `VFIO_DMA_MAP_FLAG_…`. */
   flags: [4, "u32"],
-  /** The memory's virtual address in this process. */
   vaddr: [8, "u64"],
-  /** The address for devices. */
   iova: [16, "u64"],
   /** In bytes. */
   size: [24, "u64"],

@@ -17,13 +17,13 @@ import {
   vfio_iommu_type1_dma_unmap as unmapStruct,
 } from "./structs.js";
 
+/** `VFIO_DMA_MAP_FLAG_…` of each access. */
 export const DMA_MAP_FLAGS: Readonly<Record<DmaAccess, number>> = {
   "read-write": READ | WRITE,
   "read-only": READ,
   "write-only": WRITE,
 };
 
-/** The first word of a map struct, for each access. */
 const HEADERS: Record<DmaAccess, bigint> = {
   "read-write": headerOf("read-write"),
   "read-only": headerOf("read-only"),

@@ -21,21 +21,18 @@ const NOT_READY_MS = 100;
 /** More than any reply has, so that a second fd is counted, not cut off. */
 const MAX_FDS = 253;
 
-/** Which primary to ask, and for how long. */
 export interface DpdkInquiry {
   readonly directory: string;
   readonly owner: FileStatus;
   readonly socketPath: string;
   readonly dialect: RteMpDialect;
   readonly timeoutMs: number;
-  /** Any of them ends the asking. */
   readonly signals: readonly (AbortSignal | undefined)[];
   /** Throws unless the primary is still the same: a new one might be of another version. */
   readonly checkAlive: () => void;
   readonly verify: (file: Fd) => void;
 }
 
-/** A primary's answer, with an fd if one was asked for. */
 export interface DpdkAnswer {
   /** The group's number, or the IOMMU type. */
   readonly value: number;

@@ -6,7 +6,6 @@ import { isRelease, type DpdkVersion } from "./version.js";
 export interface RteMpDialect {
   /** Any datagram of another size ends the primary's IPC thread for good. */
   readonly layout: RteMpLayout;
-  /** The request for the primary's own container. */
   readonly container: number;
   readonly iommuType: number;
 }

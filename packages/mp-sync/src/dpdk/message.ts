@@ -20,7 +20,6 @@ export interface RteMpLayout {
   readonly nameAt: number;
 }
 
-/** The numbers of a message. */
 type RteMpFields = Readonly<
   Record<
     "type" | "len_param" | "num_fds" | "req" | "result" | "value",
@@ -54,7 +53,6 @@ export function encodeRequest({ struct, nameAt }: RteMpLayout, req: number, valu
   return bytes;
 }
 
-/** The action's name, in a message of the right size. */
 export function nameOfMessage({ nameAt }: RteMpLayout, bytes: Uint8Array): string {
   const name = bytes.subarray(nameAt, nameAt + NAME_BYTES);
   const end = name.indexOf(0);

@@ -16,7 +16,6 @@ import { exists, listFolder, lockHolder, orUndo } from "@vfio/ioctl-native/inter
 import { fdHint } from "../socket/system-hints.js";
 import { decodeDpdkVersion, type DpdkVersion } from "./version.js";
 
-/** The most primaries that a hint names. */
 const MOST_NAMED = 8;
 /** RTE_MAGIC: written at the end of the primary's initialisation, 0 before. */
 const MAGIC = 19820526;
@@ -69,7 +68,6 @@ export class PrimaryConfig implements Disposable {
   }
 }
 
-/** The error of a missing primary, of all kinds. */
 export function noPrimaryError(message: string, hint: string, cause?: unknown): VfioError {
   return new VfioError("ERR_VFIO_DPDK_NO_PRIMARY", message, { hint, cause });
 }

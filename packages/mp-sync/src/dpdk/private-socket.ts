@@ -61,7 +61,6 @@ export class PrivateSocket implements Disposable {
   }
 }
 
-/** Removes the files of processes that were killed during a request. */
 function removeStaleSockets(directory: string, prober: DatagramSocket): void {
   const names = kernel().list(directory);
   // What cannot be seen is left to the next request.

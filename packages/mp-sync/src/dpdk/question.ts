@@ -3,7 +3,6 @@ import type { IncomingPacket } from "../wire/exchange-types.js";
 import { ERR, NO_FD, OK, protocolError } from "../wire/protocol.js";
 import { MpType, nameOfMessage, PARAM_BYTES, VFIO_ACTION, type RteMpLayout } from "./message.js";
 
-/** A request to a DPDK primary. */
 export interface Question {
   /** For messages: "group 5". */
   readonly what: string;

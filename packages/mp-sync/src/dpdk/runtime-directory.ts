@@ -9,7 +9,6 @@ export const DPDK_PREFIX = "rte";
 export interface DpdkDirectoryOptions {
   /** The primary's `--file-prefix`. Default `rte`. */
   readonly prefix?: string | undefined;
-  /** The runtime directory itself, instead of a prefix. */
   readonly directory?: string | undefined;
 }
 

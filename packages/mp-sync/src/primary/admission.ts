@@ -11,7 +11,6 @@ export function sameUserOrRoot(peer: PeerCredentials, uid?: number): boolean {
 
 export interface Refusal {
   readonly detail: string;
-  /** The policy's error, if it threw. */
   readonly error?: unknown;
 }
 

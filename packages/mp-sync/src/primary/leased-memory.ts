@@ -10,7 +10,6 @@ import {
 import { isOrdinaryMemory, memoryShortage, undo } from "@vfio/ioctl-native/internal";
 import type { LeaseTerms } from "../wire/lease-messages.js";
 
-/** Where leases are mapped: a container, and its addresses. */
 export interface LeaseSpace {
   readonly container: HasFd;
   readonly space: Type1Space;

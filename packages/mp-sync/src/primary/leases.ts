@@ -30,7 +30,6 @@ export interface LeaseOptions {
   readonly maxBytes?: number | undefined;
 }
 
-/** The result of a request for a lease. */
 export interface LeaseGrant {
   readonly verdict: LeaseVerdict;
   readonly lease?: Lease;

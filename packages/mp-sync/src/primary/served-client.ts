@@ -15,7 +15,6 @@ import type { LeaseGrant, Leases } from "./leases.js";
 import { encodeAnswer } from "../wire/protocol.js";
 import type { ClientOutcome, DropReason } from "./server-events.js";
 
-/** A server's calls for its clients. */
 export interface ClientService {
   readonly offer: ExchangeOffer;
   readonly leases: Leases;
@@ -64,7 +63,6 @@ export class ServedClient {
     if (!this.#ended && !this.#mayStay) this.#limitTime();
   }
 
-  /** Whether the wait for the client keeps this process alive. */
   setReferenced(referenced: boolean): void {
     this.#referenced = referenced;
     if (referenced) this.#watcher?.ref();

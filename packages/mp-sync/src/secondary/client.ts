@@ -66,7 +66,6 @@ export class PrimaryPeer implements Disposable {
     printAs(PrimaryPeer, (it) => ({ path: it.path, groups: [...it.#groups.keys()], closed: it.#closed }));
   }
 
-  /** Of the primary's socket file. */
   readonly path: string;
   readonly #timeoutMs: number;
   readonly #verify: FdVerifier;

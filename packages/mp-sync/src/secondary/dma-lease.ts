@@ -51,7 +51,6 @@ export class DmaLease implements Disposable, AsyncDisposable {
     printAs(DmaLease, (it) => ({ iova: it.iova, bytes: it.bytes, lost: it.lost.aborted, closed: it.closed }));
   }
 
-  /** The first device address of the memory. */
   readonly iova: bigint;
   readonly bytes: number;
   readonly #path: string;

@@ -95,7 +95,6 @@ export async function takeOk(
   if (answer !== "OK") throw lacksRequest(answer, `${name} (0x${code.toString(16)})`, path);
 }
 
-/** The primary does not know the request, or does not serve it. */
 function lacksRequest(answer: string, request: string, path: string): VfioError {
   return new VfioError(
     "ERR_VFIO_PRIMARY_LACKS_REQUEST",

@@ -10,7 +10,6 @@ const SOON_MS = 0.06;
 // More than any reply has, so that a second fd is counted, not cut off.
 const MAX_FDS = 8;
 
-/** Which primary to ask, and for how long. */
 export interface Inquiry {
   readonly path: string;
   readonly timeoutMs: number;

@@ -13,7 +13,6 @@ const MAX_PATH_BYTES = 107;
 export interface SocketPathOptions {
   /** Tells apart several primaries of one user, like DPDK's `--file-prefix`. Default `vfio`. */
   readonly prefix?: string | undefined;
-  /** The socket file itself, instead of a prefix. */
   readonly path?: string | undefined;
 }
 

@@ -12,7 +12,6 @@ export function fdHint(errno: number): string | undefined {
   }
 }
 
-/** When a primary's socket refuses a connection. */
 export function connectHint(errno: number): string | undefined {
   switch (errno) {
     case errnoOf("EACCES"):
@@ -24,7 +23,6 @@ export function connectHint(errno: number): string | undefined {
   }
 }
 
-/** When a socket file, or one like it, cannot be made in a folder. */
 export function socketFileHint(errno: number): string | undefined {
   switch (errno) {
     case errnoOf("ENOENT"):

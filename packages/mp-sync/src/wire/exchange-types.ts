@@ -5,7 +5,6 @@ import type { Answer } from "./protocol.js";
 /** A received packet, without its fds: its receiver closes or keeps those. */
 export interface IncomingPacket {
   readonly bytes: Uint8Array;
-  /** The number of fds that came with it. */
   readonly fds: number;
   /** True if bytes or fds did not fit and were dropped. */
   readonly truncated: boolean;
@@ -23,6 +22,7 @@ export type GroupState = "shared" | "not-shared" | "unknown";
 
 /** The primary's resources, as an exchange sees them. */
 export interface ExchangeOffer {
+  /** Whether a group is shared, exists, or neither. */
   groupState(group: number): GroupState;
   readonly memories: readonly OfferedMemory[];
   /** 0 if not known. */

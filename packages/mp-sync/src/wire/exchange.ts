@@ -64,7 +64,6 @@ export class Exchange {
     this.#offer = offer;
   }
 
-  /** The client's next packet. */
   get expected(): Expected {
     return this.#expected;
   }
@@ -74,7 +73,6 @@ export class Exchange {
     return this.#expected === "lease" ? TERMS_BYTES : INT_BYTES;
   }
 
-  /** The number of fds that the next packet may have. */
   get roomForFds(): number {
     return this.#expected === "lease" ? 1 : 0;
   }

@@ -9,7 +9,6 @@ const ACCESS = new Map(DMA_ACCESSES.map((access) => [DMA_MAP_FLAGS[access], acce
 
 /** What a secondary wants mapped for DMA, and where. */
 export interface LeaseTerms {
-  /** The first device address. */
   readonly iova: bigint;
   readonly bytes: number;
   /** In the memory's file, in bytes. */
@@ -19,10 +18,8 @@ export interface LeaseTerms {
 
 /** Memory of a secondary that its primary has mapped for it. */
 export interface Lease {
-  /** The first device address. */
   readonly iova: bigint;
   readonly bytes: number;
-  /** The holder's process id. */
   readonly pid: number;
 }
 

@@ -32,7 +32,6 @@ export type BridgeBuses = ReturnType<typeof decodeBuses>;
 
 export function decodeBuses(config: ConfigReader) {
   return {
-    /** The bus towards the processor. */
     primary: config.read8(0x18),
     /** The bus right behind the bridge. */
     secondary: config.read8(0x19),

@@ -11,7 +11,6 @@ const LAST_BAR = 5;
 export interface PciCapability {
   /** 0x05 is MSI, 0x10 PCI Express, 0x11 MSI-X. */
   readonly id: number;
-  /** In the config space. */
   readonly offset: number;
 }
 

@@ -14,10 +14,10 @@ const STANDARD_BYTES = 0x100;
 const EXTENDED_BYTES = 0x1000;
 const NOTHING_THERE = 0xff;
 
+/** A capability, found but not decoded. */
 export interface CapabilityPlace {
   /** Of the standard capabilities, 0x05 is MSI and 0x10 PCI Express; of the extended ones, 0x0001 is AER. */
   readonly id: number;
-  /** In the config space. */
   readonly offset: number;
   /** In PCI Express's list from 0x100 on, which has other ids. */
   readonly extended: boolean;
@@ -82,7 +82,6 @@ export function walkExtendedCapabilities(config: SizedConfig): CapabilityWalk {
 interface Step {
   readonly place: CapabilityPlace;
   readonly next: number;
-  /** The mark of an empty list. */
   readonly empty: boolean;
   /** All ones: the device does not answer. */
   readonly broken: boolean;

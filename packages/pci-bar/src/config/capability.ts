@@ -142,7 +142,6 @@ const EXTENDED_KINDS: Readonly<Record<number, DecodedKind>> = {
   0x23: "designated-vendor-specific",
 };
 
-/** The bounds of a capability. */
 export interface CapabilityRoom {
   /** Of its area: 256, 4096, or the end of what can be read. */
   readonly end: number;

@@ -9,9 +9,7 @@ const ROM_INDEX = 6;
 const UNITS = ["", "K", "M", "G", "T"];
 const PINS = ["?", "A", "B", "C", "D"];
 
-/** What the text needs beside the header. */
 export interface HeaderContext {
-  /** The device's address. */
   readonly name: string | undefined;
   readonly regionBytes: readonly number[];
   /** In a bridge these ids are in a capability. */

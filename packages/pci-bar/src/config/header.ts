@@ -70,7 +70,6 @@ function decodeBase(config: ConfigReader) {
     class: classOf(config),
     /** The layout of the rest: 0 a device, 1 a bridge, 2 a CardBus bridge. */
     headerType: bitsOf(headerType, 0, 7),
-    /** The device has other functions. */
     multiFunction: isSet(headerType, 7),
     command: decodeFlags(COMMAND, config.read16(0x04)),
     status: decodeFlags(STATUS, status),

@@ -77,7 +77,6 @@ export class PciDevice implements Disposable {
     printAs(PciDevice, (it) => ({ device: it.#device.name, open: it.#owned.size, closed: it.#closed }));
   }
 
-  /** Through the kernel. */
   readonly config: ConfigSpace;
   /** `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
@@ -126,7 +125,6 @@ export class PciDevice implements Disposable {
     return this.region(index);
   }
 
-  /** The BARs of the device, mappable or not. */
   get bars(): PciRegion[] {
     return Array.from({ length: LAST_BAR + 1 }, (_, index) => this.bar(index)).filter(
       ({ bytes }) => bytes > 0,

@@ -4,6 +4,7 @@ import { argumentError, checkOptions } from "@vfio/ioctl-native/internal";
 /** Whether this process controls the device, or uses one that another process controls. */
 export type DeviceRole = "primary" | "secondary";
 
+/** Options of {@link PciDevice}. */
 export interface PciDeviceOptions {
   /**
    * `"secondary"` in a process that shares the device with its primary: it uses registers and memory; calls that

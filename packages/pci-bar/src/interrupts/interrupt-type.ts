@@ -8,6 +8,7 @@ import {
 } from "@vfio/ioctl-native";
 import { argumentError } from "@vfio/ioctl-native/internal";
 
+/** MSI-X, MSI, or INTx (the legacy line). */
 export type InterruptType = "msix" | "msi" | "intx";
 
 export const INTERRUPT_INDEX: Record<InterruptType, number> = {

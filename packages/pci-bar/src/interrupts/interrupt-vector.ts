@@ -22,6 +22,7 @@ export interface BusyWait {
 /** Called with the number of interrupts since the last count was given out, at least 1. */
 export type InterruptListener = (count: number) => void;
 
+/** Options of {@link InterruptVector.onInterrupt}. */
 export interface ListenOptions {
   /** Keep the process alive while the listener is there. Default true. */
   readonly keepAlive?: boolean;

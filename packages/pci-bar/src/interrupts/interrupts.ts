@@ -24,6 +24,7 @@ import {
 import { InterruptVector } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
 
+/** Options of `PciDevice.setUpInterrupts`. */
 export interface InterruptOptions {
   /** Default: the device's best, in the order MSI-X, MSI, INTx. */
   readonly type?: "msix" | "msi" | "intx";
@@ -57,7 +58,6 @@ export class Interrupts implements Disposable {
     }));
   }
 
-  /** The kernel's description of the chosen type. */
   readonly info: InterruptInfo;
   readonly #device: DeviceCalls;
   readonly #name: string;
@@ -207,6 +207,7 @@ export class Interrupts implements Disposable {
     ]);
   }
 
+  /** Calls back when these interrupts are closed. */
   onClose(listener: () => void): void {
     checkFunction("the listener of onClose()", listener);
     this.#closeListeners.push(listener);

@@ -80,9 +80,13 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   readonly read32: RegisterFunctions["read32"];
   /** At a multiple of 8. */
   readonly read64: RegisterFunctions["read64"];
+  /** At any byte offset. */
   readonly write8: RegisterFunctions["write8"];
+  /** At a multiple of 2. */
   readonly write16: RegisterFunctions["write16"];
+  /** At a multiple of 4. */
   readonly write32: RegisterFunctions["write32"];
+  /** At a multiple of 8. */
   readonly write64: RegisterFunctions["write64"];
   readonly #parts: RegionParts;
   readonly #windows: readonly RegionWindow[];
@@ -334,6 +338,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     return this.#windows.some((window) => window.isGone());
   }
 
+  /** Calls back when this region is closed. */
   onClose(listener: () => void): void {
     checkFunction("the listener of onClose()", listener);
     this.#closeListeners.add(listener);

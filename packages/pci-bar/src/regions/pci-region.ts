@@ -32,6 +32,7 @@ export interface RegionContext {
   checkOpen(): void;
   /** Throws unless the device answers at this region: memory or I/O space may be switched off. */
   checkAnswers(region: PciRegion): void;
+  /** Takes ownership of an opened region. */
   own(region: OpenRegion): void;
 }
 
@@ -41,6 +42,7 @@ export interface RegionContext {
  */
 export type MsixTablePolicy = "refuse" | "around" | "include";
 
+/** Options of {@link PciRegion.map}. */
 export interface MapRegionOptions {
   /** Default `"refuse"`. */
   readonly msixTable?: MsixTablePolicy;
@@ -67,7 +69,6 @@ export class PciRegion {
 
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
-  /** The kernel's description. */
   readonly info: RegionInfo;
   /** For messages: "BAR0 of 0000:00:10.0". */
   readonly name: string;

@@ -1,6 +1,5 @@
 import { VfioError, type RegisterFunctions } from "@vfio/ioctl-native";
 
-/** For every write to a ROM. */
 export function readOnlyError(name: string): VfioError {
   return new VfioError("ERR_VFIO_READ_ONLY", `${name} can only be read`);
 }

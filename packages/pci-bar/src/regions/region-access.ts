@@ -5,28 +5,29 @@ import { readInto } from "@vfio/ioctl-native/internal";
 export interface RegionAccess {
   /** True if 8 bytes are one access, too. */
   readonly wide?: boolean;
+  /** Fills `into` from an offset on. */
   read(offset: number, into: Uint8Array): void;
+  /** Writes all of `from` from an offset on. */
   write(offset: number, from: Uint8Array): void;
   /** Access for other threads, if possible. Throws VfioSystemError EMFILE. */
   share?(): SharedAccess | undefined;
 }
 
+/** Access to a region for other threads, and its end. */
 export interface SharedAccess {
   readonly file: SharedRegionFile;
   /** From then on no access begins. Closing twice does nothing. */
   close(): void;
 }
 
+/** A region's place in its device's file. */
 export interface RegionFile {
-  /** The device, or its file as threads share it. */
   readonly device: HasFd | SharedFile;
-  /** The kernel's offset. */
   readonly offset: number;
 }
 
 /** A {@link RegionFile} as plain data. */
 export interface SharedRegionFile extends SharedFileData {
-  /** The kernel's offset. */
   readonly offset: number;
 }
 

@@ -2,6 +2,7 @@ import { type Mapping, type RegionWindow } from "@vfio/ioctl-native";
 import { argumentError, mappedWindow } from "@vfio/ioctl-native/internal";
 import type { RegionAccess, RegionFile, SharedRegionFile } from "./region-access.js";
 
+/** A region's name and size. */
 export interface RegionShape {
   /** For error messages: "BAR0 of 0000:00:10.0". */
   readonly name: string;
@@ -22,6 +23,7 @@ export interface MappedWindow {
   readonly handle?: number;
 }
 
+/** A mapping of a part of a region. */
 export interface MappingWindow {
   /** In the region, in bytes. */
   readonly offset: number;
@@ -32,7 +34,6 @@ export interface MappingWindow {
 export interface RegionParts extends RegionShape {
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
-  /** The mapped parts, in order. */
   readonly windows: readonly (MappingWindow | RegionWindow)[];
   /** Access to the rest; without it, the rest is out of reach. */
   readonly file?: RegionFile | RegionAccess | undefined;
@@ -44,7 +45,6 @@ export interface RegionParts extends RegionShape {
 export interface SharedRegion extends RegionShape {
   readonly index: number;
   readonly windows: readonly Required<MappedWindow>[];
-  /** Access to the rest, if there is any. */
   readonly file: SharedRegionFile | undefined;
 }
 
@@ -55,7 +55,6 @@ export function checkWindows(what: string, value: unknown): void {
   throw argumentError(what, "an object with the region's windows", value);
 }
 
-/** A window for any mapping. */
 export function windowOf(window: MappingWindow | RegionWindow): RegionWindow {
   return "mapping" in window ? mappedWindow(window.offset, window.mapping) : window;
 }

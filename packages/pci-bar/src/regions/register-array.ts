@@ -6,13 +6,11 @@ import type { RegionShape } from "./region-parts.js";
 /** By the value's type, not by this realm's classes: a test runner's arrays are of another realm. */
 const KINDS = [types.isUint8Array, types.isUint16Array, types.isUint32Array, types.isBigUint64Array];
 
-/** An access to check: one register, or many. */
 export interface RegisterSpan {
   /** Of the first register, in bytes. */
   readonly offset: number;
   /** Of each register, in bytes. */
   readonly width: number;
-  /** The number of neighbours. */
   readonly count: number;
 }
 

@@ -12,15 +12,12 @@ import type { RegionShape } from "./region-parts.js";
 import { checkBlock, checkSpan } from "./register-array.js";
 import { registerWidthError } from "../registers/register-value.js";
 
-/** A part of a region, and its accessors. */
 type Window = Pick<RegionWindow, "offset" | "bytes" | keyof RegisterAccess>;
 
 /** Neighbouring elements of a block that lie in one window. */
 interface Piece {
   readonly window: Window;
-  /** In its window. */
   readonly offset: number;
-  /** The first element of the block. */
   readonly from: number;
   readonly to: number;
 }

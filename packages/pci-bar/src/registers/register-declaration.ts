@@ -39,6 +39,7 @@ export interface WideField extends NumberField {
   readonly wide: true;
 }
 
+/** A field of any kind. */
 export type FieldDeclaration = FlagField | NumberField | NamedField | WideField;
 
 /** A register, or an array of them. */
@@ -69,10 +70,12 @@ export interface WideRegister {
   readonly width: 64;
 }
 
+/** An array of registers. */
 export interface RegisterArrayDeclaration {
   readonly count: number;
 }
 
+/** A register with fields. */
 export interface RegisterWithFields {
   readonly fields: Readonly<Record<string, FieldDeclaration>>;
 }
@@ -89,6 +92,7 @@ export type FieldValue<F> = F extends FlagField
       ? bigint
       : number;
 
+/** A declaration with an access. */
 export interface DeclaresAccess<A> {
   readonly access: A;
 }
@@ -119,6 +123,7 @@ export type ValuesWritten<R> = R extends RegisterWithFields
     }
   : RawValue<R>;
 
+/** A register's name and place. */
 export interface RegisterPlace {
   /** As declared, with the index in an array: `doorbell[3]`. */
   readonly name: string;

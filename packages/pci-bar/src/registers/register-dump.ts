@@ -5,6 +5,7 @@ import { whole, type AnyFieldValue } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";
 import type { RegisterPlan } from "./register-plan.js";
 
+/** Options of {@link RegisterTable.dump}. */
 export interface DumpOptions {
   /** Also read the registers that reading clears. Default false. */
   readonly readClearing?: boolean;
@@ -12,6 +13,7 @@ export interface DumpOptions {
   readonly base?: number;
 }
 
+/** Why a dump did not read a register. */
 export type SkipReason = "write only" | "reading clears it" | "not mapped" | "no 64-bit access";
 
 /** One register of a dump. */

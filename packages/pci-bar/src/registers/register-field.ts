@@ -1,6 +1,7 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
 import type { FieldLayout, RegisterLayout } from "./register-layout.js";
 
+/** A value of any field. */
 export type AnyFieldValue = boolean | number | bigint | string;
 
 /**

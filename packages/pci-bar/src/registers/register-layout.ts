@@ -13,7 +13,6 @@ export interface FieldLayout {
   readonly name: string;
   readonly high: number;
   readonly low: number;
-  /** The form of its values. */
   readonly kind: "flag" | "number" | "named" | "wide";
   readonly access: FieldAccess;
   readonly values: ReadonlyMap<number, string>;

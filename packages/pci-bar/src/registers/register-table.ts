@@ -9,6 +9,7 @@ import { dumpRegisters, elementsOf, type DumpedRegister, type DumpOptions } from
 import { layOut, type RegisterLayout } from "./register-layout.js";
 import { planOf, type RegisterPlan } from "./register-plan.js";
 
+/** Options of {@link RegisterTable.on}. */
 export interface PlacingOptions {
   /** The block's offset in the region, in bytes. Default 0. */
   readonly base?: number;

@@ -23,7 +23,6 @@ export function checkWideValue(value: bigint): void {
   );
 }
 
-/** As in the native registers' errors. */
 function shown(value: unknown): string {
   if (typeof value === "number" || value === undefined || value === null) return String(value);
   if (typeof value === "bigint") return `${value}n`;

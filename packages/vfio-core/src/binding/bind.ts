@@ -19,7 +19,6 @@ export class DriverBinding implements Disposable, AsyncDisposable {
     printAs(DriverBinding, (it) => ({ bdf: it.bdf, former: it.former, restored: it.#restored }));
   }
 
-  /** Full PCI address. */
   readonly bdf: string;
   /** The driver before; `undefined` for none. */
   readonly former: string | undefined;

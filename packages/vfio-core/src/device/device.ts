@@ -26,7 +26,6 @@ export class Device extends Closable {
 
   /** The full PCI address, e.g. `0000:00:10.0`. */
   readonly bdf: string;
-  /** As the kernel reported when it was opened. */
   readonly info: DeviceInfo;
   readonly #fd: Fd;
   readonly #holds = new Holds();

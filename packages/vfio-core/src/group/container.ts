@@ -33,6 +33,7 @@ import { Group } from "./group.js";
 const CONTAINER_PATH = "/dev/vfio/vfio";
 const NAME = "the VFIO container";
 
+/** Options of {@link Container.open}. */
 export interface ContainerOptions {
   /** Default: `type1v2` if the kernel has it, else `type1`. */
   readonly iommuType?: "type1v2" | "type1";

@@ -20,7 +20,6 @@ export class ConsoleLog {
     return panic === -1 ? all.slice(-lines).join("\n") : all.slice(panic, panic + lines).join("\n");
   }
 
-  /** Why the kernel panicked, if it did. */
   get panic(): string | undefined {
     return new RegExp(`${PANIC} - not syncing: (.*)`).exec(this.#plain())?.[1];
   }

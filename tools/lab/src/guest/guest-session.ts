@@ -43,7 +43,6 @@ export async function runSession(plan: MachinePlan, limits: SessionLimits): Prom
   return { exitCode: await guest.exited.promise, bootMs, runMs, console: machine.console.text };
 }
 
-/** The guest's messages so far. */
 class Guest {
   readonly ready = new Deferred<number>();
   readonly exited = new Deferred<number>();

@@ -12,14 +12,12 @@ export interface Job {
   /** Folders and files that the command needs beside its working directory, such as the program itself. */
   readonly shows: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** lib/modules of the kernel, on the host. */
   readonly modules: string;
   readonly hasOutput: boolean;
   /** Makes a terminal of this size, instead of plain output. */
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
 }
 
-/** The output folder's place in the guest. */
 const GUEST_OUTPUT = "/run/vfio-lab/output";
 
 /** Empty in the guest, whatever the host has in them. */
@@ -63,7 +61,6 @@ export async function writeJob(directory: string, job: Job): Promise<void> {
   await writeFile(path.join(directory, OPTION_ROM_FILE), optionRom());
 }
 
-/** Shell variables for the init. */
 export function settingsScript(job: Job): string {
   const { rows, columns } = job.terminal ?? { rows: 24, columns: 80 };
   const kept = keptPaths([job.cwd, ...job.shows]);

@@ -14,7 +14,6 @@ export function cacheDirectory(host: Pick<Host, "env">): string {
   return path.join(root, "vfio-lab");
 }
 
-/** Refuses work that would fill the disk. */
 export async function requireFreeSpace(host: Host, directory: string, bytes: number): Promise<void> {
   await makeFolder(directory);
   const free = await host.freeBytes(directory);

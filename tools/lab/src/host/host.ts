@@ -11,7 +11,6 @@ export interface Host extends Runner {
   readonly isRoot: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   findProgram(name: string): string | undefined;
-  /** Of the file system of a path. */
   freeBytes(directory: string): Promise<number>;
 }
 

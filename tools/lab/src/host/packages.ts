@@ -5,11 +5,9 @@ import { isStaticElf } from "../kernel/elf.js";
 import type { Host } from "./host.js";
 import { LabError } from "../run/lab-error.js";
 
-/** A program the lab needs, and its Debian package. */
 export interface RequiredProgram {
   readonly program: string;
   readonly package: string;
-  /** Further packages, which no program of their own shows. */
   readonly with?: readonly string[];
 }
 
@@ -105,7 +103,6 @@ export function saysDiskFull(complaints: string): boolean {
   return /No space left|enough free space/.test(complaints);
 }
 
-/** The end of a program's output, on one line. */
 export function lastLines(text: string, count = 3): string {
   return text.trim().split("\n").slice(-count).join(" · ");
 }

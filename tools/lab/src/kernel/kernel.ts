@@ -11,9 +11,7 @@ import { lastLines, saysDiskFull } from "../host/packages.js";
 export interface Kernel {
   /** `uname -r` in the guest. */
   readonly release: string;
-  /** For QEMU to load. */
   readonly image: string;
-  /** Has lib/modules. */
   readonly root: string;
 }
 

@@ -47,7 +47,6 @@ export function qmpCommand({ verb, name, device }: HotplugRequest): object {
   return { execute: "device_add", arguments: { driver, ...properties } };
 }
 
-/** The parts of the monitor's messages used here. */
 interface QmpMessage {
   readonly QMP?: unknown;
   readonly id?: unknown;
@@ -65,7 +64,6 @@ const ID = "guest";
  * its requests to QEMU's monitor, and QEMU's answers to the guest.
  */
 export class Hotplug {
-  /** Input of the guest's port. */
   readonly fromGuest = lineReader((line) => this.#onRequest(line));
   /** Input from QEMU's monitor (QMP: a JSON object in each line). */
   readonly fromMonitor = lineReader((line) => this.#onAnswer(line));

@@ -26,7 +26,6 @@ const PORT_NUMBERS: Readonly<Record<GuestPortName, number>> = {
   hotplug: 4,
 };
 
-/** Without the program's own name. */
 export function qemuArguments(plan: QemuPlan): string[] {
   return [
     ...board(plan),

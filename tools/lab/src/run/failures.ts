@@ -36,7 +36,6 @@ function qemuFailed(end: QemuEnd, consoleTail: string): LabError {
   );
 }
 
-/** By QEMU's end alone. */
 function hintFor({ signal, complaints }: QemuEnd): string {
   if (signal === "SIGABRT") return "One of its devices got a request that it does not survive.";
   if (signal === "SIGKILL")

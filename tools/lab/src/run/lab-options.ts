@@ -23,16 +23,13 @@ export interface MachineOptions {
   readonly accelerator?: "auto" | Accelerator;
 }
 
-/** On the processor, or by emulation. */
 export type Accelerator = "kvm" | "tcg";
 
-/** Options of every command of the lab. */
 export interface CommonOptions {
   /** Debian's packages that the command needs beside Node.js. Default: none. */
   readonly extras?: readonly LabExtra[];
   /** Ends all that was started; the promise rejects with `ERR_LAB_ABORTED`. */
   readonly signal?: AbortSignal;
-  /** Called when the lab begins something. */
   readonly onProgress?: (event: LabProgress) => void;
 }
 

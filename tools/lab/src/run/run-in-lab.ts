@@ -51,7 +51,6 @@ async function run(command: readonly string[], options: LabOptions): Promise<Lab
   };
 }
 
-/** The caller's request, checked. */
 export interface Request {
   readonly command: readonly string[];
   readonly cwd: string;
@@ -60,7 +59,6 @@ export interface Request {
   readonly outputDirectory: string | undefined;
 }
 
-/** Runs before anything is started. */
 export async function readRequest(command: readonly string[], options: LabOptions): Promise<Request> {
   if (!command[0])
     throw badArgument("The command is empty", 'Pass a program and its arguments, such as ["uname", "-a"].');
@@ -98,7 +96,6 @@ function badArgument(message: string, hint: string): LabError {
   return new LabError("ERR_LAB_BAD_ARGUMENT", message, { hint });
 }
 
-/** Everything a machine needs but its channels. */
 export function planFor(
   lab: PreparedLab,
   request: Request,

@@ -74,7 +74,6 @@ export class Consumer {
   }
 }
 
-/** The npm on PATH, as a program for any Node.js. */
 function npm() {
   const folders = (process.env["PATH"] ?? "").split(":");
   const found = folders.map((folder) => path.join(folder, "npm")).find((file) => existsSync(file));

@@ -96,7 +96,6 @@ mapping.close();
 console.log(JSON.stringify({ counts, secondaries, word, readsAreNative }));
 `;
 
-/** Its worker. */
 export const WORKER_THAT_WAITS = `
 import { workerData } from "node:worker_threads";
 import { EventFd, kernel, Mapping, waitForFd } from "@vfio/ioctl-native";
@@ -105,7 +104,6 @@ kernel().eventfdWrite(workerData.fd, 1);
 await waitForFd(EventFd.create());
 `;
 
-/** Its output. */
 export const ITS_WAITS = { counts: [9, 1, 2, 3], secondaries: 4, word: 77, readsAreNative: true };
 
 /** Makes one system call, and prints the result. */

@@ -100,7 +100,6 @@ function figuresOf(row) {
   return [inUnit(ours, unit), inUnit(c, unit), ratio?.toFixed(2) ?? "", limit, verdict];
 }
 
-/** With at most four digits. */
 function inUnit(value, unit) {
   if (value === undefined) return "";
   const scale = SCALES[unit]?.find(({ from }) => value >= from) ?? { from: 1, unit };

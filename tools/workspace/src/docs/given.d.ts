@@ -17,19 +17,15 @@ declare global {
   const peer: PrimaryPeer;
   const pci: PciDevice;
   const bar0: ReturnType<ReturnType<PciDevice["bar"]>["map"]>;
-  /** A memory file. */
   const file: Fd;
   const signal: AbortSignal;
   const packet: Uint32Array;
   const halves: Uint32Array;
-  /** The reader's own work. */
   function serve(count: number): void;
   function serveUntil(signal: AbortSignal): Promise<void>;
   function stopTheDevice(): void;
-  /** A device's descriptor in memory. */
   const descriptor: { low: number; high: number };
   /** The phase of this round's completions. */
   const phase: number;
-  /** Came over a socket. */
   const fd: Fd;
 }

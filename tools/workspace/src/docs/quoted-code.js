@@ -70,14 +70,12 @@ function withoutReport(source, start, statement, call) {
   );
 }
 
-/** The reported work, at the margin of the report. */
 function bodyAtMargin(source, body, replaced) {
   const inner = ts.isParenthesizedExpression(body) ? body.expression : body;
   const [from, to] = [marginAt(source, inner.getStart()), marginAt(source, replaced.getStart())];
   return inner.getText().replaceAll(`\n${" ".repeat(from)}`, `\n${" ".repeat(to)}`);
 }
 
-/** The indentation of a place's line. */
 function marginAt(source, at) {
   const line = source.slice(source.lastIndexOf("\n", at - 1) + 1);
   return line.length - line.trimStart().length;

@@ -20,7 +20,6 @@ export function decodeAccessControl(view: CapabilityView) {
   const capabilities = view.read16(4);
   return {
     support: decodeFlags(FLAGS, capabilities),
-    /** The services switched on. */
     control: decodeFlags(FLAGS, view.read16(6)),
     /** 0 means 256. */
     egressVectorBits: bitsOf(capabilities, 8, 8),

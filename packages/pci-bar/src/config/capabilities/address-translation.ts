@@ -9,7 +9,6 @@ export function decodeAddressTranslation(view: CapabilityView) {
   return {
     /** The number of invalidate requests it can queue. 0 means 32. */
     invalidateQueueDepth: bitsOf(view.read16(4), 0, 5),
-    /** The device may cache translations. */
     enabled: isSet(control, 15),
     /** The smallest translation is 4096 × 2^this bytes. */
     smallestTranslationUnit: bitsOf(control, 0, 5),

@@ -69,16 +69,12 @@ export function decodeErrorReporting(view: CapabilityView, isRoot: boolean) {
   const headerLog: readonly number[] = [0x1c, 0x20, 0x24, 0x28].map((at) => view.read32(at));
   return {
     uncorrectableStatus: decodeFlags(UNCORRECTABLE, view.read32(0x04)),
-    /** Errors not reported. */
     uncorrectableMask: decodeFlags(UNCORRECTABLE, view.read32(0x08)),
-    /** Errors that are fatal. */
     uncorrectableSeverity: decodeFlags(UNCORRECTABLE, view.read32(0x0c)),
     correctableStatus: decodeFlags(CORRECTABLE, view.read32(0x10)),
-    /** Errors not reported. */
     correctableMask: decodeFlags(CORRECTABLE, view.read32(0x14)),
     /** The bit of the uncorrectable status that the header log belongs to. */
     firstError: bitsOf(control, 0, 5),
-    /** Packet checksums, several headers, prefixes. */
     control: decodeFlags(CONTROL, control),
     /** The header of the packet with the first error: four 32-bit words. */
     headerLog,
@@ -93,15 +89,11 @@ export type RootErrors = ReturnType<typeof decodeRootErrors>;
 function decodeRootErrors(view: CapabilityView) {
   const status = view.read32(0x30);
   return {
-    /** Errors that interrupt. */
     interruptOn: decodeFlags(ROOT_COMMAND, view.read32(0x2c)),
     /** Writing 1 to a bit clears it. */
     received: decodeFlags(ROOT_STATUS, status),
-    /** The MSI or MSI-X vector of error interrupts. */
     interruptMessage: bitsOf(status, 27, 5),
-    /** The requester id of the first correctable error. */
     correctableSource: view.read16(0x34),
-    /** The requester id of the first uncorrectable error. */
     uncorrectableSource: view.read16(0x36),
   } as const;
 }

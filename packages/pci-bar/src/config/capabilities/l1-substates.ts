@@ -27,7 +27,6 @@ export function decodeL1Substates(view: CapabilityView) {
     commonModeRestoreUs: bitsOf(capabilities, 8, 8),
     /** The time for power to come back, in microseconds; `undefined` for a reserved scale. */
     powerOnUs: powerOn(bitsOf(capabilities, 16, 2), bitsOf(capabilities, 19, 5)),
-    /** The substates switched on. */
     control: decodeFlags(SUBSTATES, control1),
     /** The common mode restore time in use, in microseconds. */
     commonModeRestoreInUseUs: bitsOf(control1, 8, 8),

@@ -13,9 +13,7 @@ export function decodeMsi(view: CapabilityView) {
     enabled: isSet(control, 0),
     /** The number of vectors it can use: 1 to 32; larger values are reserved. */
     vectors: 2 ** bitsOf(control, 1, 3),
-    /** The number of vectors it may use now. */
     vectorsEnabled: 2 ** bitsOf(control, 4, 3),
-    /** Each vector can be masked. */
     maskable,
     /** The message address has 64 bits. */
     wide: is64,

@@ -27,7 +27,6 @@ export function decodeMsix(view: CapabilityView) {
   } as const;
 }
 
-/** Decodes a BAR's number and an offset in it. */
 export function placeOf(register: number): BarPlace {
   return { bar: bitsOf(register, 0, 3), offset: register - bitsOf(register, 0, 3) };
 }

@@ -34,7 +34,6 @@ export function decodePowerManagement(view: CapabilityView) {
     support: decodeFlags(SUPPORT, capabilities),
     /** The current from auxiliary power in D3cold, in mA. */
     auxCurrent: AUX_CURRENTS[bitsOf(capabilities, 6, 3)] ?? 0,
-    /** The states in which it can signal PME#. */
     pmeFrom: decodeFlags(PME_FROM, capabilities),
     /** 0 is D0, 3 is D3hot. */
     state: bitsOf(control, 0, 2),

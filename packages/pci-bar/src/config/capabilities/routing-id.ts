@@ -11,11 +11,9 @@ export type RoutingId = ReturnType<typeof decodeRoutingId>;
 export function decodeRoutingId(view: CapabilityView) {
   const [capabilities, control] = [view.read16(4), view.read16(6)];
   return {
-    /** The possible uses of its function groups. */
     support: decodeFlags(FLAGS, capabilities),
     /** The next function's number, 0 for none. */
     nextFunction: bitsOf(capabilities, 8, 8),
-    /** The present uses of its function groups. */
     control: decodeFlags(FLAGS, control),
     /** This function's group, 0 to 7. */
     functionGroup: bitsOf(control, 4, 3),

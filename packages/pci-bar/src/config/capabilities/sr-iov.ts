@@ -31,17 +31,12 @@ export function decodeSrIov(view: CapabilityView) {
   return {
     /** Whether the device can migrate virtual functions, and they may use 10-bit tags. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** The MSI or MSI-X vector of migration interrupts. */
     interruptMessage: bitsOf(capabilities, 21, 11),
     /** `enabled`: the virtual functions exist. `memorySpace`: they answer at their BARs. */
     control: decodeFlags(CONTROL, view.read16(0x08)),
-    /** A migration was requested. */
     migrationStatus: isSet(view.read16(0x0a), 0),
-    /** The number of virtual functions at first. */
     initialVfs: view.read16(0x0c),
-    /** The most virtual functions. */
     totalVfs: view.read16(0x0e),
-    /** The number of virtual functions now. */
     vfs: view.read16(0x10),
     /** The function that this one depends on; its own number for none. */
     dependencyLink: view.read8(0x12),
@@ -56,7 +51,6 @@ export function decodeSrIov(view: CapabilityView) {
     systemPageSize: view.read32(0x20),
     /** The virtual functions' BARs: those of all functions in a row. */
     bars,
-    /** The place of the migration state array. */
     migrationState: placeOf(view.read32(0x3c)),
   } as const;
 }

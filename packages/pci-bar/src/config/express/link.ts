@@ -7,7 +7,6 @@ import { latencyText, speedOf, speedText } from "./words.js";
 export interface LinkRate {
   /** In GT/s: 2.5, 5, 8, 16, 32 or 64; `undefined` for a code no specification knows. */
   readonly speed: number | undefined;
-  /** In lanes. */
   readonly width: number;
 }
 
@@ -56,16 +55,12 @@ export function decodeExpressLink(view: CapabilityView) {
   const status = view.read16(0x12);
   return {
     port: bitsOf(capabilities, 24, 8),
-    /** The port's highest rate. */
     max: rateOf(capabilities),
-    /** The link's present rate. */
     current: rateOf(status),
     support: decodeFlags(SUPPORT, capabilities),
-    /** The ASPM states it supports. */
     aspmSupport: aspmStates(capabilities, 10),
     /** The time to leave them, as the register's codes 0 to 7: 0 is below 64 ns (L0s) or 1 µs (L1). */
     exitLatency: exitLatency(capabilities),
-    /** The ASPM states switched on. */
     aspm: aspmStates(control, 0),
     /** In bytes: 64 or 128. */
     readCompletionBoundary: 64 * 2 ** bitsOf(control, 3, 1),

@@ -86,7 +86,6 @@ export function decodeExpressLink2(view: CapabilityView) {
     currentDeemphasis: deemphasis(isSet(status, 0)),
     /** The crosslink's resolution: 0 unsupported, 1 upstream, 2 downstream, 3 not yet. */
     crosslink: bitsOf(status, 8, 2),
-    /** The state of the component below, as the register's code. */
     downstreamComponent: bitsOf(status, 12, 3),
   } as const;
 }

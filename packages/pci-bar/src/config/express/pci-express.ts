@@ -32,7 +32,6 @@ export interface PciExpress {
   readonly link2: ExpressLink2 | undefined;
 }
 
-/** Facts of the rest of the function, for the text about a capability. */
 export interface DescribeContext {
   readonly hasMemoryBar: boolean;
   /** The function is the first of the first device on its bus, or its place is unknown. */

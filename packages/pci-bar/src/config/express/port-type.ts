@@ -29,7 +29,6 @@ export function hasLink(type: PortType): boolean {
   return type !== "integrated-endpoint" && type !== "event-collector";
 }
 
-/** True if the function reports events below it. */
 export function isRoot(type: PortType): boolean {
   return type === "root-port" || type === "event-collector";
 }

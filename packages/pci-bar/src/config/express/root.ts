@@ -20,11 +20,9 @@ export function decodeExpressRoot(view: CapabilityView) {
     /** It can show software that a device wants a configuration access retried. */
     retryStatusCapable: isSet(view.read16(0x1e), 0),
     control: decodeFlags(CONTROL, view.read16(0x1c)),
-    /** The function that signalled PME#. */
     pmeRequester: bitsOf(status, 0, 16),
     /** A PME# was signalled. Writing 1 clears the bit. */
     pmeStatus: isSet(status, 16),
-    /** Another PME# waits. */
     pmePending: isSet(status, 17),
   } as const;
 }

@@ -62,7 +62,6 @@ export function decodeExpressSlot(view: CapabilityView) {
   const capabilities = view.read32(0x14);
   const control = view.read16(0x18);
   return {
-    /** In this machine. */
     number: bitsOf(capabilities, 19, 13),
     /** In watts. Infinity: more than 600 W. */
     powerLimit: slotPower(bitsOf(capabilities, 7, 8), bitsOf(capabilities, 15, 2)),
