@@ -61,7 +61,6 @@ export function checkFree(taken: Pick<RangeSet, "firstIn">, range: IovaRange): v
   );
 }
 
-/** True for a bigint of 64 bits. */
 export function isAddress(value: unknown): value is bigint {
   return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
 }

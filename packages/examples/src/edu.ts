@@ -31,7 +31,6 @@ const DEVICE_BUFFER = 0x40000n;
 /** The bus's answer for a device that does not answer. */
 const ALL_ONES = 0xffff_ffff;
 
-/** The interval of {@link Edu.dmaDone}'s looks. */
 const POLL_MS = 5;
 
 /** The device's buffer is 4096 bytes, but QEMU 7.2 aborts at a transfer that reaches its end. */
@@ -49,7 +48,6 @@ export interface DmaWait {
 export class Edu {
   readonly registers: ReturnType<typeof EDU_REGISTERS.on>;
 
-  /** @param bar BAR0. */
   constructor(readonly bar: OpenRegion) {
     this.registers = EDU_REGISTERS.on(bar);
   }

@@ -5,7 +5,6 @@ import { isDeepStrictEqual } from "node:util";
 import { afterEach, beforeEach, expect } from "vitest";
 import { processState } from "./process-state.js";
 
-/** Registers the two halves of the comparison. */
 export interface Hooks {
   readonly beforeEach: (half: () => Promise<void>) => void;
   readonly afterEach: (half: () => Promise<void>) => void;

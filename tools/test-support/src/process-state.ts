@@ -1,7 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { countMappings } from "./mappings.js";
 
-/** A process's resources of the kinds this library deals in, as /proc shows them. */
 export interface ProcessState {
   /** The targets of the open fds, without numbers that differ each time. */
   readonly fds: readonly string[];
@@ -19,7 +18,6 @@ export interface ProcessState {
   readonly freeHugepages?: string;
 }
 
-/** To be compared before and after. */
 export function processState(): ProcessState {
   const inLab = process.env["VFIO_LAB"] !== undefined;
   return {

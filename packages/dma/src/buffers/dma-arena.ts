@@ -29,7 +29,6 @@ export interface PoolRequest {
   readonly align?: number;
 }
 
-/** Cuts buffers out of hugepage memories that it allocates and maps as they are needed. */
 export class DmaArena implements Disposable {
   readonly #source: PageSource & { readonly pageBytes: number };
   readonly #map: (memory: HugepageMemory) => DmaMapping;

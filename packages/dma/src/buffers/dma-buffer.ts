@@ -46,7 +46,6 @@ export class DmaBuffer implements Disposable {
   readonly iova: bigint;
   /** The lower 32 bits of {@link iova}, for descriptors that take halves. */
   readonly iovaLow: number;
-  /** The upper 32 bits of {@link iova}. */
   readonly iovaHigh: number;
   readonly #place: BufferPlace;
   #bytes: Uint8Array | undefined;

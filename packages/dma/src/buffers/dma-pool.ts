@@ -42,7 +42,6 @@ export class DmaPool implements Disposable {
   /** The halves of each block's IOVA; empty after close. */
   #low: Uint32Array;
   #high: Uint32Array;
-  /** Made for {@link blockAt}: the way back from a device address. */
   readonly #index: IovaIndex;
   #depth: number;
   #closed = false;

@@ -347,7 +347,6 @@ export class DmaMapper implements Disposable {
     checkWaitLimits({ signal });
   }
 
-  /** @returns true if the mapping was not in place and now is. */
   #bringBack(mapping: DmaMapping): boolean {
     try {
       if (this.#isInPlace(mapping)) return false;

@@ -14,7 +14,6 @@ export class InstallAttempt {
     readonly extents: readonly Extent[],
   ) {}
 
-  /** Maps everything, or as much as it can before it throws. */
   run(space: AddressSpace): void {
     for (const extent of this.extents)
       for (let at = 0; at < extent.bytes;) {

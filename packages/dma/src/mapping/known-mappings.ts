@@ -49,7 +49,6 @@ export class KnownMappings {
     return this.#holds.has(mapping);
   }
 
-  /** @returns the hold on its memory. */
   delete(mapping: DmaMapping): Disposable | undefined {
     const hold = this.#holds.get(mapping);
     if (!this.#holds.delete(mapping)) return undefined;

@@ -59,7 +59,6 @@ export class MappingInstaller {
     while (!this.#tryToInstall(mapping, retries));
   }
 
-  /** As {@link install}, off the event loop. */
   async installAsync(mapping: DmaMapping, caller: InstallCaller): Promise<void> {
     const retries = new Retries();
     while (!(await this.#tryToInstallAsync(mapping, retries, caller)));
@@ -81,7 +80,6 @@ export class MappingInstaller {
     }
   }
 
-  /** As {@link takeBack}, off the event loop. */
   async takeBackAsync(mapping: DmaMapping, extents: readonly Extent[]): Promise<VfioError | undefined> {
     const done: Extent[] = [];
     try {
@@ -152,7 +150,6 @@ export class MappingInstaller {
     this.#promisedRanges.cut(promised);
   }
 
-  /** @returns false if another attempt is worth it. */
   #tryToInstall(mapping: DmaMapping, retries: Retries): boolean {
     const info = this.#known.info;
     if (info === undefined) return (this.#promise(mapping), true);

@@ -14,7 +14,6 @@ export function planExtents(memory: MappableMemory, source: IovaSource): Extent[
   return extentsOfPages(memory.physicalAddresses(), memory.pageBytes);
 }
 
-/** Cuts an extent into pieces of at most `pieceBytes`, if the plan asks for it. */
 export function piecesOf(extent: Extent, { pieceBytes }: MappingPlan): Extent[] {
   if (pieceBytes === undefined) return [extent];
   const { offset, bytes } = extent;

@@ -169,10 +169,7 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
     return this.physicalExtents().map(asRun);
   }
 
-  /**
-   * Closing twice does nothing.
-   * @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA.
-   */
+  /** Closing twice does nothing. @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA. */
   close(): void {
     this.#mapping.close();
     this.#file.close();

@@ -58,7 +58,6 @@ export class KnownSpace {
     return shortfall;
   }
 
-  /** As {@link unmap}, off the event loop if the IOMMU can do that. */
   async unmapAsync(extents: readonly Extent[], done: Extent[] = []): Promise<VfioError | undefined> {
     let shortfall: VfioError | undefined;
     for (const extent of extents) {

@@ -14,14 +14,12 @@ const FULL_DUPLEX = 1 << 0;
 const LINK_UP = 1 << 1;
 const SPEEDS = [10, 100, 1000, 1000];
 
-/** Looks at the link for 5 s in all. */
 const LINK_MS = 50;
 const LINK_LOOKS = 100;
 
 /** Reads only. */
 export type Registers = Pick<RegisterFunctions, "read32">;
 
-/** A descriptor ring: the device works at the head, the driver adds at the tail. */
 export interface Ring {
   readonly descriptors: number;
   readonly head: number;

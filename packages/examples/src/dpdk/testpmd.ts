@@ -54,7 +54,6 @@ export class Testpmd implements AsyncDisposable {
     return this.#child.pid;
   }
 
-  /** @returns everything up to the next prompt. */
   async command(line: string): Promise<string> {
     this.#child.stdin?.write(`${line}\n`);
     return this.#prompt(line);

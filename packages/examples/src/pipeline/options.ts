@@ -10,7 +10,6 @@ export interface PipelineOptions {
 export const DEFAULT_MEMORY_MIB = 64;
 export const DEFAULT_PREFIX = "vfio";
 
-/** The arguments that {@link parsePipelineArguments} reads back in a child process. */
 export function pipelineArguments(options: PipelineOptions): string[] {
   return [options.bdf, String(options.memoryMiB), options.prefix];
 }

@@ -4,7 +4,6 @@ import { parseEvent } from "../pipeline/events.js";
 import { pipelineArguments, type PipelineOptions } from "../pipeline/options.js";
 import type { Outcome, Watch } from "./watch.js";
 
-/** A program of this package that reports events, and its device in the lab. */
 export interface LabProgram {
   readonly device: LabDevice;
   readonly file: string;

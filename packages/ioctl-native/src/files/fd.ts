@@ -116,10 +116,7 @@ export interface OpenOptions {
   readonly hint?: (errno: number) => string | undefined;
 }
 
-/**
- * Opens a file (`open(2)`).
- * @throws VfioSystemError with `path`, and the hint that `options.hint` gives.
- */
+/** Opens a file (`open(2)`). @throws VfioSystemError with `path`, and the hint that `options.hint` gives. */
 export function openFile(path: string, options: OpenOptions = {}): Fd {
   checkText("the path of a file", path);
   checkOptions("the options of openFile()", options);

@@ -21,7 +21,6 @@ export type IoctlArgument = "int" | "int pointer" | "string" | Struct<Record<str
 export interface Ioctl<A extends IoctlArgument = IoctlArgument> {
   /** As in the kernel's header: errors carry it. */
   readonly name: string;
-  /** `ioctl(2)`'s second argument. */
   readonly number: number;
   readonly argument: A;
 }

@@ -25,7 +25,6 @@ export function holdersOf(...files: readonly string[]): Holders {
   return holdersBy((links) => links.some((link) => files.includes(link)));
 }
 
-/** The links in `/proc/<pid>/fd`; `undefined` if they cannot be seen. */
 export function filesOpenIn(pid: number | string): string[] | undefined {
   const folder = `/proc/${pid}/fd`;
   const fds = kernel().list(folder);

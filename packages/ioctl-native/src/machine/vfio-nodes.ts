@@ -14,7 +14,6 @@ export function groupOfLink(link: string): number | undefined {
   return number === undefined ? undefined : Number(number);
 }
 
-/** True for a link in `/proc/<pid>/fd` that names VFIO's container. */
 export function isContainerLink(link: string): boolean {
   return CONTAINER.test(link);
 }

@@ -3,7 +3,6 @@ import { kernel } from "../kernel/kernel.js";
 /** A larger limit (version 1) means none: the largest `long`, in whole pages. */
 const NO_LIMIT = 2 ** 60;
 
-/** A cgroup's files for a limit and its use, such as `memory.max` and `memory.current`. */
 interface CgroupLimitFiles {
   readonly limit: string;
   readonly used: string;

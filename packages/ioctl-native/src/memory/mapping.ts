@@ -22,7 +22,6 @@ import { Views } from "./views.js";
 const LARGEST_FAST_BYTES = 2 ** 30;
 
 const BUSY = errnoOf("EBUSY");
-/** {@link Kernel.mappingGone}'s answer for a device's memory. */
 const DEVICE_GONE = 1;
 
 /**
@@ -123,7 +122,6 @@ export class Mapping implements Disposable {
     return new Mapping(handle, name, false);
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -287,7 +285,6 @@ function checkAddress(address: bigint | undefined, name: string): void {
   );
 }
 
-/** By default up to the mapping's end. */
 export function checkedLength(
   { bytes: all, name }: Mapping,
   offset: number,

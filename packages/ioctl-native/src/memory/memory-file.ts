@@ -134,7 +134,6 @@ export function sizeGuaranteeOf(file: HasFd): SizeGuarantee {
   return seals === F_SEAL_SEAL ? "not sealable" : "not sealed";
 }
 
-/** `undefined` for all but files in memory. */
 function sealsOf(file: HasFd): number | undefined {
   const seals = kernel().seals(fdOf(file));
   if (seals === errnoOf("EINVAL")) return undefined;

@@ -9,7 +9,6 @@ import { readSysfs } from "../machine/sysfs.js";
 /** The kernel's default is 65530. */
 const MAPPING_LIMIT = "/proc/sys/vm/max_map_count";
 
-/** The part of a `Mapping` used here. */
 interface ClosableMapping extends MemoryToTake {
   close(): void;
 }

@@ -40,7 +40,6 @@ export class DatagramSocket implements HasFd, Disposable {
     return this.#fd.fd;
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#fd.closed;
   }

@@ -7,7 +7,6 @@ import { orUndo } from "../lifecycle/run-all.js";
 /** The remedy for an errno, if there is one. */
 export type HintOfErrno = (errno: number) => string | undefined;
 
-/** What a local socket is for, where it is, and the remedy if it is refused. */
 export interface SocketPurpose {
   readonly kind: SocketKind;
   readonly path: string;

@@ -42,7 +42,6 @@ export class SeqpacketSocket implements HasFd, Disposable {
     return this.#fd.fd;
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#fd.closed;
   }

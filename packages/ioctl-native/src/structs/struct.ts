@@ -84,10 +84,7 @@ export class Struct<F extends Record<string, Field>> {
     return readField(viewOf(this, buffer, at), at + offset, type) as ValueOf<F[K][1]>;
   }
 
-  /**
-   * Reads all fields.
-   * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
-   */
+  /** Reads all fields. @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit. */
   decode(buffer: Uint8Array, at = 0): ValuesOf<F> {
     const view = viewOf(this, buffer, at);
     const entries = Object.entries(this.fields).map(([name, [offset, type]]) => [

@@ -26,7 +26,6 @@ export const vfio_device_info = new Struct("vfio_device_info", 20, {
   num_regions: [8, "u32"],
   /** Highest interrupt index plus 1. */
   num_irqs: [12, "u32"],
-  /** From the start of the answer; 0 for none. */
   cap_offset: [16, "u32"],
 });
 
@@ -119,7 +118,6 @@ export const vfio_iommu_type1_info = new Struct("vfio_iommu_type1_info", 24, {
   flags: [4, "u32"],
   /** Bit n set: pages of 2^n bytes. */
   iova_pgsizes: [8, "u64"],
-  /** From the start of the answer; 0 for none. */
   cap_offset: [16, "u32"],
 });
 

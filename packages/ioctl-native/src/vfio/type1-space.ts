@@ -109,7 +109,6 @@ export class Type1Space implements AddressSpace {
     return Number(unmapStruct.read(argument, "size"));
   }
 
-  /** The structs for `count` pieces of the same size. */
   #fill(count: number, address: bigint, iova: bigint, pieceBytes: number, access: DmaAccess): void {
     const { quads } = this.#maps;
     const header = HEADERS[access];

@@ -64,7 +64,6 @@ export class DpdkPrimary implements Disposable {
     return new DpdkPrimary(joined);
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closing.signal.aborted;
   }

@@ -2,7 +2,6 @@
 export interface DpdkVersion {
   /** Two digits: 22. 0 if the primary is older than 19.08, which wrote no version. */
   readonly year: number;
-  /** 1 to 12: 11. */
   readonly month: number;
   /** The third part: 11 in 22.11.11. */
   readonly minor: number;

@@ -4,7 +4,6 @@ import { constants } from "node:os";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type EndingSignal = (typeof SIGNALS)[number];
 
-/** The part of `process` used here. */
 export interface SignalledProcess extends Pick<
   EventEmitter,
   "on" | "removeListener" | "listeners" | "listenerCount"

@@ -19,7 +19,6 @@ export async function end(leases: Leases, lease: Lease, outcome: ClientOutcome):
   }
 }
 
-/** As {@link end}, at once. */
 export function endNow(leases: Leases, lease: Lease, outcome: ClientOutcome): LeaseEnd {
   try {
     leases.release(lease);

@@ -84,7 +84,6 @@ export class LeasedMemory {
     }
   }
 
-  /** As {@link unmap}, off the event loop. */
   async unmapAsync(): Promise<number> {
     const { iova, bytes } = this.#terms;
     this.#unmaps = true;

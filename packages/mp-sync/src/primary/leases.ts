@@ -96,7 +96,6 @@ export class Leases {
     if (memory !== undefined) this.#strike(lease, memory.unmap());
   }
 
-  /** As {@link release}, off the event loop. */
   async releaseAsync(lease: Lease): Promise<void> {
     const memory = this.#leases.get(lease);
     if (memory !== undefined) this.#strike(lease, await memory.unmapAsync());

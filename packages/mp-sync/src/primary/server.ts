@@ -115,7 +115,6 @@ export class FdServer implements AsyncDisposable, Disposable {
     return this.#socketFile.path;
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }

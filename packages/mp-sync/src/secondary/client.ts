@@ -88,7 +88,6 @@ export class PrimaryPeer implements Disposable {
     return new PrimaryPeer(path, timeoutMs, verify, container);
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -135,18 +134,12 @@ export class PrimaryPeer implements Disposable {
     return requestIommuType(this.#inquiry(options));
   }
 
-  /**
-   * The primary's devices, and which of them it has open; asked each time.
-   * @throws As {@link hello}.
-   */
+  /** The primary's devices, and which of them it has open; asked each time. @throws As {@link hello}. */
   async devices(options: RequestOptions = {}): Promise<DeviceEntry[]> {
     return requestDevices(this.#inquiry(options));
   }
 
-  /**
-   * The memory that the primary shares; asked each time, with new fds.
-   * @throws As {@link hello}.
-   */
+  /** The memory that the primary shares; asked each time, with new fds. @throws As {@link hello}. */
   async memory(options: RequestOptions = {}): Promise<SharedMemory[]> {
     const memories = await requestMemory(this.#inquiry(options));
     this.#own(memories.map(({ file }) => file));

@@ -20,7 +20,6 @@ export interface SocketPathOptions {
 export interface SocketPathUser {
   /** Effective; 0 is root. */
   readonly uid: number;
-  /** `$HOME`. */
   readonly home: string | undefined;
 }
 

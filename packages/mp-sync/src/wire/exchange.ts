@@ -95,10 +95,7 @@ export class Exchange {
     }
   }
 
-  /**
-   * Takes the result of the lease that the last {@link feed} asked for.
-   * @returns what to do, in order.
-   */
+  /** Takes the result of the lease that the last {@link feed} asked for. @returns what to do, in order. */
   decide(verdict: LeaseVerdict): readonly ExchangeAction[] {
     const terms = this.#leased;
     if (terms === undefined || this.#expected !== "nothing") return [];

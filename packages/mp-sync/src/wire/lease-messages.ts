@@ -53,7 +53,6 @@ export function isLeaseAccess(value: unknown): value is LeaseAccess {
   return typeof value === "string" && Object.hasOwn(DMA_MAP_FLAGS, value);
 }
 
-/** "IOVA 0x1000 to 0x1fff". */
 export function rangeText(lease: Pick<LeaseTerms, "iova" | "bytes">): string {
   const { start, end } = rangeOf(lease);
   return `IOVA ${formatAddress(start)} to ${formatAddress(end)}`;

@@ -95,10 +95,7 @@ export function encodeInt(value: number): Uint8Array {
   return word.bytes.slice();
 }
 
-/**
- * Decodes the packet of one int.
- * @throws VfioError `ERR_VFIO_PROTOCOL` if the packet is not exactly 4 bytes long.
- */
+/** Decodes the packet of one int. @throws VfioError `ERR_VFIO_PROTOCOL` if the packet is not exactly 4 bytes long. */
 export function decodeInt(bytes: Uint8Array): number {
   if (bytes.length !== INT_BYTES) {
     throw protocolError(`a packet of ${bytes.length} bytes where an int of ${INT_BYTES} belongs`);
@@ -112,10 +109,7 @@ export function encodeAnswer(answer: Answer): Uint8Array {
   return encodeInt(ANSWER_CODES[answer]);
 }
 
-/**
- * Decodes the packet of one answer.
- * @throws VfioError `ERR_VFIO_PROTOCOL` if it is none of the three.
- */
+/** Decodes the packet of one answer. @throws VfioError `ERR_VFIO_PROTOCOL` if it is none of the three. */
 export function decodeAnswer(bytes: Uint8Array): Answer {
   const code = decodeInt(bytes);
   const answer = ANSWERS.get(code);

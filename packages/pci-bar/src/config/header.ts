@@ -104,7 +104,6 @@ function deviceHeader(base: HeaderBase, config: ConfigReader) {
     kind: "device",
     /** Up to six. */
     bars: barsOf(config, 6),
-    /** `undefined` if the register reads 0. */
     rom: romOf(config.read32(0x30)),
     /** The board maker's ids; none if the vendor id is 0 or 0xffff. */
     subsystem,
@@ -127,7 +126,6 @@ function bridgeHeader(base: HeaderBase, config: ConfigReader) {
     kind: "bridge",
     /** Up to two. */
     bars: barsOf(config, 2),
-    /** `undefined` if the register reads 0. */
     rom: romOf(config.read32(0x38)),
     buses: decodeBuses(config),
     windows: decodeWindows(config),

@@ -20,7 +20,6 @@ const EXTENDED_BYTES = 0x1000;
 
 /** A decoded config space. */
 export class PciConfig {
-  /** The first 64 bytes. */
   readonly header: PciHeader;
   /** The standard ones first, in the order of their lists. */
   readonly capabilities: readonly Capability[];

@@ -78,7 +78,6 @@ export class PciDevice implements Disposable {
   }
 
   readonly config: ConfigSpace;
-  /** `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: DeviceCalls;
   readonly #role: DeviceRole;
@@ -103,12 +102,10 @@ export class PciDevice implements Disposable {
     this.msixTable = findMsixTable(this.config);
   }
 
-  /** 16 bits, from the config space. */
   get vendorId(): number {
     return this.config.read16(0x00);
   }
 
-  /** 16 bits, from the config space. */
   get deviceId(): number {
     return this.config.read16(0x02);
   }
@@ -284,7 +281,6 @@ export class PciDevice implements Disposable {
     bringToD0(this.config, this.#device.name);
   }
 
-  /** Whether {@link reset} is possible. */
   get canReset(): boolean {
     this.#checkOpen();
     return canReset(this.#device);

@@ -41,7 +41,6 @@ export function bringToD0(config: ConfigSpace, name: string): void {
   });
 }
 
-/** True if a write to the config space puts the device into D3hot. */
 export function putsIntoD3hot(config: ConfigSpace, offset: number, value: number): boolean {
   return (value & STATE_BITS) === STATES.indexOf("D3hot") && offset === findControl(config);
 }

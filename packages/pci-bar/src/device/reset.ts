@@ -77,7 +77,6 @@ export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: 
   after.done();
 }
 
-/** As {@link resetKeeping}; the reset itself is off the event loop. */
 export async function resetKeepingAsync(
   target: ResetTarget,
   options: ResetAsyncOptions,

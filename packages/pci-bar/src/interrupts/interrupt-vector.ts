@@ -131,10 +131,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     return count;
   }
 
-  /**
-   * Calls back with every count that no {@link wait} takes, until disposed of.
-   * @throws VfioError `ERR_VFIO_CLOSED`.
-   */
+  /** Calls back with every count that no {@link wait} takes, until disposed of. @throws VfioError `ERR_VFIO_CLOSED`. */
   onInterrupt(listener: InterruptListener, options: ListenOptions = {}): Disposable {
     this.#checkOpen();
     checkFunction("the listener of onInterrupt()", listener);

@@ -97,7 +97,6 @@ export class Interrupts implements Disposable {
     return this.info.type;
   }
 
-  /** True between {@link enable} and {@link disable}. */
   get enabled(): boolean {
     return this.#enabled;
   }
@@ -217,7 +216,6 @@ export class Interrupts implements Disposable {
     this.close();
   }
 
-  /** The last vector's number plus 1. */
   get #end(): number {
     return this.#start + this.#vectors.length;
   }

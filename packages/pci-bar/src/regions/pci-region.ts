@@ -26,7 +26,6 @@ const MSIX_ENTRY_BYTES = 16;
 /** A region's view of its device. */
 export interface RegionContext {
   readonly device: DeviceCalls | VfioDevice;
-  /** `undefined` if the device has none. */
   readonly msixTable: MsixTable | undefined;
   /** Throws `ERR_VFIO_CLOSED` once nothing may be opened. */
   checkOpen(): void;

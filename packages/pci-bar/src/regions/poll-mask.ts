@@ -52,7 +52,6 @@ export async function pollMask(
   }
 }
 
-/** As {@link pollMask}, but blocks the thread. */
 export function pollMaskSync(bulk: BulkAccess, target: PollTarget, timeoutMs = 10): number | bigint {
   checkWaitLimits({ timeoutMs });
   const last = look(bulk, target, Math.min(Math.ceil(timeoutMs * 1000), LONGEST_MICROSECONDS));

@@ -31,7 +31,6 @@ export interface SharedRegionFile extends SharedFileData {
   readonly offset: number;
 }
 
-/** By `pread` and `pwrite`. */
 export function fileAccess({ device, offset: start }: RegionFile, name: string): RegionAccess {
   return {
     read: (offset, into) => readInto(device, start + offset, into, name),

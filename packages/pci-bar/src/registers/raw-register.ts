@@ -43,7 +43,6 @@ export function rawRegister(region: RegisterRegion, offset: number, width: Regis
   };
 }
 
-/** Reads and writes 64 bits without a bigint. */
 function wideRegister(region: RegisterRegion, offset: number): RawRegister {
   const { read64, write64 } = region;
   return {

@@ -53,7 +53,6 @@ export function dumpRegisters(
   });
 }
 
-/** The places of a layout's registers in a block that begins at `base`. */
 export function elementsOf(
   { name, offset, count, stride }: RegisterLayout,
   base: number,

@@ -121,7 +121,6 @@ export function encoderOf(field: FieldLayout): FieldEncoder {
   };
 }
 
-/** True for a whole number from 0 to below `limit`. */
 export function isNumberBelow(limit: number, value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < limit;
 }

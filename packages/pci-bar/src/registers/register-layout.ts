@@ -27,11 +27,9 @@ export interface RegisterLayout {
   /** In bits. */
   readonly width: RegisterWidth;
   readonly access: RegisterAccess;
-  /** `undefined` if not declared. */
   readonly reset: bigint | undefined;
   /** From the lowest bit on. */
   readonly fields: readonly FieldLayout[];
-  /** `undefined` if the register is no array. */
   readonly count: number | undefined;
   /** From one register to the next, in bytes. */
   readonly stride: number;

@@ -57,7 +57,6 @@ export async function claimGroupAsync(device: PciDeviceInfo, limits: WaitLimits)
   }
 }
 
-/** `undefined` if another user has it. */
 function tryClaim(device: PciDeviceInfo): Disposable | undefined {
   for (const node of groupNodesOf(device)) {
     const fd = kernel().open(node, constants.O_RDWR, 0);

@@ -9,7 +9,6 @@ interface SysfsWrite {
 /** Work in several writes, each of which may wait in the kernel: yields each write, and gets its failure thrown. */
 export type SysfsSteps<T = void> = Generator<SysfsWrite, T, undefined>;
 
-/** Runs all steps in this thread, which blocks. */
 export function runSteps<T>(steps: SysfsSteps<T>): T {
   let step = steps.next();
   while (step.done !== true) {
@@ -24,7 +23,6 @@ export function runSteps<T>(steps: SysfsSteps<T>): T {
   return step.value;
 }
 
-/** As {@link runSteps}, each write off the event loop. */
 export async function runStepsAsync<T>(steps: SysfsSteps<T>): Promise<T> {
   let step = steps.next();
   while (step.done !== true) {

@@ -7,10 +7,7 @@ import { contextOr, isVfioDriver } from "@vfio/ioctl-native/internal";
  */
 const HARMLESS_DRIVERS = new Set(["pci-stub", "pcieport", "pci-pf-stub"]);
 
-/**
- * The devices whose kernel driver keeps a group from VFIO.
- * @throws as {@link devicesOfGroup}.
- */
+/** The devices whose kernel driver keeps a group from VFIO. @throws as {@link devicesOfGroup}. */
 export function culpritsOf(group: number): PciDeviceInfo[] {
   return devicesOfGroup(group).filter(isCulprit);
 }

@@ -24,7 +24,6 @@ export class ConsoleLog {
     return new RegExp(`${PANIC} - not syncing: (.*)`).exec(this.#plain())?.[1];
   }
 
-  /** Without carriage returns and the firmware's sequences that clear the screen. */
   #plain(): string {
     // eslint-disable-next-line no-control-regex -- control characters are what it looks for
     return this.#text.replace(/\r|\u001b\[[0-9;?=]*[A-Za-z]|\u001bc/g, "");

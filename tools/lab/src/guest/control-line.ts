@@ -5,7 +5,6 @@ export type ControlMessage =
   | { readonly type: "exit"; readonly code: number }
   | { readonly type: "fail"; readonly what: string };
 
-/** `undefined` for a line that is none of ours. */
 export function parseControlLine(line: string): ControlMessage | undefined {
   const [, type, rest = ""] = /^(ready|exit|fail) (.+)$/.exec(line) ?? [];
   if (type === "fail") return { type, what: rest };

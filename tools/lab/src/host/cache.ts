@@ -31,7 +31,6 @@ interface DiskFullParts {
 
 const FREE_THE_CACHE = "Free some space, or point XDG_CACHE_HOME at a larger disk.";
 
-/** No space is left on the disk, by default the cache's. */
 export function diskFull(message: string, { hint = FREE_THE_CACHE, cause }: DiskFullParts = {}): LabError {
   return new LabError("ERR_LAB_DISK_FULL", message, { hint, cause });
 }

@@ -5,7 +5,6 @@ export interface LabDevice {
   readonly description: string;
   /** When the command starts; `null`: none. */
   readonly driver: "vfio-pci" | "pcieport" | null;
-  /** Its `-device` argument. */
   readonly qemu: string;
   /** It can be unplugged and plugged in while the machine runs; its QEMU id is its name here. */
   readonly hotplug?: true;

@@ -19,7 +19,6 @@ export interface HotplugRequest {
   readonly device: LabDevice;
 }
 
-/** `undefined` for an impossible request. */
 export function parseHotplugLine(line: string): HotplugRequest | undefined {
   const [, verb = "", name = ""] = /^([\w-]+) (\w+)$/.exec(line) ?? [];
   const devices: Readonly<Record<string, LabDevice>> = LAB_DEVICES;

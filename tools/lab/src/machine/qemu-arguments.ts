@@ -11,7 +11,6 @@ export interface QemuPlan {
   readonly accelerator: Accelerator;
   readonly kernelImage: string;
   readonly initrd: string;
-  /** Has the settings, the command and the expansion ROM; read-only in the guest. */
   readonly jobDirectory: string;
   readonly outputDirectory?: string | undefined;
   readonly sockets: Readonly<Partial<Record<PortName, string>>>;

@@ -1,5 +1,3 @@
-/** The consumers' programs. */
-
 /** Uses a bit of everything in the addon. The argument `wait` is left out where the runtime has no uv_poll. */
 export const USES_THE_ADDON = `
 import { createMemoryFile, EventFd, Mapping, openFile, waitForFd } from "@vfio/ioctl-native";

@@ -1,4 +1,3 @@
-/** The binaries that are published with @vfio/ioctl-native. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 

@@ -21,7 +21,6 @@ export function decodeL1Substates(view: CapabilityView) {
   const [capabilities, control1, control2] = [view.read32(4), view.read32(8), view.read32(12)];
   const scale = bitsOf(control1, 29, 3);
   return {
-    /** `substates`: whether the link has any. */
     support: decodeFlags(SUPPORT, capabilities),
     /** The port's time to restore its common mode, in microseconds. */
     commonModeRestoreUs: bitsOf(capabilities, 8, 8),

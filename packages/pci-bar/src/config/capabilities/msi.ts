@@ -15,7 +15,6 @@ export function decodeMsi(view: CapabilityView) {
     vectors: 2 ** bitsOf(control, 1, 3),
     vectorsEnabled: 2 ** bitsOf(control, 4, 3),
     maskable,
-    /** The message address has 64 bits. */
     wide: is64,
     /** Where messages are written. */
     address: wide(is64 ? view.read32(8) : 0, view.read32(4)),

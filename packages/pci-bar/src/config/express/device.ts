@@ -65,7 +65,6 @@ export function decodeExpressDevice(view: CapabilityView) {
     /** From the slot, in watts. Infinity: more than 600 W. */
     slotPowerLimit: slotPower(bitsOf(capabilities, 18, 8), bitsOf(capabilities, 26, 2)),
     control: decodeFlags(CONTROL, control),
-    /** The largest payload it may send, in bytes. */
     maxPayload: payload(bitsOf(control, 5, 3)),
     /** In bytes. */
     maxReadRequest: payload(bitsOf(control, 12, 3)),

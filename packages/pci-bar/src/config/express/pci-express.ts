@@ -13,7 +13,6 @@ export interface PciExpress {
   /** 2 since PCI Express 2.0. */
   readonly version: number;
   readonly type: PortType;
-  /** The code of `type`, for reserved types. */
   readonly typeCode: number;
   /** The port's link leads to a slot. Only in downstream ports. */
   readonly slotImplemented: boolean;
