@@ -8,6 +8,7 @@ import { vfio_iommu_type1_info } from "./structs.js";
 /** The IOMMU's mode: `type1v2` unmaps only whole mappings; `type1` may split them. */
 export type IommuType = "type1v2" | "type1";
 
+/** The kernel's number of each IOMMU type, best first. */
 export const IOMMU_TYPES: Readonly<Record<IommuType, number>> = {
   type1v2: VFIO_TYPE1v2_IOMMU,
   type1: VFIO_TYPE1_IOMMU,

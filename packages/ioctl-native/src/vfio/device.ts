@@ -32,6 +32,7 @@ export function resetDevice(device: HasFd, context?: ContextOfErrno): void {
   ioctl(device, VFIO_DEVICE_RESET, 0, context);
 }
 
+/** As {@link resetDevice}, off the event loop. */
 export async function resetDeviceAsync(device: HasFd, context?: ContextOfErrno): Promise<void> {
   await ioctlAsync(device, VFIO_DEVICE_RESET, 0, context);
 }

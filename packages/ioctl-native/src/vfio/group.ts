@@ -17,6 +17,7 @@ export interface GroupStatus {
   readonly inContainer: boolean;
 }
 
+/** `VFIO_GROUP_GET_STATUS`. */
 export function getGroupStatus(group: HasFd, context?: ContextOfErrno): GroupStatus {
   const { flags } = ask(group, VFIO_GROUP_GET_STATUS, {}, context);
   return {
@@ -25,6 +26,7 @@ export function getGroupStatus(group: HasFd, context?: ContextOfErrno): GroupSta
   };
 }
 
+/** Puts a group into a container (`VFIO_GROUP_SET_CONTAINER`). */
 export function setGroupContainer(group: HasFd, container: HasFd, context?: ContextOfErrno): void {
   ioctl(group, VFIO_GROUP_SET_CONTAINER, fdOf(container), context);
 }

@@ -59,6 +59,7 @@ export function hotResetDevice(device: HasFd, groups: readonly number[], context
   ioctl(device, VFIO_DEVICE_PCI_HOT_RESET, encode(groups), context);
 }
 
+/** As {@link hotResetDevice}, off the event loop. */
 export async function hotResetDeviceAsync(
   device: HasFd,
   groups: readonly number[],

@@ -23,6 +23,7 @@ export interface IrqInfo {
   readonly resizable: boolean;
 }
 
+/** `VFIO_DEVICE_GET_IRQ_INFO`. */
 export function getIrqInfo(device: HasFd, index: number, context?: ContextOfErrno): IrqInfo {
   const { flags, count } = ask(device, VFIO_DEVICE_GET_IRQ_INFO, { index }, context);
   return {

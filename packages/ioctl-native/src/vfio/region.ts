@@ -52,6 +52,7 @@ export function regionName(index: number, device: string): string {
   return `${NAMES[index] ?? `region ${index}`} of ${device}`;
 }
 
+/** `VFIO_DEVICE_GET_REGION_INFO`. */
 export function getRegionInfo(device: HasFd, index: number, context: ContextOfErrno): RegionInfo {
   return decodeRegionInfo(queryInfo(device, VFIO_DEVICE_GET_REGION_INFO, { index }, context));
 }
