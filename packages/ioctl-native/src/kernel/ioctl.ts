@@ -1,18 +1,9 @@
 import { types } from "node:util";
 import { argumentError as wrongArgument, checkObject, fdOf } from "../errors/argument-error.js";
-import {
-  contextOr,
-  errnoOf,
-  VfioRangeError,
-  VfioSystemError,
-  type SystemCallContext,
-} from "../errors/errors.js";
+import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
 import { kernel } from "./kernel.js";
 import type { Field, Struct } from "../structs/struct.js";
-
-const NO_FD = errnoOf("EBADF");
-const INVALID = errnoOf("EINVAL");
 
 /** The kind of an ioctl's third argument. */
 export type IoctlArgument = "int" | "int pointer" | "string" | Struct<Record<string, Field>>;
@@ -79,7 +70,7 @@ export function tryIoctl<A extends IoctlArgument>(
   value: ValueOfArgument<A>,
 ): number {
   checkRequest(request);
-  return performed(fdOf(file), request.number, encodeArgument(request, value));
+  return kernel().ioctl(fdOf(file), request.number, encodeArgument(request, value));
 }
 
 /**
@@ -161,20 +152,7 @@ function checkIoctl(
  */
 export function unsafeIoctl(file: HasFd, request: number, argument: number | Uint8Array): number {
   checkObject("the file", file);
-  return performed(file.fd, request, argument);
-}
-
-/** The addon takes integers unchecked, for speed: it would make NaN 0, the fd of the standard input. */
-function performed(fd: number, request: number, argument: number | Uint8Array): number {
-  if (!has32Bits(fd)) return NO_FD;
-  if (!has32Bits(request)) return INVALID;
-  if (typeof argument === "number" && !Number.isSafeInteger(argument)) return INVALID;
-  return kernel().ioctl(fd, request, argument);
-}
-
-/** JavaScript's bit operators make signed numbers; the kernel's are unsigned. */
-function has32Bits(value: number): boolean {
-  return typeof value === "number" && (value === (value | 0) || value === value >>> 0);
+  return kernel().ioctl(file.fd, request, argument);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything that defineIoctl() did not make. */

@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { errnoOfError } from "../errors/errors.js";
+import { checkedIoctl } from "./checked-ioctl.js";
 import { loadAddon } from "./load-addon.js";
 import { polledWatches } from "../events/polled-watches.js";
 import { throughRoom, type RoomFunctions } from "../sockets/packet-room.js";
@@ -33,6 +34,7 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ioctl: checkedIoctl(addon.ioctl),
     ...throughRoom(addon),
     ...(hasFdWatches() ? {} : polledWatches(addon)),
     ...plainFiles,
