@@ -1,6 +1,6 @@
 /**
- * The Linux kernel as typed calls for VFIO: file descriptors, ioctl, mmap, registers, memory files, eventfds,
- * SEQPACKET sockets with fd passing, and the structs and numbers of `<linux/vfio.h>`. No policy: that is upstairs.
+ * The Linux kernel as typed calls for VFIO: file descriptors, ioctl, mmap, registers, memory files, eventfds, SEQPACKET
+ * sockets with fd passing, and the structs and numbers of `<linux/vfio.h>`. No policy: that is for the packages above.
  *
  * @packageDocumentation
  */
