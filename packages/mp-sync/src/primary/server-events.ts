@@ -7,31 +7,37 @@ import type { Answered } from "../wire/exchange-types.js";
  */
 export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed" | "failed" | "lost";
 
-/**
- * How the connection with one client ended: it was answered; it was dropped without an answer, or with ERR (`error` for
- * `refused` by a policy that threw, `failed` and `lost`); or its lease is over, the memory unmapped unless there is an
- * `error` such as `ERR_VFIO_LEASE_LOST`: it was given back, or its holder was dropped (`left` for one that died, too).
- */
+/** How the connection with one client ended. */
 export type ClientOutcome =
   | Answered
   | {
+      /** Without an answer, or with ERR. */
       readonly type: "dropped";
       readonly reason: DropReason;
+      /** The reason in words. */
       readonly detail: string;
+      /** For `refused` (by a policy that threw), `failed` and `lost`. */
       readonly error?: unknown;
     }
   | {
+      /** The memory is unmapped, unless there is an error. */
       readonly type: "lease-ended";
       readonly iova: bigint;
       readonly bytes: number;
+      /** Given back, or why the holder was dropped: `left` for one that died, too. */
       readonly reason: "released" | DropReason;
+      /** What failed, if anything: `ERR_VFIO_LEASE_LOST` for a mapping that was already gone. */
       readonly error?: unknown;
     };
 
-/**
- * A server's report. `peer` is the client by the kernel's word, -1 everywhere if unknown; if no connection can be taken
- * now (out of fds, say), the server tries again a little later.
- */
+/** A server's report. */
 export type ServerEvent =
-  | (ClientOutcome & { readonly peer: PeerCredentials })
-  | { readonly type: "accept-failed"; readonly error: unknown };
+  | (ClientOutcome & {
+      /** The client by the kernel's word, -1 everywhere if unknown. */
+      readonly peer: PeerCredentials;
+    })
+  | {
+      /** No connection can be taken now (out of fds, say); the server tries again a little later. */
+      readonly type: "accept-failed";
+      readonly error: unknown;
+    };

@@ -32,19 +32,32 @@ export interface ExchangeOffer {
   readonly grantsLeases: boolean;
 }
 
-/** A secondary's request: group numbers count from 0, `unknown` is what this primary does not serve. */
+/** A secondary's request. */
 export type MpRequest =
   | { readonly kind: "container" | "memory" | "IOMMU type" | "devices" }
   | { readonly kind: "group"; readonly group: number }
-  | { readonly kind: "hello"; readonly version: number }
+  | {
+      readonly kind: "hello";
+      /** The secondary's version of the protocol. */
+      readonly version: number;
+    }
   | { readonly kind: "lease"; readonly terms: LeaseTerms }
-  | { readonly kind: "unknown"; readonly code: number };
+  | {
+      /** A request that this library does not know, or this primary does not serve. */
+      readonly kind: "unknown";
+      /** The request's number, as received. */
+      readonly code: number;
+    };
 
-/** The fd that goes with a reply; a memory's `id` is its number in the offer. */
+/** The fd that goes with a reply. */
 export type Attachment =
   | { readonly kind: "container" }
   | { readonly kind: "group"; readonly group: number }
-  | { readonly kind: "memory"; readonly id: number };
+  | {
+      readonly kind: "memory";
+      /** Its number in the offer. */
+      readonly id: number;
+    };
 
 /** An exchange that came to an answer. */
 export interface Answered {
@@ -56,16 +69,38 @@ export interface Answered {
 
 /** How an exchange ended: with an answer, or dropped because the client left or sent no valid request. */
 export type ExchangeOutcome =
-  Answered | { readonly type: "dropped"; readonly reason: "left" | "malformed"; readonly detail: string };
+  | Answered
+  | {
+      readonly type: "dropped";
+      readonly reason: "left" | "malformed";
+      /** The reason in words. */
+      readonly detail: string;
+    };
 
-/**
- * What to do next, in order: send a packet, with the attached fd; map the memory whose fd came with the last packet,
- * and pass the result to `Exchange.decide`; note that a lease is granted, whose holder may stay; unmap it; close the
- * connection, always the last action.
- */
+/** What to do next. */
 export type ExchangeAction =
-  | { readonly type: "reply"; readonly bytes: Uint8Array; readonly attachment?: Attachment }
-  | { readonly type: "lease"; readonly terms: LeaseTerms }
-  | { readonly type: "leased"; readonly outcome: Answered }
-  | { readonly type: "release" }
-  | { readonly type: "close"; readonly outcome: ExchangeOutcome };
+  | {
+      /** Send a packet, with the attached fd. */
+      readonly type: "reply";
+      readonly bytes: Uint8Array;
+      readonly attachment?: Attachment;
+    }
+  | {
+      /** Map the memory whose fd came with the last packet, and pass the result to `Exchange.decide`. */
+      readonly type: "lease";
+      readonly terms: LeaseTerms;
+    }
+  | {
+      /** The lease is granted, and the client knows: it may hold the connection as long as it likes. */
+      readonly type: "leased";
+      readonly outcome: Answered;
+    }
+  | {
+      /** Unmap the lease. */
+      readonly type: "release";
+    }
+  | {
+      /** Close the connection: always the last action. */
+      readonly type: "close";
+      readonly outcome: ExchangeOutcome;
+    };
