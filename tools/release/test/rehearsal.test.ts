@@ -22,7 +22,8 @@ const COMMON = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
 
 /** What a program can import from a package, beside the package itself. */
 const SUBPATHS: Readonly<Record<string, readonly string[]>> = {
-  "ioctl-native": ["internal"],
+  "ioctl-native": ["internal", "vfio/index"],
+  "mp-sync": ["dpdk/index", "wire/index"],
   "pci-bar": ["config/index", "registers/index"],
 };
 /** What several of a package's entries share. */

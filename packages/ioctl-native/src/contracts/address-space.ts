@@ -3,7 +3,7 @@ import type { DmaAccess } from "./dma-access.js";
 import type { MappableMemory } from "./mappable-memory.js";
 
 /**
- * The addresses under which some devices reach memory: a VFIO container's ({@link Type1Space}), an iommufd's, a
+ * The addresses under which some devices reach memory: a VFIO container's (`Type1Space`), an iommufd's, a
  * vfio-user server's, or those of a model.
  *
  * What a method throws is told to its caller's caller as it is. What the caller concludes from it follows from `code`

@@ -1,4 +1,4 @@
-import type { MappableArea, RegionInfo } from "@vfio/ioctl-native";
+import type { MappableArea, RegionInfo } from "@vfio/ioctl-native/vfio";
 
 /** `mmap` takes whole pages. On x86 a page has 4 KiB; elsewhere the kernel may be built with up to 64 KiB. */
 const PAGE = process.arch === "x64" ? 0x1000 : 0x10000;
