@@ -14,9 +14,9 @@ import {
   tryIoctl,
   unsafeIoctl,
   VfioError,
-  vfioIoctls,
   VfioSystemError,
 } from "../src/index.js";
+import { vfioIoctls } from "../src/vfio/index.js";
 import { errorOf, rejectionOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { socketFolder } from "./support/sockets.js";

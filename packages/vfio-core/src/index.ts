@@ -18,4 +18,4 @@ export { bindDriver, bindDriverAsync, DriverBinding } from "./binding/bind.js";
 export { Container, type ContainerOptions } from "./group/container.js";
 export { Group } from "./group/group.js";
 export { Device, type OpenDeviceOptions } from "./device/device.js";
-export type { DeviceInfo, GroupStatus, IommuType } from "@vfio/ioctl-native";
+export type { DeviceInfo, GroupStatus, IommuType } from "@vfio/ioctl-native/vfio";

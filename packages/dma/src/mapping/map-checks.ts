@@ -1,4 +1,5 @@
-import { VfioRangeError, type Extent, type IommuInfo, type IovaRange } from "@vfio/ioctl-native";
+import { VfioRangeError, type Extent, type IovaRange } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { bigIntOf, formatAddress, formatRange, isWithin, rangeOf } from "@vfio/ioctl-native/internal";
 
 /** No IOMMU has smaller pages. */

@@ -3,9 +3,9 @@ import {
   type HasFd,
   type MappableMemory,
   DMA_ACCESSES,
-  Type1Space,
   type AddressSpace,
 } from "@vfio/ioctl-native";
+import { Type1Space } from "@vfio/ioctl-native/vfio";
 import { formatAddress, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkIova, checkObject, isPowerOfTwo } from "../arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";

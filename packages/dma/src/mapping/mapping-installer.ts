@@ -1,10 +1,5 @@
-import {
-  type Extent,
-  type IommuInfo,
-  type IovaRange,
-  type VfioError,
-  type MappableMemory,
-} from "@vfio/ioctl-native";
+import type { Extent, IovaRange, VfioError, MappableMemory } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { bigIntOf, joinAdjacent, rangeOf, RangeSet } from "@vfio/ioctl-native/internal";
 import { checkFree } from "../arguments.js";
 import { hasCode } from "../has-code.js";

@@ -1,4 +1,4 @@
-import { type IommuInfo } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { bigIntOf, sameRanges } from "@vfio/ioctl-native/internal";
 import { hasCode } from "../has-code.js";
 import type { IovaAllocator } from "../iova/iova-allocator.js";

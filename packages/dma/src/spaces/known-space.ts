@@ -1,4 +1,5 @@
-import { type Extent, type IommuInfo, type VfioError, type AddressSpace } from "@vfio/ioctl-native";
+import type { Extent, VfioError, AddressSpace } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { hasCode } from "../has-code.js";
 import { incompleteError } from "../mapping/install-errors.js";
 

@@ -3,28 +3,20 @@ import type { DmaAccess } from "./dma-access.js";
 import type { MappableMemory } from "./mappable-memory.js";
 
 /**
- * The addresses by which devices reach memory: a VFIO container's ({@link Type1Space}), an iommufd's, a vfio-user
- * server's, or an emulator's.
+ * The addresses under which some devices reach memory: a VFIO container's (`Type1Space`), an iommufd's, a
+ * vfio-user server's, or those of a model.
  *
- * Callers pass on what a method throws. They look at its `code` alone, so any error will do, such as Node.js's own or
- * `Object.assign(new Error(text), { code: "EEXIST" })`:
+ * What a method throws is told to its caller's caller as it is. What the caller concludes from it follows from `code`
+ * alone, so errors may be anybody's, such as Node.js's own or `Object.assign(new Error(text), { code: "EEXIST" })`:
  *
- * | method                | `code`                     | what the caller concludes
- * |
- * | --------------------- | -------------------------- |
- * ----------------------------------------------------------------- |
- * | `map`                 | `EEXIST`                   | a part of the range is mapped; a mapping that was there still
- * is  |
- * | `map`, `unmap`        | `EINVAL`, and `limits()` is `undefined` | there is no device any more, and nothing is
- * mapped   |
- * | `unmap`               | `EBADF`, `ERR_VFIO_CLOSED` | the space is closed: nothing can be unmapped, the memory is
- * freed |
- * | `map`                 | anything else              | nothing of the range was mapped by this call
- * |
- * | `map` of what may be mapped already | anything else | nothing: it counts as mapped, and its memory stays held
- * |
- * | `unmap`               | anything else              | nothing: all of it may still be mapped, and its memory stays
- * held |
+ * | method                | `code`                     | what the caller concludes                                         |
+ * | --------------------- | -------------------------- | ----------------------------------------------------------------- |
+ * | `map`                 | `EEXIST`                   | a part of the range is mapped; a mapping that was there still is  |
+ * | `map`, `unmap`        | `EINVAL`, and `limits()` is `undefined` | there is no device any more, and nothing is mapped   |
+ * | `unmap`               | `EBADF`, `ERR_VFIO_CLOSED` | the space is closed: nothing can be unmapped, the memory is freed |
+ * | `map`                 | anything else              | nothing of the range was mapped by this call                      |
+ * | `map` of what may be mapped already | anything else | nothing: it counts as mapped, and its memory stays held           |
+ * | `unmap`               | anything else              | nothing: all of it may still be mapped, and its memory stays held |
  */
 export interface AddressSpace {
   readonly kind: "type1" | "iommufd" | "vfio-user" | "emulated";
@@ -33,12 +25,14 @@ export interface AddressSpace {
   /** Page sizes and usable ranges, now: they change as devices come and go. `undefined` while there is no device. */
   limits(): IommuInfo | undefined;
   /**
-   * Maps `bytes` bytes of a memory, from `offset` on, to the addresses from `iova` on, in pieces of `pieceBytes` (the
-   * last may be smaller), each of which can be unmapped alone. May map only some pieces, but at least one, and each as
-   * a whole or not at all.
+   * Lets devices reach `bytes` bytes of a memory, from `offset` on, under the addresses from `iova` on, in pieces of
+   * `pieceBytes`, the last one smaller if need be: each can be unmapped on its own. It makes as many of them as it
+   * likes to, one at least, each as a whole or not at all.
    * @param pieceBytes a multiple of the memory's page size. Default: all in one piece.
-   * @returns the number of bytes mapped, at least one piece. If a piece failed, mapping the rest tells why.
-   * @throws for the first piece: `EEXIST` if part of the range is mapped, whoever mapped it; and any other failure.
+   * @returns how many bytes are mapped now, at least one piece and no more than asked for. If the piece behind them
+   * failed, asking for the rest tells why.
+   * @throws for the first piece: `EEXIST` if a part of the range is mapped, whoever mapped it; and whatever else keeps
+   * it from mapping.
    */
   map(
     memory: Pick<MappableMemory, "address" | "bytes">,
@@ -49,15 +43,13 @@ export interface AddressSpace {
     pieceBytes?: number,
   ): number;
   /**
-   * Unmaps every mapping inside a range.
-   * @returns the number of bytes that were mapped; nothing of the range is mapped afterwards.
-   * @throws if unmapping failed: all of the range may still be mapped.
+   * Takes back every mapping inside a range.
+   * @returns how many bytes really were mapped; nothing of the range is mapped afterwards.
+   * @throws whatever keeps it from unmapping: all of it may still be mapped then.
    */
   unmap(iova: bigint, bytes: number): number;
-  /**
-   * As {@link map}, off the event loop. Without it, {@link map} is called, and others get their turn between pieces.
-   */
+  /** As {@link map}, off the event loop. Where it is left out, {@link map} is called, and others get their turn between pieces. */
   mapAsync?(...args: Parameters<AddressSpace["map"]>): Promise<number>;
-  /** As {@link unmap}, off the event loop. Without it, {@link unmap} is called. */
+  /** As {@link unmap}, off the event loop. Where it is left out, {@link unmap} is called. */
   unmapAsync?(iova: bigint, bytes: number): Promise<number>;
 }

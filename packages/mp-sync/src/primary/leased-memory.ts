@@ -1,12 +1,5 @@
-import {
-  errnoOf,
-  hasErrno,
-  isVfioError,
-  Mapping,
-  tryIommu,
-  type HasFd,
-  type Type1Space,
-} from "@vfio/ioctl-native";
+import { errnoOf, hasErrno, isVfioError, Mapping, type HasFd } from "@vfio/ioctl-native";
+import { tryIommu, type Type1Space } from "@vfio/ioctl-native/vfio";
 import { isOrdinaryMemory, memoryShortage, undo } from "@vfio/ioctl-native/internal";
 import type { LeaseTerms } from "../wire/lease-messages.js";
 

@@ -1,13 +1,13 @@
 import type { VfioSystemError } from "@vfio/ioctl-native";
 import {
   errnoOf,
-  Type1Space,
   isVfioError,
   VfioError,
   VfioRangeError,
   type HasFd,
   type IovaRange,
 } from "@vfio/ioctl-native";
+import { Type1Space } from "@vfio/ioctl-native/vfio";
 import { isAnonymousMemory, isWithin, overlaps, rangeOf, shownValue } from "@vfio/ioctl-native/internal";
 import { checkLimit, checkObject } from "../argument-checks.js";
 import { rangeText, type Lease, type LeaseTerms, type LeaseVerdict } from "../wire/lease-messages.js";

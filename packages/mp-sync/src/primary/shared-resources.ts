@@ -1,5 +1,6 @@
 import { types } from "node:util";
-import { IOMMU_TYPES, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { IOMMU_TYPES } from "@vfio/ioctl-native/vfio";
 import { shownValue } from "@vfio/ioctl-native/internal";
 import { checkFd, checkObject } from "../argument-checks.js";
 import { isDeviceName, type DeviceEntry } from "../wire/device-entry.js";

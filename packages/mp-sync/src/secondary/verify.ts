@@ -1,12 +1,5 @@
-import {
-  errnoOf,
-  tryIoctl,
-  VfioError,
-  vfioIoctls,
-  vfioStructs,
-  VfioSystemError,
-  type HasFd,
-} from "@vfio/ioctl-native";
+import { errnoOf, tryIoctl, VfioError, VfioSystemError, type HasFd } from "@vfio/ioctl-native";
+import { vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { contextOr, fileOf, groupOfLink, isContainerLink } from "@vfio/ioctl-native/internal";
 
 /** The expected kind of a received fd: a container, or a certain IOMMU group. */

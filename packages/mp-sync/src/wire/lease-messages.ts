@@ -1,4 +1,5 @@
-import { DMA_ACCESSES, DMA_MAP_FLAGS, Struct, type DmaAccess } from "@vfio/ioctl-native";
+import { DMA_ACCESSES, Struct, type DmaAccess } from "@vfio/ioctl-native";
+import { DMA_MAP_FLAGS } from "@vfio/ioctl-native/vfio";
 import { formatAddress, rangeOf } from "@vfio/ioctl-native/internal";
 import { protocolError } from "./protocol.js";
 

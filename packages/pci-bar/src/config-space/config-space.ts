@@ -1,10 +1,5 @@
-import {
-  deviceCallsOf,
-  vfioConstants,
-  VfioRangeError,
-  type DeviceCalls,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { VfioRangeError, type DeviceCalls } from "@vfio/ioctl-native";
+import { deviceCallsOf, vfioConstants, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import { printAs, regionName } from "@vfio/ioctl-native/internal";
 import { CommandRegister } from "./command-register.js";
 import { ConfigPicture } from "../config/config-reader.js";

@@ -4,10 +4,9 @@ import {
   VfioError,
   type DeviceCalls,
   type HasFd,
-  type HotResetDevice,
-  type HotResetInfo,
   type IoctlContext,
 } from "@vfio/ioctl-native";
+import type { HotResetDevice, HotResetInfo } from "@vfio/ioctl-native/vfio";
 import { argumentError, checkHasFd, driverOf, fileOf, groupOfLink } from "@vfio/ioctl-native/internal";
 import type { ResetCall } from "./reset.js";
 

@@ -1,13 +1,5 @@
-import {
-  deviceCallsOf,
-  hasErrno,
-  vfioConstants,
-  VfioRangeError,
-  type DeviceCalls,
-  type HasFd,
-  type HotResetDevice,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { hasErrno, VfioRangeError, type DeviceCalls, type HasFd } from "@vfio/ioctl-native";
+import { deviceCallsOf, vfioConstants, type HotResetDevice, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import {
   checkFunction,
   checkOptions,

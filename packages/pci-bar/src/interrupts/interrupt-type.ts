@@ -1,11 +1,5 @@
-import {
-  deviceCallsOf,
-  vfioConstants,
-  VfioError,
-  type DeviceCalls,
-  type IrqInfo,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import { deviceCallsOf, vfioConstants, type IrqInfo, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import { argumentError } from "@vfio/ioctl-native/internal";
 
 /** MSI-X, MSI, or INTx (the legacy line). */

@@ -1,10 +1,5 @@
-import {
-  deviceCallsOf,
-  VfioError,
-  VfioRangeError,
-  type DeviceCalls,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type DeviceCalls } from "@vfio/ioctl-native";
+import { deviceCallsOf, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import {
   checkFunction,
   checkOptions,

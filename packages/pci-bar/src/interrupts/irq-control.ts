@@ -1,4 +1,5 @@
-import { hasErrno, vfioConstants, VfioRangeError, type DeviceCalls, type HasFd } from "@vfio/ioctl-native";
+import { hasErrno, VfioRangeError, type DeviceCalls, type HasFd } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { orUndo } from "@vfio/ioctl-native/internal";
 
 const {

@@ -1,4 +1,5 @@
-import { hasErrno, vfioConstants, VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import { hasErrno, VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { orUndo, printAs, runAll } from "@vfio/ioctl-native/internal";
 import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";

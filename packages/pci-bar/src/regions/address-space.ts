@@ -1,4 +1,5 @@
-import { vfioConstants, VfioError } from "@vfio/ioctl-native";
+import { VfioError } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { COMMAND_OFFSET, commandMask, isCommandSet } from "../config-space/command.js";
 import type { ConfigSpace } from "../config-space/config-space.js";
 import type { OpenRegion } from "./open-region.js";

@@ -1,4 +1,4 @@
-import type { MappableArea, RegionInfo } from "@vfio/ioctl-native";
+import type { MappableArea, RegionInfo } from "@vfio/ioctl-native/vfio";
 
 /** `mmap` takes whole pages: 4 KiB on x86; elsewhere up to 64 KiB, as the kernel was built. */
 const PAGE = process.arch === "x64" ? 0x1000 : 0x10000;

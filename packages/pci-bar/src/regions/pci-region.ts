@@ -1,13 +1,11 @@
+import { VfioError, type DeviceCalls, type RegionWindow } from "@vfio/ioctl-native";
 import {
   deviceCallsOf,
   vfioConstants,
-  VfioError,
-  type DeviceCalls,
   type MappableArea,
   type RegionInfo,
-  type RegionWindow,
   type VfioDevice,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/vfio";
 import {
   argumentError,
   checkOptions,

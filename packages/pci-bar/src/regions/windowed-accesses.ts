@@ -1,13 +1,13 @@
 import {
   VfioRangeError,
   type BulkAccess,
-  type MappableArea,
   type RegionWindow,
   type RegisterAccess,
   type RegisterArray,
   type RegisterFunctions,
   type RegisterWidth,
 } from "@vfio/ioctl-native";
+import type { MappableArea } from "@vfio/ioctl-native/vfio";
 import type { RegionShape } from "./region-parts.js";
 import { checkBlock, checkSpan } from "./register-array.js";
 import { registerWidthError } from "../registers/register-value.js";

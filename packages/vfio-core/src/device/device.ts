@@ -1,12 +1,5 @@
-import {
-  errnoOf,
-  Fd,
-  getDeviceInfo,
-  getGroupDeviceFd,
-  VfioError,
-  type DeviceInfo,
-  type HasFd,
-} from "@vfio/ioctl-native";
+import { errnoOf, Fd, VfioError, type HasFd } from "@vfio/ioctl-native";
+import { getDeviceInfo, getGroupDeviceFd, type DeviceInfo } from "@vfio/ioctl-native/vfio";
 import { argumentError, checkOptions, Holds, orUndo, printAs, fdState } from "@vfio/ioctl-native/internal";
 import { Closable } from "../group/closable.js";
 import { readGroupStatus } from "../group/group-status.js";

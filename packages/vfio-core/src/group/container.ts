@@ -1,22 +1,18 @@
 import type { Fd } from "@vfio/ioctl-native";
+import { errnoOf, hasErrno, openFile, VfioError, type HasFd } from "@vfio/ioctl-native";
 import {
   checkExtension,
-  errnoOf,
   getApiVersion,
-  hasErrno,
   IOMMU_TYPES,
-  openFile,
   readIommuInfo,
   setGroupContainer,
   setIommu,
   tryIommu,
   unsetGroupContainer,
-  VfioError,
   vfioConstants,
-  type HasFd,
   type IommuInfo,
   type IommuType,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/vfio";
 import {
   argumentError,
   printAs,

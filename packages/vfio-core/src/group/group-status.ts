@@ -1,4 +1,5 @@
-import { getGroupStatus, type GroupStatus, type HasFd } from "@vfio/ioctl-native";
+import type { HasFd } from "@vfio/ioctl-native";
+import { getGroupStatus, type GroupStatus } from "@vfio/ioctl-native/vfio";
 
 /** @throws VfioSystemError. */
 export function readGroupStatus(group: HasFd, number: number): GroupStatus {

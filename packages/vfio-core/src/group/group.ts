@@ -7,10 +7,10 @@ import {
   normalizeBdf,
   openFile,
   VfioError,
-  type GroupStatus,
   type HasFd,
   type PciDeviceInfo,
 } from "@vfio/ioctl-native";
+import type { GroupStatus } from "@vfio/ioctl-native/vfio";
 import {
   checkFunction,
   checkGroupNumber,

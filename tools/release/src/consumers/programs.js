@@ -45,7 +45,8 @@ Object.defineProperty(process, "arch", { value: "arm64" });
 /** Imports what works everywhere, and tries what does not. */
 export const TRIES_A_SYSTEM_CALL = `
 const { HugepageMemory } = await import("@vfio/dma");
-const { openFile, vfioConstants } = await import("@vfio/ioctl-native");
+const { openFile } = await import("@vfio/ioctl-native");
+const { vfioConstants } = await import("@vfio/ioctl-native/vfio");
 let said;
 try { openFile("/dev/null"); } catch (error) { said = { code: error.code, message: error.message, hint: error.hint }; }
 console.log(JSON.stringify({ class: typeof HugepageMemory, constants: Object.keys(vfioConstants).length > 10, ...said }));
