@@ -1,6 +1,6 @@
 /**
- * The Linux kernel as typed calls for VFIO: file descriptors, ioctl, mmap, registers, memory files, eventfds,
- * SEQPACKET sockets with fd passing. No policy: that is upstairs. VFIO's own calls are in `@vfio/ioctl-native/vfio`.
+ * The Linux kernel as typed calls: file descriptors, ioctl, mmap, registers, memory files, eventfds, SEQPACKET sockets
+ * with fd passing. No policy: that is for the packages above. VFIO's own calls are in `@vfio/ioctl-native/vfio`.
  *
  * @packageDocumentation
  */

@@ -1,5 +1,5 @@
 /**
- * What is PCI about a VFIO device: BARs with exact-width register access, config space, interrupts, bus mastering.
+ * The PCI side of a VFIO device: BARs with exact-width register access, config space, interrupts, bus mastering.
  *
  * @packageDocumentation
  */

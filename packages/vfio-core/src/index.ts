@@ -1,6 +1,6 @@
 /**
- * VFIO's container, IOMMU group and device: from a PCI address to an open device fd, each step checked and every
- * failure named with its remedy.
+ * VFIO's container, IOMMU group and device: from a PCI address to an open device fd, each step checked, each failure
+ * with its remedy.
  *
  * @packageDocumentation
  */

@@ -6,8 +6,7 @@ import { bigIntOf, formatAddress, formatRange, isWithin, rangeOf } from "@vfio/i
 const SMALLEST_PAGE = 4096;
 
 /**
- * Holds an extent against the rules of IOMMU and device before the kernel does, whose EINVAL names none of them.
- * @param addressBits how many address bits the device drives.
+ * Checks an extent against the rules of IOMMU and device before the kernel does: its EINVAL names none of them.
  * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`.
  */
 export function checkExtent(extent: Extent, info: IommuInfo, addressBits: number): void {

@@ -54,7 +54,7 @@ export function spaceOf(container: HasFd | AddressSpace): AddressSpace {
   throw argumentError(container, CONTAINER_EXPECTED);
 }
 
-/** How a memory is to be mapped; what JavaScript callers can get wrong is told before a mapping waits for a group with it. */
+/** Checks here what JavaScript callers can get wrong, before a mapping waits for a group with it. */
 export function planOf(memory: MappableMemory, options: MapMemoryOptions): MappingPlan {
   checkObject(options, "options of a mapping");
   checkMemory(memory);

@@ -2,16 +2,15 @@ import type { PeerCredentials } from "@vfio/ioctl-native";
 import type { Answered } from "../wire/exchange-types.js";
 
 /**
- * Why a client was dropped: it left, sent what is no request, ran out of time, was not allowed, the server
- * closed, answering it failed, or the container lost its lease's mapping.
+ * Why a client was dropped: it left, sent no valid request, ran out of time, was not allowed, the server closed,
+ * answering it failed, or the container lost its lease's mapping.
  */
 export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed" | "failed" | "lost";
 
 /**
  * How the connection with one client ended: it was answered; it was dropped without an answer, or with ERR (`error` for
- * `refused` by a policy that threw, `failed` and `lost`); or a lease that had been granted is over, its memory unmapped
- * unless there is an `error`, such as `ERR_VFIO_LEASE_LOST`: it was given back, or its holder was dropped, `left` for one
- * that died, too.
+ * `refused` by a policy that threw, `failed` and `lost`); or its lease is over, the memory unmapped unless there is an
+ * `error` such as `ERR_VFIO_LEASE_LOST`: it was given back, or its holder was dropped (`left` for one that died, too).
  */
 export type ClientOutcome =
   | Answered
@@ -30,8 +29,8 @@ export type ClientOutcome =
     };
 
 /**
- * What a server tells about its work. The `peer` is the client as the kernel says, or -1 everywhere if it does not say;
- * where no connection can be taken now (out of fds, say), it is tried again a little later.
+ * A server's report. `peer` is the client by the kernel's word, -1 everywhere if unknown; if no connection can be taken
+ * now (out of fds, say), the server tries again a little later.
  */
 export type ServerEvent =
   | (ClientOutcome & { readonly peer: PeerCredentials })
