@@ -266,7 +266,7 @@ describe("given a device on a root bus", () => {
 });
 
 describe("given a device with power management", () => {
-  beforeEach(() => fake.addPowerManagement());
+  beforeEach(() => fake.addCapabilities());
 
   it("it is not put into D3hot while something is mapped, and in D3hot nothing is mapped: both would be a SIGBUS", () => {
     const PMCSR = 0x44;
@@ -317,7 +317,7 @@ describe("given a device that does not answer any more", () => {
     ["asks for the power state", () => pci.powerState],
     ["brings it to D0", () => pci.bringToD0()],
   ])("who %s is told that it is gone, and nothing is held or written", (_, call) => {
-    fake.addPowerManagement();
+    fake.addCapabilities();
     fake.bus = ALONE;
     fake.gone = true;
     const { command, power } = fake;
