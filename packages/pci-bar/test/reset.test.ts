@@ -349,7 +349,7 @@ describe("given a PciDevice that is closed, on a device that is not", () => {
     ["what a hot reset reaches", () => pci.hotResetDevices],
     ["the vendor", () => pci.vendorId],
     ["the config space", () => pci.config.read32(0)],
-    ["a write of the config space", () => pci.config.write16(0x04, 0)],
+    ["a write of the config space", () => pci.config.write8(0x3c, 1)],
     ["its text", () => pci.config.describe()],
     ["a command bit", () => pci.config.command.set("busMaster", true)],
     ["its BARs", () => pci.bars],
@@ -365,7 +365,7 @@ describe("given a PciDevice that is closed, on a device that is not", () => {
     expectError(call, "ERR_VFIO_CLOSED … the PciDevice of 0000:00:10.0 is closed");
 
     expect(fake.command).toBe(MEMORY_SPACE);
-    expect(fake.calls).toEqual([]);
+    expect([fake.calls, fake.written]).toEqual([[], []]);
   });
 });
 
