@@ -20,6 +20,8 @@ import { planExtents, type IovaSource } from "./plan-extents.js";
 import { Retries } from "./retries.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
+/** Why a range is in the way of a mapping. */
+const OVERLAPPED = "which another mapping has";
 
 /** How an installer chooses device addresses. */
 export interface InstallerOptions {
@@ -141,11 +143,11 @@ export class MappingInstaller {
     const extent = { offset: 0, iova: plan.iova, bytes: memory.bytes };
     const range = rangeOf(extent);
     checkWithoutIommu(extent, this.#options.addressBits);
-    checkFree(this.#ranges, range);
+    checkFree(this.#ranges, range, OVERLAPPED);
     this.#releaseAllocated(mapping);
     // Nor may the allocator give it to a mapping that waits too, and comes first.
     if (this.#options.mode === "allocate") this.#claim(mapping, plan.iova);
-    checkFree(this.#promisedRanges, range);
+    checkFree(this.#promisedRanges, range, OVERLAPPED);
     this.#promisedRanges.add(range);
     this.#promised.set(mapping, range);
   }
@@ -252,7 +254,7 @@ export class MappingInstaller {
     try {
       for (const extent of extents) {
         const range = rangeOf(extent);
-        checkFree(this.#ranges, range);
+        checkFree(this.#ranges, range, OVERLAPPED);
         this.#ranges.add(range);
         taken.push(range);
       }
