@@ -51,13 +51,16 @@ export function checkIova(iova: unknown): void {
   );
 }
 
-/** @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way. */
-export function checkFree(taken: Pick<RangeSet, "firstIn">, range: IovaRange): void {
+/**
+ * @param why the other range is in the way: the end of the message.
+ * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way.
+ */
+export function checkFree(taken: Pick<RangeSet, "firstIn">, range: IovaRange, why: string): void {
   const other = taken.firstIn(range);
   if (other === undefined) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, which is taken`,
+    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, ${why}`,
   );
 }
 

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { kernel, SeqpacketListener, useKernel } from "@vfio/ioctl-native";
+import { DatagramSocket, kernel, SeqpacketListener, useKernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { connectToPrimary, type PrimaryPeer } from "../src/index.js";
 import { errorOf, expectError } from "./support/errors.js";
@@ -255,6 +255,12 @@ describe("our secondary without a primary", () => {
     using _denied = useKernel({ ...kernel(), socketConnect: () => -constants.errno.EACCES });
     const hint = `(uid ${process.getuid!()}) may not use the primary's socket`;
     await expectError(() => connect(path), "EACCES", path, hint);
+  });
+
+  it("given another program's socket, of another type: EPROTOTYPE, and whose it is", async () => {
+    const path = freshPath();
+    using _other = DatagramSocket.bind(path);
+    await expectError(() => connect(path), "EPROTOTYPE", path, "belongs to another program");
   });
 
   it.each([0, -1, NaN, 2 ** 31])("refuses a timeout of %d ms", async (timeoutMs) => {

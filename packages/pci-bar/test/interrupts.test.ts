@@ -185,7 +185,7 @@ describe("given two PciDevices on one device", () => {
   });
 
   it("the second takes no memory away under the first one's mapping, by whatever way", () => {
-    fake.addPowerManagement();
+    fake.addCapabilities();
     const mapped = pci.bar(0).map();
 
     for (const call of [

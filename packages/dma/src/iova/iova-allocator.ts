@@ -131,7 +131,7 @@ export class IovaAllocator {
     checkAligned(bytes, 1);
     checkIova(iova);
     const range = rangeOf({ iova, bytes });
-    checkFree(this.#taken, range);
+    checkFree(this.#taken, range, "which is taken");
     this.#taken.add(range);
     this.#space.cut(range);
   }

@@ -152,6 +152,15 @@ export class DmaMapper implements Disposable {
    * @throws what {@link map} throws; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error);
    * VfioError `ERR_VFIO_MAPPING_BUSY` if the same memory is being mapped the same way, or unmapped, off the event loop;
    * `ERR_VFIO_CLOSED` also if the mapper was closed meanwhile.
+   * @example
+   * ```ts
+   * // needs a device
+   * import { DmaMapper, HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = HugepageMemory.allocate({ bytes: 8 * 2 ** 30 });
+   * using dma = new DmaMapper({ fd: containerFd }, { iova: "allocate" });
+   * const mapping = await dma.mapAsync(memory, { pieceBytes: 1 << 30, signal: AbortSignal.timeout(5000) });
+   * ```
    */
   async mapAsync(memory: MappableMemory, options: MapAsyncOptions = {}): Promise<DmaMapping> {
     const plan = planOf(memory, options);

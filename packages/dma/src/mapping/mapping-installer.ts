@@ -15,6 +15,8 @@ import { planExtents, type IovaSource } from "./plan-extents.js";
 import { Retries } from "./retries.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
+/** Why a range is in the way of a mapping. */
+const OVERLAPPED = "which another mapping has";
 
 export interface InstallerOptions {
   readonly mode: IovaMode;
@@ -129,11 +131,11 @@ export class MappingInstaller {
     const extent = { offset: 0, iova: plan.iova, bytes: memory.bytes };
     const range = rangeOf(extent);
     checkWithoutIommu(extent, this.#options.addressBits);
-    checkFree(this.#ranges, range);
+    checkFree(this.#ranges, range, OVERLAPPED);
     this.#releaseAllocated(mapping);
     // Keeps the allocator from giving it to a mapping that waits too, and comes first.
     if (this.#options.mode === "allocate") this.#claim(mapping, plan.iova);
-    checkFree(this.#promisedRanges, range);
+    checkFree(this.#promisedRanges, range, OVERLAPPED);
     this.#promisedRanges.add(range);
     this.#promised.set(mapping, range);
   }
@@ -238,7 +240,7 @@ export class MappingInstaller {
     try {
       for (const extent of extents) {
         const range = rangeOf(extent);
-        checkFree(this.#ranges, range);
+        checkFree(this.#ranges, range, OVERLAPPED);
         this.#ranges.add(range);
         taken.push(range);
       }

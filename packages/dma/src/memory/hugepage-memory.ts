@@ -102,6 +102,13 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
    * As {@link allocate}, off the event loop: tens of gigabytes take seconds.
    * @throws what {@link allocate} throws, as a rejection; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that
    * is no Error), as soon as the kernel is done: the memory is free again then.
+   * @example
+   * ```ts
+   * import { HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = await HugepageMemory.allocateAsync({ bytes: 16 << 20, pageBytes: 4096 });
+   * console.log(memory.bytes); // 16777216
+   * ```
    */
   static async allocateAsync(options: AllocateAsyncOptions): Promise<HugepageMemory> {
     checkObject(options, "an object such as { bytes: 2097152 }");

@@ -20,6 +20,7 @@ import {
 } from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
+import { resetsFunction } from "./function-reset.js";
 import { planHotReset, readHotResetDevices } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "../interrupts/interrupt-vector.js";
 import { checkNoneInUse, Interrupts, type InterruptOptions } from "../interrupts/interrupts.js";
@@ -30,7 +31,7 @@ import {
 } from "../interrupts/kernel-interrupt.js";
 import { OpenRegion } from "../regions/open-region.js";
 import { PciRegion, type MapRegionOptions } from "../regions/pci-region.js";
-import { bringToD0, putsIntoD3hot, readPowerState, type PowerState } from "./power-state.js";
+import { bringToD0, changesPowerState, readPowerState, type PowerState } from "./power-state.js";
 import { checkPresent, isPresent } from "./presence.js";
 import {
   canReset,
@@ -348,8 +349,10 @@ export class PciDevice implements Disposable {
 
   #beforeWrite(offset: number, value: number): void {
     if (touchesCommand(offset)) this.#checkSteers("write the command register");
-    if (this.#role === "secondary" && putsIntoD3hot(this.config, offset, value))
-      this.#checkSteers("change the power state");
+    if (this.#role === "secondary") {
+      if (changesPowerState(this.config, offset, value)) this.#checkSteers("change the power state");
+      if (resetsFunction(this.config, offset, value)) this.#checkSteers("do a reset");
+    }
     checkMemoryStays(this.config, { offset, value }, this.#open.regions, this.#device.name);
     if (offset !== COMMAND_OFFSET) return;
     if ((value & commandMask("busMaster")) === 0) this.#open.busMaster = undefined;

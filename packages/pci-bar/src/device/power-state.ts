@@ -45,6 +45,11 @@ export function putsIntoD3hot(config: ConfigSpace, offset: number, value: number
   return (value & STATE_BITS) === STATES.indexOf("D3hot") && offset === findControl(config);
 }
 
+/** True if a write to the config space, an aligned one, puts the device into another power state. */
+export function changesPowerState(config: ConfigSpace, offset: number, value: number): boolean {
+  return offset === findControl(config) && ((config.read16(offset) ^ value) & STATE_BITS) !== 0;
+}
+
 function findControl(config: ConfigSpace): number | undefined {
   const capability = listCapabilities(config).find(({ id }) => id === CAPABILITY_ID_PM);
   return capability === undefined ? undefined : capability.offset + CONTROL;
