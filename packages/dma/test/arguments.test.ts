@@ -45,7 +45,7 @@ const calls: [Call, RegExp][] = [
   [(odd) => cut((one) => one.alloc({ bytes: odd })), /whole number above 0/],
   [(odd) => cut((one) => one.alloc({ bytes: 64, align: odd })), /power of two/],
   [(odd) => cut((one) => one.pool(odd)), /pool|whole number above 0/],
-  [(odd) => cut((one) => one.pool({ count: odd, bytes: 64 })), /whole one above 0/],
+  [(odd) => cut((one) => one.pool({ count: odd, bytes: 64 })), /count must be a whole number above 0/],
   [
     (odd) => cut((one) => one.pool({ count: 1, bytes: odd })),
     /whole number above 0|multiple of the alignment/,

@@ -140,7 +140,7 @@ describe("our secondary and a primary of 2014, byte for byte", () => {
       () => ask(scripted.peer),
       "ERR_VFIO_PRIMARY_LACKS_REQUEST",
       `the primary at ${scripted.peer.path} answers ERR to ${request}`,
-      "2014 protocol only knows those for container and groups",
+      "2014 primary serves only requests for container and groups",
     );
     expect(scripted.received[0]).toBe(`${hex(code)}+0fd`);
   });
@@ -176,7 +176,7 @@ describe("our secondary and a primary that breaks the protocol: a typed error, a
     ["its fd with the first OK already", [okWithFd, okWithFd], PROTOCOL, "1 fd(s) came with its OK"],
     ["no fd with the second OK", [ok, ok], PROTOCOL, "0 fd(s) came with its OK"],
     ["two fds", [ok, withFds(int(0), 2)], PROTOCOL, "2 fd(s)"],
-    ["OK and then ERR", [ok, answer(255)], "ERR_VFIO_GROUP_REFUSED", "failed to give it"],
+    ["OK and then ERR", [ok, answer(255)], "ERR_VFIO_GROUP_REFUSED", "failed to share it"],
     ["OK and then the end", [ok], GONE, "while it was asked for group 7"],
   ])("%s in place of a group", async (_name, sends, code, text) => {
     await using scripted = await JoinedScript.play({ takes: 2, sends });

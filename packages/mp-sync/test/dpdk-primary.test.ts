@@ -186,7 +186,7 @@ describe("an fd that is refused while closing fails, too", () => {
     const error = await errorOf(() => primary.container()).finally(() => failing[Symbol.dispose]());
 
     expect(error.code).toBe("ERR_VFIO_WRONG_FD");
-    expect(error.message).toMatch(/^not that one; and in undoing what was done before: cannot close/);
+    expect(error.message).toMatch(/^not that one; and undoing the earlier steps failed: cannot close/);
   });
 });
 

@@ -352,7 +352,7 @@ describe("given a BAR with the MSI-X table in it", () => {
 
     expectError(
       () => device.pci.bar(2).map({ msixTable: "around" }),
-      "… BAR2 of 0000:00:1f.0: the pages of the MSI-X table are all of it",
+      "… BAR2 of 0000:00:1f.0: it consists of the MSI-X table's pages alone",
     );
 
     expect(device.pci.bar(2).open().windows).toEqual([]);
@@ -517,7 +517,7 @@ describe("given a system call that fails", () => {
     const error = errorOf(() => device.pci.mapBars());
 
     expect(error).toMatchObject({ code: "ENOMEM", suppressed: [{ code: "EINVAL" }] });
-    expect(error.message).toMatch(/: ENOMEM, .*; and in undoing what was done before: .*: EINVAL, /);
+    expect(error.message).toMatch(/: ENOMEM, .*; and undoing the earlier steps failed: .*: EINVAL, /);
     expect(unmapped).toEqual([0, 0]);
     expect(device.holds.size).toBe(0);
   });

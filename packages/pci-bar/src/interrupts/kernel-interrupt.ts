@@ -95,7 +95,7 @@ function enabledVector(control: IrqControl, name: string): InterruptVector {
 
 const HINT: Record<KernelInterruptKind, string> = {
   error: "Only PCI Express devices report errors (AER)",
-  "removal request": "This kernel's driver for the device does not ask for it back",
+  "removal request": "The device's driver in this kernel sends no removal requests",
 };
 
 /** For a device without PCI Express the kernel answers EINVAL when it is asked about ERR. */
