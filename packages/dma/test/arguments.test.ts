@@ -70,7 +70,7 @@ const calls: [Call, RegExp][] = [
   [(odd) => (contiguousExtents(odd, 4096), contiguousExtents([odd, odd], 4096)), /list of addresses/],
   [(odd) => contiguousExtents([], odd), /page size/],
   [(odd) => encodeMemoryDescription(odd), /description of memory|IovaTable/],
-  [(odd) => decodeMemoryDescription(odd), /no Uint8Array/],
+  [(odd) => decodeMemoryDescription(odd), /not a Uint8Array/],
   [(odd) => readPhysicalAddresses(odd, 4096, 4096), /bigint|number of bytes|memory|addresses/],
   [(odd) => readPhysicalAddresses(4096n, odd, 4096), /bigint|number of bytes|memory|addresses/],
 ];

@@ -311,7 +311,7 @@ describe("a directory that is no DPDK primary's", () => {
     expect(await expectNone(path.join(folder, "mine"))).not.toContain("others");
     mkdirSync(path.join(folder, "pg1"));
     writeFileSync(path.join(folder, "pg1", "mp_socket"), "");
-    await expectNone(path.join(folder, "mine"), NO_PRIMARY, "There are others here: pg1.");
+    await expectNone(path.join(folder, "mine"), NO_PRIMARY, "Other primaries here: pg1.");
   });
 
   it("whose config is a FIFO does not keep anybody waiting", async () => {

@@ -18,7 +18,7 @@ export function checkVfToken(token: unknown): void {
   if (token === undefined) return;
   if (typeof token !== "string") throw argumentError("vfToken", "a UUID as a string", token);
   if (UUID.test(token)) return;
-  throw new VfioRangeError("ERR_VFIO_VF_TOKEN", `the VF token ${JSON.stringify(token)} ` is not a UUID`, {
+  throw new VfioRangeError("ERR_VFIO_VF_TOKEN", `the VF token ${JSON.stringify(token)} is not a UUID`, {
     hint: "A VF token looks like 2ab74924-c335-45f4-9b16-8569e5b08258; omit it for a device that needs none",
   });
 }
