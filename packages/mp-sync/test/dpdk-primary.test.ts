@@ -68,7 +68,7 @@ describe("a primary that is not there", () => {
     await using fake = await FakeDpdkPrimary.start({ socket });
     using primary = await join(fake);
     const text = `${state} ${fake.directory}/mp_socket`;
-    await expectError(() => primary.container(), NO_PRIMARY, text, "IPC thread has ended");
+    await expectError(() => primary.container(), NO_PRIMARY, text, "ended its IPC thread");
     expect(fake.socketsLeft().filter((name) => name.startsWith(".vfio"))).toEqual([]);
   });
 
