@@ -11,10 +11,10 @@ import {
   messageOf,
   openFile,
   VfioError,
-  vfioIoctls,
   VfioRangeError,
   VfioSystemError,
 } from "../src/index.js";
+import { vfioIoctls } from "../src/vfio/index.js";
 import { errorOf } from "./support/errors.js";
 
 const refused = (context = {}): VfioSystemError =>

@@ -1,6 +1,7 @@
 import { describeAddressSpace, errorOf, rejectionOf } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { errnoOf, Type1Space, vfioConstants, vfioStructs } from "../src/index.js";
+import { errnoOf } from "../src/index.js";
+import { Type1Space, vfioConstants, vfioStructs } from "../src/vfio/index.js";
 import { FakeContainer } from "./support/fake-container.js";
 
 const { vfio_iommu_type1_dma_map: MAP, vfio_iommu_type1_dma_unmap: UNMAP } = vfioStructs;

@@ -1,4 +1,5 @@
-import { errnoOf, vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import { errnoOf, type Kernel } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import type { VfioDevice } from "../src/index.js";
 
 const BAR_BYTES = 0x1000;

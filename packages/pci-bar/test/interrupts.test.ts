@@ -1,4 +1,5 @@
-import { errnoOf, useKernel, vfioConstants } from "@vfio/ioctl-native";
+import { errnoOf, useKernel } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { errorOf, expectError, rejectionOf } from "@vfio/test-support";
 import { beforeEach, describe, expect, it } from "vitest";
 import { PciDevice, type InterruptOptions, type Interrupts } from "../src/index.js";

@@ -4,12 +4,10 @@ import {
   errnoOf,
   realKernel,
   useKernel,
-  vfioConstants,
-  vfioIoctls,
-  vfioStructs,
   type Fd,
   type Kernel,
 } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { PciDevice, type MappableArea, type VfioDevice } from "../src/index.js";
 
 const CONFIG_INDEX = vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;

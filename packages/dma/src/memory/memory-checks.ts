@@ -10,7 +10,7 @@ import { sizeGuaranteeOf, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
 
 /**
- * What JavaScript callers can get wrong in asking for memory. Page size and directory are looked at where they are used.
+ * Checks what JavaScript callers can get wrong, but for page size and directory: those are checked where they are used.
  * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`, `ERR_VFIO_MEMORY_SIZE`.
  */
 export function checkRequest(request: unknown): void {
@@ -44,7 +44,7 @@ export function checkMapping(mapping: unknown): void {
 }
 
 /**
- * Whether another process's memory is what it is said to be, and stays so.
+ * Checks that another process's memory is what it is said to be, and stays so.
  * @throws VfioError `ERR_VFIO_NOT_MEMORY`, `ERR_VFIO_MEMORY_NOT_SEALED`; VfioRangeError `ERR_VFIO_MEMORY_SIZE`.
  */
 export function checkAttached(file: HasFd, bytes: unknown, pageBytes: unknown): void {

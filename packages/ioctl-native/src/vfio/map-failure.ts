@@ -7,7 +7,7 @@ const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
 /**
  * The remedy for a refused `VFIO_IOMMU_MAP_DMA`, by errno.
- * @param wanted how many bytes were still to be mapped.
+ * @param wanted the number of bytes still to be mapped.
  */
 export function explainMapFailure(errno: number, wanted: number, info: () => IommuInfo | undefined): Hint {
   switch (errno) {
@@ -30,8 +30,8 @@ export function explainMapFailure(errno: number, wanted: number, info: () => Iom
 }
 
 /**
- * VFIO counts the pages it pins, hugepages included, against RLIMIT_MEMLOCK; they show up in VmLck. Where the limit would
- * do, the kernel itself has no memory left, for its tables of pages.
+ * VFIO counts the pages it pins, hugepages included, against RLIMIT_MEMLOCK; VmLck shows them. If the limit would do,
+ * the kernel has no memory left for its page tables.
  */
 function memlockHint(wanted: number): string | undefined {
   const limit = kernel().memlockLimit();

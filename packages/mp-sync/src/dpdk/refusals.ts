@@ -1,6 +1,6 @@
 import { VfioError } from "@vfio/ioctl-native";
 
-/** The error of a primary that knows no IOMMU type: it has attached no group. */
+/** The primary knows no IOMMU type: it has attached no group. */
 export function noDeviceError(directory: string): VfioError {
   return new VfioError(
     "ERR_VFIO_DPDK_NO_DEVICE",

@@ -4,7 +4,7 @@ import { protocolError, REQ_CONTAINER, REQ_GROUP, type Answer } from "../wire/pr
 import { readAnswer } from "./reply.js";
 import { nameOf, type ExpectedFd, type FdVerifier } from "./verify.js";
 
-/** Asks for the container: OK and its fd come in one packet. */
+/** The reply: OK and the fd in one packet. */
 export function requestContainer(inquiry: Inquiry, verify: FdVerifier): Promise<Fd> {
   const expected: ExpectedFd = { kind: "container" };
   return RequestConnection.hold(inquiry, nameOf(expected), async (connection) => {
@@ -16,7 +16,7 @@ export function requestContainer(inquiry: Inquiry, verify: FdVerifier): Promise<
   });
 }
 
-/** Asks for a group: OK comes alone, then OK with the fd. */
+/** The reply: OK alone, then OK with the fd. */
 export function requestGroup(inquiry: Inquiry, number: number, verify: FdVerifier): Promise<Fd> {
   const expected: ExpectedFd = { kind: "group", number };
   return RequestConnection.hold(inquiry, nameOf(expected), async (connection) => {

@@ -1,6 +1,6 @@
 /**
- * A PCI configuration space as data: headers, capabilities, and the text that lspci would write. Pure: it needs bytes,
- * and no device. The same functions and classes as in `@vfio/pci-bar`.
+ * A PCI configuration space as data: headers, capabilities, and lspci's text. It needs bytes, but no device. The same
+ * functions and classes as in `@vfio/pci-bar`.
  *
  * @packageDocumentation
  */

@@ -79,7 +79,6 @@ function decoded({ decoder }: RegisterPlan, value: number | bigint): Values {
   return decoder()(Uint32Array.of(half(bits, 0), half(bits, 1)));
 }
 
-/** A timeout says which register, and which of its fields. */
 function named(error: unknown, name: string, wanted: object): unknown {
   if (!isVfioError(error) || error.code !== "ERR_VFIO_TIMEOUT") return error;
   const fields = Object.entries(wanted).map(([field, value]) => `${field}=${String(value)}`);

@@ -11,8 +11,8 @@ import {
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /**
- * The kernel answers EINVAL for a malformed token, as for much else, so it is looked at before.
- * @throws VfioRangeError `ERR_VFIO_VF_TOKEN` for a text that is no UUID; `ERR_VFIO_ARGUMENT` for what is no text.
+ * The kernel answers EINVAL for a malformed token, as for much else.
+ * @throws VfioRangeError `ERR_VFIO_VF_TOKEN` for a text that is no UUID; `ERR_VFIO_ARGUMENT` for anything else.
  */
 export function checkVfToken(token: unknown): void {
   if (token === undefined) return;
@@ -23,7 +23,7 @@ export function checkVfToken(token: unknown): void {
   });
 }
 
-/** What a refusal has to do with the token (vfio_pci_validate_vf_token), or `undefined`. It reads sysfs. */
+/** The token's part in a refusal (vfio_pci_validate_vf_token), or `undefined`. Reads sysfs. */
 export function vfTokenHint(errno: number, bdf: string, token: string | undefined): string | undefined {
   if (errno === errnoOf("EINVAL") && token !== undefined) return needlessHint(bdf);
   if (errno !== errnoOf("EACCES")) return undefined;
@@ -33,7 +33,7 @@ export function vfTokenHint(errno: number, bdf: string, token: string | undefine
   return "A VF token is required: the owner of its physical function set one; pass it as vfToken";
 }
 
-/** A token is refused wherever nobody could have set one. */
+/** The kernel refuses a token wherever nobody could have set one. */
 function needlessHint(bdf: string): string | undefined {
   const folder = `${PCI_DEVICES}/${bdf}`;
   if (describePciDevice(bdf).isVirtualFunction) {

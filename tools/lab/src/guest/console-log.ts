@@ -1,7 +1,7 @@
 const LIMIT = 1 << 20;
 const PANIC = "Kernel panic";
 
-/** What the guest's kernel printed: the last MiB. */
+/** The last MiB of the guest kernel's output. */
 export class ConsoleLog {
   #text = "";
 
@@ -20,12 +20,10 @@ export class ConsoleLog {
     return panic === -1 ? all.slice(-lines).join("\n") : all.slice(panic, panic + lines).join("\n");
   }
 
-  /** Why the kernel panicked; undefined when it did not. */
   get panic(): string | undefined {
     return new RegExp(`${PANIC} - not syncing: (.*)`).exec(this.#plain())?.[1];
   }
 
-  /** Without carriage returns and without the sequences by which the firmware clears the screen. */
   #plain(): string {
     // eslint-disable-next-line no-control-regex -- control characters are what it looks for
     return this.#text.replace(/\r|\u001b\[[0-9;?=]*[A-Za-z]|\u001bc/g, "");

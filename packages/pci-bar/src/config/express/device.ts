@@ -11,7 +11,7 @@ const SUPPORT = flagTable({
   roleBasedErrors: [15, "RBE"],
   functionReset: [28, "FLReset"],
 });
-/** What a PCI Express function can do (Device Capabilities). @useDeclaredType */
+/** A PCI Express function's abilities (Device Capabilities). @useDeclaredType */
 export type ExpressSupport = keyof typeof SUPPORT;
 
 const CONTROL = flagTable({
@@ -26,7 +26,10 @@ const CONTROL = flagTable({
   noSnoop: [11, "NoSnoop"],
   bridgeRetryOrReset: [15, "FLReset"],
 });
-/** What is switched on (Device Control). The last bit is `bridgeRetry` of a bridge, and resets any other function. @useDeclaredType */
+/**
+ * Switches (Device Control). The last bit is `bridgeRetry` in a bridge; in any other function it resets.
+ * @useDeclaredType
+ */
 export type ExpressControl = keyof typeof CONTROL;
 
 const STATUS = flagTable({
@@ -37,7 +40,7 @@ const STATUS = flagTable({
   auxPower: [4, "AuxPwr"],
   transactionsPending: [5, "TransPend"],
 });
-/** What happened (Device Status). The first four are cleared by writing 1. @useDeclaredType */
+/** Events (Device Status). Writing 1 clears the first four. @useDeclaredType */
 export type ExpressStatus = keyof typeof STATUS;
 
 /** The device registers of PCI Express (PCI Express Base 3.0, sections 7.8.3 to 7.8.5). @useDeclaredType */
@@ -47,28 +50,24 @@ export function decodeExpressDevice(view: CapabilityView) {
   const capabilities = view.read32(0x04);
   const control = view.read16(0x08);
   return {
-    /** What it can do. */
     support: decodeFlags(SUPPORT, capabilities),
     /** The largest payload it can take, in bytes. */
     maxPayloadSupported: payload(bitsOf(capabilities, 0, 3)),
-    /** How many unclaimed function numbers it may use: 0, 1, 3 or 7. */
+    /** The number of unclaimed function numbers it may use: 0, 1, 3 or 7. */
     phantomFunctions: 2 ** bitsOf(capabilities, 3, 2) - 1,
-    /** How long it can wait for the link to leave L0s and L1, as the register's codes 0 to 7. */
+    /** The longest wait for the link to leave L0s and L1, as the register's codes. */
     acceptableLatency: {
       /** 0 is below 64 ns, each code doubles it, 7 is no limit. */
       l0s: bitsOf(capabilities, 6, 3),
       /** 0 is below 1 µs, each code doubles it, 7 is no limit. */
       l1: bitsOf(capabilities, 9, 3),
     },
-    /** What the slot gives it, in watts. Infinity: more than 600 W. */
+    /** From the slot, in watts. Infinity: more than 600 W. */
     slotPowerLimit: slotPower(bitsOf(capabilities, 18, 8), bitsOf(capabilities, 26, 2)),
-    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
-    /** The largest payload it may send, in bytes. */
     maxPayload: payload(bitsOf(control, 5, 3)),
-    /** The largest read it may ask for, in bytes. */
+    /** In bytes. */
     maxReadRequest: payload(bitsOf(control, 12, 3)),
-    /** What happened. */
     status: decodeFlags(STATUS, view.read16(0x0a)),
   } as const;
 }
@@ -92,7 +91,7 @@ export function describeExpressDevice(device: ExpressDevice, type: PortType): st
   ];
 }
 
-/** Which of these bits mean something depends on what the function is. */
+/** The meaning of these bits depends on the function's type. */
 function supportText({ support, slotPowerLimit }: ExpressDevice, type: PortType): string {
   const names: ExpressSupport[] = ["extendedTag"];
   const isCard = isOneOf(type, "endpoint", "upstream-port", "pcie-to-pci-bridge");

@@ -18,7 +18,7 @@ const SUPPORT = flagTable({
   atomic64: [8, "64bit"],
   atomicCas128: [9, "128bitCAS"],
 });
-/** What a function can do (Device Capabilities 2). @useDeclaredType */
+/** A function's abilities (Device Capabilities 2). @useDeclaredType */
 export type ExpressSupport2 = keyof typeof SUPPORT;
 
 const CONTROL = flagTable({
@@ -29,7 +29,7 @@ const CONTROL = flagTable({
   atomicRequester: [6, "ReqEn"],
   atomicEgressBlocking: [7, "EgressBlck"],
 });
-/** What is switched on (Device Control 2). @useDeclaredType */
+/** Switches (Device Control 2). @useDeclaredType */
 export type ExpressControl2 = keyof typeof CONTROL;
 
 const RANGES: Readonly<Record<number, string>> = {
@@ -66,21 +66,19 @@ export function decodeExpressDevice2(view: CapabilityView) {
   const capabilities = view.read32(0x24);
   const control = view.read16(0x28);
   return {
-    /** What it can do. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** Its ranges of completion timeouts: bit 0 is range A, bit 3 range D. */
+    /** Of completion timeouts: bit 0 is range A, bit 3 range D. */
     timeoutRanges: bitsOf(capabilities, 0, 4),
     /** Optimised buffer flush/fill: 0 none, 1 by message, 2 by WAKE#, 3 both. */
     bufferFlushSupport: bitsOf(capabilities, 18, 2),
-    /** The most end-to-end prefixes of a packet, 1 to 4. */
+    /** End-to-end prefixes in a packet, 1 to 4. */
     maxPrefixes: bitsOf(capabilities, 22, 2) || 4,
     /** Emergency power reduction: 0 none, 1 device specific, 2 by form factor. */
     emergencyPower: bitsOf(capabilities, 24, 2),
     /** The root complex's cache lines for lightweight notification: 0 none, 1 64 bytes, 2 128 bytes. */
     lineSize: bitsOf(capabilities, 14, 2),
-    /** Processing hints it can take: 0 none, 1 hints, 3 extended hints too. */
+    /** Accepted processing hints: 0 none, 1 hints, 3 extended hints too. */
     processingHints: bitsOf(capabilities, 12, 2),
-    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
     /** The completion timeout in use, as the register's code 0 to 15: 0 is 50 µs to 50 ms. */
     timeout: bitsOf(control, 0, 4),
@@ -89,7 +87,7 @@ export function decodeExpressDevice2(view: CapabilityView) {
   } as const;
 }
 
-/** @param hasMemoryBar whether the function has a memory BAR, the only place atomic operations could go to. */
+/** @param hasMemoryBar whether the function has a memory BAR, the only target of atomic operations. */
 export function describeExpressDevice2(
   device: ExpressDevice2,
   type: PortType,

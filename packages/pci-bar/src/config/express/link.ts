@@ -3,11 +3,10 @@ import type { CapabilityView } from "../capability-view.js";
 import { isOneOf, leadsDown, type PortType } from "./port-type.js";
 import { latencyText, speedOf, speedText } from "./words.js";
 
-/** Speed and width of a link. */
+/** A link's speed and width. */
 export interface LinkRate {
   /** In GT/s: 2.5, 5, 8, 16, 32 or 64; `undefined` for a code no specification knows. */
   readonly speed: number | undefined;
-  /** How many lanes. */
   readonly width: number;
 }
 
@@ -21,7 +20,7 @@ const SUPPORT = flagTable({
   bandwidthNotification: [21, "BwNot"],
   aspmOptionality: [22, "ASPMOptComp"],
 });
-/** What a link can do (Link Capabilities). @useDeclaredType */
+/** A link's abilities (Link Capabilities). @useDeclaredType */
 export type LinkSupport = keyof typeof SUPPORT;
 
 const CONTROL = flagTable({
@@ -33,7 +32,7 @@ const CONTROL = flagTable({
   bandwidthInterrupt: [10, "BWInt"],
   autonomousBandwidthInterrupt: [11, "AutBWInt"],
 });
-/** What is switched on (Link Control). @useDeclaredType */
+/** Switches (Link Control). @useDeclaredType */
 export type LinkControl = keyof typeof CONTROL;
 
 const STATUS = flagTable({
@@ -44,7 +43,7 @@ const STATUS = flagTable({
   bandwidthManaged: [14, "BWMgmt"],
   autonomousBandwidth: [15, "ABWMgmt"],
 });
-/** What happened (Link Status). The bandwidth bits are cleared by writing 1. @useDeclaredType */
+/** Events (Link Status). Writing 1 clears the bandwidth bits. @useDeclaredType */
 export type LinkStatus = keyof typeof STATUS;
 
 /** The link registers of PCI Express (PCI Express Base 3.0, sections 7.8.6 to 7.8.8). @useDeclaredType */
@@ -55,25 +54,17 @@ export function decodeExpressLink(view: CapabilityView) {
   const control = view.read16(0x10);
   const status = view.read16(0x12);
   return {
-    /** The port's number. */
     port: bitsOf(capabilities, 24, 8),
-    /** The most that the port can do. */
     max: rateOf(capabilities),
-    /** What the link does now. */
     current: rateOf(status),
-    /** What it can do. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** The ASPM states it has. */
     aspmSupport: aspmStates(capabilities, 10),
-    /** How long it needs to leave them, as the register's codes 0 to 7: 0 is below 64 ns (L0s) or 1 µs (L1). */
+    /** The time to leave them, as the register's codes 0 to 7: 0 is below 64 ns (L0s) or 1 µs (L1). */
     exitLatency: exitLatency(capabilities),
-    /** The ASPM states that are switched on. */
     aspm: aspmStates(control, 0),
-    /** The read completion boundary, in bytes: 64 or 128. */
+    /** In bytes: 64 or 128. */
     readCompletionBoundary: 64 * 2 ** bitsOf(control, 3, 1),
-    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
-    /** What happened. */
     status: decodeFlags(STATUS, status),
   } as const;
 }
@@ -106,7 +97,7 @@ export function describeExpressLink(link: ExpressLink, type: PortType): string[]
   ];
 }
 
-/** A port that leads down may have a slower card in it: only the card itself is said to be slowed down. */
+/** A downstream port may have a slower card: only the card itself is called downgraded. */
 function comparison(now = 0, most = 0, type: PortType): string {
   if (now > most) return " (overdriven)";
   return now === most || leadsDown(type) ? "" : " (downgraded)";

@@ -9,7 +9,7 @@ const SUPPORT = flagTable({
   twoRetimers: [24, "2Retimers"],
   readiness: [31, "DRS"],
 });
-/** What a link can do (Link Capabilities 2). @useDeclaredType */
+/** A link's abilities (Link Capabilities 2). @useDeclaredType */
 export type LinkSupport2 = keyof typeof SUPPORT;
 
 const CONTROL = flagTable({
@@ -18,7 +18,7 @@ const CONTROL = flagTable({
   enterModifiedCompliance: [10, "EnterModifiedCompliance"],
   complianceSkip: [11, "ComplianceSOS"],
 });
-/** What is switched on (Link Control 2). @useDeclaredType */
+/** Switches (Link Control 2). @useDeclaredType */
 export type LinkControl2 = keyof typeof CONTROL;
 
 const STATUS = flagTable({
@@ -31,7 +31,7 @@ const STATUS = flagTable({
   twoRetimers: [7, "2Retimers"],
   readinessReceived: [15, "DRS"],
 });
-/** What is (Link Status 2). @useDeclaredType */
+/** States (Link Status 2). @useDeclaredType */
 export type LinkStatus2 = keyof typeof STATUS;
 
 const HALF_SWING = "200-400mV(full-swing)/100-200mV(half-swing)";
@@ -63,32 +63,29 @@ export function decodeExpressLink2(view: CapabilityView) {
   const control = view.read16(0x30);
   const status = view.read16(0x32);
   return {
-    /** What it can do. All `false` before PCI Express 3.0, where the register is reserved. */
+    /** All `false` before PCI Express 3.0, where the register is reserved. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** The speeds it can do: bit 0 is 2.5 GT/s, bit 5 64 GT/s. 0 before PCI Express 3.0. */
+    /** Bit 0 is 2.5 GT/s, bit 5 64 GT/s. 0 before PCI Express 3.0. */
     speeds: bitsOf(capabilities, 1, 7),
-    /** At which of these speeds it can send fewer SKP ordered sets, in the same bits. */
+    /** The speeds with fewer sent SKP ordered sets, in the same bits. */
     lowerSkipGeneration: bitsOf(capabilities, 9, 7),
-    /** At which of these speeds it can receive fewer SKP ordered sets, in the same bits. */
+    /** The speeds with fewer received SKP ordered sets, in the same bits. */
     lowerSkipReception: bitsOf(capabilities, 16, 7),
-    // A device that can do nothing but 2.5 GT/s may have 0 here.
-    /** The speed it is to train to, in GT/s, or `undefined` for a code no specification knows. */
+    // A device with nothing but 2.5 GT/s may have 0 here.
+    /** The speed to train to, in GT/s; `undefined` for a code that no specification knows. */
     targetSpeed: speedOf(bitsOf(control, 0, 4) || 1),
-    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
-    /** The de-emphasis a downstream port selects at 5 GT/s, in dB: -6 or -3.5. */
+    /** Selected by a downstream port at 5 GT/s, in dB: -6 or -3.5. */
     selectableDeemphasis: deemphasis(isSet(control, 6)),
     /** The voltage at the transmitter's pins, as the register's code: 0 is normal. */
     transmitMargin: bitsOf(control, 7, 3),
     /** Compliance preset or de-emphasis, as the register's code 0 to 15. */
     compliancePreset: bitsOf(control, 12, 4),
-    /** What is. */
     status: decodeFlags(STATUS, status),
-    /** The de-emphasis in use at 5 GT/s, in dB: -6 or -3.5. */
+    /** At 5 GT/s, in dB: -6 or -3.5. */
     currentDeemphasis: deemphasis(isSet(status, 0)),
-    /** How a crosslink was resolved: 0 unsupported, 1 upstream, 2 downstream, 3 not yet. */
+    /** The crosslink's resolution: 0 unsupported, 1 upstream, 2 downstream, 3 not yet. */
     crosslink: bitsOf(status, 8, 2),
-    /** What is known of the component below, as the register's code. */
     downstreamComponent: bitsOf(status, 12, 3),
   } as const;
 }
@@ -97,7 +94,7 @@ function deemphasis(isLess: boolean): number {
   return isLess ? -3.5 : -6;
 }
 
-/** @param decides whether this function decides for the link: of a device's functions only the first does. */
+/** @param decides whether this function decides for the link: only the first of a device does. */
 export function describeExpressLink2(link: ExpressLink2, type: PortType, decides: boolean): string[] {
   return [
     ...(decides ? [...supportLine(link), ...controlLines(link, type)] : []),
@@ -142,7 +139,7 @@ function statusLines(link: ExpressLink2, type: PortType, decides: boolean): stri
   ];
 }
 
-/** Every device can do 2.5 GT/s, and leaves out no speed up to its highest (PCI Express Base 5.0, section 8.2.1). */
+/** Every device supports 2.5 GT/s and all speeds up to its highest (PCI Express Base 5.0, section 8.2.1). */
 function speedsText(speeds: number): string {
   if (speeds === 0) return "Unknown";
   const highest = 31 - Math.clz32(speeds);

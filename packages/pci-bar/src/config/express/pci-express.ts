@@ -10,23 +10,20 @@ import { decodeExpressSlot, describeExpressSlot, type ExpressSlot } from "./slot
 
 /** The PCI Express capability (PCI Express Base 3.0, section 7.8). */
 export interface PciExpress {
-  /** The version of the capability: 2 since PCI Express 2.0. */
+  /** 2 since PCI Express 2.0. */
   readonly version: number;
-  /** What the function is. */
   readonly type: PortType;
-  /** The code of that type, for those that are reserved. */
   readonly typeCode: number;
-  /** The port's link leads to a slot. Only for ports that lead down. */
+  /** The port's link leads to a slot. Only in downstream ports. */
   readonly slotImplemented: boolean;
   /** The MSI or MSI-X vector of its own interrupts. */
   readonly interruptMessage: number;
   /** Payload sizes, errors, resets. */
   readonly device: ExpressDevice;
-  /** Speed, width, ASPM; `undefined` for what is integrated into the root complex. */
+  /** Speed, width, ASPM; `undefined` for functions integrated into the root complex. */
   readonly link: ExpressLink | undefined;
-  /** The slot, or `undefined` if there is none. */
   readonly slot: ExpressSlot | undefined;
-  /** `undefined` but for root ports and event collectors. */
+  /** Only of root ports and event collectors. */
   readonly root: ExpressRoot | undefined;
   /** Timeouts, atomic operations, tags; `undefined` before version 2. */
   readonly device2: ExpressDevice2 | undefined;
@@ -34,15 +31,13 @@ export interface PciExpress {
   readonly link2: ExpressLink2 | undefined;
 }
 
-/** What the text about a capability needs to know of the rest of the function. */
 export interface DescribeContext {
-  /** The function has a memory BAR. */
   readonly hasMemoryBar: boolean;
-  /** It is the first function of the first device on its bus, or its place is unknown. */
+  /** The function is the first of the first device on its bus, or its place is unknown. */
   readonly isFirst: boolean;
 }
 
-/** Reads 12 to 60 bytes of PCI Express, by its type and version. */
+/** Reads 12 to 60 bytes, by type and version. */
 export function decodePciExpress(view: CapabilityView): PciExpress {
   const flags = view.read16(2);
   const [version, typeCode] = [bitsOf(flags, 0, 4), bitsOf(flags, 4, 4)];

@@ -1,4 +1,4 @@
-/** By their codes: the name here, and lspci's. */
+/** By code: the name here, and lspci's. */
 const TYPES = {
   0: ["endpoint", "Endpoint"],
   1: ["legacy-endpoint", "Legacy Endpoint"],
@@ -12,29 +12,28 @@ const TYPES = {
 } as const;
 const BY_CODE: Readonly<Record<number, readonly [type: PortType, title: string]>> = TYPES;
 
-/** What a PCI Express function is (PCI Express Base 3.0, section 7.8.2, table 7-11). @useDeclaredType */
+/** The type of a PCI Express function (PCI Express Base 3.0, section 7.8.2, table 7-11). @useDeclaredType */
 export type PortType = (typeof TYPES)[keyof typeof TYPES][0] | "reserved";
 
 export function portTypeOf(code: number): PortType {
   return BY_CODE[code]?.[0] ?? "reserved";
 }
 
-/** What lspci calls it. */
+/** lspci's name. */
 export function portTitle(code: number): string {
   return BY_CODE[code]?.[1] ?? `Unknown type ${code}`;
 }
 
-/** Integrated functions of the root complex have no link. */
+/** Functions integrated into the root complex have no link. */
 export function hasLink(type: PortType): boolean {
   return type !== "integrated-endpoint" && type !== "event-collector";
 }
 
-/** It reports what happens below it. */
 export function isRoot(type: PortType): boolean {
   return type === "root-port" || type === "event-collector";
 }
 
-/** Its link leads away from the root complex, so it may have a slot. */
+/** True for a downstream port: it may have a slot. */
 export function leadsDown(type: PortType): boolean {
   return type === "root-port" || type === "downstream-port" || type === "pci-to-pcie-bridge";
 }

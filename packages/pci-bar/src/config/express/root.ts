@@ -8,7 +8,7 @@ const CONTROL = flagTable({
   pmeInterrupt: [3, "PMEIntEna"],
   retryStatusVisible: [4, "CRSVisible"],
 });
-/** What is switched on in a root port (Root Control). @useDeclaredType */
+/** A root port's switches (Root Control). @useDeclaredType */
 export type RootControl = keyof typeof CONTROL;
 
 /** The registers of a root port or an event collector (PCI Express Base 3.0, sections 7.8.12 to 7.8.14). @useDeclaredType */
@@ -17,15 +17,12 @@ export type ExpressRoot = ReturnType<typeof decodeExpressRoot>;
 export function decodeExpressRoot(view: CapabilityView) {
   const status = view.read32(0x20);
   return {
-    /** It can show software that a device asked for a retry of a configuration access. */
+    /** It can show software that a device wants a configuration access retried. */
     retryStatusCapable: isSet(view.read16(0x1e), 0),
-    /** What is switched on. */
     control: decodeFlags(CONTROL, view.read16(0x1c)),
-    /** The function that signalled PME#. */
     pmeRequester: bitsOf(status, 0, 16),
-    /** A PME# was signalled. Writing 1 clears it. */
+    /** A PME# was signalled. Writing 1 clears the bit. */
     pmeStatus: isSet(status, 16),
-    /** Another one waits behind it. */
     pmePending: isSet(status, 17),
   } as const;
 }

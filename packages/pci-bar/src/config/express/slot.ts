@@ -2,7 +2,7 @@ import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 import { powerText, slotPower } from "./words.js";
 
-/** How an indicator shines. */
+/** The state of an indicator light. */
 export type Indicator = "reserved" | "on" | "blink" | "off";
 
 const SUPPORT = flagTable({
@@ -16,7 +16,7 @@ const SUPPORT = flagTable({
   interlock: [17, "Interlock"],
   noCommandCompleted: [18, "NoCompl"],
 });
-/** What a slot has (Slot Capabilities). @useDeclaredType */
+/** A slot's features (Slot Capabilities). @useDeclaredType */
 export type SlotSupport = keyof typeof SUPPORT;
 
 const CONTROL = flagTable({
@@ -30,7 +30,7 @@ const CONTROL = flagTable({
   powerOff: [10, "Power"],
   interlock: [11, "Interlock"],
 });
-/** What interrupts, and what is switched (Slot Control). `powerOff`: the slot has no power. @useDeclaredType */
+/** Interrupts and switches (Slot Control). `powerOff`: the slot has no power. @useDeclaredType */
 export type SlotControl = keyof typeof CONTROL;
 
 const STATUS = flagTable({
@@ -44,7 +44,7 @@ const STATUS = flagTable({
   presenceChanged: [3, "PresDet"],
   linkStateChanged: [8, "LinkState"],
 });
-/** What is, and what changed (Slot Status). Those that end in `Changed` are cleared by writing 1. @useDeclaredType */
+/** States and changes (Slot Status). Writing 1 clears those that end in `Changed`. @useDeclaredType */
 export type SlotStatus = keyof typeof STATUS;
 
 const INDICATORS: readonly Indicator[] = ["reserved", "on", "blink", "off"];
@@ -62,19 +62,13 @@ export function decodeExpressSlot(view: CapabilityView) {
   const capabilities = view.read32(0x14);
   const control = view.read16(0x18);
   return {
-    /** The slot's number in this machine. */
     number: bitsOf(capabilities, 19, 13),
-    /** What it gives a card, in watts. Infinity: more than 600 W. */
+    /** In watts. Infinity: more than 600 W. */
     powerLimit: slotPower(bitsOf(capabilities, 7, 8), bitsOf(capabilities, 15, 2)),
-    /** What it has. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** What is switched on. */
     control: decodeFlags(CONTROL, control),
-    /** The attention indicator. */
     attentionIndicator: INDICATORS[bitsOf(control, 6, 2)] ?? "reserved",
-    /** The power indicator. */
     powerIndicator: INDICATORS[bitsOf(control, 8, 2)] ?? "reserved",
-    /** What is, and what changed. */
     status: decodeFlags(STATUS, view.read16(0x1a)),
   } as const;
 }

@@ -1,7 +1,7 @@
-/** Link speeds, in GT/s, by their code (PCI Express Base 6.0, section 7.5.3.6). */
+/** In GT/s, by code (PCI Express Base 6.0, section 7.5.3.6). */
 const SPEEDS = [undefined, 2.5, 5, 8, 16, 32, 64];
 
-/** GT/s, or `undefined` for a code that no specification knows. */
+/** In GT/s; `undefined` for a code that no specification knows. */
 export function speedOf(code: number): number | undefined {
   return SPEEDS[code];
 }
@@ -19,7 +19,7 @@ export function latencyText(code: number, unit: "L0s" | "L1"): string {
   return limits[unit][code] ?? "unlimited";
 }
 
-/** The power a slot gives: a value and the number of decimal places (PCI Express Base 3.0, section 7.8.9). */
+/** A slot's power: a value and its number of decimal places (PCI Express Base 3.0, section 7.8.9). */
 export function slotPower(value: number, scale: number): number {
   if (scale > 0 || value < 0xf0) return value / 10 ** scale;
   return value === 0xff ? Infinity : 250 + 25 * (value - 0xf0);
