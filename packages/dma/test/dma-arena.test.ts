@@ -104,7 +104,7 @@ describe("given memory whose pages lie scattered for the device", () => {
   it("a buffer of two pages is refused", () => {
     arena = scatteredArena();
 
-    expectError(() => arena.alloc({ bytes: 8192 }), "… 8192 bytes are not to be had in one piece");
+    expectError(() => arena.alloc({ bytes: 8192 }), "… 8192 bytes do not fit into one piece");
     expect(mapped).toBe(0);
   });
 });

@@ -110,8 +110,8 @@ it.each([
   ["two", "two"],
   [3, "3"],
   [undefined, "undefined"],
-  [Object.create(null), "something without a text"],
-  [{ toString: looksInVain }, "something without a text"],
+  [Object.create(null), "something without a message"],
+  [{ toString: looksInVain }, "something without a message"],
 ])("given anything that was thrown, then its text is told, whatever it is", (thrown, text) => {
   expect(messageOf(thrown)).toBe(text);
 });

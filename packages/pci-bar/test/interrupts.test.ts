@@ -194,7 +194,7 @@ describe("given two PciDevices on one device", () => {
       () => second.config.write16(0x44, 3),
       () => second.reset({ restoreMemorySpace: false }),
     ])
-      expectError(call, "ERR_VFIO_MEMORY_SPACE_IN_USE … mapped are BAR0 of 0000:00:10.0");
+      expectError(call, "ERR_VFIO_MEMORY_SPACE_IN_USE … still mapped: BAR0 of 0000:00:10.0");
 
     second.close();
     expect(fake.held.mappings.size).toBe(1);

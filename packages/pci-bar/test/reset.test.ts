@@ -219,7 +219,7 @@ describe("given a bus with devices in two groups", () => {
   });
 
   it("what is no group is refused", () => {
-    expectError(() => pci.hotReset([{ fd: 3 }]), "ERR_VFIO_HOT_RESET_GROUPS … fd 3 is no VFIO group");
+    expectError(() => pci.hotReset([{ fd: 3 }]), "ERR_VFIO_HOT_RESET_GROUPS … fd 3 is not a VFIO group");
   });
 
   it("when the kernel refuses, every device is named with its driver where that may be the reason, and only there", () => {

@@ -158,7 +158,7 @@ describe("given a change of drivers that goes wrong", () => {
     using _machine = useMachine("e1000e", { reboundAtOnce: true });
 
     expectError(() => bindDriver(DEVICE, undefined), `… ${DEVICE} went to e1000e instead of none`, {
-      hint: "Something bound it again at once",
+      hint: "Another program bound it again at once",
     });
   });
 

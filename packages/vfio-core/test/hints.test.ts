@@ -156,7 +156,7 @@ describe("given a device that is opened with a VF token", () => {
       const error = openWith(token);
 
       expect(error).toMatchObject({ code: "ERR_VFIO_VF_TOKEN" });
-      expect(error.message).toContain(`${JSON.stringify(token)} is no UUID`);
+      expect(error.message).toContain(`${JSON.stringify(token)} is not a UUID`);
     },
   );
 

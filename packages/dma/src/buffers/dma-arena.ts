@@ -55,7 +55,7 @@ export class DmaArena implements Disposable {
     checkAligned(bytes, align, this.#source.pageBytes);
     if (!isCount(count) || bytes % align !== 0) {
       const text =
-        `${shownValue(count)} blocks of ${bytes} bytes, aligned to ${align}: the number must be a whole one above 0, ` +
+        `${shownValue(count)} blocks of ${bytes} bytes, aligned to ${align}: the count must be a whole number above 0, ` +
         "the size a multiple of the alignment";
       throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
     }
@@ -126,7 +126,7 @@ function scatteredError(bytes: number, unitBytes: number, pageBytes: number): Vf
   const scattered = `pages of ${pageBytes} bytes lie scattered`;
   const problem =
     unitBytes === bytes
-      ? `${bytes} bytes are not to be had in one piece of device addresses: ${scattered}`
+      ? `${bytes} bytes do not fit into one piece of device addresses: ${scattered}`
       : `blocks of ${unitBytes} bytes would lie across the ends of pages: ${scattered}`;
   const sizes = unitBytes === bytes ? "" : ", or a block size that divides the page size";
   return new VfioRangeError("ERR_VFIO_MEMORY_SCATTERED", problem, {

@@ -200,8 +200,8 @@ export class IovaAllocator {
     if (this.#avoided.length === 0) return "";
     const bytes = this.#avoided.reduce((sum, range) => sum + bytesOf(range), 0n);
     return (
-      `. ${bytes} bytes are left out, since something else has mappings of this container there: ` +
-      "mappers on one container share an IovaAllocator"
+      `. ${bytes} bytes are left out, because others have mappings of this container there: ` +
+      "let mappers on one container share an IovaAllocator"
     );
   }
 }
@@ -218,7 +218,7 @@ function checkedRanges(ranges: readonly IovaRange[]): readonly IovaRange[] {
 function noRanges(value: unknown): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_IOVA",
-    `ranges of IOVAs are a list, each with a start and an end of 64 bits, itself included: bigints, not ${shownValue(value)}`,
+    `ranges of IOVAs must be a list of { start, end }, bigints of 64 bits, the end included; not ${shownValue(value)}`,
   );
 }
 

@@ -396,7 +396,7 @@ export class DmaMapper implements Disposable {
 }
 
 function busyError(problem: string): VfioError {
-  const hint = "Await what mapAsync() or unmapAsync() returned before";
+  const hint = "Await the promise of mapAsync() or unmapAsync() first";
   return new VfioError("ERR_VFIO_MAPPING_BUSY", `${problem}, off the event loop`, { hint });
 }
 

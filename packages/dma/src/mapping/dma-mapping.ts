@@ -79,7 +79,7 @@ export class DmaMapping implements Disposable {
       "ERR_VFIO_MAPPING_PENDING",
       "this DMA memory is not mapped: it has no device addresses",
       {
-        hint: "Add a group to the container; if it is somebody else's container, then call mapper.replay()",
+        hint: "Add a group to the container; if the container is not one of @vfio/vfio-core, then call mapper.replay()",
       },
     );
   }

@@ -8,7 +8,7 @@ export function incompleteError(extent: Extent, unmapped: number): VfioError {
     `the kernel unmapped ${shownValue(unmapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
       hint:
-        "Something else with this container's fd had unmapped it, or its last group had left meanwhile " +
+        "Another holder of the container's fd had unmapped the rest, or the last group had left meanwhile " +
         "(after a group has joined, call mapper.replay()): devices may have faulted",
     },
   );
@@ -16,7 +16,7 @@ export function incompleteError(extent: Extent, unmapped: number): VfioError {
 
 /** A mapping failed, and undoing it unmapped less than had been mapped. */
 export function shortfallError(failure: unknown, shortfall: VfioError): VfioAggregateError {
-  return new VfioAggregateError([failure, shortfall], "mapping failed, and so did something in undoing it");
+  return new VfioAggregateError([failure, shortfall], "mapping failed, and so did undoing it");
 }
 
 /** Devices may still reach memory through what could not be unmapped. */
@@ -37,7 +37,7 @@ export function answerError(extent: Extent, mapped: unknown): VfioError {
     "ERR_VFIO_IOMMU_ANSWER",
     `the IOMMU says that it mapped ${shownValue(mapped)} of ${extent.bytes} bytes at IOVA ${formatRange(rangeOf(extent))}`,
     {
-      hint: "map() returns the number of bytes mapped: one piece at least, and no more than it was asked for",
+      hint: "map() must return the number of bytes mapped: at least one piece, and no more than requested",
     },
   );
 }

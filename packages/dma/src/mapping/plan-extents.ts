@@ -52,7 +52,7 @@ export function wholePieces(touched: readonly Extent[], plan: MappingPlan, part:
     `${shownValue(part.bytes)} bytes at offset ${shownValue(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
       `(${pieces.length === 0 ? "nothing is mapped there" : pieces.join(", ")})`,
     {
-      hint: "The kernel takes back only what was mapped in one piece: map with { pieceBytes } to make smaller ones",
+      hint: "The kernel unmaps only whole pieces: map with { pieceBytes } to make smaller ones",
     },
   );
 }

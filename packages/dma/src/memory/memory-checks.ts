@@ -52,7 +52,7 @@ export function checkAttached(file: HasFd, bytes: unknown, pageBytes: unknown): 
   if (guarantee === "no memory")
     throw new VfioError(
       "ERR_VFIO_NOT_MEMORY",
-      `fd ${file.fd} is no file in memory (memfd_create, hugetlbfs)`,
+      `fd ${file.fd} is not a file in memory (memfd_create, hugetlbfs)`,
     );
   const actual = pageBytesOf(file);
   if (actual !== pageBytes)
@@ -67,10 +67,10 @@ export function checkAttached(file: HasFd, bytes: unknown, pageBytes: unknown): 
 }
 
 function notSealedError({ fd }: HasFd): VfioError {
-  const problem = `the memory of fd ${fd} can be shrunk by whoever has it: the next access here would end the process`;
+  const problem = `the memory of fd ${fd} can be shrunk by any process that has it: its pages could go away here`;
   return new VfioError("ERR_VFIO_MEMORY_NOT_SEALED", problem, {
     hint:
-      "Its owner seals it, F_SEAL_SHRINK (fcntl(2)): createMemoryFile and HugepageMemory do, in a file of memfd_create. " +
+      "Let its owner seal it with F_SEAL_SHRINK (fcntl(2)), as createMemoryFile and HugepageMemory do for a file of memfd_create. " +
       "A file that was opened by name, in /dev/shm, cannot be sealed",
   });
 }

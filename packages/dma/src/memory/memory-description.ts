@@ -70,7 +70,7 @@ export function encodeMemoryDescription(description: MemoryDescription): Uint8Ar
  * ```
  */
 export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription {
-  if (!types.isUint8Array(encoded)) throw badDescription("it is no Uint8Array");
+  if (!types.isUint8Array(encoded)) throw badDescription("it is not a Uint8Array");
   if (encoded.length < header.bytes) throw badDescription(`${encoded.length} bytes are too few`);
   const { version, segments, bytes, pageBytes } = header.decode(encoded);
   if (version !== VERSION) throw badDescription(`its version is ${version}, this library's ${VERSION}`);
@@ -96,9 +96,7 @@ function decodeSegment(encoded: Uint8Array, index: number, total: bigint, pageBy
   if (offset % pageBytes !== 0n || bytes % pageBytes !== 0n)
     throw badDescription(`segment ${index} is not made of pages`);
   if (iova % SMALLEST_IOMMU_PAGE !== 0n || iova + bytes > 1n << 64n)
-    throw badDescription(
-      `segment ${index} has an IOVA that nothing can be mapped at, ${formatAddress(iova)}`,
-    );
+    throw badDescription(`segment ${index} has an IOVA where nothing can be mapped, ${formatAddress(iova)}`);
   return { offset: Number(offset), iova, bytes: Number(bytes) };
 }
 
@@ -117,7 +115,10 @@ function checkOverlaps(segments: readonly Extent[]): void {
 }
 
 function badDescription(problem: string): VfioError {
-  return new VfioError("ERR_VFIO_BAD_MEMORY_DESCRIPTION", `this is no description of DMA memory: ${problem}`);
+  return new VfioError(
+    "ERR_VFIO_BAD_MEMORY_DESCRIPTION",
+    `this is not a description of DMA memory: ${problem}`,
+  );
 }
 
 /** Runs before anything is allocated from numbers that a peer sent. */

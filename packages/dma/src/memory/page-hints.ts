@@ -54,7 +54,7 @@ function directoryHint(errno: number, { directory = "" }: WantedPages): string |
     case errnoOf("EROFS"):
       return `${directory} is mounted read-only: mount -o remount,rw ${directory}`;
     case errnoOf("ENOSPC"):
-      return `${directory} has as many files as it was mounted for: mount it with a larger nr_inodes=`;
+      return `${directory} has no room for another file: mount it with a larger nr_inodes=`;
     default:
       return undefined;
   }
@@ -96,7 +96,7 @@ function poolHint({ bytes, pageBytes, numaNode }: WantedPages, isLimited: boolea
   }
   return isLimited
     ? numbers
-    : `${numbers}. So it is not the pool: a cgroup that cannot be seen from here may limit them`;
+    : `${numbers}. So the pool is large enough: a cgroup that is not visible from here may limit them`;
 }
 
 /** Reservations (`rsvd`) count when memory is mapped, pages when they are taken. */
@@ -111,7 +111,7 @@ function cgroupHints(bytes: number, pageBytes: number): string[] {
   const resource = `hugepages-${sizeName(pageBytes, ["Ki", "Mi", "Gi"])}`;
   return [
     `The cgroup allows ${tight.bytes} bytes of them, ${tight.used} are in use, ${bytes} are needed (${tight.file}). ` +
-      `Raise that; in Kubernetes it is the container's limit ${resource}`,
+      `Raise that limit; in Kubernetes it is the container's ${resource}`,
   ];
 }
 

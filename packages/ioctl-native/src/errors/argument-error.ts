@@ -45,7 +45,7 @@ export function checkObject(what: string, value: unknown): void {
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no text. */
 export function checkText(what: string, value: unknown): void {
-  if (typeof value !== "string") throw argumentError(what, "a text", value);
+  if (typeof value !== "string") throw argumentError(what, "a string", value);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no function. */

@@ -149,7 +149,7 @@ export function messageOf(thrown: unknown): string {
   try {
     return isError(thrown) ? thrown.message : String(thrown);
   } catch {
-    return "something without a text";
+    return "something without a message";
   }
 }
 

@@ -63,7 +63,7 @@ function missing({ packageFolder, ownFolder }: AddonSearch): VfioError {
   return unavailable(
     `there is no compiled addon: the package @vfio/ioctl-native is not installed where this program is (${ownFolder})`,
     restriction() ??
-      `Bundlers do not take it along: copy its prebuilds/${platform}/ioctl-native.node into ${ownFolder}, ` +
+      `Bundlers do not include it: copy its prebuilds/${platform}/ioctl-native.node into ${ownFolder}, ` +
         `or name it in ${VARIABLE}, or leave @vfio/ioctl-native out of the bundle (external) and install it there`,
   );
 }

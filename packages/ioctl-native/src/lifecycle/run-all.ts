@@ -5,7 +5,7 @@ import { isError, messageOf, VfioAggregateError, VfioError } from "../errors/err
  * @param problem the meaning of several errors, for the message after their number.
  * @throws the error, or a VfioAggregateError `ERR_VFIO_SEVERAL` if there were several.
  */
-export function runAll(actions: readonly (() => void)[], problem = "things could not be given back"): void {
+export function runAll(actions: readonly (() => void)[], problem = "resources could not be released"): void {
   const errors = failuresOf(actions);
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new VfioAggregateError(errors, `${errors.length} ${problem}`);
@@ -41,7 +41,7 @@ export function undo(failure: unknown, actions: readonly (() => void)[]): never 
  * attached (a frozen object, or no Error at all), a VfioError `ERR_VFIO_SEVERAL` with the failure as its `cause`.
  */
 export function addSuppressed(failure: unknown, later: unknown): Error {
-  const message = `${messageOf(failure)}; and in undoing what was done before: ${messageOf(later)}`;
+  const message = `${messageOf(failure)}; and undoing the earlier steps failed: ${messageOf(later)}`;
   if (!isError(failure) || !Object.isExtensible(failure)) return severalError(message, failure, later);
   const { suppressed: before = [] } = failure as { suppressed?: readonly unknown[] };
   // People see an uncaught error's stack, which begins with the original message.

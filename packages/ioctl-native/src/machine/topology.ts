@@ -144,6 +144,6 @@ function readDevices(folder: string): PciDeviceInfo[] {
 /** Without sysfs there would seem to be no devices and no groups. */
 function checkSysfs(): void {
   if (exists("/sys/bus") || exists("/sys/kernel")) return;
-  const problem = "there is no sysfs at /sys, which knows the PCI devices and IOMMU groups";
+  const problem = "there is no sysfs at /sys, so PCI devices and IOMMU groups cannot be seen";
   throw new VfioError("ERR_VFIO_NO_SYSFS", problem, { hint: "Mount it: mount -t sysfs sysfs /sys" });
 }

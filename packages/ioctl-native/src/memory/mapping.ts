@@ -314,7 +314,7 @@ function readOnlyError(name: string): VfioError {
 function inUseError(name: string, holders: string[]): VfioError {
   return new VfioError("ERR_VFIO_MAPPING_IN_USE", `cannot close ${name}: in use by ${holders.join(", ")}`, {
     hint:
-      "Unmap it there first: a device must not be left writing into memory that is given away. If the thread that " +
+      "Unmap it there first: no device may write into memory that is released. If the thread that " +
       "mapped it has ended, close the container",
   });
 }
@@ -329,10 +329,10 @@ function viewSizeError(name: string, bytes: number): VfioError {
 function goneError(name: string, isDevice: boolean): VfioError {
   const what = isDevice ? `${name} does not answer` : `pages of ${name} are gone`;
   const hint = isDevice
-    ? "The device was pulled out, reset, or its memory space switched off: close what you have of it, and map it anew"
-    : "Somebody shrank the file, or its pages could not be had: close the mapping";
+    ? "The device was pulled out or reset, or its memory space was switched off: close its regions, and map them again"
+    : "A process shrank the file, or the kernel had no page left: close the mapping";
   const code = isDevice ? "ERR_VFIO_DEVICE_GONE" : "ERR_VFIO_MEMORY_GONE";
-  return new VfioError(code, `${what}: what is read there are ones that nobody wrote`, { hint });
+  return new VfioError(code, `${what}: the ones read there are not data`, { hint });
 }
 
 /** A class, not an object literal: every DMA mapping makes one, and a method costs nothing per object. */

@@ -169,7 +169,7 @@ function checkOptions(options: MemoryFileOptions): void {
   if (directory === undefined || (typeof directory === "string" && directory !== "")) return;
   throw new VfioError(
     "ERR_VFIO_NOT_HUGETLBFS",
-    `the directory to take pages from is a path, not ${inspect(directory)}`,
+    `the directory to take pages from must be a path, not ${inspect(directory)}`,
   );
 }
 

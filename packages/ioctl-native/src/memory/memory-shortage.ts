@@ -104,7 +104,7 @@ function shortageError(
       ? "no cgroup limits it"
       : `its cgroup ${mib(cgroup.left)} (${cgroup.file}: ${mib(cgroup.bytes)}, in use ${mib(cgroup.used)})`;
   const numbers = [machine, limit].filter(Boolean).join(", ");
-  const problem = `cannot take ${mib(missing)} for ${name}: ${numbers}; a sixteenth of it stays for all else`;
+  const problem = `cannot take ${mib(missing)} for ${name}: ${numbers}; a sixteenth of it stays reserved`;
   const byCgroup = cgroup !== undefined && cgroup.left < available;
   return new VfioError("ERR_VFIO_MEMORY_EXHAUSTED", problem, {
     hint: byCgroup

@@ -60,6 +60,6 @@ export function aboutPath(
 export function fdLimitHint(errno: number): string | undefined {
   if (errno === errnoOf("EMFILE")) return "Close some, or raise the limit: ulimit -n";
   if (errno === errnoOf("ENFILE"))
-    return "The system has no more: close some, or raise it: sysctl fs.file-max";
+    return "The system has none left: close some, or raise the limit: sysctl fs.file-max";
   return undefined;
 }

@@ -18,7 +18,7 @@ export function explainMapFailure(errno: number, wanted: number, info: () => Iom
     case errnoOf("EEXIST"):
       return (
         "The range overlaps a mapping of this container that another mapper, process or library made: " +
-        "mappers of one process share an IovaAllocator ({ iova: allocator }), and keep clear of others with windows in its `reserved`"
+        "let mappers of one process share an IovaAllocator ({ iova: allocator }), and keep clear of others with windows in its `reserved`"
       );
     case errnoOf("EINVAL"):
       return "The IOMMU may have changed since its ranges were read: a group joined or left";

@@ -133,8 +133,8 @@ function describeSendError(error: unknown, socketPath: string): unknown {
   if (!isVfioError(error) || (error.code !== "ECONNREFUSED" && error.code !== "ENOENT")) return error;
   const state = error.code === "ENOENT" ? "there is no socket" : "nobody listens any more";
   return noPrimaryError(
-    `the DPDK primary has no way to be asked: ${state} at ${socketPath}`,
-    "It is just starting or ending, or its IPC thread has ended, as a message of the wrong size makes it do; start it again",
+    `the DPDK primary cannot be reached: ${state} at ${socketPath}`,
+    "The primary is starting or ending, or a message of the wrong size has ended its IPC thread; start it again",
     error,
   );
 }
@@ -147,6 +147,6 @@ function timeoutError(
   const state = timesNotReady > 0 ? `; it said ${timesNotReady} times that it is not ready` : "";
   const message = `no answer from the DPDK primary at ${socketPath} within ${timeoutMs} ms when asked for ${what}${state}`;
   return new VfioError("ERR_VFIO_TIMEOUT", message, {
-    hint: "It is stopped or still starting, its IPC thread has ended, or it runs without VFIO (then its log says 'Cannot find action'): look at its state, or allow more time (timeoutMs)",
+    hint: "The primary is stopped or still starting, its IPC thread has ended, or it runs without VFIO (then its log says 'Cannot find action'): check its state, or allow more time (timeoutMs)",
   });
 }

@@ -48,7 +48,7 @@ export function requireDialect(version: DpdkVersion, directory: string): RteMpDi
   if (dialect !== undefined) return dialect;
   throw new VfioError(
     "ERR_VFIO_DPDK_VERSION",
-    `the primary in ${directory} is DPDK ${version.text}, whose messages are not known here`,
+    `the primary in ${directory} is DPDK ${version.text}, whose messages this library does not know`,
     {
       hint: "Nothing was sent, since a message of the wrong size would end its IPC thread. Use a newer @vfio/mp-sync, or one of the releases 18.11 to 26.07 of DPDK",
     },

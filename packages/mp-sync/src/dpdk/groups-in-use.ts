@@ -26,7 +26,7 @@ export function checkGroupInUse(number: number, pid: number | undefined, directo
     "ERR_VFIO_GROUP_NOT_IN_USE",
     `group ${number} was not asked for: the DPDK primary in ${directory} ${state}`,
     {
-      hint: "Being asked, DPDK opens a group that it does not use, and keeps it. Let the primary use the device (its option -a), or pass allowUnused: true",
+      hint: "On request, DPDK opens a group that it does not use, and keeps it. Let the primary use the device (its option -a), or pass allowUnused: true",
     },
   );
 }

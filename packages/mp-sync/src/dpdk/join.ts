@@ -61,7 +61,7 @@ async function initialisedVersion(
   signal: AbortSignal | undefined,
 ): Promise<DpdkVersion> {
   const message = `the DPDK primary in ${directory} has not initialised itself within ${timeoutMs} ms`;
-  const hint = "Its own log says what it waits for; or allow more time (timeoutMs)";
+  const hint = "See the primary's own log, or allow more time (timeoutMs)";
   const atTimeout = (): VfioError => new VfioError("ERR_VFIO_TIMEOUT", message, { hint });
   using deadline = new Deadline(timeoutMs, atTimeout, signal);
   for (;;) {
@@ -77,6 +77,6 @@ function livingPid(config: PrimaryConfig, directory: string): number | undefined
   if (locked) return pid === 0 ? undefined : pid;
   throw noPrimaryError(
     `the DPDK primary in ${directory} has ended: nobody holds the lock on ${config.path}`,
-    "Start it again, and join it then; what it left in that directory is taken over",
+    "Start it again, then join it; it takes over the files in that directory",
   );
 }

@@ -58,7 +58,7 @@ export class PrimaryConfig implements Disposable {
     if (magic === 0) return undefined;
     throw new VfioError(
       "ERR_VFIO_DPDK_VERSION",
-      `${this.path} is no DPDK's: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`,
+      `${this.path} is not a DPDK config: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`,
       { hint: "Pass the runtime directory of a DPDK primary; nothing was sent" },
     );
   }
@@ -84,13 +84,13 @@ function openConfig(configPath: string, directory: string): Fd {
 
 function openHint(errno: number): string | undefined {
   if (errno !== errnoOf("EACCES")) return fdHint(errno);
-  return `The primary runs as another user: run this process (uid ${process.getuid?.()}) as that one, or as root`;
+  return `The primary runs as another user: run this process (uid ${process.getuid?.()}) as that user, or as root`;
 }
 
 function absentHint(directory: string): string {
   const others = neighbours(path.dirname(directory));
-  const found = others.length === 0 ? "" : ` There are others here: ${others.join(", ")}.`;
-  return `Start it, or pass its --file-prefix as prefix.${found} With --in-memory or --no-shconf a primary cannot be joined; another user's has another directory`;
+  const found = others.length === 0 ? "" : ` Other primaries here: ${others.join(", ")}.`;
+  return `Start it, or pass its --file-prefix as prefix.${found} A primary with --in-memory or --no-shconf cannot be joined; another user's primary has another directory`;
 }
 
 /** Primaries in the same folder. A caller with another directory gets no list of what lies around it. */

@@ -44,6 +44,8 @@ function primaryGoneError(directory: string, pid: number | undefined): VfioError
   return new VfioError(
     "ERR_VFIO_PRIMARY_GONE",
     `the DPDK primary in ${directory}${who} has ended: nobody holds the lock on its config any more`,
-    { hint: "Close what came from it: the device stays busy until then. If it runs again, join it again" },
+    {
+      hint: "Close the fds that came from it: the device stays busy until then. Once it runs again, join it again",
+    },
   );
 }

@@ -29,7 +29,7 @@ export function dpdkRuntimeDirectory(
   options: DpdkDirectoryOptions = {},
   user: DpdkUser = { uid: process.getuid?.() ?? 0, env: process.env },
 ): string {
-  checkObject(options, "where a DPDK primary is", "told by an object of options");
+  checkObject(options, "where a DPDK primary is", "given as an object of options");
   if (options.directory !== undefined) {
     checkName(options.directory, "the runtime directory of a DPDK primary");
     return path.resolve(options.directory);

@@ -149,7 +149,7 @@ function lostError(lease: Lease, unmapped: number): VfioError {
     "ERR_VFIO_LEASE_LOST",
     `of the lease of process ${lease.pid} only ${unmapped} of ${lease.bytes} bytes were still mapped: ${rangeText(lease)}`,
     {
-      hint: "The container's last group left, and the kernel forgot all mappings, or somebody unmapped it: keep a group while leases run. Its secondary may ask for it anew",
+      hint: "The container's last group left, and the kernel forgot all mappings, or another process unmapped the lease: keep a group while leases run. The secondary may ask for a new lease",
     },
   );
 }

@@ -150,7 +150,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
       "ERR_VFIO_PRIMARY_GONE",
       `the primary at ${this.#path} ended the DMA lease on ${rangeText(this)}`,
       {
-        hint: "It closed its server or died, or its container's last group left, and the kernel forgot all mappings. Stop the device's DMA there before anything else",
+        hint: "The primary closed its server or died, or its container's last group left, and the kernel forgot all mappings. Stop the device's DMA there before anything else",
       },
     );
     this.#lost.abort(error);
@@ -159,7 +159,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
 }
 
 function termsOf(request: DmaRequest): LeaseTerms {
-  checkObject(request, "what is to be mapped", "told by an object with file, iova and bytes");
+  checkObject(request, "what is to be mapped", "given as an object with file, iova and bytes");
   checkFd(request.file, "the memory to be mapped");
   const { iova, bytes, offset = 0, access = "read-write" } = request;
   checkAccess(access);
@@ -195,7 +195,7 @@ function refusedError(path: string, terms: LeaseTerms, { errno, conflict }: Leas
 function conflictError(what: string, conflict: LeaseVerdict["conflict"]): VfioError {
   const other =
     conflict === undefined
-      ? "a mapping that is no lease is there"
+      ? "a mapping that is not a lease is there"
       : `process ${conflict.pid} has a lease on ${rangeText(conflict)}`;
   return new VfioError("ERR_VFIO_LEASE_CONFLICT", `${what}: ${other}`, {
     hint: "Choose an IOVA range that overlaps no other lease or mapping of this container",
@@ -207,7 +207,7 @@ function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
     "ERR_VFIO_LEASE_REFUSED",
     `the primary at ${path} failed to unmap ${rangeText(range)}`,
     {
-      hint: "Its events say why: the kernel refuses, and the memory may still be mapped; or its mapping was lost before",
+      hint: "The primary's events say why: the kernel refused, and the memory may still be mapped; or the mapping was lost before",
     },
   );
 }
@@ -215,10 +215,10 @@ function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
 const HINTS = new Map<number, string>([
   [
     errnoOf("ERANGE"),
-    "Choose an IOVA inside the window that the primary gives to leases; if it says nothing else, LEASE_WINDOW: 0x80000000 to 0xbfffffff",
+    "Choose an IOVA inside the primary's window for leases, by default LEASE_WINDOW: 0x80000000 to 0xbfffffff",
   ],
-  [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
-  [errnoOf("EFBIG"), "All leases together would be more than the primary may map for them (maxBytes)"],
+  [errnoOf("EMFILE"), "The primary has reached its limit of leases (maxLeases)"],
+  [errnoOf("EFBIG"), "All leases together would exceed the primary's limit of bytes (maxBytes)"],
   [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create with MFD_ALLOW_SEALING)"],
   [
     errnoOf("EINVAL"),
@@ -226,7 +226,7 @@ const HINTS = new Map<number, string>([
   ],
   [
     errnoOf("ENODEV"),
-    "The primary has closed its container: it ends, or must start its server with a new one",
+    "The primary has closed its container: it is ending, or must restart its server with a new container",
   ],
   [errnoOf("EACCES"), "The file must be open for writing too, unless the access is read-only"],
   [errnoOf("EPERM"), "The file is sealed against writing: only the access read-only is possible"],

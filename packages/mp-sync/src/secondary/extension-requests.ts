@@ -100,7 +100,7 @@ function lacksRequest(answer: string, request: string, path: string): VfioError 
     "ERR_VFIO_PRIMARY_LACKS_REQUEST",
     `the primary at ${path} answers ${answer} to ${request}: it does not serve this request, or failed`,
     {
-      hint: "A primary of the 2014 protocol only knows those for container and groups; FdServer of @vfio/mp-sync knows all but what its options switch off. Or it does not allow this user, or it failed: its events say why",
+      hint: "A 2014 primary serves only requests for container and groups; FdServer of @vfio/mp-sync serves all that its options do not switch off. Or the primary does not allow this user, or failed: its events say why",
     },
   );
 }

@@ -133,9 +133,9 @@ export class RequestConnection {
   #goneError(): VfioError {
     return new VfioError(
       "ERR_VFIO_PRIMARY_GONE",
-      `the primary at ${this.#path} closed the connection while it was asked for ${this.#what}`,
+      `the primary at ${this.#path} closed the connection before it answered the request for ${this.#what}`,
       {
-        hint: "It ended, closed its server, or dropped this request as too slow; if it runs again, ask again",
+        hint: "The primary ended, closed its server, or dropped this request as too slow; try again once it runs",
       },
     );
   }
@@ -175,7 +175,7 @@ function timeoutError({ path, timeoutMs }: Inquiry, what: string): VfioError {
     "ERR_VFIO_TIMEOUT",
     `no answer from the primary at ${path} within ${timeoutMs} ms when asked for ${what}`,
     {
-      hint: "It is there but stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
+      hint: "The primary is stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
     },
   );
 }

@@ -51,8 +51,10 @@ export function onlyFile(files: readonly Fd[]): Fd {
 function containerRefused(answer: Answer, path: string): VfioError {
   return new VfioError(
     "ERR_VFIO_CONTAINER_REFUSED",
-    `the primary at ${path} does not give its container (${answer})`,
-    { hint: "It does not allow this user, or has closed its container; its own log or events say which" },
+    `the primary at ${path} does not share its container (${answer})`,
+    {
+      hint: "The primary does not allow this user, or has closed its container; its log or events say which",
+    },
   );
 }
 
@@ -60,8 +62,8 @@ function groupRefused(answer: Answer, number: number, path: string): VfioError {
   if (answer !== "NO_FD") {
     return new VfioError(
       "ERR_VFIO_GROUP_REFUSED",
-      `the primary at ${path} knows no group ${number}, or failed to give it (${answer})`,
-      { hint: "ls /sys/kernel/iommu_groups shows the groups there are" },
+      `the primary at ${path} knows no group ${number}, or failed to share it (${answer})`,
+      { hint: "ls /sys/kernel/iommu_groups lists the groups" },
     );
   }
   return new VfioError(

@@ -42,7 +42,7 @@ function answerOf(file: HasFd, { kind }: ExpectedFd): number {
 
 function wrongFd(what: string, expected: ExpectedFd): VfioError {
   return new VfioError("ERR_VFIO_WRONG_FD", `the primary sent ${what} as ${nameOf(expected)}`, {
-    hint: "The primary shares a wrong fd: check what it passes to FdServer.listen(), or that it is what you take it for",
+    hint: "The primary shares a wrong fd: check the arguments of its FdServer.listen(), and that it is the primary you expect",
   });
 }
 

@@ -35,7 +35,7 @@ export interface SocketPathUser {
  * ```
  */
 export function socketPath(options: SocketPathOptions = {}, user?: SocketPathUser): string {
-  checkObject(options, "where primary and secondary meet", "told by an object of options");
+  checkObject(options, "where primary and secondary meet", "given as an object of options");
   const file = options.path ?? pathOfPrefix(options.prefix ?? DEFAULT_PREFIX, user ?? currentUser());
   return checkPath(file);
 }

@@ -79,7 +79,7 @@ async function takeLeave(live: SeqpacketSocket): Promise<void> {
 
 function occupiedError(file: string, what: string): VfioError {
   return new VfioError("ERR_VFIO_SOCKET_PATH_OCCUPIED", `cannot listen on ${file}: it ${what}`, {
-    hint: "It is left alone; remove it, or choose another prefix or path",
+    hint: "The file is left alone; remove it, or choose another prefix or path",
   });
 }
 
@@ -90,5 +90,5 @@ function probeError(errno: number, syscall: string, file: string): VfioSystemErr
 
 function probeHint(errno: number): string | undefined {
   if (errno !== errnoOf("EACCES")) return fdHint(errno);
-  return `What is there belongs to another user than uid ${process.getuid?.()}, or its folder is closed to this one`;
+  return `The file there belongs to another user than uid ${process.getuid?.()}, or its folder is closed to this one`;
 }

@@ -150,7 +150,7 @@ describe("given a primary with two groups, and a device in each", () => {
     expect(left()).toBe(ALL_MAPPINGS - 3);
     using peer = await connectToPrimary({ path: server.path });
     using file = someFile();
-    const text = "a mapping that is no lease is there";
+    const text = "a mapping that is not a lease is there";
     await expectError(() => peer.mapDma({ file, iova, bytes: 4096 }), "ERR_VFIO_LEASE_CONFLICT", text);
     expect(unmap(opened.container, iova)).toBe(BigInt(BYTES));
     expect(left()).toBe(ALL_MAPPINGS - 2);

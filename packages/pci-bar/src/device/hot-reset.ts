@@ -69,7 +69,7 @@ export function planHotReset(device: DeviceCalls, groups: readonly HasFd[]): Res
 function groupNumberOf({ fd }: HasFd): number {
   const number = groupOfLink(fileOf(fd) ?? "");
   if (number !== undefined) return number;
-  throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is no VFIO group`, {
+  throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is not a VFIO group`, {
     hint: "Pass the open groups, not devices or containers",
   });
 }

@@ -37,7 +37,7 @@ export function bringToD0(config: ConfigSpace, name: string): void {
   const state = readPowerState(config, name);
   if (state === "D0") return;
   throw new VfioError("ERR_VFIO_POWER_STATE", `${name} stays in power state ${state}`, {
-    hint: "Its slot may be without power; dmesg has the kernel's side",
+    hint: "Its slot may have no power; dmesg may have the reason",
   });
 }
 

@@ -15,6 +15,6 @@ export function isPresent(config: ConfigAccess): boolean {
 export function checkPresent(config: ConfigAccess, name: string): void {
   if (isPresent(config)) return;
   throw new VfioError("ERR_VFIO_DEVICE_GONE", `${name} does not answer: its config space reads as all ones`, {
-    hint: "It was pulled out or lost its power: close what you have of it",
+    hint: "It was pulled out or lost its power: close its BARs and interrupts, then the device",
   });
 }

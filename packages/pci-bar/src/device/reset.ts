@@ -128,6 +128,6 @@ function wantedBits(config: ConfigSpace, options: ResetOptions): [flag: CommandF
 
 function noResetError(device: DeviceCalls): VfioError {
   return new VfioError("ERR_VFIO_NO_RESET", `${device.name} cannot be reset alone`, {
-    hint: "Set its registers anew, or reset all that is on its bus: pci.hotReset(groups)",
+    hint: "Reinitialise its registers, or reset all devices on its bus: pci.hotReset(groups)",
   });
 }

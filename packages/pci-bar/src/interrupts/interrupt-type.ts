@@ -44,7 +44,6 @@ export function chooseInterrupt(device: DeviceCalls | VfioDevice, forced?: Inter
   if (chosen !== undefined) return chosen;
   const wanted = forced ?? "usable interrupts";
   throw new VfioError("ERR_VFIO_NO_INTERRUPT", `${deviceCallsOf(device).name} has no ${wanted}`, {
-    hint:
-      forced === undefined ? "Poll its registers instead" : "Leave the type out to get the best that it has",
+    hint: forced === undefined ? "Poll its registers instead" : "Omit the type to get the device's best",
   });
 }

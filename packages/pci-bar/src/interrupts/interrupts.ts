@@ -110,7 +110,7 @@ export class Interrupts implements Disposable {
     if (vector !== undefined) return vector;
     throw new VfioRangeError(
       "ERR_VFIO_INTERRUPT_VECTORS",
-      `vector ${String(number)} is not set up: they are ${this.#start} to ${this.#end - 1}`,
+      `vector ${String(number)} is not set up: the vectors are ${this.#start} to ${this.#end - 1}`,
     );
   }
 

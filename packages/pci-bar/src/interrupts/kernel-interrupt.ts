@@ -94,7 +94,7 @@ function enabledVector(control: IrqControl, name: string): InterruptVector {
 
 const HINT: Record<KernelInterruptKind, string> = {
   error: "Only PCI Express devices report errors (AER)",
-  "removal request": "This kernel's driver for the device does not ask for it back",
+  "removal request": "The device's driver in this kernel sends no removal requests",
 };
 
 /** Of a device without PCI Express, the kernel answers EINVAL for ERR. */

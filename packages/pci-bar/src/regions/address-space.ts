@@ -71,8 +71,8 @@ export function checkNothingMapped(regions: readonly OpenRegion[], device: strin
   if (mapped.length === 0) return;
   throw new VfioError(
     "ERR_VFIO_MEMORY_SPACE_IN_USE",
-    `cannot switch off the memory space of ${device}: mapped are ${mapped.join(", ")}`,
-    { hint: "Close them first: the next access would end the process with a SIGBUS" },
+    `cannot switch off the memory space of ${device}: still mapped: ${mapped.join(", ")}`,
+    { hint: "Close them first: their pages would go away, and accesses would read ones" },
   );
 }
 

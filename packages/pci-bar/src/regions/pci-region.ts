@@ -104,7 +104,7 @@ export class PciRegion {
     if (msixTable === "refuse") return "it holds the MSI-X table, which belongs to the kernel";
     if (msixTable === "include" && !this.info.msixMappable)
       return "it holds the MSI-X table, which this kernel does not offer to map";
-    return this.#windows(msixTable).length === 0 ? "the pages of the MSI-X table are all of it" : undefined;
+    return this.#windows(msixTable).length === 0 ? "it consists of the MSI-X table's pages alone" : undefined;
   }
 
   /**

@@ -103,7 +103,7 @@ function pattern(value: unknown, width: RegisterWidth): number | bigint {
 }
 
 function targetError(problem: string): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_POLL_TARGET", `this cannot be waited for: ${problem}`);
+  return new VfioRangeError("ERR_VFIO_POLL_TARGET", `cannot wait for this: ${problem}`);
 }
 
 function timeoutError(last: number | bigint, target: PollTarget, timeoutMs: number): VfioError {

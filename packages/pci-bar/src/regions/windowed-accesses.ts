@@ -165,7 +165,7 @@ export function notMappedError(
   const mapped = windows.map(({ offset: from, bytes }) => `[${hex(from)}, ${hex(from + bytes - 1)}]`);
   return new VfioRangeError(
     "ERR_VFIO_REGION_HOLE",
-    `offset ${hex(offset)} of ${name} is not mapped; mapped are ${mapped.join(", ") || "no parts of it"}`,
+    `offset ${hex(offset)} of ${name} is not mapped; the mapped parts: ${mapped.join(", ") || "none"}`,
     { hint },
   );
 }

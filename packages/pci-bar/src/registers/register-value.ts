@@ -33,7 +33,7 @@ function shown(value: unknown): string {
 export function registerWidthError(name: string): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_WIDTH",
-    `${name} has no 64-bit access here: it is reached by pread and pwrite, of which the kernel may make two`,
+    `${name} has no 64-bit access here: it is reached by pread and pwrite, and the kernel may split such an access into two`,
     { hint: "Use two 32-bit accesses, in the order that the device wants" },
   );
 }

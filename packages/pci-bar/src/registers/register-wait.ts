@@ -70,7 +70,7 @@ function targetOf(layout: RegisterLayout, wanted: object): FieldTarget {
 function nothingNamedError({ name }: RegisterLayout): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_POLL_TARGET",
-    `this cannot be waited for: no field of the register ${name} is named`,
+    `cannot wait for this: no field of the register ${name} is named`,
   );
 }
 

@@ -81,7 +81,9 @@ function* undoing(steps: SysfsSteps, undo: () => SysfsSteps): SysfsSteps {
 
 function bindError(bdf: string, wanted: string | undefined, got: string | undefined): VfioError {
   const hint =
-    wanted === undefined ? "Something bound it again at once" : "`dmesg` may say why the driver refused it";
+    wanted === undefined
+      ? "Another program bound it again at once"
+      : "`dmesg` may say why the driver refused it";
   return new VfioError(
     "ERR_VFIO_BIND_FAILED",
     `${bdf} went to ${got ?? "no driver"} instead of ${wanted ?? "none"}`,

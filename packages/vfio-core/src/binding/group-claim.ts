@@ -98,8 +98,8 @@ function inUseError({ bdf, iommuGroup }: PciDeviceInfo, { own, others }: Holders
       ? others
       : ["a process that cannot be seen from here"];
   const hint = own
-    ? "Close the device and its group first, in whichever thread they are: the kernel waits for that, and this process would with it, for good"
-    : "Let it close the device, or end it; bindDriverAsync() with timeoutMs waits for that";
+    ? "Close the device and its group first, in whichever thread: the kernel waits for that, so this process would wait for itself, forever"
+    : "Let that process close the device, or end it; bindDriverAsync() with timeoutMs waits for it";
   return new VfioError(
     "ERR_VFIO_DEVICE_IN_USE",
     `cannot change the driver of ${bdf}: its IOMMU group ${iommuGroup ?? "(none)"} is open in ${who.join(", ")}`,
@@ -108,7 +108,7 @@ function inUseError({ bdf, iommuGroup }: PciDeviceInfo, { own, others }: Holders
 }
 
 function unknownError({ bdf }: PciDeviceInfo, node: string, errno: number): VfioSystemError {
-  const what = `cannot see whether somebody has ${bdf} open (${node})`;
+  const what = `cannot see whether a process has ${bdf} open (${node})`;
   return new VfioSystemError(errno, { syscall: "open", what, path: node });
 }
 

@@ -57,7 +57,7 @@ export class Device extends Closable {
    * @param reason the user, for the error that `close` then throws.
    */
   hold(reason: string): Disposable {
-    if (typeof reason !== "string") throw argumentError("the reason of a hold", "a text", reason);
+    if (typeof reason !== "string") throw argumentError("the reason of a hold", "a string", reason);
     return this.#holds.add(reason);
   }
 

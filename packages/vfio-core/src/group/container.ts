@@ -268,17 +268,17 @@ function leave(group: Group): void {
 /** The group joins an IOMMU with a type already (vfio_iommu_type1_attach_group), or a container without one. */
 function joinHint(errno: number, group: Group): string | undefined {
   if (errno === errnoOf("EINVAL") && group.status().inContainer)
-    return "It is in a container already, which it leaves when all fds of the group are closed";
+    return "The group is in a container already; it leaves that container when all fds of the group are closed";
   return attachHint(errno);
 }
 
 function attachHint(errno: number): string | undefined {
   if (errno === errnoOf("EPERM"))
     return (
-      "`dmesg` tells why: a firmware 1:1 mapping (RMRR), or no interrupt remapping " +
+      "`dmesg` says why: a firmware 1:1 mapping (RMRR), or no interrupt remapping " +
       "(vfio_iommu_type1 allow_unsafe_interrupts=1 accepts that)"
     );
   if (errno === errnoOf("EINVAL"))
-    return "Its IOMMU does not go with the container: what is mapped there lies in a range that it reserves, or its pages are larger";
+    return "The group's IOMMU does not fit the container: it reserves a range that is mapped there, or its pages are larger";
   return undefined;
 }

@@ -199,7 +199,7 @@ function openHint(errno: number, number: number, path: string): string | undefin
   if (errno === errnoOf("EPERM")) return `In a container, pass the device in: --device ${path}`;
   // The node exists if one of the group's devices is bound to VFIO.
   if (errno === errnoOf("ENOENT") && devicesOfGroup(number).some(({ driver }) => isVfioDriver(driver)))
-    return `Its devices are bound to VFIO, but its node is not here. In a container, pass it in: --device ${path}`;
+    return `The group's devices are bound to VFIO, but its node is not here. In a container, pass the node in: --device ${path}`;
   return undefined;
 }
 

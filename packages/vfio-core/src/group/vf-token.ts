@@ -16,10 +16,10 @@ const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
  */
 export function checkVfToken(token: unknown): void {
   if (token === undefined) return;
-  if (typeof token !== "string") throw argumentError("vfToken", "a UUID as text", token);
+  if (typeof token !== "string") throw argumentError("vfToken", "a UUID as a string", token);
   if (UUID.test(token)) return;
-  throw new VfioRangeError("ERR_VFIO_VF_TOKEN", `the VF token ${JSON.stringify(token)} is no UUID`, {
-    hint: "It looks like 2ab74924-c335-45f4-9b16-8569e5b08258; leave it out for a device that needs none",
+  throw new VfioRangeError("ERR_VFIO_VF_TOKEN", `the VF token ${JSON.stringify(token)} is not a UUID`, {
+    hint: "A VF token looks like 2ab74924-c335-45f4-9b16-8569e5b08258; omit it for a device that needs none",
   });
 }
 
@@ -28,7 +28,7 @@ export function vfTokenHint(errno: number, bdf: string, token: string | undefine
   if (errno === errnoOf("EINVAL") && token !== undefined) return needlessHint(bdf);
   if (errno !== errnoOf("EACCES")) return undefined;
   if (token !== undefined)
-    return "It is not the VF token that the owner of the physical function set: pass that one as vfToken";
+    return "This is not the VF token that the owner of the physical function set: pass that token as vfToken";
   if (!describePciDevice(bdf).isVirtualFunction) return undefined;
   return "A VF token is required: the owner of its physical function set one; pass it as vfToken";
 }
