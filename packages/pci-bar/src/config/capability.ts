@@ -15,8 +15,8 @@ import * as serial from "./capabilities/serial-number.js";
 import * as sriov from "./capabilities/sr-iov.js";
 import * as subsystem from "./capabilities/subsystem-ids.js";
 import * as vendor from "./capabilities/vendor-specific.js";
-import * as express from "./express/pci-express.js";
-import { isRoot, type PortType } from "./express/port-type.js";
+import * as express from "./capabilities/pci-express/pci-express.js";
+import { isRoot, type PortType } from "./capabilities/pci-express/port-type.js";
 
 /** The decoded fields of each kind of capability. */
 export interface CapabilityFields {

@@ -3,7 +3,7 @@ import { describeDecoded, type Capability } from "./capability.js";
 import { capabilityName } from "./capability-names.js";
 import { describeHeader } from "./describe-header.js";
 import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
-import type { DescribeContext } from "./express/pci-express.js";
+import type { DescribeContext } from "./capabilities/pci-express/pci-express.js";
 import type { PciHeader } from "./header.js";
 
 /** Facts for the text that the config space does not have. */

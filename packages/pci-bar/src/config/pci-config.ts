@@ -12,7 +12,7 @@ import {
 } from "./capability-walk.js";
 import { checkConfigReader, type SizedConfig } from "./config-reader.js";
 import { describeConfig, type DescribeOptions } from "./describe.js";
-import type { PortType } from "./express/port-type.js";
+import type { PortType } from "./capabilities/pci-express/port-type.js";
 import { decodeHeader, type PciHeader } from "./header.js";
 
 const STANDARD_BYTES = 0x100;

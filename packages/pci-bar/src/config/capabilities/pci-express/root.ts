@@ -1,5 +1,5 @@
-import { bitsOf, decodeFlags, flagTable, flagText, hex, isSet, plusMinus } from "../bits.js";
-import type { CapabilityView } from "../capability-view.js";
+import { bitsOf, decodeFlags, flagTable, flagText, hex, isSet, plusMinus } from "../../bits.js";
+import type { CapabilityView } from "../../capability-view.js";
 
 const CONTROL = flagTable({
   correctableErrors: [0, "ErrCorrectable"],

@@ -1,5 +1,5 @@
-import { bitsOf, hex, isSet, plusMinus } from "../bits.js";
-import type { CapabilityView } from "../capability-view.js";
+import { bitsOf, hex, isSet, plusMinus } from "../../bits.js";
+import type { CapabilityView } from "../../capability-view.js";
 import { decodeExpressDevice, describeExpressDevice, type ExpressDevice } from "./device.js";
 import { decodeExpressDevice2, describeExpressDevice2, type ExpressDevice2 } from "./device2.js";
 import { decodeExpressLink, describeExpressLink, type ExpressLink } from "./link.js";

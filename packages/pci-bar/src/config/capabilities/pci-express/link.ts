@@ -1,5 +1,5 @@
-import { bitsOf, decodeFlags, flagTable, flagText, isSet, type BitFlags } from "../bits.js";
-import type { CapabilityView } from "../capability-view.js";
+import { bitsOf, decodeFlags, flagTable, flagText, isSet, type BitFlags } from "../../bits.js";
+import type { CapabilityView } from "../../capability-view.js";
 import { isOneOf, leadsDown, type PortType } from "./port-type.js";
 import { latencyText, speedOf, speedText } from "./words.js";
 

@@ -1,5 +1,5 @@
-import { bitsOf, decodeFlags, flagTable, flagText, isSet, plusMinus } from "../bits.js";
-import type { CapabilityView } from "../capability-view.js";
+import { bitsOf, decodeFlags, flagTable, flagText, isSet, plusMinus } from "../../bits.js";
+import type { CapabilityView } from "../../capability-view.js";
 import { leadsDown, type PortType } from "./port-type.js";
 import { speedOf, speedText } from "./words.js";
 

@@ -1,5 +1,5 @@
-import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
-import type { CapabilityView } from "../capability-view.js";
+import { bitsOf, decodeFlags, flagTable, flagText } from "../../bits.js";
+import type { CapabilityView } from "../../capability-view.js";
 import { isOneOf, type PortType } from "./port-type.js";
 import { latencyText, powerText, slotPower } from "./words.js";
 
