@@ -125,8 +125,8 @@ export function nanosecondsPerTurn(count, loop) {
 
 /**
  * The growth of the JavaScript heap by many calls, in bytes: garbage shows, since a collection is an error. The least
- * of three runs: a call's garbage is there every time, V8's own work, such as compiling, is not. Needs {@link
- * heapFlags}.
+ * of three runs: a call's garbage is there every time, V8's own work, such as compiling, is not. Needs
+ * {@link heapFlags}.
  * @param {number} count
  * @param {(index: number) => unknown} call
  */

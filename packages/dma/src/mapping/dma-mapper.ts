@@ -188,8 +188,8 @@ export class DmaMapper implements Disposable {
    * Unmaps a mapping, at the last of as many calls as {@link map} returned it. Blocks the thread while the kernel
    * unpins the pages; {@link unmapAsync} does not.
    * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel unmapped less than was mapped, because another program
-   * had unmapped it: nothing of it is mapped now, and the memory is free. `ERR_VFIO_MAPPING_BUSY` during {@link
-   * unmapAsync}.
+   * had unmapped it: nothing of it is mapped now, and the memory is free. `ERR_VFIO_MAPPING_BUSY` during
+   * {@link unmapAsync}.
    */
   unmap(mapping: DmaMapping): void {
     if (this.#mappings.isLast(mapping)) this.#unmapForAll(mapping);

@@ -36,8 +36,8 @@ export interface RequestOptions {
 /** Options of {@link connectToPrimary}. `signal` ends the connecting, not the requests after it. */
 export interface ConnectOptions extends SocketPathOptions, RequestOptions {
   /**
-   * Checks each received container and group fd, and throws unless it is what was asked for. Default: {@link
-   * verifyVfioFd}.
+   * Checks each received container and group fd, and throws unless it is what was asked for. Default:
+   * {@link verifyVfioFd}.
    */
   readonly verify?: FdVerifier | undefined;
 }

@@ -97,8 +97,8 @@ export class ConfigSpace {
   }
 
   /**
-   * Reads all of the config space and decodes header and capabilities; wrong contents are data, no error: see {@link
-   * decodeConfig}. vfio-pci answers some registers itself (the BARs, parts of the command register and of MSI) and
+   * Reads all of the config space and decodes header and capabilities; wrong contents are data, no error: see
+   * {@link decodeConfig}. vfio-pci answers some registers itself (the BARs, parts of the command register and of MSI) and
    * hides capabilities that are not for userspace.
    * @throws VfioSystemError; VfioError `ERR_VFIO_SHORT_IO`.
    */

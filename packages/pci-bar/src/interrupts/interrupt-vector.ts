@@ -150,8 +150,8 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   }
 
   /**
-   * Every count that {@link wait} gives, until the vector is closed; the limits hold for each wait. Throws as {@link
-   * wait}, but `ERR_VFIO_CLOSED` only if the vector was closed before.
+   * Every count that {@link wait} gives, until the vector is closed; the limits hold for each wait. Throws as
+   * {@link wait}, but `ERR_VFIO_CLOSED` only if the vector was closed before.
    */
   async *counts(options: InterruptWait = {}): AsyncGenerator<number, void, void> {
     this.#checkOpen();

@@ -293,8 +293,8 @@ export class OpenRegion implements RegisterFunctions, Disposable {
    * @returns the whole register.
    * @throws VfioError `ERR_VFIO_TIMEOUT` with the last value; the signal's reason when aborted, or `ERR_VFIO_ABORTED`
    * if that is no Error; VfioRangeError `ERR_VFIO_POLL_TARGET` for a mask and value that can never match,
-   * `ERR_VFIO_WAIT_ARGUMENT` for an invalid time; VfioError `ERR_VFIO_DEVICE_GONE` if the memory has gone away ({@link
-   * gone}); the errors of a read.
+   * `ERR_VFIO_WAIT_ARGUMENT` for an invalid time; VfioError `ERR_VFIO_DEVICE_GONE` if the memory has gone away
+   * ({@link gone}); the errors of a read.
    */
   pollMask(offset: number, mask: number, value: number, options?: PollOptions): Promise<number>;
   /** For 64 bits. */

