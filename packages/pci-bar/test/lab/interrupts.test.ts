@@ -233,7 +233,8 @@ describe("given MSI-X, which this kernel lets grow while it is enabled", () => {
 
     expect(interrupts.vectors.map(({ number }) => number)).toEqual([60, 61, 62, 63, 64]);
     expect([60, 61, 64].map((number) => interrupts.vector(number).poll())).toEqual([1, 0, 1]);
-    for (const number of [0, 59, 65]) expectError(() => interrupts.vector(number), "… the vectors are 60 to 64");
+    for (const number of [0, 59, 65])
+      expectError(() => interrupts.vector(number), "… the vectors are 60 to 64");
   });
 
   it("vectors come later, up to the device's last, and those before lose nothing", () => {
