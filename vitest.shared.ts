@@ -13,7 +13,7 @@ export function testsOf(project: string) {
     test: {
       include: ["test/**/*.test.ts"],
       exclude: ["test/lab/**", "**/node_modules/**"],
-      testTimeout: 30_000,
+      testTimeout: 120_000,
       hookTimeout: 30_000,
       passWithNoTests: false,
       setupFiles: [path.join(root, "tools/test-support/src/fixed-seed.ts")],

@@ -11,10 +11,15 @@ import { bootstrap, root, stop } from "../set-up/bootstrap.mjs";
 const CHANGELOG = "Changes in ";
 const HEADING = /^# (.+)\n/;
 const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md"];
+/** TypeDoc's names of `[Symbol.dispose]` and `[Symbol.asyncDispose]`, which the sources leave without a comment. */
+const CLOSERS = {
+  "[dispose]": "Closes it at the end of a `using` block.",
+  "[asyncDispose]": "Closes it at the end of an `await using` block.",
+};
 
 await bootstrap();
 const { refreshQuotes } = await import("./src/docs/quoted-code.js");
-const { Application, LogLevel } = await import("typedoc");
+const { Application, Comment, LogLevel, ReflectionKind } = await import("typedoc");
 
 if (!process.argv.includes("--check")) PAGES_WITH_QUOTES.forEach(refreshPage);
 process.chdir(root);
@@ -36,6 +41,7 @@ async function write(project) {
   takeNameFromReadme(project);
   for (const document of project.documents ?? []) takeTitleFromHeading(document);
   guidesFirst(project);
+  documentClosers(project);
   application.validate(project);
   await application.generateOutputs(project);
   const { errorCount, warningCount } = application.logger;
@@ -56,6 +62,13 @@ function guidesFirst(project) {
   const changelogs = documents.filter(({ name }) => name.startsWith(CHANGELOG));
   const guides = documents.filter((document) => !changelogs.includes(document));
   project.childrenIncludingDocuments = [...guides, ...(project.children ?? []), ...changelogs];
+}
+
+function documentClosers(project) {
+  for (const signature of project.getReflectionsByKind(ReflectionKind.CallSignature)) {
+    const text = CLOSERS[signature.name];
+    if (text !== undefined) signature.comment ??= new Comment([{ kind: "text", text }]);
+  }
 }
 
 /** So is the whole site, by the front page's heading. */

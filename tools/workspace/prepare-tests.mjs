@@ -9,38 +9,20 @@ import { ensureDebianPackages, PackagesMissing } from "../set-up/src/debian.js";
 import { bootstrap, stop } from "../set-up/bootstrap.mjs";
 
 const FINAL = ["ERR_LAB_NOT_LINUX", "ERR_LAB_PACKAGES_MISSING", "ERR_LAB_DISK_FULL", "ERR_LAB_ABORTED"];
-const TRIES = 3;
-const PAUSE_MS = 10_000;
+const isFinal = (error) => error instanceof PackagesMissing || FINAL.includes(error.code);
 const say = (line) => void process.stderr.write(`${line}\n`);
 
 await bootstrap();
 // Imported only here: before the set-up there are no packages.
 const { installed } = await import("@vfio/release/installed");
-const { default: pRetry } = await import("p-retry");
+const { withRetries } = await import("./src/tests/with-retries.js");
 try {
-  await withRetries(debianPackages);
+  await withRetries(debianPackages, { isFinal, say });
   for (const set of ["nodes", "node-arm64", "bun-musl", "toolbox", "runtimes", "bundlers"])
-    await withRetries(() => installed(set));
-  await withRetries(lab);
+    await withRetries(() => installed(set), { isFinal, say });
+  await withRetries(lab, { isFinal, say });
 } catch (error) {
   stop(["The tests need this:", error.message, error.hint].filter(Boolean).join("\n"));
-}
-
-/** The network may be gone for a moment. */
-async function withRetries(download) {
-  const isFinal = (error) => error instanceof PackagesMissing || FINAL.includes(error.code);
-  await pRetry(download, {
-    retries: TRIES - 1,
-    minTimeout: PAUSE_MS,
-    factor: 1,
-    shouldRetry: ({ error }) => !isFinal(error),
-    onFailedAttempt: ({ error, attemptNumber, retriesLeft }) => {
-      if (retriesLeft === 0 || isFinal(error)) return;
-      say(
-        `Try ${attemptNumber} of ${TRIES} failed, the next one is in ${PAUSE_MS / 1000} s: ${error.message}`,
-      );
-    },
-  });
 }
 
 async function debianPackages() {

@@ -2,7 +2,8 @@
 import { readlinkSync } from "node:fs";
 import path from "node:path";
 import { DmaMapper, HugepageMemory } from "@vfio/dma";
-import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
+import { ioctl, openFile } from "@vfio/ioctl-native";
+import { vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { compareAsyncPairs, medianNanoseconds, startC } from "@vfio/test-support/benchmark";
 
 const MIB = 1 << 20;

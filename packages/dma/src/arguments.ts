@@ -11,35 +11,27 @@ export function checkObject(value: unknown, expected: string): asserts value is 
   if (typeof value !== "object" || value === null) throw argumentError(value, expected);
 }
 
-/**
- * What is wrong if a bigint or a symbol was passed where a number is expected: looked at when the arithmetic has failed,
- * it costs nothing before.
- */
+/** Names a bigint or symbol among the numbers, once arithmetic on them has failed: no check costs anything before. */
 export function numberError(numbers: readonly unknown[], failure: unknown): unknown {
   if (isVfioError(failure)) return failure;
   const wrong = numbers.findIndex((each) => typeof each !== "number");
   return wrong < 0 ? failure : argumentError(numbers[wrong], "a number, not a bigint,");
 }
 
-/** As `Array.isArray`, which would make anything of what a list holds. */
+/** Unlike `Array.isArray`, does not make the elements `any`. */
 export function isList(value: unknown): boolean {
   return Array.isArray(value);
 }
 
-/** True for a whole number above 0. */
 export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) > 0;
 }
 
-/** True for 1, 2, 4, … */
 export function isPowerOfTwo(value: unknown): value is number {
   return typeof value === "number" && value >= 1 && Number.isInteger(Math.log2(value));
 }
 
-/**
- * @param most the largest alignment.
- * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`.
- */
+/** @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`. */
 export function checkAligned(bytes: unknown, align: unknown, most = 2 ** 63): void {
   if (isCount(bytes) && isPowerOfTwo(align) && align <= most) return;
   const limit = most === 2 ** 63 ? "" : ` up to the page size (${most})`;
@@ -59,17 +51,19 @@ export function checkIova(iova: unknown): void {
   );
 }
 
-/** @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way. */
-export function checkFree(taken: Pick<RangeSet, "firstIn">, range: IovaRange): void {
+/**
+ * @param why the other range is in the way: the end of the message.
+ * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` naming the range that is in the way.
+ */
+export function checkFree(taken: Pick<RangeSet, "firstIn">, range: IovaRange, why: string): void {
   const other = taken.firstIn(range);
   if (other === undefined) return;
   throw new VfioRangeError(
     "ERR_VFIO_DMA_OVERLAP",
-    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, which is taken`,
+    `IOVA ${formatRange(range)} overlaps ${formatRange(other)}, ${why}`,
   );
 }
 
-/** True for a bigint of 64 bits. */
 export function isAddress(value: unknown): value is bigint {
   return typeof value === "bigint" && BigInt.asUintN(64, value) === value;
 }

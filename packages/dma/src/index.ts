@@ -32,13 +32,8 @@ export { IovaTable } from "./iova/iova-table.js";
 export * from "./old-names.js";
 export { drawIovaSpace, type DrawnMapping, type IovaSpace } from "./iova/iova-picture.js";
 export type { Extent } from "@vfio/ioctl-native";
-export {
-  DMA_ACCESSES,
-  Type1Space,
-  type AddressSpace,
-  type DmaAccess,
-  type MappableMemory,
-} from "@vfio/ioctl-native";
+export { DMA_ACCESSES, type AddressSpace, type DmaAccess, type MappableMemory } from "@vfio/ioctl-native";
+export { Type1Space } from "@vfio/ioctl-native/vfio";
 export {
   decodeMemoryDescription,
   encodeMemoryDescription,

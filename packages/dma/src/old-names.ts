@@ -13,19 +13,14 @@ export type MemoryPart = Pick<Extent, "offset" | "bytes">;
 
 /** @deprecated Use {@link Extent}. */
 export type Run = Pick<Extent, "offset" | "bytes"> & {
-  /** Its first address. */
   readonly address: bigint;
 };
 
-/**
- * As {@link contiguousExtents}.
- * @deprecated Use {@link contiguousExtents}.
- */
+/** @deprecated Use {@link contiguousExtents}. */
 export function contiguousRuns(
   addresses: readonly bigint[],
   pageBytes: number,
 ): (Pick<Extent, "offset" | "bytes"> & {
-  /** Its first address. */
   readonly address: bigint;
 })[] {
   return contiguousExtents(addresses, pageBytes).map(asRun);

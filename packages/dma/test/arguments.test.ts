@@ -45,7 +45,7 @@ const calls: [Call, RegExp][] = [
   [(odd) => cut((one) => one.alloc({ bytes: odd })), /whole number above 0/],
   [(odd) => cut((one) => one.alloc({ bytes: 64, align: odd })), /power of two/],
   [(odd) => cut((one) => one.pool(odd)), /pool|whole number above 0/],
-  [(odd) => cut((one) => one.pool({ count: odd, bytes: 64 })), /whole one above 0/],
+  [(odd) => cut((one) => one.pool({ count: odd, bytes: 64 })), /count must be a whole number above 0/],
   [
     (odd) => cut((one) => one.pool({ count: 1, bytes: odd })),
     /whole number above 0|multiple of the alignment/,
@@ -70,7 +70,7 @@ const calls: [Call, RegExp][] = [
   [(odd) => (contiguousExtents(odd, 4096), contiguousExtents([odd, odd], 4096)), /list of addresses/],
   [(odd) => contiguousExtents([], odd), /page size/],
   [(odd) => encodeMemoryDescription(odd), /description of memory|IovaTable/],
-  [(odd) => decodeMemoryDescription(odd), /no Uint8Array/],
+  [(odd) => decodeMemoryDescription(odd), /not a Uint8Array/],
   [(odd) => readPhysicalAddresses(odd, 4096, 4096), /bigint|number of bytes|memory|addresses/],
   [(odd) => readPhysicalAddresses(4096n, odd, 4096), /bigint|number of bytes|memory|addresses/],
 ];

@@ -91,10 +91,20 @@ describe("given memory whose pages lie scattered for the device", () => {
     expect([mapped, former.bytes[0]]).toEqual([2, 0]);
   });
 
+  it("an alignment of two pages is refused, with the limit", () => {
+    arena = scatteredArena();
+
+    expectError(
+      () => arena.alloc({ bytes: 64, align: 8192 }),
+      "ERR_VFIO_DMA_ALIGNMENT … 64 bytes aligned to 8192 … a power of two up to the page size (4096)",
+    );
+    expect(mapped).toBe(0);
+  });
+
   it("a buffer of two pages is refused", () => {
     arena = scatteredArena();
 
-    expectError(() => arena.alloc({ bytes: 8192 }), "… 8192 bytes are not to be had in one piece");
+    expectError(() => arena.alloc({ bytes: 8192 }), "… 8192 bytes do not fit into one piece");
     expect(mapped).toBe(0);
   });
 });

@@ -47,11 +47,12 @@ describe("given memory whose pages lie in two physical runs", () => {
 });
 
 describe("given an address that cannot be mapped", () => {
+  const OVERLAP = "overlaps [0x1000, 0x2fff], which another mapping has";
   it.each([
     ["unaligned", 0x1800n, "ERR_VFIO_DMA_ALIGNMENT", "multiples of the IOMMU's page size, 4096 bytes"],
     ["behind the last usable address", 0x100_0000n, "ERR_VFIO_IOVA_OUT_OF_RANGE", "[0x0, 0xffffff]"],
     ["across the end of the usable range", 0xff_f000n, "ERR_VFIO_IOVA_OUT_OF_RANGE", "[0xfff000, 0x1000fff]"],
-    ["over a mapping that is there", 0x2000n, "ERR_VFIO_DMA_OVERLAP", "overlaps [0x1000, 0x2fff]"],
+    ["over a mapping that is there", 0x2000n, "ERR_VFIO_DMA_OVERLAP", OVERLAP],
   ])("%s: a RangeError names the rule, and the IOMMU was not asked", (_what, iova, code, words) => {
     const { iommu, mapper } = mapperOn("physical");
     mapper.map(memoryAt([0n, 0n]), { iova: 0x1000n });

@@ -1,4 +1,5 @@
-import { errnoOf, VfioSystemError, type IommuInfo } from "@vfio/ioctl-native";
+import { errnoOf, VfioSystemError } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { closedError } from "@vfio/ioctl-native/internal";
 import { beforeEach } from "vitest";
 import {

@@ -74,7 +74,7 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
 
     expectError(
       () => mapper.map(memoryAt(pages(1))),
-      "ERR_VFIO_IOVA_EXHAUSTED … 4096 bytes are left out, since something else has mappings … share an IovaAllocator",
+      "ERR_VFIO_IOVA_EXHAUSTED … 4096 bytes are left out, because others have mappings … share an IovaAllocator",
     );
 
     iommu.unmap(0x1000n, PAGE);

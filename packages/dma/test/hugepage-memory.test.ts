@@ -258,7 +258,7 @@ describe("given a pagemap that cannot be read", () => {
 
     expectError(
       () => readPhysicalAddresses(0x1000n, PAGE, PAGE),
-      "ENOMEM … ; and in undoing what was done before: cannot close",
+      "ENOMEM … ; and undoing the earlier steps failed: cannot close",
       { suppressed: [{ code: "EIO" }] },
     );
   });

@@ -1,4 +1,4 @@
-import type { IommuInfo } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { describe, expect, it } from "vitest";
 import { DmaMapper, IovaAllocator, type AddressSpace, type MappableMemory } from "../src/index.js";
 import { memoryAt } from "./fake-iommu.js";

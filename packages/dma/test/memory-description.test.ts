@@ -162,7 +162,7 @@ describe("given what a peer sends instead of a description", () => {
   const MIB_256 = 256 << 20;
   const at = (offset: number, iova: bigint, bytes = PAGE): Extent => ({ offset, iova, bytes });
   const LAST = (1n << 64n) - 4096n;
-  const UNMAPPABLE = "segment 0 has an IOVA that nothing can be mapped at";
+  const UNMAPPABLE = "segment 0 has an IOVA where nothing can be mapped";
   it.each<[string, number, Extent[], string]>([
     ["outside the memory", PAGE, [at(PAGE, 0n)], "segment 0 lies outside the memory"],
     ["without length", PAGE, [at(0, 0n, 0)], "segment 0 lies outside the memory"],

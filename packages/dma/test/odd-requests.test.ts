@@ -24,7 +24,7 @@ describe("given options that make no sense", () => {
     ["ranges", [{ start: 0n, end: 1n << 64n }]],
     ["ranges", [{ start: 0, end: 4095 }]],
   ])("%s that are no ranges are refused by an allocator", (name, list) => {
-    expectError(() => new IovaAllocator({ [name]: list }), "ERR_VFIO_IOVA … a start and an end");
+    expectError(() => new IovaAllocator({ [name]: list }), "ERR_VFIO_IOVA … a list of { start, end }");
   });
 });
 

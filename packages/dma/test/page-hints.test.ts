@@ -171,7 +171,7 @@ describe("given enough free hugepages and a limit in the way", () => {
 
     const hint = hintOf("madvise", "ENOMEM");
 
-    expect(hint).toContain("it is not the pool");
+    expect(hint).toContain("the pool is large enough");
     expect(hint).not.toContain("echo");
   });
 });

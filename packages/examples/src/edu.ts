@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 const EDU_VENDOR_ID = 0x1234;
 const EDU_DEVICE_ID = 0x11e8;
 
-/** Its registers: 32-bit ones below 0x80, 64-bit ones from there on. */
+/** 32-bit registers below 0x80, 64-bit ones from there on. */
 const EDU_REGISTERS = defineRegisters({
   identification: { offset: 0x00, access: "ro", reset: 0x010000ed, text: "Version, and 0xed" },
   liveness: { offset: 0x04, text: "Reads as the inverse of what was written" },
@@ -26,19 +26,17 @@ const EDU_REGISTERS = defineRegisters({
   },
 });
 
-/** Where the device's own buffer lies in its address space. */
 const DEVICE_BUFFER = 0x40000n;
 
-/** What a bus answers for a device that does not. */
+/** The bus's answer for a device that does not answer. */
 const ALL_ONES = 0xffff_ffff;
 
-/** How often {@link Edu.dmaDone} looks. */
 const POLL_MS = 5;
 
 /** The device's buffer is 4096 bytes, but QEMU 7.2 aborts at a transfer that reaches its end. */
 export const EDU_MAX_TRANSFER = 4095;
 
-/** How long, and until when, to wait for the end of a transfer. */
+/** Limits of {@link Edu.dmaDone}'s wait. */
 export interface DmaWait {
   /** Ends the wait; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -48,10 +46,8 @@ export interface DmaWait {
 
 /** The edu device, behind its BAR0. */
 export class Edu {
-  /** Its registers by name. */
   readonly registers: ReturnType<typeof EDU_REGISTERS.on>;
 
-  /** @param bar its BAR0, where its registers are. */
   constructor(readonly bar: OpenRegion) {
     this.registers = EDU_REGISTERS.on(bar);
   }
@@ -61,7 +57,7 @@ export class Edu {
     return this.registers.identification.read();
   }
 
-  /** Writes a value to the liveness register and reads back what should be its inverse. */
+  /** Writes the liveness register and reads back what should be the value's inverse. */
   invert(value: number): number {
     this.registers.liveness.write(value);
     return this.registers.liveness.read();
@@ -80,7 +76,7 @@ export class Edu {
   }
 
   /**
-   * Waits for the end of a transfer by looking at the device: for whoever does not own its interrupt.
+   * Polls the device until a transfer ends: for processes that do not own its interrupt.
    * @throws VfioError `ERR_VFIO_TIMEOUT`; the signal's reason when aborted.
    */
   async dmaDone({ signal, timeoutMs = 10_000 }: DmaWait = {}): Promise<void> {
@@ -92,7 +88,7 @@ export class Edu {
     }
   }
 
-  /** Takes the interrupt's reason back, so that the device can raise the next one. */
+  /** Clears the interrupt's cause, so that the device can raise the next one. */
   acknowledgeInterrupt(): number {
     const status = this.registers.interruptStatus.read();
     this.registers.interruptAcknowledge.write(status);
@@ -113,7 +109,7 @@ export class Edu {
   }
 }
 
-/** The driver of a device whose BARs are mapped; `undefined` if it is no edu device. */
+/** The driver of a device with mapped BARs; `undefined` if it is no edu device. */
 export function eduOf(
   { vendorId, deviceId }: Pick<PciDevice, "vendorId" | "deviceId">,
   bars: readonly OpenRegion[],

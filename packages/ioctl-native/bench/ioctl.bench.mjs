@@ -1,5 +1,6 @@
 /** A bare ioctl round trip, through the checked `ioctl()` of this package and in C, in pairs. */
-import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
+import { ioctl, openFile } from "@vfio/ioctl-native";
+import { vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { comparePairs, nanosecondsPerCall, runC } from "@vfio/test-support/benchmark";
 
 const COUNT = 50_000;

@@ -1,6 +1,6 @@
 /**
- * The Linux kernel as typed calls for VFIO: file descriptors, ioctl, mmap, registers, memory files, eventfds,
- * SEQPACKET sockets with fd passing, and the structs and numbers of `<linux/vfio.h>`. No policy: that is upstairs.
+ * The Linux kernel as typed calls: file descriptors, ioctl, mmap, registers, memory files, eventfds, SEQPACKET sockets
+ * with fd passing. No policy: that is for the packages above. VFIO's own calls are in `@vfio/ioctl-native/vfio`.
  *
  * @packageDocumentation
  */
@@ -66,13 +66,16 @@ export {
   listPciDevices,
   type PciDeviceInfo,
 } from "./machine/topology.js";
-export { queryInfo } from "./vfio/query.js";
-export { walkCapabilities, type InfoCapability } from "./structs/capability-chain.js";
 export * from "./contracts/index.js";
-export * from "./vfio/index.js";
-/** The numbers of `<linux/vfio.h>`. */
-export * as vfioConstants from "./vfio/constants.js";
-/** The ioctls of `<linux/vfio.h>`. */
-export * as vfioIoctls from "./vfio/ioctls.js";
-/** The structs of `<linux/vfio.h>`. */
-export * as vfioStructs from "./vfio/structs.js";
+// The former home of these names, deprecated.
+export {
+  decodeIommuInfo,
+  queryInfo,
+  readIommuInfo,
+  vfioConstants,
+  vfioIoctls,
+  vfioStructs,
+  walkCapabilities,
+  type InfoCapability,
+  type IommuInfo,
+} from "./vfio/index.js";

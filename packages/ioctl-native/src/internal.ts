@@ -1,5 +1,5 @@
 /**
- * What the packages of this library share and nobody else should need. It may change in any version.
+ * Shared by the packages of this library alone: it may change in any version.
  *
  * @packageDocumentation
  */

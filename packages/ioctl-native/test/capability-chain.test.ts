@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { VfioError, vfioStructs, walkCapabilities } from "../src/index.js";
+import { VfioError } from "../src/index.js";
+import { vfioStructs, walkCapabilities } from "../src/vfio/index.js";
 import { checkArray } from "../src/internal.js";
 import { errorOf } from "./support/errors.js";
 

@@ -11,10 +11,10 @@ import {
   messageOf,
   openFile,
   VfioError,
-  vfioIoctls,
   VfioRangeError,
   VfioSystemError,
 } from "../src/index.js";
+import { vfioIoctls } from "../src/vfio/index.js";
 import { errorOf } from "./support/errors.js";
 
 const refused = (context = {}): VfioSystemError =>
@@ -110,8 +110,8 @@ it.each([
   ["two", "two"],
   [3, "3"],
   [undefined, "undefined"],
-  [Object.create(null), "something without a text"],
-  [{ toString: looksInVain }, "something without a text"],
+  [Object.create(null), "something without a message"],
+  [{ toString: looksInVain }, "something without a message"],
 ])("given anything that was thrown, then its text is told, whatever it is", (thrown, text) => {
   expect(messageOf(thrown)).toBe(text);
 });

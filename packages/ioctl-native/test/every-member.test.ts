@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as native from "../src/index.js";
 import * as internal from "../src/internal.js";
 import * as intervals from "../src/intervals/index.js";
+import * as vfio from "../src/vfio/index.js";
 import { socketFolder } from "./support/sockets.js";
 
 const { BulkRegisters, createMemoryFile, DatagramSocket, EventFd, Fd, Mapping } = native;
@@ -40,8 +41,8 @@ afterAll(() => {
 });
 
 const members: Readonly<Record<string, () => Called>> = {
-  "the package": () => ({
-    make: () => ({ ...native, ...internal }),
+  "the package, its /vfio and its /internal": () => ({
+    make: () => ({ ...native, ...vfio, ...internal }),
     right: {
       createMemoryFile: [{ bytes: 4096, pageBytes: 4096 }],
       Fd: [9999, "a file"],

@@ -1,6 +1,7 @@
 import vm from "node:vm";
 import { describe, expect, it } from "vitest";
-import { Fd, ioctl, kernel, openFile, readAt, readStrided, vfioIoctls, writeAt } from "../src/index.js";
+import { Fd, ioctl, kernel, openFile, readAt, readStrided, writeAt } from "../src/index.js";
+import { vfioIoctls } from "../src/vfio/index.js";
 import { errorOf, expectRangeError } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { memoryFile } from "./support/memory.js";

@@ -139,7 +139,7 @@ describe("a device that is gone", () => {
     using _kernel = useKernel({ ...realKernel(), mappingGone: () => 1 });
     const error = errorOf(() => mapping.checkPresent());
     expect(error.code).toBe("ERR_VFIO_DEVICE_GONE");
-    expect(error.hint).toContain("map it anew");
+    expect(error.hint).toContain("map them again");
   });
 });
 

@@ -1,14 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import {
-  defineIoctl,
-  ioctl,
-  ioctlEach,
-  Struct,
-  tryIoctl,
-  vfioIoctls,
-  vfioStructs,
-  type Ioctl,
-} from "../src/index.js";
+import { defineIoctl, ioctl, ioctlEach, Struct, tryIoctl, type Ioctl } from "../src/index.js";
+import { vfioIoctls, vfioStructs } from "../src/vfio/index.js";
 import { expectRangeError } from "./support/errors.js";
 import { withKernel } from "./support/fake-kernel.js";
 

@@ -14,9 +14,9 @@ import {
   tryIoctl,
   unsafeIoctl,
   VfioError,
-  vfioIoctls,
   VfioSystemError,
 } from "../src/index.js";
+import { vfioIoctls } from "../src/vfio/index.js";
 import { errorOf, rejectionOf } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
 import { socketFolder } from "./support/sockets.js";
@@ -95,14 +95,25 @@ describe("an ioctl that the kernel performs", () => {
     expect(count.decode(bits).bits).toBeGreaterThanOrEqual(0);
   });
 
-  it.each([2 ** 32, 0.5, NaN, "0x80045200"])("but not one whose number is %s", (request) => {
+  // Wrapped to 32 bits, the first would be the number itself.
+  it.each([2 ** 32 + number, 0.5, NaN, "0x80045200"])("but not one whose number is %s", (request) => {
     using random = openRandom();
-    expect(unsafeIoctl(random, request as never, new Uint8Array(4))).toBe(-22);
+    const bits = new Uint8Array(4).fill(0xff);
+    expect(unsafeIoctl(random, request as never, bits)).toBe(-22);
+    expect(kernel().ioctl(random.fd, request as never, bits)).toBe(-22);
+    expect(bits).toEqual(new Uint8Array(4).fill(0xff));
+  });
+
+  it.each([1.5, NaN, 2 ** 53])("nor one whose argument is %s", (argument) => {
+    using file = openFile("/dev/null");
+    expect(unsafeIoctl(file, FIONREAD, argument)).toBe(-22);
+    expect(unsafeIoctl(file, FIONREAD, 1)).toBe(-25);
   });
 
   it("and never one with an fd that is no fd, as if it were stdin", () => {
     for (const fd of [NaN, 0.5, 2 ** 32, "0", undefined, -1]) {
       expect(unsafeIoctl({ fd: fd as never }, number, new Uint8Array(4))).toBe(-9);
+      expect(kernel().ioctl(fd as never, number, new Uint8Array(4))).toBe(-9);
       expect(errorOf(() => new Fd(fd as never, "nothing"))).toMatchObject({ code: "ERR_VFIO_FD" });
     }
   });

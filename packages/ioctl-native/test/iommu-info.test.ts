@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { decodeIommuInfo, isVfioError, vfioConstants, vfioStructs } from "../src/index.js";
+import { isVfioError } from "../src/index.js";
+import { decodeIommuInfo, vfioConstants, vfioStructs } from "../src/vfio/index.js";
 import { errorOf } from "./support/errors.js";
 
 const {

@@ -28,7 +28,7 @@ it("given several that fail, no error is lost, and together they have a code", (
   expect(error).toMatchObject({
     name: "VfioAggregateError",
     code: "ERR_VFIO_SEVERAL",
-    message: "2 things could not be given back: one; two",
+    message: "2 resources could not be released: one; two",
   });
   expect([isVfioError(error), error instanceof AggregateError]).toEqual([true, true]);
 });
@@ -37,7 +37,7 @@ it("given very many that fail, the message names some, and says how many more th
   const error = errorOf(() => runAll(Array.from({ length: 500 }, (_, at) => failing(`mapping ${at}`))));
 
   expect(error.message).toBe(
-    "500 things could not be given back: mapping 0; mapping 1; mapping 2; and 497 more",
+    "500 resources could not be released: mapping 0; mapping 1; mapping 2; and 497 more",
   );
 });
 
@@ -62,7 +62,7 @@ describe("given a failure after which what was done before is undone", () => {
     const error = errorOf(() => undo(failure, [failing("one"), () => done.push(1), failing("two")]));
 
     expect([error === failure, done]).toEqual([true, [1]]);
-    const both = `${refused().message}; and in undoing what was done before: one; and in undoing what was done before: two`;
+    const both = `${refused().message}; and undoing the earlier steps failed: one; and undoing the earlier steps failed: two`;
     expect(error).toMatchObject({ code: "EBUSY", errno: -16, message: both });
     const { suppressed } = error as { suppressed?: Error[] };
     expect(suppressed?.map(({ message }) => message)).toEqual(["one", "two"]);
@@ -88,7 +88,9 @@ describe("given a failure after which what was done before is undone", () => {
     const error = addSuppressed(reason, new Error("it resists"));
 
     expect([error === reason, error.name]).toEqual([true, "AbortError"]);
-    expect(error.message).toBe("This operation was aborted; and in undoing what was done before: it resists");
+    expect(error.message).toBe(
+      "This operation was aborted; and undoing the earlier steps failed: it resists",
+    );
   });
 });
 

@@ -5,9 +5,11 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import * as sources from "../src/index.js";
+import * as vfioSources from "../src/vfio/index.js";
 
 const root = path.join(import.meta.dirname, "..");
 const NAME = JSON.stringify("@vfio/ioctl-native");
+const VFIO = JSON.stringify("@vfio/ioctl-native/vfio");
 
 /** What a program prints as JSON that uses the package by its name, as a user does. */
 function printed(type: "module" | "commonjs", program: string, options: Attempt = {}): unknown {
@@ -39,6 +41,16 @@ describe("the built package", () => {
     const same = `import(${NAME}).then((m) => console.log(m.VfioError === require(${NAME}).VfioError));`;
     expect(printed("commonjs", same)).toBe(true);
   });
+
+  it("/vfio has every export of its sources, and asks the kernel that the root was given", () => {
+    const program = `
+      import { kernel, useKernel } from ${NAME};
+      import * as vfio from ${VFIO};
+      useKernel({ ...kernel, ioctl: () => 7 });
+      console.log(JSON.stringify({ names: Object.keys(vfio).sort(), answer: vfio.getApiVersion({ fd: 0 }) }));`;
+    const names = Object.keys(vfioSources).sort();
+    expect(printed("module", program)).toEqual({ names, answer: 7 });
+  });
 });
 
 describe("on a platform without an addon", () => {
@@ -46,7 +58,7 @@ describe("on a platform without an addon", () => {
     Object.defineProperty(process, "platform", { value: "${platform}" });
     Object.defineProperty(process, "arch", { value: "${arch}" });
     const vfio = await import(${NAME});
-    const status = vfio.vfioStructs.vfio_group_status;
+    const { vfioStructs: { vfio_group_status: status } } = await import(${VFIO});
     const { flags } = status.decode(status.encode({ argsz: 8, flags: 3 }));
     let failure;
     try { vfio.openFile("/dev/null"); } catch (error) { failure = error; }

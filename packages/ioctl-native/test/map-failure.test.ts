@@ -1,4 +1,5 @@
-import { errnoOf, realKernel, useKernel, type IommuInfo, type MemlockLimit } from "../src/index.js";
+import { errnoOf, realKernel, useKernel, type MemlockLimit } from "../src/index.js";
+import type { IommuInfo } from "../src/vfio/index.js";
 import { describe, expect, it } from "vitest";
 import { explainMapFailure } from "../src/vfio/map-failure.js";
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { queryInfo, vfioIoctls, vfioStructs } from "../src/index.js";
+import { queryInfo, vfioIoctls, vfioStructs } from "../src/vfio/index.js";
 import { errorOf } from "./support/errors.js";
 import { withKernel } from "./support/fake-kernel.js";
 

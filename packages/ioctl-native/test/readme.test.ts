@@ -33,7 +33,9 @@ describe("every error code of the sources is in the README's table", () => {
   it("and none that does not exist", () => {
     const inReadme = new Set(readme.match(/ERR_VFIO_[A-Z_]+/g));
     const folder = path.join(import.meta.dirname, "..");
-    const built = readdirSync(path.join(folder, "dist")).filter((file) => file.endsWith(".js"));
+    const built = readdirSync(path.join(folder, "dist"), { encoding: "utf8", recursive: true }).filter(
+      (file) => file.endsWith(".js"),
+    );
     const files = [...built.map((file) => `dist/${file}`), "native/src/registers.cc"].map((file) =>
       path.join(folder, file),
     );

@@ -1,12 +1,6 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import {
-  vfioConstants,
-  vfioIoctls,
-  vfioStructs,
-  type Field,
-  type FieldType,
-  type Struct,
-} from "../src/index.js";
+import type { Field, FieldType, Struct } from "../src/index.js";
+import { vfioConstants, vfioIoctls, vfioStructs } from "../src/vfio/index.js";
 import { runC } from "./support/c-program.js";
 
 const BYTES: Record<FieldType, number> = { u8: 1, u16: 2, u32: 4, s32: 4, u64: 8 };

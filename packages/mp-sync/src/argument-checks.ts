@@ -2,8 +2,7 @@ import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
 import { argumentError, isAbortSignal, shownValue } from "@vfio/ioctl-native/internal";
 
 /**
- * Refuses an argument that is not what it must be.
- * @param what the argument, as its caller calls it: "the options of FdServer.listen()".
+ * @param what the argument's name for its caller: "the options of FdServer.listen()".
  * @throws VfioRangeError `ERR_VFIO_MP_ARGUMENT`.
  */
 function checkArgument(isRight: boolean, what: string, expected: string, value: unknown): void {
@@ -18,7 +17,6 @@ export function checkList(value: unknown, name: string): void {
   checkArgument(Array.isArray(value), name, "an array", value);
 }
 
-/** What is left out is right, too. */
 export function checkFunctions(functions: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(functions))
     checkArgument(value === undefined || typeof value === "function", name, "a function", value);
@@ -47,7 +45,7 @@ export function checkTimeout(timeoutMs: number): number {
   throw new VfioRangeError("ERR_VFIO_TIMEOUT_RANGE", text);
 }
 
-/** Refuses a limit that would let nothing through. */
+/** Refuses a limit below 1, which would let nothing through. */
 export function checkLimit(value: number, name: string, code: string): void {
   if (Number.isSafeInteger(value) && value > 0) return;
   throw new VfioRangeError(code, `${name} is ${shownValue(value)}: it must be a whole number from 1`);

@@ -1,7 +1,6 @@
 /**
- * Shares a VFIO container, its groups and DMA memory with other processes: VFIO lets nobody open a group
- * twice, so the primary gives its fds to secondaries over a local socket. Wire-compatible with the first
- * DPDK that had VFIO.
+ * Shares a VFIO container, its groups and DMA memory with other processes: nobody can open a VFIO group twice, so the
+ * primary gives its fds to secondaries over a local socket. Wire-compatible with the first DPDK that had VFIO.
  *
  * @packageDocumentation
  */

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
-import { kernel, SeqpacketListener, useKernel } from "@vfio/ioctl-native";
+import { DatagramSocket, kernel, SeqpacketListener, useKernel } from "@vfio/ioctl-native";
 import { describe, expect, it } from "vitest";
 import { connectToPrimary, type PrimaryPeer } from "../src/index.js";
 import { errorOf, expectError } from "./support/errors.js";
@@ -140,7 +140,7 @@ describe("our secondary and a primary of 2014, byte for byte", () => {
       () => ask(scripted.peer),
       "ERR_VFIO_PRIMARY_LACKS_REQUEST",
       `the primary at ${scripted.peer.path} answers ERR to ${request}`,
-      "2014 protocol only knows those for container and groups",
+      "2014 primary serves only requests for container and groups",
     );
     expect(scripted.received[0]).toBe(`${hex(code)}+0fd`);
   });
@@ -164,7 +164,7 @@ describe("our secondary and a primary that breaks the protocol: a typed error, a
     ["an answer of 2", [withFds(int(2))], PROTOCOL, "2 is none of OK"],
     ["ERR with an fd", [withFds(int(255))], "ERR_VFIO_CONTAINER_REFUSED", "(ERR)"],
     ["NO_FD", [answer(1)], "ERR_VFIO_CONTAINER_REFUSED", "(NO_FD)"],
-    ["nothing but the end", [], GONE, "while it was asked for its container"],
+    ["nothing but the end", [], GONE, "before it answered the request for its container"],
   ])("%s in place of the container", async (_name, sends, code, text) => {
     const path = freshPath();
     await using scripted = new ScriptedPrimary(path, { takes: 1, sends });
@@ -176,8 +176,8 @@ describe("our secondary and a primary that breaks the protocol: a typed error, a
     ["its fd with the first OK already", [okWithFd, okWithFd], PROTOCOL, "1 fd(s) came with its OK"],
     ["no fd with the second OK", [ok, ok], PROTOCOL, "0 fd(s) came with its OK"],
     ["two fds", [ok, withFds(int(0), 2)], PROTOCOL, "2 fd(s)"],
-    ["OK and then ERR", [ok, answer(255)], "ERR_VFIO_GROUP_REFUSED", "failed to give it"],
-    ["OK and then the end", [ok], GONE, "while it was asked for group 7"],
+    ["OK and then ERR", [ok, answer(255)], "ERR_VFIO_GROUP_REFUSED", "failed to share it"],
+    ["OK and then the end", [ok], GONE, "before it answered the request for group 7"],
   ])("%s in place of a group", async (_name, sends, code, text) => {
     await using scripted = await JoinedScript.play({ takes: 2, sends });
     await expectError(() => scripted.peer.group(7), code, text);
@@ -255,6 +255,12 @@ describe("our secondary without a primary", () => {
     using _denied = useKernel({ ...kernel(), socketConnect: () => -constants.errno.EACCES });
     const hint = `(uid ${process.getuid!()}) may not use the primary's socket`;
     await expectError(() => connect(path), "EACCES", path, hint);
+  });
+
+  it("given another program's socket, of another type: EPROTOTYPE, and whose it is", async () => {
+    const path = freshPath();
+    using _other = DatagramSocket.bind(path);
+    await expectError(() => connect(path), "EPROTOTYPE", path, "belongs to another program");
   });
 
   it.each([0, -1, NaN, 2 ** 31])("refuses a timeout of %d ms", async (timeoutMs) => {

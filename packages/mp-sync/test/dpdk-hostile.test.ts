@@ -45,8 +45,8 @@ describe.each([332, 340] as const)("a reply of a primary with messages of %d byt
     ["another result", PROTOCOL, "the result 7 is none of OK (0), NO_FD (1) and ERR (255)"],
     ["another length", PROTOCOL, "length of parameters is 8, not 12"],
     ["a wrong fd", "ERR_VFIO_WRONG_FD", "as group 7"],
-    ["refuse", "ERR_VFIO_GROUP_REFUSED", "failed to give group 7 (ERR)"],
-    ["refuse, with an fd", "ERR_VFIO_GROUP_REFUSED", "failed to give group 7 (ERR)"],
+    ["refuse", "ERR_VFIO_GROUP_REFUSED", "failed to share group 7 (ERR)"],
+    ["refuse, with an fd", "ERR_VFIO_GROUP_REFUSED", "failed to share group 7 (ERR)"],
     ["no fd", "ERR_VFIO_GROUP_NO_FD", "has no fd for group 7: no device of it is bound to VFIO"],
   ])("that is wrong (%s) is refused with %s, and leaves no fd and no file", async (behaviour, code, text) => {
     await using fake = await FakeDpdkPrimary.start({ ...plan, behaviours: [behaviour, "answer"] });
@@ -147,7 +147,7 @@ describe("a primary with refusals of its own", () => {
     await expectError(() => primary.iommuType(), "ERR_VFIO_DPDK_NO_DEVICE", "", "-a");
   });
 
-  it("that does not give its container says so", async () => {
+  it("that does not share its container says so", async () => {
     await using fake = await FakeDpdkPrimary.start({ behaviours: ["refuse"] });
     using primary = await join(fake);
     await expectError(() => primary.container(), "ERR_VFIO_CONTAINER_REFUSED");

@@ -68,7 +68,7 @@ describe("a primary that is not there", () => {
     await using fake = await FakeDpdkPrimary.start({ socket });
     using primary = await join(fake);
     const text = `${state} ${fake.directory}/mp_socket`;
-    await expectError(() => primary.container(), NO_PRIMARY, text, "IPC thread has ended");
+    await expectError(() => primary.container(), NO_PRIMARY, text, "ended its IPC thread");
     expect(fake.socketsLeft().filter((name) => name.startsWith(".vfio"))).toEqual([]);
   });
 
@@ -186,7 +186,7 @@ describe("an fd that is refused while closing fails, too", () => {
     const error = await errorOf(() => primary.container()).finally(() => failing[Symbol.dispose]());
 
     expect(error.code).toBe("ERR_VFIO_WRONG_FD");
-    expect(error.message).toMatch(/^not that one; and in undoing what was done before: cannot close/);
+    expect(error.message).toMatch(/^not that one; and undoing the earlier steps failed: cannot close/);
   });
 });
 
@@ -311,7 +311,7 @@ describe("a directory that is no DPDK primary's", () => {
     expect(await expectNone(path.join(folder, "mine"))).not.toContain("others");
     mkdirSync(path.join(folder, "pg1"));
     writeFileSync(path.join(folder, "pg1", "mp_socket"), "");
-    await expectNone(path.join(folder, "mine"), NO_PRIMARY, "There are others here: pg1.");
+    await expectNone(path.join(folder, "mine"), NO_PRIMARY, "Other primaries here: pg1.");
   });
 
   it("whose config is a FIFO does not keep anybody waiting", async () => {

@@ -132,7 +132,7 @@ describe("a DMA lease", () => {
   it("where a mapping of the primary's own is, is refused by the kernel, and the error says so", async () => {
     watched.mapped.set(0x10000n, 0x11000n);
     const before = mappedInThisProcess();
-    await expectError(lease, CONFLICT, "a mapping that is no lease is there");
+    await expectError(lease, CONFLICT, "a mapping that is not a lease is there");
     expect(mappedInThisProcess()).toBe(before);
     watched.mapped.clear();
     expect(primary.server.leases).toEqual([]);
@@ -141,7 +141,7 @@ describe("a DMA lease", () => {
   const USUAL = { leases: undefined };
   const BY_HAND: LeaseOptions = { window: { start: 0x20000n, end: 0x2ffffn } };
   it.each<[string, Partial<FdServerOptions>, Partial<DmaRequest>, string, string]>([
-    ["outside the window", { leases: BY_HAND }, {}, "ERANGE", "inside the window"],
+    ["outside the window", { leases: BY_HAND }, {}, "ERANGE", "inside the primary's window"],
     [
       "before the usual window",
       USUAL,

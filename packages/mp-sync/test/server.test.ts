@@ -104,7 +104,7 @@ describe("who may ask", () => {
     await expectError(
       () => connect(primary.path),
       "ERR_VFIO_CONTAINER_REFUSED",
-      `the primary at ${primary.path} does not give its container (ERR)`,
+      `the primary at ${primary.path} does not share its container (ERR)`,
       "does not allow this user",
     );
     expect(asked).toEqual([process.pid]);

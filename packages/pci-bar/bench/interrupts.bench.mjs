@@ -11,7 +11,8 @@
 import { execFileSync } from "node:child_process";
 import { readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { ioctl, kernel, openFile, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { ioctl, kernel, openFile } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { PciDevice } from "@vfio/pci-bar";
 import { compareAsyncPairs, medianNanoseconds, pauseBusily, startC } from "@vfio/test-support/benchmark";
 

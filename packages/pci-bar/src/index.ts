@@ -1,5 +1,5 @@
 /**
- * What is PCI about a VFIO device: BARs with exact-width register access, config space, interrupts, bus mastering.
+ * The PCI side of a VFIO device: BARs with exact-width register access, config space, interrupts, bus mastering.
  *
  * @packageDocumentation
  */
@@ -34,15 +34,17 @@ export {
 export type { ConfigAccess } from "./config-space/config-access.js";
 export { ConfigSpace } from "./config-space/config-space.js";
 export {
-  decodeRegionInfo,
   type DeviceCalls,
-  type MappableArea,
-  type RegionInfo,
   type RegionWindow,
   type SharedFile,
   type SharedFileData,
-  type VfioDevice,
 } from "@vfio/ioctl-native";
+export {
+  decodeRegionInfo,
+  type MappableArea,
+  type RegionInfo,
+  type VfioDevice,
+} from "@vfio/ioctl-native/vfio";
 export { CommandRegister, type SwitchableCommandFlag } from "./config-space/command-register.js";
 export { StatusRegister } from "./config-space/status-register.js";
 export {
@@ -70,7 +72,7 @@ export {
 export type { PowerState } from "./device/power-state.js";
 export type { ResetAsyncOptions, ResetOptions } from "./device/reset.js";
 export type { DeviceRole, PciDeviceOptions } from "./device/role.js";
-export type { HotResetDevice } from "@vfio/ioctl-native";
+export type { HotResetDevice } from "@vfio/ioctl-native/vfio";
 export {
   chooseInterrupt,
   readInterruptInfo,

@@ -1,13 +1,5 @@
-import {
-  deviceCallsOf,
-  errnoOf,
-  useKernel,
-  vfioConstants,
-  VfioSystemError,
-  type DeviceCalls,
-  type IrqSet,
-  type RegionWindow,
-} from "@vfio/ioctl-native";
+import { errnoOf, useKernel, VfioSystemError, type DeviceCalls, type RegionWindow } from "@vfio/ioctl-native";
+import { deviceCallsOf, vfioConstants, type IrqSet } from "@vfio/ioctl-native/vfio";
 import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { PciDevice, readRegionInfo } from "../src/index.js";

@@ -1,4 +1,5 @@
-import { errnoOf, vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import { errnoOf, type Kernel } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import type { VfioDevice } from "../src/index.js";
 
 const BAR_BYTES = 0x1000;
@@ -28,9 +29,11 @@ export class FakeDevice {
   memoryGone = false;
   /** The command register: the memory space is on. */
   command = 0x02;
-  /** PMCSR of a power management capability, if {@link addPowerManagement} gave it one. */
+  /** PMCSR of a power management capability, if {@link addCapabilities} gave it one. */
   power: number | undefined;
   keepsPower = false;
+  /** Where the config space was written, in order. */
+  readonly written: number[] = [];
   /** What a hot reset reaches; none if it is on a root bus. */
   bus: { bdf: string; group: number }[] = [];
   /** `VFIO_DEVICE_SET_IRQS` masks nothing. */
@@ -90,8 +93,8 @@ export class FakeDevice {
     return this.#next;
   }
 
-  /** Gives it a capability list with power management alone, at 0x40. */
-  addPowerManagement(): void {
+  /** Gives it a capability list: power management at 0x40, PCI Express at 0x50, advanced features at 0x90. */
+  addCapabilities(): void {
     this.power = 0;
   }
 
@@ -114,7 +117,9 @@ export class FakeDevice {
     if (this.power !== undefined) {
       config.setUint16(0x06, 1 << 4, true);
       config.setUint8(0x34, 0x40);
-      config.setUint8(0x40, 0x01);
+      config.setUint16(0x40, 0x5001, true);
+      config.setUint16(0x50, 0x9010, true);
+      config.setUint8(0x90, 0x13);
       config.setUint16(0x44, this.power, true);
     }
     if (this.gone) bytes.fill(0xff);
@@ -124,6 +129,7 @@ export class FakeDevice {
 
   #writeConfig(bytes: Uint8Array, offset: number): number {
     const [value = 0] = bytes.length === 1 ? bytes : new Uint16Array(bytes.slice(0, 2).buffer);
+    this.written.push(offset);
     if (offset === 0x04) {
       this.command = value;
       this.onCommand();

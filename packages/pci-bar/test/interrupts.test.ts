@@ -1,4 +1,5 @@
-import { errnoOf, useKernel, vfioConstants } from "@vfio/ioctl-native";
+import { errnoOf, useKernel } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { errorOf, expectError, rejectionOf } from "@vfio/test-support";
 import { beforeEach, describe, expect, it } from "vitest";
 import { PciDevice, type InterruptOptions, type Interrupts } from "../src/index.js";
@@ -184,7 +185,7 @@ describe("given two PciDevices on one device", () => {
   });
 
   it("the second takes no memory away under the first one's mapping, by whatever way", () => {
-    fake.addPowerManagement();
+    fake.addCapabilities();
     const mapped = pci.bar(0).map();
 
     for (const call of [
@@ -193,7 +194,7 @@ describe("given two PciDevices on one device", () => {
       () => second.config.write16(0x44, 3),
       () => second.reset({ restoreMemorySpace: false }),
     ])
-      expectError(call, "ERR_VFIO_MEMORY_SPACE_IN_USE … mapped are BAR0 of 0000:00:10.0");
+      expectError(call, "ERR_VFIO_MEMORY_SPACE_IN_USE … still mapped: BAR0 of 0000:00:10.0");
 
     second.close();
     expect(fake.held.mappings.size).toBe(1);

@@ -4,18 +4,16 @@ import {
   errnoOf,
   realKernel,
   useKernel,
-  vfioConstants,
-  vfioIoctls,
-  vfioStructs,
   type Fd,
   type Kernel,
 } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { PciDevice, type MappableArea, type VfioDevice } from "../src/index.js";
 
 const CONFIG_INDEX = vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
 const CONFIG_BYTES = 256;
 /** Regions lie so far apart in the memory file. */
-const REGION_SPACE = 1 << 20;
+export const REGION_SPACE = 1 << 20;
 const { VFIO_REGION_INFO_FLAG_READ: READ, VFIO_REGION_INFO_FLAG_WRITE: WRITE } = vfioConstants;
 const { VFIO_REGION_INFO_FLAG_MMAP: MMAP, VFIO_REGION_INFO_FLAG_CAPS: CAPS } = vfioConstants;
 

@@ -314,7 +314,7 @@ describe("given a BAR with the MSI-X table in it", () => {
       () => region.pollMaskSync(0x2000, 1, 1),
     ])
       expect(
-        expectError(access, "ERR_VFIO_REGION_HOLE … mapped are [0x0, 0x1fff], [0x3000, 0x3fff]"),
+        expectError(access, "ERR_VFIO_REGION_HOLE … the mapped parts: [0x0, 0x1fff], [0x3000, 0x3fff]"),
       ).toBeInstanceOf(RangeError);
     region.write32(0x1ffc, 1);
     region.write32(0x3000, 2);
@@ -352,7 +352,7 @@ describe("given a BAR with the MSI-X table in it", () => {
 
     expectError(
       () => device.pci.bar(2).map({ msixTable: "around" }),
-      "… BAR2 of 0000:00:1f.0: the pages of the MSI-X table are all of it",
+      "… BAR2 of 0000:00:1f.0: it consists of the MSI-X table's pages alone",
     );
 
     expect(device.pci.bar(2).open().windows).toEqual([]);
@@ -446,7 +446,7 @@ describe("given a device whose memory or I/O space is switched off", () => {
       () => device.pci.config.write16(0x04, 1),
       () => device.pci.config.write32(0x04, 0),
     ]) {
-      expectError(switchOff, "ERR_VFIO_MEMORY_SPACE_IN_USE … mapped are BAR0 of 0000:00:1f.0");
+      expectError(switchOff, "ERR_VFIO_MEMORY_SPACE_IN_USE … still mapped: BAR0 of 0000:00:1f.0");
       expect(device.pci.memorySpace).toBe(true);
     }
     device.pci.busMaster = true;
@@ -517,7 +517,7 @@ describe("given a system call that fails", () => {
     const error = errorOf(() => device.pci.mapBars());
 
     expect(error).toMatchObject({ code: "ENOMEM", suppressed: [{ code: "EINVAL" }] });
-    expect(error.message).toMatch(/: ENOMEM, .*; and in undoing what was done before: .*: EINVAL, /);
+    expect(error.message).toMatch(/: ENOMEM, .*; and undoing the earlier steps failed: .*: EINVAL, /);
     expect(unmapped).toEqual([0, 0]);
     expect(device.holds.size).toBe(0);
   });

@@ -62,7 +62,7 @@ describe("given a BAR of which two areas are mapped, and a part in one of them",
   ])("a part that lies %s is refused, with what is mapped", (_, offset, bytes) => {
     expectError(
       () => bar.part(offset, bytes),
-      "ERR_VFIO_REGION_HOLE … mapped are [0x1000, 0x1fff], [0x3000, 0x3fff]",
+      "ERR_VFIO_REGION_HOLE … the mapped parts: [0x1000, 0x1fff], [0x3000, 0x3fff]",
     );
   });
 
@@ -111,7 +111,7 @@ describe("given a part of a region", () => {
     using device = new MemoryDevice({ 2: { bytes: 0x40, io: true } });
     using ports = device.pci.bar(2).open();
 
-    expectError(() => ports.part(0, 8), "ERR_VFIO_REGION_HOLE … mapped are no parts of it");
+    expectError(() => ports.part(0, 8), "ERR_VFIO_REGION_HOLE … the mapped parts: none");
   });
 
   it("in plain memory, it is that memory", () => {

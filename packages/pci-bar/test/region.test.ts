@@ -1,5 +1,5 @@
 import { runInNewContext } from "node:vm";
-import { vfioConstants, vfioStructs } from "@vfio/ioctl-native";
+import { vfioConstants, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { decodeRegionInfo, readRegionInfo } from "../src/index.js";

@@ -219,7 +219,7 @@ describe("given a bus with devices in two groups", () => {
   });
 
   it("what is no group is refused", () => {
-    expectError(() => pci.hotReset([{ fd: 3 }]), "ERR_VFIO_HOT_RESET_GROUPS … fd 3 is no VFIO group");
+    expectError(() => pci.hotReset([{ fd: 3 }]), "ERR_VFIO_HOT_RESET_GROUPS … fd 3 is not a VFIO group");
   });
 
   it("when the kernel refuses, every device is named with its driver where that may be the reason, and only there", () => {
@@ -266,7 +266,7 @@ describe("given a device on a root bus", () => {
 });
 
 describe("given a device with power management", () => {
-  beforeEach(() => fake.addPowerManagement());
+  beforeEach(() => fake.addCapabilities());
 
   it("it is not put into D3hot while something is mapped, and in D3hot nothing is mapped: both would be a SIGBUS", () => {
     const PMCSR = 0x44;
@@ -317,7 +317,7 @@ describe("given a device that does not answer any more", () => {
     ["asks for the power state", () => pci.powerState],
     ["brings it to D0", () => pci.bringToD0()],
   ])("who %s is told that it is gone, and nothing is held or written", (_, call) => {
-    fake.addPowerManagement();
+    fake.addCapabilities();
     fake.bus = ALONE;
     fake.gone = true;
     const { command, power } = fake;
@@ -349,7 +349,7 @@ describe("given a PciDevice that is closed, on a device that is not", () => {
     ["what a hot reset reaches", () => pci.hotResetDevices],
     ["the vendor", () => pci.vendorId],
     ["the config space", () => pci.config.read32(0)],
-    ["a write of the config space", () => pci.config.write16(0x04, 0)],
+    ["a write of the config space", () => pci.config.write8(0x3c, 1)],
     ["its text", () => pci.config.describe()],
     ["a command bit", () => pci.config.command.set("busMaster", true)],
     ["its BARs", () => pci.bars],
@@ -365,7 +365,7 @@ describe("given a PciDevice that is closed, on a device that is not", () => {
     expectError(call, "ERR_VFIO_CLOSED … the PciDevice of 0000:00:10.0 is closed");
 
     expect(fake.command).toBe(MEMORY_SPACE);
-    expect(fake.calls).toEqual([]);
+    expect([fake.calls, fake.written]).toEqual([[], []]);
   });
 });
 

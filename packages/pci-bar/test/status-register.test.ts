@@ -1,6 +1,6 @@
 import { expectError } from "@vfio/test-support";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { MemoryDevice } from "./memory-device.js";
+import { MemoryDevice, REGION_SPACE } from "./memory-device.js";
 
 const CONFIG = 7;
 const STATUS = 0x06;
@@ -12,14 +12,17 @@ describe("given a device whose status register keeps what it has", () => {
   let device: MemoryDevice;
   beforeEach(() => {
     written.length = 0;
-    device = new MemoryDevice({}, { kernel: { pwrite: (_fd, bytes) => write(bytes) } });
+    device = new MemoryDevice(
+      {},
+      { kernel: { pwrite: (_fd, bytes, place) => write(bytes, place % REGION_SPACE) } },
+    );
     device.poke(CONFIG, STATUS, BEFORE);
   });
   afterEach(() => device[Symbol.dispose]());
 
   /** Ones clear bits, unless the device drops what is written. */
-  function write(bytes: Uint8Array): number {
-    written.push([...bytes]);
+  function write(bytes: Uint8Array, offset: number): number {
+    written.push([offset, ...bytes]);
     const left = BEFORE.map((byte, at) => byte & ~bytes[at]!);
     if (!drops) device.poke(CONFIG, STATUS, left);
     return bytes.length;
@@ -31,7 +34,7 @@ describe("given a device whose status register keeps what it has", () => {
 
     status.clear("detectedParityError");
 
-    expect(written).toEqual([[0x00, 0x80]]);
+    expect(written).toEqual([[STATUS, 0x00, 0x80]]);
     expect(status.read()).toMatchObject({ detectedParityError: false, receivedMasterAbort: true });
   });
 

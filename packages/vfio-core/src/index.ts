@@ -1,6 +1,6 @@
 /**
- * VFIO's container, IOMMU group and device: from a PCI address to an open device fd, each step checked and every
- * failure named with its remedy.
+ * VFIO's container, IOMMU group and device: from a PCI address to an open device fd, each step checked, each failure
+ * with its remedy.
  *
  * @packageDocumentation
  */
@@ -18,4 +18,4 @@ export { bindDriver, bindDriverAsync, DriverBinding } from "./binding/bind.js";
 export { Container, type ContainerOptions } from "./group/container.js";
 export { Group } from "./group/group.js";
 export { Device, type OpenDeviceOptions } from "./device/device.js";
-export type { DeviceInfo, GroupStatus, IommuType } from "@vfio/ioctl-native";
+export type { DeviceInfo, GroupStatus, IommuType } from "@vfio/ioctl-native/vfio";

@@ -158,7 +158,7 @@ describe("given a change of drivers that goes wrong", () => {
     using _machine = useMachine("e1000e", { reboundAtOnce: true });
 
     expectError(() => bindDriver(DEVICE, undefined), `… ${DEVICE} went to e1000e instead of none`, {
-      hint: "Something bound it again at once",
+      hint: "Another program bound it again at once",
     });
   });
 
@@ -213,7 +213,7 @@ describe("given a device on vfio-pci, which the kernel takes from nobody who has
   });
 
   const IN_USE = "ERR_VFIO_DEVICE_IN_USE … its IOMMU group 4 is open in";
-  it.each<[string, Partial<BindingMachine>, string]>([
+  it.each<[string, Partial<BindingMachine>, string, object?]>([
     [
       "this process has",
       { opening: [BUSY], fdLinks: { ...HELD_HERE, ...HELD_ELSEWHERE } },
@@ -241,11 +241,16 @@ describe("given a device on vfio-pci, which the kernel takes from nobody who has
       { opening: [BUSY] },
       `${IN_USE} a process that cannot be seen from here`,
     ],
-    ["it cannot be seen whether somebody has", { opening: [errnoOf("EMFILE")] }, `EMFILE … (${NODE})`],
-  ])("%s: it is refused, and nothing was written", (_who, given, expected) => {
+    [
+      "it cannot be seen whether somebody has",
+      { opening: [errnoOf("EMFILE")] },
+      `EMFILE … (${NODE})`,
+      { syscall: "open", path: NODE },
+    ],
+  ])("%s: it is refused, and nothing was written", (_who, given, expected, members) => {
     using machine = useMachine("vfio-pci", given);
 
-    expectError(() => bindDriver(DEVICE, undefined), expected);
+    expectError(() => bindDriver(DEVICE, undefined), expected, members);
     expect(machine).toMatchObject({ driver: "vfio-pci", log: [] });
   });
 

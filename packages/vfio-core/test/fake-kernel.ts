@@ -1,4 +1,5 @@
-import { vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import type { Kernel } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { fakeSysfs } from "@vfio/test-support";
 
 export { pciDevice } from "@vfio/test-support";

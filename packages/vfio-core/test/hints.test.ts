@@ -1,4 +1,5 @@
-import { errnoOf, useKernel, vfioConstants, vfioIoctls, type Kernel } from "@vfio/ioctl-native";
+import { errnoOf, useKernel, type Kernel } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Container, Group } from "../src/index.js";
@@ -155,7 +156,7 @@ describe("given a device that is opened with a VF token", () => {
       const error = openWith(token);
 
       expect(error).toMatchObject({ code: "ERR_VFIO_VF_TOKEN" });
-      expect(error.message).toContain(`${JSON.stringify(token)} is no UUID`);
+      expect(error.message).toContain(`${JSON.stringify(token)} is not a UUID`);
     },
   );
 

@@ -1,4 +1,5 @@
-import { errnoOf, useKernel, vfioConstants, vfioIoctls } from "@vfio/ioctl-native";
+import { errnoOf, useKernel } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Container, Group } from "../src/index.js";
@@ -67,7 +68,7 @@ describe("given a container in which other processes may have groups", () => {
 
 describe("given an IOMMU that does not take the group", () => {
   it.each([
-    ["EINVAL", "does not go with the container"],
+    ["EINVAL", "does not fit the container"],
     ["EPERM", "allow_unsafe_interrupts=1"],
     ["EIO", undefined],
   ] as const)(
@@ -99,7 +100,7 @@ describe("given a group that the container does not take", () => {
 
   it.each([
     ["EINVAL", VIABLE | IN_CONTAINER, "in a container already"],
-    ["EINVAL", VIABLE, "does not go with the container"],
+    ["EINVAL", VIABLE, "does not fit the container"],
     ["EPERM", VIABLE, "RMRR"],
   ] as const)("%s with status %i", (name, flags, hint) => {
     const error = refused(name, flags);

@@ -1,4 +1,5 @@
-import { errnoOf, useKernel, vfioConstants, vfioIoctls, vfioStructs, type Kernel } from "@vfio/ioctl-native";
+import { errnoOf, useKernel, type Kernel } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { errorOf, expectError } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import { Container, Group } from "../src/index.js";

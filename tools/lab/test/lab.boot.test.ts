@@ -103,15 +103,14 @@ test("a guest that panics", async () => {
   const error = await failureOf(["sh", "-c", "echo c > /proc/sysrq-trigger"], {});
   expect(error.code).toBe("ERR_LAB_GUEST_PANIC");
   expect(error.message).toContain("sysrq triggered crash");
-  expect(error.consoleTail).toMatch(/^.*Kernel panic - not syncing/);
+  expect(error.consoleTail).toContain("Kernel panic - not syncing");
 });
 
 test("a command that hangs: told with its words and the console", async () => {
   // Time enough for the guest's shell to start; the command itself takes all of it.
   const command = ["sh", "-c", "echo looking at you > /dev/console; sleep 1000"];
   const error = await failureOf(command, { timeoutMs: 10_000 });
-  // The whole error, so that another one is seen with its reason.
-  expect(error).toMatchObject({ code: "ERR_LAB_TIMEOUT" });
+  expect(error.code, `${error.message}\n${error.consoleTail}`).toBe("ERR_LAB_TIMEOUT");
   expect(error.message).toContain("did not end within 10 s: sh -c ");
   expect(error.consoleTail).toContain("looking at you");
 });

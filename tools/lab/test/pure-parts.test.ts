@@ -385,6 +385,13 @@ describe("the console", () => {
     expect(log.panic).toBe("why");
     expect(log.tail(2)).toBe("[ 1.0] Kernel panic - not syncing: why\nCPU: 0");
   });
+
+  test("a panic after an oops shows the oops, which has the cause", () => {
+    const log = new ConsoleLog();
+    log.append(Buffer.from("a\nBUG: kernel NULL pointer dereference\nRIP: f\n"));
+    log.append(Buffer.from("Kernel panic - not syncing: Fatal exception\n"));
+    expect(log.tail(2)).toBe("BUG: kernel NULL pointer dereference\nRIP: f");
+  });
 });
 
 describe("files for the guest", () => {

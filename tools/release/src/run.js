@@ -1,11 +1,11 @@
-/** Programs of the rehearsal: each can be stopped through a signal, and fails with its own words. */
+/** Programs of the rehearsal: a signal can stop each, and it fails with its own output. */
 import { runProgram } from "@vfio/set-up/run-program.js";
 
-/** What npm, Nx and Vitest tell their children; a program that is tried out must not be told. */
+/** Variables of npm, Nx and Vitest for their children; a program under test must not have them. */
 const TOLD = /^(npm_|NX_|VITEST|NODE_OPTIONS$|NODE_ENV$|FORCE_COLOR$)/i;
 
 /**
- * This process's environment as somebody has it who has just opened a terminal.
+ * This process's environment, as in a new terminal.
  * @param {Record<string, string | undefined>} [more]
  * @returns {NodeJS.ProcessEnv}
  */
@@ -14,16 +14,16 @@ export function freshEnvironment(more = {}) {
   return { ...Object.fromEntries(kept), ...more };
 }
 
-/** For who never stops it. */
+/** The default: never aborted. */
 const NEVER = new AbortController().signal;
 
 /**
- * Runs a program to its end, or until it is stopped: then it and all that it has started end first.
+ * Runs a program to its end, or until it is stopped, with everything that it has started.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ cwd: string, env?: NodeJS.ProcessEnv, signal?: AbortSignal }} options
  * @returns {Promise<string>} its standard output.
- * @throws {Error} with what it wrote, if its exit code is not 0; the signal's reason, if that was raised.
+ * @throws {Error} with its output, if its exit code is not 0; the signal's reason when aborted.
  */
 export async function run(command, args, { cwd, env = freshEnvironment(), signal = NEVER }) {
   signal.throwIfAborted();

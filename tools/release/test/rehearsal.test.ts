@@ -20,16 +20,18 @@ function filesBelow(folder: string): string[] {
 /** What is in every package, and nothing else is. */
 const COMMON = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
 
-/** What a program can import from a package, beside the package itself. */
-const SUBPATHS: Readonly<Record<string, readonly string[]>> = {
-  "ioctl-native": ["internal"],
-  "pci-bar": ["config/index", "registers/index"],
-};
 /** What several of a package's entries share. */
 const SHARED = /^dist\/[\w-]+-[\w-]{8}(\.d\.ts|\.js)$/;
 
-const builtOf = (name: string): string[] =>
-  ["index", ...(SUBPATHS[name] ?? [])].flatMap((entry) => [`dist/${entry}.d.ts`, `dist/${entry}.js`]);
+/** What a package's exports name: its root and its subpaths. */
+function builtOf(name: string): string[] {
+  const text = readFileSync(path.join(root, `packages/${name}/package.json`), "utf8");
+  const { exports } = JSON.parse(text) as { exports: Record<string, { types?: string; default?: string }> };
+  const files = Object.values(exports).flatMap(({ types, default: code }) =>
+    [types ?? [], code ?? []].flat(),
+  );
+  return files.map((file) => path.posix.normalize(file));
+}
 
 /** What the package with native code has beside that. */
 const NATIVE = [

@@ -1,7 +1,7 @@
 /** apt-get. Nothing here may import an npm package: set-up runs before any is installed. */
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How long another apt may take until we give up, after how much of that we say so, and how often we look. */
+/** How long to wait for another apt, when to begin to say so, and how often to look. */
 const PATIENCE = { forMs: 300_000, silentMs: 3000, pauseMs: 1000 };
 
 /**
@@ -14,9 +14,9 @@ const PATIENCE = { forMs: 300_000, silentMs: 3000, pauseMs: 1000 };
  */
 
 /**
- * Runs apt-get without questions, and waits for another apt to finish: one that the system started after it booted, or
- * that of a second set-up. apt itself can wait for dpkg's lock, but does not say so, and never waits for that of the
- * package lists. What cannot be downloaded at once it tries again itself.
+ * Runs apt-get without questions, and waits for another apt to finish: one that the system started at boot, or that of
+ * a second set-up. apt itself can wait for dpkg's lock, but does not say so, and never waits for the lock of the
+ * package lists. It repeats failed downloads itself.
  * @param {Runner} host
  * @param {readonly string[]} args
  * @param {AptOptions} options
@@ -39,7 +39,7 @@ function installation(packages) {
 }
 
 /**
- * What a person types to install packages.
+ * The command to type.
  * @param {readonly string[]} packages
  * @param {boolean} isRoot
  */
@@ -49,7 +49,7 @@ export function installCommand(packages, isRoot) {
 }
 
 /**
- * Installs packages, from package lists that are up to date.
+ * Installs packages, after updating the package lists.
  * @param {Runner} host
  * @param {readonly string[]} packages
  * @param {AptOptions} options
@@ -63,7 +63,7 @@ export async function install(host, packages, options) {
   return undefined;
 }
 
-/** What apt-get says of a lock that another one has. @param {ProgramResult} result */
+/** apt-get's line about another apt's lock. @param {ProgramResult} result */
 function lockInTheWay({ code, stderr }) {
   return code === 0 ? undefined : /Could not get lock .*/.exec(stderr)?.[0];
 }

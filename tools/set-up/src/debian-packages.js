@@ -1,22 +1,19 @@
 /**
- * What we take from Debian: its package for each program on PATH, or file. Nothing here may import an npm package: set-up
- * runs before any is installed.
+ * Debian's package for each program on PATH, or file. Nothing here may import an npm package: set-up runs before any is
+ * installed.
  */
 
-/** Compiles the addon for this machine. */
 export const COMPILER = { "c++": "g++" };
 
-/** Compile the addon for every platform. */
 export const CROSS_COMPILERS = {
   "g++": "g++",
   "aarch64-linux-gnu-g++": "g++-aarch64-linux-gnu",
   "/usr/include/x86_64-linux-musl/stdio.h": "musl-dev",
 };
 
-/** Runs a program that was linked with musl. */
+/** Runs a program linked with musl. */
 export const MUSL = { "/lib/ld-musl-x86_64.so.1": "musl" };
 
-/** Runs a program for arm64. */
 export const ARM64_EMULATOR = {
   "qemu-aarch64-static": "qemu-user-static",
   "/usr/aarch64-linux-gnu/lib": "libc6-arm64-cross",
@@ -25,8 +22,8 @@ export const ARM64_EMULATOR = {
 /** Finds leaks and wrong accesses of the addon. */
 export const MEMORY_CHECKER = { "g++": "g++", valgrind: "valgrind" };
 
-/** Looks at the documentation. */
+/** Renders the documentation, for tests. */
 export const BROWSER = { "/usr/bin/chromium": "chromium" };
 
-/** What tests talk to over a socket, or hold a lock against: a program that is not Node.js. */
+/** For tests: a program other than Node.js at a socket's or a lock's other end. */
 export const PYTHON = { python3: "python3" };

@@ -1,21 +1,20 @@
 /**
- * Debian's packages for programs that are not there. Nothing here may import an npm package: set-up runs before any is
- * installed.
+ * Debian's packages for missing programs. Nothing here may import an npm package: set-up runs before any is installed.
  */
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { install, installCommand } from "./apt.js";
 import { findProgram, runToEnd } from "./run-program.js";
 
-/** Another try cannot mend this: the message says what to type. */
+/** Another try cannot help: the message says what to type. */
 export class PackagesMissing extends Error {}
 
 /**
- * Installs what is missing, or says what to type.
+ * Installs missing packages.
  * @param {Record<string, string>} wanted Debian's package for each program on PATH, or file.
  * @param {string} purpose e.g. "Compiling the addon".
  * @throws {PackagesMissing} with the command to type, if this user may not install packages.
- * @throws {Error} with apt-get's own words, if it failed.
+ * @throws {Error} with apt-get's output, if it failed.
  */
 export async function ensureDebianPackages(wanted, purpose) {
   const missing = missingPackages(wanted);

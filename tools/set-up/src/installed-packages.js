@@ -8,8 +8,8 @@ import path from "node:path";
  */
 
 /**
- * Whether node_modules is what package-lock.json asks for, whoever installed it. npm writes down what it installed, at
- * the end: an installation that was stopped halfway has not done that.
+ * Whether node_modules is what package-lock.json asks for, whoever installed it. npm notes at its end what it has
+ * installed: an installation stopped halfway left no note.
  * @param {string} root
  * @returns {boolean}
  */
@@ -20,7 +20,7 @@ export function packagesAreInstalled(root) {
 }
 
 /**
- * Nothing if the file is not there or not whole: npm ci mends the one of node_modules, and says what is wrong with ours.
+ * `undefined` for a missing or broken file: npm ci mends node_modules' own, and reports what is wrong with ours.
  * @param {string} file
  * @returns {LockedPackages | undefined}
  */
@@ -33,7 +33,7 @@ function packagesIn(file) {
 }
 
 /**
- * What is for another platform may be missing; nothing may be there that is not asked for: it could lie in the way.
+ * Packages for other platforms may be missing; surplus ones may not be there, as they could be in the way.
  * @param {LockedPackages} installed
  * @param {LockedPackages} wanted
  */

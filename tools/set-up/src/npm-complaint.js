@@ -1,12 +1,14 @@
-/** What npm said when it failed, for people. Nothing here may import an npm package: set-up runs before any is installed. */
+/**
+ * npm's report of a failure, for people. Nothing here may import an npm package: set-up runs before any is installed.
+ */
 
-/** npm's lines about itself: its functions, its error's fields, where its log is. */
+/** npm's lines about itself: its functions, its error's fields, its log. */
 const OF_ITSELF = /^npm (?:error|ERR!)(?: +at | {3}\w+: | \}| A complete log|\s*$)|^npm (?:notice|warn) /;
 const NOT_REACHED = /request to (\S+) failed, reason: (.*)/;
 
 /**
- * @param {string} output all that npm wrote.
- * @returns {string} what went wrong, and the remedy if it follows.
+ * @param {string} output of npm.
+ * @returns {string} the failure, and the remedy if it follows.
  */
 export function npmComplaint(output) {
   const [, url, reason] = NOT_REACHED.exec(output) ?? [];

@@ -8,8 +8,9 @@ import { clearTimeout, setTimeout } from "node:timers";
 
 /**
  * @typedef {"SIGINT" | "SIGTERM" | "SIGHUP"} EndingSignal
- * @typedef {{ exitCode: number, stdout: string, stderr: string, endedBy: EndingSignal | undefined }} Ended what it wrote,
- *   if that was collected; the signal that came meanwhile.
+ * @typedef {{ exitCode: number, stdout: string, stderr: string, endedBy: EndingSignal | undefined }} Ended what it
+ * wrote,
+ * if that was collected; the signal that came meanwhile.
  * @typedef {{ code: number, stdout: string, stderr: string }} ProgramResult
  * @typedef {{ cwd?: string, env?: Readonly<Record<string, string>>, signal?: AbortSignal | undefined }} RunOptions
  * @typedef {object} Options
@@ -17,30 +18,29 @@ import { clearTimeout, setTimeout } from "node:timers";
  * @property {NodeJS.ProcessEnv} [env]
  * @property {import("node:child_process").StdioOptions} [stdio]
  * @property {boolean} [alone] in a group of its own, so that a signal reaches all that it has started. Without it, it
- *   keeps the terminal.
- * @property {AbortSignal} [signal] ends it. Without one, the signals that come to this process are passed on.
+ * keeps the terminal.
+ * @property {AbortSignal} [signal] ends it. Without one, this process's signals are passed on.
  */
 
 const SIGNALS = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
-/** Between passing a signal on and ending what is left, in milliseconds. The lab needs some seconds on a busy machine. */
+/** From passing a signal on to killing what is left. The lab needs some seconds on a busy machine. */
 const GRACE_MS = 15_000;
-/** The same after an AbortSignal. */
+/** As {@link GRACE_MS}, after an AbortSignal. */
 const ABORT_GRACE_MS = 2000;
 
-/** What a shell calls the end by a signal. @param {NodeJS.Signals} signal */
+/** A shell's exit code for the end by a signal. @param {NodeJS.Signals} signal */
 export function exitCodeOf(signal) {
   return 128 + constants.signals[signal];
 }
 
-/** How a person calls the signal. @param {EndingSignal} signal */
+/** The signal in people's words. @param {EndingSignal} signal */
 export function endedBy(signal) {
   return `ended by ${signal === "SIGINT" ? "Ctrl-C" : signal}`;
 }
 
 /**
- * Runs a program until it has ended. A signal that comes meanwhile is passed on, and this waits all the same: what the
- * program has to give back, it gives back.
+ * Runs a program to its end. Passes signals on and still waits, so that the program can clean up.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {Options} [options]
@@ -65,16 +65,16 @@ export async function runProgram(
   }
 }
 
-/** For who never stops it. */
+/** The default: never aborted. */
 const NEVER = new AbortController().signal;
 
 /**
- * Runs a program to its end. What it says is English, whatever this machine's language.
+ * Runs a program to its end, with English output on any machine.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {RunOptions} [options] `env` is added to this process's.
- * @returns {Promise<ProgramResult>} its exit code is a result, not an error.
- * @throws {Error} if it cannot be started; the signal's reason, if that was raised.
+ * @returns {Promise<ProgramResult>} the exit code is a result, not an error.
+ * @throws {Error} if it cannot be started; the signal's reason when aborted.
  */
 export async function runToEnd(program, args, { cwd, env, signal = NEVER } = {}) {
   signal.throwIfAborted();
@@ -88,13 +88,13 @@ export async function runToEnd(program, args, { cwd, env, signal = NEVER } = {})
   return { code: exitCode, stdout, stderr };
 }
 
-/** Where depmod and modprobe live, which is not in everybody's PATH. */
+/** Has depmod and modprobe, and is not in everybody's PATH. */
 const MORE_FOLDERS = ["/usr/sbin", "/sbin", "/usr/bin", "/bin"];
 
 /**
  * @param {string} name
- * @param {readonly string[]} [more] where to look after the folders of PATH.
- * @returns {string | undefined} the full path of a program.
+ * @param {readonly string[]} [more] to search after PATH.
+ * @returns {string | undefined} the program's full path.
  */
 export function findProgram(name, more = MORE_FOLDERS) {
   const folders = [...(process.env["PATH"] ?? "").split(path.delimiter), ...more];
@@ -112,7 +112,7 @@ function isExecutable(file) {
 }
 
 /**
- * Passes each signal on, once: npm passes on what the terminal has sent to all of us.
+ * Passes each signal on once: npm repeats what the terminal has sent to all processes.
  * @param {import("node:child_process").ChildProcess} child
  * @param {boolean} alone
  * @param {AbortSignal} [abort]
@@ -138,7 +138,7 @@ function signalsOn(child, alone, abort) {
       clearTimeout(timer);
       abort?.removeEventListener("abort", stop);
       for (const signal of SIGNALS) process.off(signal, pass);
-      // Whatever it had started and left behind.
+      // Anything that it left behind.
       if (alone && received.length > 0) kill(child, alone, "SIGKILL");
     },
   };

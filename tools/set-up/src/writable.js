@@ -15,7 +15,7 @@ import path from "node:path";
 const NOTE = ".nx/built-sources";
 
 /**
- * The first of the clone's folders that set-up may not write to, and why: by its permissions, or on a read-only file system.
+ * The first of the clone's folders that is not writable, by its permissions or on a read-only file system.
  * @param {string} root
  * @returns {{ folder: string, reason: string } | undefined}
  */
@@ -29,20 +29,20 @@ export function notWritable(root) {
 }
 
 /**
- * Whether all packages are built from the sources that are there. Nx knows that too, but it writes to find out.
+ * Whether all packages are built from the present sources. Nx knows that too, but writes to find out.
  * @param {string} root
  */
 export function isBuilt(root) {
   const built = projectFolders(root).filter((folder) => isCompiled(root, folder));
   if (!built.every((folder) => existsSync(path.join(folder, "dist")))) return false;
-  // Times tell of a build by hand; but a copy of the clone has times of its own.
+  // Times tell of a build by hand; but a copy of the clone has new times.
   return (
     noted(root) === fingerprint(root) ||
     built.every((folder) => newest(path.join(folder, "src")) <= oldest(path.join(folder, "dist")))
   );
 }
 
-/** Notes which sources were built just now. @param {string} root */
+/** Notes the sources of the build. @param {string} root */
 export function noteBuilt(root) {
   writeFileSync(path.join(root, NOTE), fingerprint(root));
 }
@@ -78,12 +78,12 @@ function projectFolders(root) {
   );
 }
 
-/** When a folder's newest file was written. @param {string} folder */
+/** The time of a folder's newest file. @param {string} folder */
 function newest(folder) {
   return Math.max(...filesIn(folder).map(timeOf));
 }
 
-/** When a folder's oldest file was written. @param {string} folder */
+/** The time of a folder's oldest file. @param {string} folder */
 function oldest(folder) {
   return Math.min(...filesIn(folder).map(timeOf));
 }

@@ -19,7 +19,7 @@ interface Limits {
   readonly iovaRanges: readonly { readonly end: bigint }[] | undefined;
 }
 
-/** `AddressSpace` of `@vfio/ioctl-native`, as far as it is tested here: that package stands above this one. */
+/** The tested part of `AddressSpace` of `@vfio/ioctl-native`, which stands above this package. */
 interface Space {
   limits(): Limits | undefined;
   map(...args: MapArguments): number;
@@ -31,16 +31,14 @@ interface Space {
 /** A space with a device and without a mapping. */
 export interface GivenSpace {
   readonly space: Space;
-  /** What is mapped: eight pages. */
   readonly memory: MapArguments[0];
   /** The last device leaves; with it go the mappings. */
   deviceLeaves(): void;
   deviceComes(): void;
-  /** The space's owner closes it. */
   close(): void;
 }
 
-/** What every `AddressSpace` does, whatever is behind it: the tests of one. */
+/** The tests of every `AddressSpace`. */
 export function describeAddressSpace(name: string, make: () => GivenSpace): void {
   describe(`given the address space of ${name}`, () => {
     let given: GivenSpace;
@@ -53,7 +51,7 @@ export function describeAddressSpace(name: string, make: () => GivenSpace): void
     });
     afterEach(() => given.close());
 
-    /** Pages by their number, from the beginning of memory and from an address on. */
+    /** Pages by their number, from the start of memory and from an address on. */
     const args = (first: number, count: number, pieces = count): MapArguments => {
       const iova = BASE + BigInt(first * PAGE);
       return [given.memory, first * PAGE, count * PAGE, iova, "read-write", pieces * PAGE];
@@ -61,7 +59,7 @@ export function describeAddressSpace(name: string, make: () => GivenSpace): void
     const map = (...pages: Parameters<typeof args>): number => space.map(...args(...pages)) / PAGE;
     const unmap = (first: number, count: number): number =>
       space.unmap(BASE + BigInt(first * PAGE), count * PAGE) / PAGE;
-    // Off the event loop, if the space has a way.
+    // Off the event loop, if the space can.
     const mapLater = async (...pages: Parameters<typeof args>): Promise<number> =>
       (await (space.mapAsync?.(...args(...pages)) ?? space.map(...args(...pages)))) / PAGE;
     const unmapLater = async (first: number, count: number): Promise<number> => {
@@ -92,7 +90,7 @@ export function describeAddressSpace(name: string, make: () => GivenSpace): void
       expect([unmap(0, 8), unmap(0, 8)]).toEqual([3, 0]);
     });
 
-    /** Asks for the rest until there is none, or an error. */
+    /** Maps the rest until there is none, or an error. */
     const mapAll = (count: number, pieces: number): number => {
       for (let done = 0; done < count;) {
         const more = map(done, count - done, pieces);

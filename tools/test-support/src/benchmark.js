@@ -1,19 +1,15 @@
-/**
- * Benchmarks in pairs: ours and a C program's, one after the other, several times, because these machines' speed
- * drifts. What counts is the median of the ratios.
- */
+/** Benchmarks in pairs, ours and a C program's, since these machines' speed drifts. The median of the ratios counts. */
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import path from "node:path";
 import { createInterface } from "node:readline";
 
 const ROUNDS = 7;
-/** Rounds before the counted ones, in which the JavaScript is compiled: a driver runs for hours. */
+/** Uncounted rounds, in which the JavaScript is compiled: a driver runs for hours. */
 const WARM_UPS = 4;
 const CLOCK_LOOKS = 51;
 
 /**
- * One row of the benchmark table.
  * @typedef {object} BenchRow
  * @property {string} what
  * @property {string} unit
@@ -24,8 +20,8 @@ const CLOCK_LOOKS = 51;
  */
 
 /**
- * How long each of many events took: the median, in nanoseconds, so that the few that something else got in the way of
- * do not count. `event` is timed from its call until what it returns is there, `before` and `after` are not.
+ * The median time of many events in nanoseconds, which ignores the few disturbed ones. `event` is timed from its call
+ * until its result is there; `before` and `after` are not timed.
  * @param {number} count
  * @param {{ before?: () => void, event: () => unknown, after?: () => void }} steps
  */
@@ -43,7 +39,7 @@ export async function medianNanoseconds(count, { before, event, after }) {
   return median(times) - clock;
 }
 
-/** What reading the clock adds to a time: in an emulated machine more than a microsecond. C takes its own off, too. */
+/** The clock's own cost: more than a microsecond in an emulated machine. C subtracts its own, too. */
 function clockNanoseconds() {
   const times = [];
   for (let index = 0; index < CLOCK_LOOKS; index++) {
@@ -60,8 +56,9 @@ export function pauseBusily(nanoseconds) {
 }
 
 /**
- * Measures both sides in pairs and prints the row as a line of JSON.
- * @param {{ what: string, unit: string, goal?: number, ours: () => number, c: () => number, rounds?: number }} benchmark
+ * Measures both sides in pairs, and prints the row as JSON.
+ * @param {{ what: string, unit: string, goal?: number, ours: () => number, c: () => number, rounds?: number }}
+ * benchmark
  */
 export function comparePairs({ what, unit, goal, ours, c, rounds = ROUNDS }) {
   for (let round = 0; round < WARM_UPS; round++) ours();
@@ -97,7 +94,7 @@ function compared({ what, unit, goal }, pairs) {
 }
 
 /**
- * Measures something that has no counterpart in C.
+ * Measures something without a counterpart in C.
  * @param {{ what: string, unit: string, goal?: number, ours: () => number, rounds?: number }} benchmark
  */
 export function measure({ what, unit, goal, ours, rounds = ROUNDS }) {
@@ -116,7 +113,7 @@ export function nanosecondsPerCall(count, call) {
 }
 
 /**
- * As {@link nanosecondsPerCall}, for what costs less than a call: the loop is the measured function's own.
+ * As {@link nanosecondsPerCall}, for work cheaper than a call: the measured function has the loop.
  * @param {number} count
  * @param {(count: number) => unknown} loop
  */
@@ -127,9 +124,9 @@ export function nanosecondsPerTurn(count, loop) {
 }
 
 /**
- * How many bytes the JavaScript heap has grown by after many calls: garbage shows, since a collection in between is an
- * error. The least of three goes: what a call leaves behind is there every time, and what V8 does meanwhile for itself,
- * such as compiling something anew, is not. Needs {@link heapFlags}.
+ * The growth of the JavaScript heap by many calls, in bytes: garbage shows, since a collection is an error. The least
+ * of three runs: a call's garbage is there every time, V8's own work, such as compiling, is not. Needs
+ * {@link heapFlags}.
  * @param {number} count
  * @param {(index: number) => unknown} call
  */
@@ -140,19 +137,18 @@ export function heapGrowth(count, call) {
 }
 
 /**
- * As {@link heapGrowth}, where the loop is the measured function's own: what V8 inlines there may allocate less than
- * what it calls.
+ * As {@link heapGrowth}, but the measured function has the loop: code that V8 inlines there may allocate less.
  * @param {number} count
  * @param {(count: number) => unknown} loop
  */
 export function heapGrowthOfLoop(count, loop) {
   proveThatGarbageShows();
-  // Compiled before the heap is looked at, since code and feedback lie there too.
+  // Compiled before the heap is measured, since code and feedback lie there too.
   for (let go = 0; go < 20; go++) loop(100_000);
   return Math.min(...[1, 2, 3].map(() => heapGrowthOnce(count, loop)));
 }
 
-/** How node is to be started for {@link heapGrowth}: with room for the garbage of all calls. */
+/** Flags of node for {@link heapGrowth}: room for the garbage of all calls. */
 export const heapFlags = ["--expose-gc", "--min-semi-space-size=256", "--max-semi-space-size=256"];
 
 const SAMPLES = 20;
@@ -177,7 +173,7 @@ function heapGrowthOnce(count, loop) {
 
 let garbageShows = false;
 
-/** Four megabytes of known garbage: in a heap whose young generation is small, nothing would be left of it. */
+/** Four megabytes of known garbage: a heap with a small young generation would collect it. */
 function proveThatGarbageShows() {
   if (garbageShows) return;
   const count = 200_000;
@@ -190,7 +186,7 @@ function proveThatGarbageShows() {
 }
 
 /**
- * Runs a compiled C program of a bench folder; it prints one number.
+ * Runs a compiled C program of a bench folder, which prints one number.
  * @param {string} folder
  * @param {string} name
  * @param {...(string | number)} args
@@ -200,12 +196,12 @@ export function runC(folder, name, ...args) {
 }
 
 /**
- * A compiled C program that stays and measures whenever it is asked: it prints one number for each line that it reads.
- * For what is disturbed by the starting and ending of a process, which keep a kernel busy for some time.
+ * A compiled C program that prints one number for each line that it reads: for measurements that starting and ending a
+ * process, which keeps the kernel busy, would disturb.
  * @param {string} folder
  * @param {string} name
  * @param {readonly (string | number)[]} args
- * @param {readonly number[]} fds what the program inherits, from fd 3 on
+ * @param {readonly number[]} fds to inherit, from fd 3 on
  */
 export function startC(folder, name, args, fds = []) {
   const program = spawn(path.join(folder, "build", name), args.map(String), {

@@ -1,4 +1,4 @@
-/** The error that a call throws, for tests that read its code and its message. Throws if there is none. */
+/** The error that a call throws. Throws if there is none. */
 export function errorOf(call: () => unknown): Error & { code?: string; hint?: string } {
   try {
     call();
@@ -9,7 +9,6 @@ export function errorOf(call: () => unknown): Error & { code?: string; hint?: st
   throw new Error("nothing was thrown");
 }
 
-/** As {@link errorOf}, for a promise. */
 export async function rejectionOf(
   promise: Promise<unknown>,
 ): Promise<Error & { code?: string; hint?: string }> {

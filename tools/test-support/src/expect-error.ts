@@ -2,11 +2,10 @@ import { expect } from "vitest";
 import { errorOf, rejectionOf } from "./errors.js";
 
 /**
- * Fails unless a call throws such an error.
- * @param expected its code, and words of its message (which ends with the hint) as they follow each other, an ellipsis
- * between them: `"ENOMEM … 8 reserved, 2 free … echo 10 >"`.
- * @param members what else it has, such as `{ syscall: "open", hint: undefined }`.
- * @returns the error, for what else is to be said of it.
+ * @param expected the code, and words of the message (which ends with the hint) in order, with ellipses between:
+ * `"ENOMEM … 8 reserved, 2 free … echo 10 >"`.
+ * @param members further properties, such as `{ syscall: "open", hint: undefined }`.
+ * @returns the error.
  */
 export function expectError(
   call: () => unknown,
@@ -16,7 +15,6 @@ export function expectError(
   return checked(errorOf(call), expected, members);
 }
 
-/** As {@link expectError}, for a promise. */
 export async function expectRejection(
   promise: Promise<unknown>,
   expected: string,

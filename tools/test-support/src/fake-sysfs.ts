@@ -2,7 +2,7 @@ import { constants } from "node:os";
 
 const ABSENT = -constants.errno.ENOENT;
 
-/** A sysfs of files and links from a table, as functions of `Kernel`. */
+/** A sysfs from tables of files and links, as functions of `Kernel`. */
 export function fakeSysfs(files: Record<string, string>, links: Record<string, string> = {}) {
   const all = [...Object.keys(files), ...Object.keys(links)];
   return {
@@ -21,7 +21,6 @@ export function fakeSysfs(files: Record<string, string>, links: Record<string, s
   };
 }
 
-/** The sysfs files of one PCI device. */
 export function pciDevice(
   bdf: string,
   fields: { vendor?: string; device?: string; class?: string; numa_node?: string } = {},

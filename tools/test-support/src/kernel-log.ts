@@ -2,7 +2,7 @@ import { closeSync, constants, openSync, readSync } from "node:fs";
 
 const RECORD_BYTES = 8192;
 
-/** What the kernel writes into its log from now on: the faults of an IOMMU, for example. Needs root. */
+/** The kernel's log from now on: the faults of an IOMMU, for example. Needs root. */
 export class KernelLog implements Disposable {
   readonly #fd: number;
 
@@ -11,7 +11,7 @@ export class KernelLog implements Disposable {
     this.newLines();
   }
 
-  /** The lines that have come since this was last asked, without their time and level. */
+  /** The lines since the last call, without their time and level. */
   newLines(): string[] {
     const lines: string[] = [];
     for (let record = this.#next(); record !== ""; record = this.#next()) {
@@ -26,7 +26,7 @@ export class KernelLog implements Disposable {
     closeSync(this.#fd);
   }
 
-  /** Each read is one record. EAGAIN: there is no more; EPIPE: the oldest was overwritten, and the next read goes on. */
+  /** Each read is one record. EAGAIN: no more; EPIPE: the oldest was overwritten, and the next read goes on. */
   #next(): string {
     const record = Buffer.alloc(RECORD_BYTES);
     for (;;) {

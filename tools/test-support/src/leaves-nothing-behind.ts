@@ -5,18 +5,17 @@ import { isDeepStrictEqual } from "node:util";
 import { afterEach, beforeEach, expect } from "vitest";
 import { processState } from "./process-state.js";
 
-/** Where the two halves of the comparison are registered. */
 export interface Hooks {
   readonly beforeEach: (half: () => Promise<void>) => void;
   readonly afterEach: (half: () => Promise<void>) => void;
 }
 
-/** How long what a test has let go of may take until it is gone. */
+/** The longest that resources a test has released may stay. */
 const PATIENCE_MS = 5000;
 
 /**
  * Every test of the file, or of the `describe` in which this is called, must leave the process's fds, mappings, locked
- * and pinned memory and its hugepages as they were. What one's own `afterEach` still gives back counts if it is
+ * and pinned memory and its hugepages as they were. A test file's own `afterEach` may still release them if it is
  * registered after this call: Vitest runs the last one first.
  */
 export function leavesNothingBehind(): void {
@@ -24,8 +23,8 @@ export function leavesNothingBehind(): void {
 }
 
 /**
- * As {@link leavesNothingBehind}, for whatever `look` sees. Node.js's own threads have a file open for a moment now and
- * then: a picture from before counts when two looks agree, and the one from after has time to become equal.
+ * As {@link leavesNothingBehind}, for whatever `look` sees. Node.js's own threads open files for a moment: the picture
+ * before counts when two looks agree, and the one after has time to become equal.
  * @param hooks Default: Vitest's own.
  */
 export function staysAsItWas(

@@ -1,10 +1,10 @@
-/** What the kernel itself calls such memory, at the start of the path: any other file may have these words in its path. */
+/** The kernel's names of such memory, at the start of the path: other files may have these words in their path. */
 const KERNEL_NAMES = ["/memfd:", "/anon_hugepage", "/dev/vfio/", "anon_inode:[vfio-device]"];
 
 /**
- * How many stretches of memory are VFIO devices', memory files' or hugepages'.
- * @param maps The text of `/proc/<pid>/maps`.
- * @param mounts The text of `/proc/<pid>/mounts`, for a file in a hugetlbfs may have any name.
+ * Counts mappings of VFIO devices, memory files and hugepages.
+ * @param maps `/proc/<pid>/maps`.
+ * @param mounts `/proc/<pid>/mounts`: a file in a hugetlbfs may have any name.
  */
 export function countMappings(maps: string, mounts: string): number {
   const hugetlbfs = [...mounts.matchAll(/^\S+ (\S+) hugetlbfs /gm)].map(([, folder]) => `${folder}/`);

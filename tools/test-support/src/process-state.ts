@@ -1,29 +1,23 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { countMappings } from "./mappings.js";
 
-/** What a process holds of the things this library deals in, as /proc tells it. */
 export interface ProcessState {
-  /** What the open fds point to, without the numbers that differ each time. */
+  /** The targets of the open fds, without numbers that differ each time. */
   readonly fds: readonly string[];
-  /** How many stretches of memory are mapped from VFIO devices, memory files and hugepages. */
+  /** The number of mappings of VFIO devices, memory files and hugepages. */
   readonly mappings: number;
   /**
-   * Memory charged as locked (`VmLck`), such as "0 kB". It is here that the kernel's VFIO type1 counts what it pins, and
-   * this that it holds against RLIMIT_MEMLOCK.
+   * Memory charged as locked (`VmLck`), such as "0 kB". VFIO's type1 counts what it pins here, against RLIMIT_MEMLOCK.
    */
   readonly locked: string;
-  /**
-   * Memory charged as pinned (`VmPin`). Type1 leaves it at "0 kB" whatever is mapped; RDMA, io_uring and
-   * iommufd count here.
-   */
+  /** Memory charged as pinned (`VmPin`). Type1 leaves it at "0 kB"; RDMA, io_uring and iommufd count here. */
   readonly pinned: string;
   /** Hugepages that this process has mapped and touched (`HugetlbPages`), such as "2048 kB". */
   readonly hugepages: string;
-  /** Free hugepages of the machine: in the lab only, where nobody else takes or reserves any. */
+  /** Of the machine: in the lab only, where nobody else takes or reserves any. */
   readonly freeHugepages?: string;
 }
 
-/** The state of this process now; compare one from before with one from after. */
 export function processState(): ProcessState {
   const inLab = process.env["VFIO_LAB"] !== undefined;
   return {
@@ -42,7 +36,7 @@ function openFiles(): string[] {
     try {
       targets.push(readlinkSync(`/proc/self/fd/${fd}`).replace(/\d+/g, "N"));
     } catch {
-      // It was the fd with which the folder was read.
+      // The fd with which the folder was read.
     }
   }
   return targets.sort();

@@ -1,9 +1,7 @@
 import { spawnSync } from "node:child_process";
 
-/** An ordinary user, who has no rights of root's. */
 export const NOBODY = 65534;
 
-/** What a finished child process said. */
 export interface Finished {
   readonly status: number | null;
   readonly stdout: string;
@@ -11,8 +9,8 @@ export interface Finished {
 }
 
 /**
- * Runs a shell command as an ordinary user without capabilities, e.g. `ulimit -l 64; exec node …`.
- * Files that the command uses must be readable for everyone.
+ * Runs a shell command as an ordinary user without capabilities, e.g. `ulimit -l 64; exec node …`. Its files must be
+ * readable for everyone.
  */
 export function runAsNobody(shellCommand: string): Finished {
   const user = [`--reuid=${NOBODY}`, `--regid=${NOBODY}`, "--clear-groups"];
@@ -20,7 +18,7 @@ export function runAsNobody(shellCommand: string): Finished {
   return finished("setpriv", [...user, ...capabilities, "sh", "-c", shellCommand]);
 }
 
-/** Runs a program to its end. What it says is English, whatever this machine's language. */
+/** Runs a program to its end, with English output on any machine. */
 export function finished(command: string, args: readonly string[]): Finished {
   const env = { ...process.env, LC_ALL: "C" };
   const { status, stdout, stderr } = spawnSync(command, args, { encoding: "utf8", env });

@@ -2,13 +2,13 @@ import { mkdtempSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 
-/** A Unix socket's path has at most 107 bytes; the folder's own name and what the tests put into it need the rest. */
+/** A Unix socket's path has at most 107 bytes; the folder's name and the tests' files need the rest. */
 const LONGEST_BASE = 40;
 
 /**
- * Makes a folder in which sockets can lie: where temporary files belong, or in `/tmp` if that place's path is so long
- * that a socket's would not fit. Whoever makes it removes it.
- * @param prefix what its name begins with, such as "sockets-".
+ * Makes a folder for sockets: where temporary files belong, or in `/tmp` if that path is too long for a socket. The
+ * caller removes it.
+ * @param prefix of its name, such as "sockets-".
  */
 export function shortTemporaryFolder(prefix: string): string {
   const usual = os.tmpdir();

@@ -1,22 +1,21 @@
 import { inspect } from "node:util";
 
-/** What a program in JavaScript passes by mistake. */
 export const WRONG: readonly unknown[] = [
   ...[undefined, null, NaN, -1, 7, 1.5, "x", "", 0n, true],
   ...[{}, { fd: "3" }, [], Symbol("s"), () => 7],
 ];
 
-/** Something whose members are called with wrong arguments. */
+/** An object whose members are called with wrong arguments. */
 export interface Called {
-  /** Makes it anew for each call. It is disposed of afterwards, if it can be. */
+  /** Makes a new one for each call, which is disposed of afterwards if possible. */
   readonly make: () => object;
-  /** Right arguments of its methods; one at a time is then wrong. Of other methods all are. */
+  /** Right arguments of its methods, one of which is replaced at a time. Other methods get wrong ones only. */
   readonly right?: Readonly<Record<string, readonly unknown[]>>;
-  /** Members that are not called: they wait for good, or throw what JavaScript throws by intent. */
+  /** Members not to call: they wait for ever, or throw JavaScript's errors on purpose. */
   readonly except?: readonly string[];
 }
 
-/** The errors of all members, called and set with wrong arguments, that have no code of ours or of a system call. */
+/** The errors of all members, called and set with wrong arguments, without a code of ours or of a system call. */
 export async function plainErrors(all: Readonly<Record<string, Called>>): Promise<string[]> {
   const plain: string[] = [];
   for (const [name, called] of Object.entries(all))
@@ -24,7 +23,7 @@ export async function plainErrors(all: Readonly<Record<string, Called>>): Promis
       const object = called.make();
       const { made, error } = await outcomeOf(() => use.run(object));
       if (error !== undefined && !hasCode(error)) plain.push(`${name}.${use.text}: ${messageOf(error)}`);
-      // What is right after all, such as a hold, comes before what it was made by.
+      // A valid result, such as a hold, goes before its maker.
       await disposeOf(made);
       await disposeOf(object);
     }
@@ -79,7 +78,7 @@ function oneWrong(right: readonly unknown[]): unknown[][] {
 function calling(name: string, args: unknown[]): Use {
   const run = (object: object): unknown => {
     const member = Reflect.get(object, name) as (...args: unknown[]) => unknown;
-    // A class, which a module has.
+    // A class, as a member of a module.
     return "prototype" in member && /^class\b/.test(String(member))
       ? Reflect.construct(member, args)
       : Reflect.apply(member, object, args);

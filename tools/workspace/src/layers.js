@@ -1,6 +1,6 @@
 /**
- * The layers of the house, lowest first: what each package may import of ours.
- * ESLint turns this into errors, and a test holds every package.json against it.
+ * The layers, lowest first: the packages of ours that each may import. ESLint enforces it, and a test compares every
+ * package.json.
  */
 export const LAYERS = {
   "@vfio/ioctl-native": [],
@@ -19,7 +19,7 @@ export const LAYERS = {
   ],
 };
 
-/** Those of the tools that are no packages. Tests and benchmarks of every package may use `test-support`. */
+/** The tools that are no packages. Tests and benchmarks of every package may use `test-support`. */
 export const TOOL_LAYERS = {
   "@vfio/set-up": [],
   "@vfio/test-support": [],
@@ -27,7 +27,6 @@ export const TOOL_LAYERS = {
   "@vfio/workspace": ["@vfio/set-up", "@vfio/release", ...Object.keys(LAYERS)],
 };
 
-/** Where each package lives, from the workspace's root. */
 export const PACKAGE_FOLDERS = {
   "@vfio/ioctl-native": "packages/ioctl-native",
   "@vfio/vfio-core": "packages/vfio-core",

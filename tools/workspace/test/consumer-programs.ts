@@ -47,7 +47,8 @@ memory.close();
 const NAMES = {
   "node:fs": "readlinkSync",
   "@vfio/dma": "DmaMapper, HugepageMemory",
-  "@vfio/ioctl-native": "Fd, ioctl, Mapping, openFile, vfioConstants, vfioIoctls, vfioStructs, writeAt",
+  "@vfio/ioctl-native": "Fd, ioctl, Mapping, openFile, writeAt",
+  "@vfio/ioctl-native/vfio": "vfioConstants, vfioIoctls, vfioStructs",
 };
 
 /** The names, taken in with a statement such as `import { … } from "…"`. */

@@ -39,6 +39,7 @@ describe.each([
 });
 
 describe.each([
+  ["@vfio/ioctl-native/vfio", "decodeIommuInfo"],
   ["@vfio/pci-bar/registers", "RegisterTable"],
   ["@vfio/pci-bar/config", "ConfigPicture"],
   ["@vfio/mp-sync/dpdk", "DpdkPrimary"],

@@ -1,7 +1,9 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { applied, changesOf, described } from "../src/mutate/changes.js";
 import { sample } from "../src/mutate/sample.js";
-import { attempt, partsOf } from "../src/mutate/try-change.js";
+import { attempt, buildOf, partsOf } from "../src/mutate/try-change.js";
 
 /** Each change of a source, as it then reads. */
 function changed(text: string): string[] {
@@ -79,6 +81,24 @@ describe("given how long each test file took", () => {
   it("where none is slow, all are run at once", () => {
     expect(partsOf("/package", { testResults: [ran("a.test.ts", 100)] })).toEqual([{ ms: 100, without: [] }]);
   });
+});
+
+describe("given a package with several entry points", () => {
+  it.each(["ioctl-native", "mp-sync", "pci-bar"])(
+    "all of %s are built, for the build removes the rest",
+    (name) => {
+      const folder = path.resolve(import.meta.dirname, "../../../packages", name);
+      const { exports } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8")) as {
+        exports: Record<string, { "@vfio/source"?: string }>;
+      };
+      const sources = Object.values(exports).flatMap(
+        (entry) => entry["@vfio/source"]?.slice("./".length) ?? [],
+      );
+
+      expect(sources.length).toBeGreaterThan(1);
+      expect(buildOf(folder)).toEqual(expect.arrayContaining(sources));
+    },
+  );
 });
 
 describe("given a run of the tests", () => {

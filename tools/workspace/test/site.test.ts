@@ -25,7 +25,7 @@ const PAGES = [
   "modules/_vfio_dma.html",
   "modules/_vfio_mp-sync.html",
   "classes/_vfio_dma.DmaMapper.html",
-  "interfaces/_vfio_ioctl-native.Kernel.html",
+  "interfaces/_vfio_ioctl-native.index.Kernel.html",
 ];
 
 let browser: Browser;

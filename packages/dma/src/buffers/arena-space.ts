@@ -4,30 +4,27 @@ import type { BufferPlace } from "./dma-buffer.js";
 import type { DmaMapping } from "../mapping/dma-mapping.js";
 import type { HugepageMemory } from "../memory/hugepage-memory.js";
 
-/** A hugepage memory, mapped. */
 export interface ArenaMemory {
   readonly memory: HugepageMemory;
   readonly mapping: DmaMapping;
-  /** As it was mapped, and comes back if the mapping is made anew. */
+  /** The extents as first mapped; a mapping made anew has the same. */
   readonly extents: readonly Extent[];
 }
 
-/** An extent of a memory, with its place on the line. */
 interface Placed extends IovaRange {
   readonly of: ArenaMemory;
-  /** Where it starts in the memory. */
   readonly offset: number;
 }
 
 /**
- * What is free of many memories. Their extents lie on one line, with gaps, since between extents the device's addresses
- * jump: so a place is found without a look at each memory.
+ * The free space of many memories. Their extents lie on one line, with gaps wherever device addresses jump, so finding
+ * a place needs no look at each memory.
  */
 export class ArenaSpace {
   readonly #pageBytes: bigint;
   readonly #free = new RangeSet();
   readonly #line = new RangeList<Placed>();
-  /** The memories of more than one extent: only in them can something lie across extents. */
+  /** The memories of more than one extent: only in them can a place span extents. */
   readonly #scattered = new Set<readonly Placed[]>();
   #next: bigint;
 
@@ -35,7 +32,7 @@ export class ArenaSpace {
     this.#pageBytes = this.#next = BigInt(pageBytes);
   }
 
-  /** Adds all of a memory, as free. @returns what takes it out again, if nothing was cut out of it. */
+  /** Adds all of a memory, as free. @returns what removes the memory again, unless something was cut out of it. */
   add(of: ArenaMemory): () => void {
     const all = of.extents.map((extent) => this.#append(of, extent));
     if (all.length > 1) this.#scattered.add(all);
@@ -91,7 +88,7 @@ function hasAddresses(placed: Placed | undefined): boolean {
   return placed?.of.mapping.mapped === true;
 }
 
-/** What the first bytes of a memory have of each of its extents; `undefined` if one of these ends within a unit. */
+/** The part of each extent that the first bytes of a memory take; `undefined` if an extent ends within a unit. */
 function rangesAcross(all: readonly Placed[], bytes: number, unitBytes: number): IovaRange[] | undefined {
   const last = all.at(-1);
   if (last === undefined || last.of.memory.bytes < bytes) return undefined;

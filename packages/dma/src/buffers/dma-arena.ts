@@ -11,7 +11,7 @@ const CACHE_LINE = 64;
 const BUFFER_EXPECTED = "a request for a buffer, such as { bytes: 4096 },";
 const POOL_EXPECTED = "a request for a pool, such as { count: 256, bytes: 2048 },";
 
-/** What is asked of `DmaMapper.alloc`. */
+/** Arguments of `DmaMapper.alloc`. */
 export interface BufferRequest {
   /** At least 1. */
   readonly bytes: number;
@@ -19,9 +19,9 @@ export interface BufferRequest {
   readonly align?: number;
 }
 
-/** What a pool is made of. */
+/** Arguments of `DmaMapper.pool`. */
 export interface PoolRequest {
-  /** How many blocks, at least 1. */
+  /** The number of blocks, at least 1. */
   readonly count: number;
   /** The size of each block: a multiple of `align`. */
   readonly bytes: number;
@@ -29,16 +29,13 @@ export interface PoolRequest {
   readonly align?: number;
 }
 
-/** Cuts buffers out of hugepage memories that it allocates and maps as they are needed. */
 export class DmaArena implements Disposable {
   readonly #source: PageSource & { readonly pageBytes: number };
   readonly #map: (memory: HugepageMemory) => DmaMapping;
   readonly #memories: ArenaMemory[] = [];
   #space: ArenaSpace;
-  /** What was cut out and not given back. */
   readonly #live = new Set<Disposable>();
 
-  /** @param map maps a new memory for DMA. */
   constructor(source: PageSource, map: (memory: HugepageMemory) => DmaMapping) {
     this.#source = { ...source, pageBytes: source.pageBytes ?? DEFAULT_PAGE_BYTES };
     this.#map = map;
@@ -58,7 +55,7 @@ export class DmaArena implements Disposable {
     checkAligned(bytes, align, this.#source.pageBytes);
     if (!isCount(count) || bytes % align !== 0) {
       const text =
-        `${shownValue(count)} blocks of ${bytes} bytes, aligned to ${align}: the number must be a whole one above 0, ` +
+        `${shownValue(count)} blocks of ${bytes} bytes, aligned to ${align}: the count must be a whole number above 0, ` +
         "the size a multiple of the alignment";
       throw new VfioRangeError("ERR_VFIO_DMA_ALIGNMENT", text);
     }
@@ -66,7 +63,7 @@ export class DmaArena implements Disposable {
     return this.#make(place, (tracked) => new DmaPool(tracked, count, bytes));
   }
 
-  /** Unmaps and frees every memory; what was cut out of it is closed, too. */
+  /** Unmaps and frees every memory, and closes the buffers and pools cut out of it. */
   close(): void {
     for (const each of [...this.#live]) each[Symbol.dispose]();
     this.#space = new ArenaSpace(this.#source.pageBytes);
@@ -83,7 +80,7 @@ export class DmaArena implements Disposable {
     return this.#space.cut(bytes, align, unitBytes) ?? this.#placeInNewMemory(bytes, align, unitBytes);
   }
 
-  /** What stands on a place, known until it gives the place back. If it cannot be made, the place is free again. */
+  /** If `make` throws, the place is free again. */
   #make<T extends Disposable>(place: BufferPlace, make: (place: BufferPlace) => T): T {
     let made: T | undefined;
     const release = (): void => {
@@ -113,7 +110,7 @@ export class DmaArena implements Disposable {
     let mapping: DmaMapping | undefined;
     try {
       mapping = this.#map(memory);
-      // Without a group there are no device addresses, and this says so.
+      // Without a group there are no device addresses: `table` throws.
       return { memory, mapping, extents: mapping.table.extents };
     } catch (error) {
       undo(error, [() => mapping?.unmap(), () => memory.close()]);
@@ -129,7 +126,7 @@ function scatteredError(bytes: number, unitBytes: number, pageBytes: number): Vf
   const scattered = `pages of ${pageBytes} bytes lie scattered`;
   const problem =
     unitBytes === bytes
-      ? `${bytes} bytes are not to be had in one piece of device addresses: ${scattered}`
+      ? `${bytes} bytes do not fit into one piece of device addresses: ${scattered}`
       : `blocks of ${unitBytes} bytes would lie across the ends of pages: ${scattered}`;
   const sizes = unitBytes === bytes ? "" : ", or a block size that divides the page size";
   return new VfioRangeError("ERR_VFIO_MEMORY_SCATTERED", problem, {

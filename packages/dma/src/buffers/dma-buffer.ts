@@ -5,19 +5,15 @@ import type { IovaTable } from "../iova/iova-table.js";
 
 /** Memory as a buffer sees it: {@link HugepageMemory} is one. */
 export interface BufferMemory {
-  /** The whole memory. */
   readonly buffer: ArrayBuffer;
 }
 
 /** Where a buffer or a pool lies: its memory, its place in it, and the addresses that a device uses. */
 export interface BufferPlace {
-  /** The memory it is a part of. */
   readonly memory: BufferMemory;
-  /** Translates offsets of that memory into device addresses. */
   readonly table: IovaTable;
-  /** Where it starts in that memory, in bytes. */
+  /** Where it starts in the memory, in bytes. */
   readonly offset: number;
-  /** Its length. */
   readonly bytes: number;
   /** Gives the place back. */
   release(): void;
@@ -44,13 +40,12 @@ export class DmaBuffer implements Disposable {
     printAs(DmaBuffer, (it) => ({ iova: it.iova, length: it.length, freed: it.#freed }));
   }
 
-  /** Its size in bytes. */
+  /** In bytes. */
   readonly length: number;
-  /** The address that a device uses for its start. */
+  /** The device address of its start. */
   readonly iova: bigint;
   /** The lower 32 bits of {@link iova}, for descriptors that take halves. */
   readonly iovaLow: number;
-  /** The upper 32 bits of {@link iova}. */
   readonly iovaHigh: number;
   readonly #place: BufferPlace;
   #bytes: Uint8Array | undefined;
@@ -87,7 +82,7 @@ export class DmaBuffer implements Disposable {
   }
 
   /**
-   * The lower 32 bits of the device's address of a byte in the buffer.
+   * The lower 32 bits of the device address of a byte in the buffer.
    * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` for an offset that is not in the buffer; VfioError `ERR_VFIO_CLOSED`
    * after {@link free}.
    */
@@ -96,20 +91,19 @@ export class DmaBuffer implements Disposable {
     return (this.iovaLow + offset) >>> 0;
   }
 
-  /** The upper 32 bits of the device's address of a byte in the buffer. Throws what {@link iovaLowAt} throws. */
+  /** The upper 32 bits of the device address of a byte in the buffer. Throws what {@link iovaLowAt} throws. */
   iovaHighAt(offset: number): number {
     this.#check(offset);
     return this.iovaHigh + Math.floor((this.iovaLow + offset) / 2 ** 32);
   }
 
-  /** Gives the memory back to its mapper. No device may use it any more. Twice does nothing. */
+  /** Gives the memory back to its mapper: no device may use it from then on. Freeing twice does nothing. */
   free(): void {
     if (this.#freed) return;
     this.#freed = true;
     this.#place.release();
   }
 
-  /** As {@link free}. */
   [Symbol.dispose](): void {
     this.free();
   }

@@ -33,9 +33,7 @@ export class DmaPool implements Disposable {
     }));
   }
 
-  /** How many blocks there are. */
   readonly count: number;
-  /** The size of each block in bytes. */
   readonly blockBytes: number;
   readonly #place: BufferPlace;
   /** A stack of free indexes: the block freed last is taken first, since the processor's cache still has it. */
@@ -44,7 +42,6 @@ export class DmaPool implements Disposable {
   /** The halves of each block's IOVA; empty after close. */
   #low: Uint32Array;
   #high: Uint32Array;
-  /** Of the pool alone: the way back from a device's address. */
   readonly #index: IovaIndex;
   #depth: number;
   #closed = false;
@@ -70,7 +67,6 @@ export class DmaPool implements Disposable {
     this.#index = new IovaIndex(partOf(table.extents, place));
   }
 
-  /** How many blocks are free. */
   get available(): number {
     return this.#depth;
   }
@@ -82,8 +78,7 @@ export class DmaPool implements Disposable {
   }
 
   /**
-   * Takes a block and returns its index, or -1 if none is free: other libraries call that `tryAlloc`. Rings and pools that
-   * run empty are no failure, so nothing is thrown for it and nothing is made.
+   * Takes a block and returns its index, or -1 if none is free: an empty pool is no failure.
    * @throws VfioError `ERR_VFIO_CLOSED` after close.
    */
   alloc(): number {
@@ -115,20 +110,20 @@ export class DmaPool implements Disposable {
       : index * this.blockBytes;
   }
 
-  /** The lower 32 bits of the address that a device uses for a block. Throws what {@link offsetOf} throws. */
+  /** The lower 32 bits of a block's device address. Throws what {@link offsetOf} throws. */
   iovaLow(index: number): number {
     return this.#low[index] ?? this.#refuse(index);
   }
 
-  /** The upper 32 bits of the address that a device uses for a block. Throws what {@link offsetOf} throws. */
+  /** The upper 32 bits of a block's device address. Throws what {@link offsetOf} throws. */
   iovaHigh(index: number): number {
     return this.#high[index] ?? this.#refuse(index);
   }
 
   /**
-   * The block that holds a device's address, given in halves (each a whole number from 0 to 0xffffffff): for what a
-   * device reports back. Free blocks are found too.
-   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if it lies outside the pool; after close VfioError `ERR_VFIO_CLOSED`.
+   * The block at a device address, given in halves (whole numbers from 0 to 0xffffffff), such as a device reports back.
+   * Finds free blocks too.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` outside the pool; after close VfioError `ERR_VFIO_CLOSED`.
    */
   blockAt(low: number, high: number): number {
     if (this.#closed) throw closedError("this DMA pool");
@@ -138,7 +133,7 @@ export class DmaPool implements Disposable {
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
 
-  /** The address that a device uses for a block. Not for hot loops: it makes a BigInt. */
+  /** A block's device address. Not for hot loops: it makes a BigInt. */
   iovaOf(index: number): bigint {
     return (BigInt(this.iovaHigh(index)) << 32n) | BigInt(this.iovaLow(index));
   }
@@ -149,7 +144,7 @@ export class DmaPool implements Disposable {
     return this.bytes.subarray(offset, offset + this.blockBytes);
   }
 
-  /** Gives the pool's memory back, taken blocks included. Twice does nothing. */
+  /** Gives the pool's memory back, taken blocks included. Closing twice does nothing. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -159,7 +154,6 @@ export class DmaPool implements Disposable {
     this.#low = this.#high = new Uint32Array();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -184,7 +178,7 @@ export class DmaPool implements Disposable {
   }
 }
 
-/** What extents have of a place in the memory. */
+/** The parts of the extents that lie in the place, as offsets from its start. */
 function partOf(extents: readonly Extent[], { offset, bytes }: BufferPlace): Extent[] {
   const end = offset + bytes;
   const inside = extents.filter((each) => each.offset < end && each.offset + each.bytes > offset);

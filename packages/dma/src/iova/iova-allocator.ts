@@ -15,21 +15,22 @@ import { checkAligned, checkFree, checkIova, checkObject, isAddress, isList } fr
 
 /** Options of {@link IovaAllocator}. */
 export interface IovaAllocatorOptions {
-  /** Where IOVAs may lie, ends included, as far as the container's IOMMU can map there. Default: wherever it can. */
+  /** Where IOVAs may lie, ends included; narrowed to what the IOMMU can map. Default: all that it can map. */
   readonly ranges?: readonly IovaRange[];
-  /** How many address bits the device drives: 28 for a device that reaches 256 MiB. Default: as many as the IOMMU. */
+  /**
+   * The number of address bits the device drives: 28 for a device that reaches 256 MiB. Default: as many as the IOMMU.
+   */
   readonly addressBits?: number;
   /** Windows to leave free, ends included: for another process's mappings, say. */
   readonly reserved?: readonly IovaRange[];
-  /** Whether the first 4 KiB are given out, and so address 0, which many devices take for none. Default false. */
+  /** Whether to give out the first 4 KiB too, with address 0, which many devices take for none. Default false. */
   readonly firstPage?: boolean;
 }
 
 const FIRST_PAGE: IovaRange = { start: 0n, end: 0xfffn };
 
-/** A range that is free. */
+/** A range without IOVAs in use. */
 export interface FreeRange extends IovaRange {
-  /** Its length. */
   readonly bytes: bigint;
 }
 
@@ -55,21 +56,18 @@ export class IovaAllocator {
     printAs(IovaAllocator, (it) => ({ addressBits: it.addressBits, taken: it.#taken.all.length }));
   }
 
-  /** How many address bits the device drives: nothing beyond them is given out. */
+  /** The number of address bits the device drives: nothing beyond them is given out. */
   readonly addressBits: number;
-  /** Ranges that are never given out. */
+  /** Never given out. */
   readonly reserved: readonly IovaRange[];
-  /** The reserved ranges, and the first page. */
   readonly #leftFree: readonly IovaRange[];
   readonly #taken = new RangeList();
-  /** Where somebody else's mappings were seen, ends included. */
+  /** Where other programs' mappings were seen, ends included. */
   #avoided: readonly IovaRange[] = [];
-  /** What the owner wants; `undefined` for no wish. */
+  /** The owner's choice; `undefined` for none. */
   readonly #wanted: readonly IovaRange[] | undefined;
-  /** What was reported last. */
   #reported: readonly IovaRange[] | undefined;
   #ranges: readonly IovaRange[];
-  /** The ranges, as far as the device reaches. */
   #usable: readonly IovaRange[];
   #space: RangeSet;
 
@@ -85,19 +83,19 @@ export class IovaAllocator {
     this.#space = this.#freeSpace();
   }
 
-  /** The ranges it gives IOVAs from, ends included, before reach and reservations are taken off. */
+  /** The ranges that IOVAs come from, ends included, before reach and reservations are taken off. */
   get ranges(): readonly IovaRange[] {
     return this.#ranges;
   }
 
-  /** What is free, in ascending order. */
+  /** In ascending order. */
   get free(): readonly FreeRange[] {
     return this.#space.all.map(({ start, end }) => ({ start, end, bytes: bytesOf({ start, end }) }));
   }
 
   /**
-   * Keeps to what an IOMMU reports from now on: it changes when groups come and go. Of that, IOVAs come from the ranges
-   * that this allocator was made with, if it was. What is taken stays taken.
+   * Follows what the IOMMU reports, which changes as groups come and go. An allocator made with ranges keeps to those
+   * of them that the IOMMU can map. What is taken stays taken.
    */
   useRanges(ranges: readonly IovaRange[]): void {
     if (ranges === this.#reported) return;
@@ -125,15 +123,15 @@ export class IovaAllocator {
   }
 
   /**
-   * Takes a certain range, so that it is not given to anybody else. Whether it is usable is not looked at.
+   * Takes a certain range, so that nobody else gets it. Does not check whether it is usable.
    * @param bytes at least 1.
-   * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` if a part of it is taken already; `ERR_VFIO_DMA_ALIGNMENT`.
+   * @throws VfioRangeError `ERR_VFIO_DMA_OVERLAP` if part of it is taken already; `ERR_VFIO_DMA_ALIGNMENT`.
    */
   claim(iova: bigint, bytes: number): void {
     checkAligned(bytes, 1);
     checkIova(iova);
     const range = rangeOf({ iova, bytes });
-    checkFree(this.#taken, range);
+    checkFree(this.#taken, range, "which is taken");
     this.#taken.add(range);
     this.#space.cut(range);
   }
@@ -156,14 +154,14 @@ export class IovaAllocator {
     this.#giveBack(taken);
   }
 
-  /** @internal For the mapper: somebody else has a mapping within these, so they are not given out for now. */
+  /** @internal Another program has a mapping in this range: not given out for now. */
   avoid(start: bigint, bytes: bigint): void {
     const range = { start, end: start + bytes - 1n };
     this.#avoided = [...this.#avoided, range];
     this.#space.cut(range);
   }
 
-  /** @internal For the mapper: what was avoided may be had again. @returns false if there was nothing. */
+  /** @internal Gives out the avoided ranges again. @returns false if there were none. */
   forgetAvoided(): boolean {
     if (this.#avoided.length === 0) return false;
     this.#avoided = [];
@@ -171,7 +169,7 @@ export class IovaAllocator {
     return true;
   }
 
-  /** Only what lies within ranges and reach becomes free again, and they may have changed meanwhile. */
+  /** Only what lies within ranges and reach becomes free again: both may have changed since it was taken. */
   #giveBack(range: IovaRange): void {
     for (const each of common(this.#usable, range)) this.#space.join(each);
     for (const each of common(this.#leftFree, range)) this.#space.cut(each);
@@ -202,8 +200,8 @@ export class IovaAllocator {
     if (this.#avoided.length === 0) return "";
     const bytes = this.#avoided.reduce((sum, range) => sum + bytesOf(range), 0n);
     return (
-      `. ${bytes} bytes are left out, since something else has mappings of this container there: ` +
-      "mappers on one container share an IovaAllocator"
+      `. ${bytes} bytes are left out, because others have mappings of this container there: ` +
+      "let mappers on one container share an IovaAllocator"
     );
   }
 }
@@ -220,7 +218,7 @@ function checkedRanges(ranges: readonly IovaRange[]): readonly IovaRange[] {
 function noRanges(value: unknown): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_IOVA",
-    `ranges of IOVAs are a list, each with a start and an end of 64 bits, itself included: bigints, not ${shownValue(value)}`,
+    `ranges of IOVAs must be a list of { start, end }, bigints of 64 bits, the end included; not ${shownValue(value)}`,
   );
 }
 

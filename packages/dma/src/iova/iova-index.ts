@@ -2,7 +2,7 @@ import { type Extent } from "@vfio/ioctl-native";
 import { firstFrom } from "@vfio/ioctl-native/internal";
 import { cutAtBorders } from "./table-extents.js";
 
-/** The way back from a device's address to an offset of the memory, by bisection; it makes no garbage. */
+/** Finds the memory offset of a device address by bisection, without garbage. */
 export class IovaIndex {
   /**
    * The extents in the order of their device addresses: the address, rounded, and its halves; the offset less the lower
@@ -25,7 +25,7 @@ export class IovaIndex {
     this.#end = Float64Array.from(sorted, ({ end }) => end);
   }
 
-  /** The offset of a device's address from which on so many bytes are one piece for the device; -1 if there is none. */
+  /** The offset of a device address if `bytes` from there are one piece for the device, else -1. */
   offsetOf(low: number, high: number, bytes: number): number {
     const at = this.#lastUpTo(low, high);
     if (at < 0) return -1;

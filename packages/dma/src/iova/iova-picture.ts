@@ -2,27 +2,22 @@ import { type Extent, type IovaRange, type DmaAccess } from "@vfio/ioctl-native"
 import { bytesOf, joinAdjacent, rangeOf, RangeSet } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isList } from "../arguments.js";
 
-/** A mapping, as it is drawn. */
+/** A mapping, as {@link drawIovaSpace} shows it. */
 export interface DrawnMapping {
-  /** Its pieces; none while it waits for a group. */
+  /** None while the mapping waits for a group. */
   readonly pieces: readonly Extent[];
-  /** What devices may do. */
   readonly access: DmaAccess;
 }
 
-/** What there is to draw. */
+/** Input of {@link drawIovaSpace}. */
 export interface IovaSpace {
-  /** What the IOMMU can map, ends included; `undefined` if it is not known yet. */
+  /** What the IOMMU can map, ends included; `undefined` if not known yet. */
   readonly ranges: readonly IovaRange[] | undefined;
-  /** What is mapped, or waits for a group. */
   readonly mappings: readonly DrawnMapping[];
-  /** Ranges that are never given out. */
   readonly reserved: readonly IovaRange[];
-  /** How many address bits the device drives. */
   readonly addressBits: number;
 }
 
-/** One line of the drawing. */
 interface Line extends IovaRange {
   readonly mark: string;
   readonly text: string;
@@ -77,7 +72,6 @@ function drawLine({ start, end, mark, text }: Line, width: number): string {
   return `  ${address(start)} – ${address(end)}  ${mark.repeat(4)}  ${size(bytesOf({ start, end })).padStart(9)}  ${text}`;
 }
 
-/** One line for each part of a mapping that is one piece for the device. */
 function mappedLines({ pieces, access }: DrawnMapping): Line[] {
   return joinAdjacent(pieces).map((extent) => {
     const { offset, bytes } = extent;
@@ -92,7 +86,7 @@ function reservedLine({ start, end }: IovaRange): Line {
   return { start, end, mark: "x", text: "reserved" };
 }
 
-/** What of a usable range is left between the things in it; cut where the device's reach ends. */
+/** The gaps between the things in a usable range, cut where the device's reach ends. */
 function freeLines(range: IovaRange, things: readonly IovaRange[], last: bigint): Line[] {
   const free = new RangeSet();
   free.add(range);

@@ -27,7 +27,7 @@ import { cutAtBorders, slotBytesOf, type TableExtent } from "./table-extents.js"
  * ```
  */
 export class IovaTable {
-  /** What is one piece for the device, in the memory's order: extents that followed each other are one. */
+  /** In the memory's order; adjacent extents are joined. */
   readonly extents: readonly Extent[];
   readonly #madeOf: readonly Extent[];
   /** The size of a slot of the memory; the same as a shift and, a power of two's inverse, as an exact factor. */
@@ -42,14 +42,13 @@ export class IovaTable {
   readonly #end: Float64Array;
   readonly #low: Uint32Array;
   readonly #high: Uint32Array;
-  /** Where each extent starts in the memory. */
   readonly #starts: Float64Array;
-  /** The way back, which many tables never need. */
+  /** Made on first use: many tables never need it. */
   #back: IovaIndex | undefined;
 
   /**
    * @param extents in the memory's order; their addresses and lengths are multiples of the IOMMU's page size.
-   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no list of extents.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` if `extents` is no list of extents.
    */
   constructor(extents: readonly Extent[]) {
     checkExtents(extents);
@@ -67,18 +66,12 @@ export class IovaTable {
     cut.forEach((extent, number) => this.#fill(extent, number));
   }
 
-  /**
-   * What it was made of.
-   * @deprecated Use {@link extents}.
-   */
+  /** @deprecated Use {@link extents}. */
   get segments(): readonly Extent[] {
     return this.#madeOf;
   }
 
-  /**
-   * As {@link extents}.
-   * @deprecated Use {@link extents}.
-   */
+  /** @deprecated Use {@link extents}. */
   get stretches(): readonly Extent[] {
     return this.extents;
   }
@@ -86,8 +79,8 @@ export class IovaTable {
   /**
    * The IOVA of a part of the memory. Not for hot loops: it makes BigInts.
    * @param offset where the part starts in the memory, in bytes.
-   * @param bytes its length. A device sees no more in one piece than follows without a hole in its addresses. Default 1.
-   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, telling which extents there are.
+   * @param bytes the part's length, all of it one piece for the device. Default 1.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, naming the extents there are.
    */
   iovaOf(offset: number, bytes = 1): bigint {
     const index = this.#indexOf(offset, bytes);
@@ -108,8 +101,8 @@ export class IovaTable {
   /**
    * Writes both halves of {@link iovaOf} into a descriptor with one look-up: `target[at]` becomes the lower half,
    * `target[at + 1]` the upper.
-   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` as {@link iovaOf}; `ERR_VFIO_STRUCT_BOUNDS` if the target has no two
-   * words there. Nothing is written then.
+   * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` as {@link iovaOf}; `ERR_VFIO_STRUCT_BOUNDS` if the target lacks two
+   * words there; nothing is written then.
    */
   iovaInto(target: Uint32Array, at: number, offset: number, bytes = 1): void {
     const index = this.#indexOf(offset, bytes);
@@ -119,8 +112,8 @@ export class IovaTable {
   }
 
   /**
-   * The offset in the memory of an IOVA: what a device reports back.
-   * @param bytes how much must be there in one piece. Default 1.
+   * The memory offset of an IOVA, such as a device reports back.
+   * @param bytes the bytes that must follow there in one piece. Default 1.
    * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED`, `ERR_VFIO_DMA_ARGUMENT`.
    */
   offsetOf(iova: bigint, bytes = 1): number {
@@ -131,8 +124,8 @@ export class IovaTable {
   }
 
   /**
-   * As {@link offsetOf}, from the halves of the IOVA, each a whole number from 0 to 0xffffffff: for hot loops, since
-   * it makes no BigInt.
+   * As {@link offsetOf}, from the IOVA's halves (whole numbers from 0 to 0xffffffff): for hot loops, as it makes no
+   * BigInt.
    */
   offsetOfHalves(low: number, high: number, bytes = 1): number {
     const offset = this.#offsetAt(low, high, bytes);
@@ -155,7 +148,7 @@ export class IovaTable {
 
   #indexOf(offset: number, bytes: number): number {
     try {
-      // A shift where 32 bits do, since it is faster. Bad offsets get some index too: its end refuses them.
+      // A shift where 32 bits do, since it is faster. A bad offset gets some index too, whose end refuses it.
       const index = offset < 2 ** 31 ? offset >>> this.#shift : (offset * this.#slotsPerByte) >>> 0;
       return this.#holds(index, offset, bytes) ? index : this.#search(offset, bytes);
     } catch (error) {
@@ -163,10 +156,7 @@ export class IovaTable {
     }
   }
 
-  /**
-   * Written so that NaN and an index behind the end (undefined) fail it too. Between them and the slots are the
-   * extents, none of which ends as far on as such an offset.
-   */
+  /** Written so that NaN and an index behind the end (undefined) fail too. */
   #holds(index: number, offset: number, bytes: number): boolean {
     const inside = offset >= 0 && bytes >= 1 && offset + bytes <= (this.#end[index] ?? 0);
     return inside && Number.isInteger(offset) && Number.isInteger(bytes);
@@ -208,7 +198,7 @@ function isSize(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** That there is no target is found out by the failure: it costs nothing before. */
+/** Checked only after a failure: it costs nothing before. */
 function hasTwoWords(target: Uint32Array, at: number): boolean {
   try {
     return Number.isInteger(at) && at >= 0 && at + 1 < target.length;

@@ -3,17 +3,17 @@ import { clip } from "@vfio/ioctl-native/internal";
 
 /** No slot is larger, so that offsets below 2 GiB can be shifted as 32-bit integers. */
 const LARGEST_SLOT = 1n << 30n;
-/** So many slots at most, however small the extents of a large memory are: 4 MiB for a table. */
+/** Bounds a table to 4 MiB, however small the extents of a large memory are. */
 const MOST_SLOTS = 1 << 18;
 const FOUR_GIB = 2 ** 32;
 
 /** An extent within which the upper half of the device's address stays the same. */
 export interface TableExtent extends Extent {
-  /** Where the extent that it was cut from ends in the memory. */
+  /** The end, in the memory, of the extent this one was cut from. */
   readonly end: number;
 }
 
-/** Extents cut where the device's address crosses 4 GiB: within each, the halves have no carry. */
+/** Cuts extents where the device address crosses 4 GiB: within each, the halves have no carry. */
 export function cutAtBorders(extents: readonly Extent[]): TableExtent[] {
   const all: TableExtent[] = [];
   for (const extent of extents) {
@@ -27,7 +27,7 @@ export function cutAtBorders(extents: readonly Extent[]): TableExtent[] {
   return all;
 }
 
-/** The largest power of two that divides where the extents start and end; larger if the slots would be too many. */
+/** The largest power of two that divides every start and end of an extent; larger if there would be too many slots. */
 export function slotBytesOf(extents: readonly TableExtent[]): number {
   let bits = LARGEST_SLOT;
   for (const { offset, bytes } of extents) bits |= BigInt(offset) | BigInt(bytes);

@@ -26,20 +26,20 @@ import type { MappingPlan } from "./mapping-plan.js";
 import { wholePieces } from "./plan-extents.js";
 
 /**
- * Options of {@link DmaMapper}. Those of {@link PageSource} are for the memory behind {@link DmaMapper.alloc} and
+ * Options of {@link DmaMapper}. Those of {@link PageSource} apply to the memory behind {@link DmaMapper.alloc} and
  * {@link DmaMapper.pool}.
  */
 export interface DmaMapperOptions extends PageSource {
   /**
-   * How device addresses are chosen: see {@link IovaMode}. Default `allocate`. An allocator of one's own can have
-   * reserved windows, or be shared.
+   * How device addresses are chosen: see {@link IovaMode}. Default `allocate`. Pass an allocator to reserve windows or
+   * to share it between mappers.
    */
   readonly iova?: "physical" | "virtual" | "allocate" | IovaAllocator;
-  /** How many address bits the device drives, 12 to 64: 28 for a device that reaches 256 MiB. Default 64. */
+  /** The number of address bits the device drives, 12 to 64: 28 for a device that reaches 256 MiB. Default 64. */
   readonly addressBits?: number;
 }
 
-/** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
+/** A container that calls back when a group has joined; `@vfio/vfio-core`'s does. */
 interface TellsOfGroups {
   onGroupAdded(listener: () => void): Disposable;
 }
@@ -48,8 +48,8 @@ interface TellsOfGroups {
  * Maps memory for DMA by the devices of a VFIO container: anybody's container, known only by its fd.
  *
  * Memory may be mapped before the container has a group: it waits until one joins. When the last group leaves, the
- * kernel forgets all mappings; they come back with the next group, at the same addresses. Those of pages that the kernel
- * moved meanwhile are then no `physical` ones any more, but they lead a device to the same memory as before.
+ * kernel forgets all mappings; they come back with the next group, at the same addresses. If the kernel moved pages
+ * meanwhile, `physical` addresses are physical no longer, but still lead a device to the same memory.
  * @example
  * ```ts
  * // needs a device
@@ -65,22 +65,20 @@ interface TellsOfGroups {
  * ```
  */
 export class DmaMapper implements Disposable {
-  /** How device addresses are chosen. */
   readonly mode: IovaMode;
-  /** How many address bits the device drives: no IOVA lies beyond them. */
+  /** The number of address bits the device drives: no IOVA lies beyond them. */
   readonly addressBits: number;
   readonly #allocator: IovaAllocator;
   readonly #space: KnownSpace;
   readonly #installer: MappingInstaller;
-  /** Memory stays held for as long as this is open, even if this thread ends. */
+  /** A reference, so that memory stays held for as long as this is open, even if this thread ends. */
   readonly #container: HasFd | undefined;
   readonly #arena: DmaArena;
   readonly #mappings = new KnownMappings();
-  /** What is being mapped off the event loop, and unmapped. */
+  /** Mappings that are being made or unmapped off the event loop. */
   readonly #arriving = new KnownMappings();
   readonly #leaving = new Set<DmaMapping>();
   readonly #groupListener: Disposable | undefined;
-  /** Why a memory cannot be closed. */
   readonly #reason: string;
   #closed = false;
 
@@ -110,25 +108,25 @@ export class DmaMapper implements Disposable {
     this.#groupListener = tellsOfGroups(container) ? container.onGroupAdded(() => this.replay()) : undefined;
   }
 
-  /** What is mapped, or waits for a group. */
   get mappings(): readonly DmaMapping[] {
     return this.#mappings.all;
   }
 
   /**
    * Maps all of a memory. If one of its pieces fails, those before it are unmapped again. Mapping the same memory the
-   * same way once more returns the mapping that is there, and counts: the last `unmap` of as many takes it back.
+   * same way again returns the existing mapping and counts it: only the last `unmap` unmaps it.
    *
-   * Where the allocator chooses the address and somebody else's mapping is there, another address is chosen: each attempt
-   * costs one ioctl, and they are 16 to 70 at most, or some 500 if the space is nearly used up. An address that was told to
-   * somebody, or asked for, is never exchanged for another.
+   * If the allocator's choice hits another program's mapping, it chooses again: one ioctl for each attempt, at most 16
+   * to 70, or some 500 if the space is nearly used up. An address that was asked for, or told to anybody, is never
+   * changed.
    *
-   * It blocks the thread while the kernel pins the pages: microseconds for a hugepage, milliseconds for each 64 MiB of
+   * Blocks the thread while the kernel pins the pages: microseconds for a hugepage, milliseconds for each 64 MiB of
    * small pages or under emulation. {@link mapAsync} does not.
-   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no memory; `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`,
-   * `ERR_VFIO_DMA_OVERLAP`; VfioError `ERR_VFIO_IOVA_EXHAUSTED`, `ERR_VFIO_PAGES_MOVED`, `ERR_VFIO_ROLLBACK_FAILED`;
-   * VfioAggregateError `ERR_VFIO_SEVERAL` if undoing a failed map took back less than was mapped; VfioSystemError `ENOMEM`
-   * (RLIMIT_MEMLOCK, explained), `ENOSPC` (mappings used up, explained), `EEXIST` (somebody else's mapping).
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` if `memory` is none; `ERR_VFIO_DMA_ALIGNMENT`,
+   * `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`, `ERR_VFIO_DMA_OVERLAP`; VfioError
+   * `ERR_VFIO_IOVA_EXHAUSTED`, `ERR_VFIO_PAGES_MOVED`, `ERR_VFIO_ROLLBACK_FAILED`; VfioAggregateError
+   * `ERR_VFIO_SEVERAL` if undoing a failed map unmapped less than was mapped; VfioSystemError `ENOMEM` (RLIMIT_MEMLOCK,
+   * explained), `ENOSPC` (mappings used up, explained), `EEXIST` (another program's mapping).
    */
   map(memory: MappableMemory, options: MapMemoryOptions = {}): DmaMapping {
     const plan = planOf(memory, options);
@@ -140,7 +138,7 @@ export class DmaMapper implements Disposable {
     try {
       this.#installer.install(mapping);
     } catch (error) {
-      // What may still be mapped must not be given away.
+      // What may still be mapped must stay held.
       if (!isRollbackFailure(error)) hold[Symbol.dispose]();
       throw error;
     }
@@ -149,11 +147,20 @@ export class DmaMapper implements Disposable {
   }
 
   /**
-   * As {@link map}, off the event loop: the kernel pins the pages in another thread. An abort is obeyed between two
-   * pieces, and what was mapped is unmapped again; the piece that the kernel is at is finished before.
-   * @throws what {@link map} throws; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error); VfioError
-   * `ERR_VFIO_MAPPING_BUSY` if the same memory is being mapped the same way, or unmapped, off the event loop;
+   * As {@link map}, off the event loop: the kernel pins the pages in another thread. An abort takes effect between two
+   * pieces, and what was mapped is unmapped again.
+   * @throws what {@link map} throws; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error);
+   * VfioError `ERR_VFIO_MAPPING_BUSY` if the same memory is being mapped the same way, or unmapped, off the event loop;
    * `ERR_VFIO_CLOSED` also if the mapper was closed meanwhile.
+   * @example
+   * ```ts
+   * // needs a device
+   * import { DmaMapper, HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = HugepageMemory.allocate({ bytes: 8 * 2 ** 30 });
+   * using dma = new DmaMapper({ fd: containerFd }, { iova: "allocate" });
+   * const mapping = await dma.mapAsync(memory, { pieceBytes: 1 << 30, signal: AbortSignal.timeout(5000) });
+   * ```
    */
   async mapAsync(memory: MappableMemory, options: MapAsyncOptions = {}): Promise<DmaMapping> {
     const plan = planOf(memory, options);
@@ -178,15 +185,19 @@ export class DmaMapper implements Disposable {
   }
 
   /**
-   * Takes a mapping back, with the last of as many calls as {@link map} returned it. Blocks the thread while the kernel unpins the pages: see {@link unmapAsync}.
-   * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel took back less than was mapped: somebody else had
-   * unmapped it. Nothing of it is mapped then, and the memory is free. `ERR_VFIO_MAPPING_BUSY` during {@link unmapAsync}.
+   * Unmaps a mapping, at the last of as many calls as {@link map} returned it. Blocks the thread while the kernel
+   * unpins the pages; {@link unmapAsync} does not.
+   * @throws VfioError `ERR_VFIO_UNMAP_INCOMPLETE` if the kernel unmapped less than was mapped, because another program
+   * had unmapped it: nothing of it is mapped now, and the memory is free. `ERR_VFIO_MAPPING_BUSY` during
+   * {@link unmapAsync}.
    */
   unmap(mapping: DmaMapping): void {
     if (this.#mappings.isLast(mapping)) this.#unmapForAll(mapping);
   }
 
-  /** As {@link unmap}, off the event loop. Its memory is held, and its addresses are taken, until the promise resolves. */
+  /**
+   * As {@link unmap}, off the event loop. The memory stays held, and its addresses taken, until the promise resolves.
+   */
   async unmapAsync(mapping: DmaMapping): Promise<void> {
     if (!this.#mappings.isLast(mapping)) return;
     this.#checkStays(mapping);
@@ -203,12 +214,12 @@ export class DmaMapper implements Disposable {
   }
 
   /**
-   * Takes a part of a mapping back: whole pieces, as they were mapped.
+   * Unmaps a part of a mapping: whole pieces, as they were mapped.
    *
-   * Neither IOMMU type of the kernel can split a mapping: type1v2 refuses (EINVAL), and type1 "succeeds" with
-   * nothing done, or with all of the mapping gone.
+   * Neither IOMMU type of the kernel can split a mapping: type1v2 refuses (EINVAL), and type1 "succeeds" with nothing
+   * done, or with all of the mapping gone.
    * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces; VfioError `ERR_VFIO_UNMAP_INCOMPLETE`,
-   * `ERR_VFIO_CLOSED` if the mapping is not this mapper's, or no longer.
+   * `ERR_VFIO_CLOSED` if the mapping is not, or no longer, this mapper's.
    */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void {
     if (!this.#mappings.has(mapping)) throw closedError("this DMA mapping");
@@ -222,20 +233,17 @@ export class DmaMapper implements Disposable {
     if (shortfall !== undefined && !mapping.inDoubt) throw shortfall;
   }
 
-  /**
-   * Takes all of this mapper's mappings back; all of them, also if one fails. Its buffers and pools are closed: they
-   * have no bytes and no addresses any more.
-   */
+  /** Unmaps all of this mapper's mappings, also if one fails, and closes its buffers and pools. */
   unmapAll(): void {
     const staying = this.mappings.filter((mapping) => !this.#leaving.has(mapping));
     runAll([() => this.#arena.close(), ...staying.map((mapping) => () => this.#unmapForAll(mapping))]);
   }
 
   /**
-   * A buffer for DMA, in one piece for the device, out of hugepages that are allocated and mapped as needed, which blocks
-   * the thread meanwhile. For large memory off the event loop there are `HugepageMemory` and {@link mapAsync}.
-   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`, `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_MEMORY_SCATTERED`; and what {@link map} and
-   * `HugepageMemory.allocate` throw.
+   * A buffer for DMA, in one piece for the device. Blocks the thread while hugepages are allocated and mapped as
+   * needed; for large memory off the event loop use `HugepageMemory` and {@link mapAsync}.
+   * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`, `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_MEMORY_SCATTERED`; and what
+   * {@link map} and `HugepageMemory.allocate` throw.
    */
   alloc(request: BufferRequest): DmaBuffer {
     this.#checkOpen();
@@ -243,8 +251,8 @@ export class DmaMapper implements Disposable {
   }
 
   /**
-   * A pool of blocks of one size, for rings and packets. Each block is one piece for the device; where physical pages
-   * lie scattered, the pool need not be, if the page size is a multiple of the block size. Throws what {@link alloc} throws.
+   * A pool of blocks of one size, for rings and packets. Each block is one piece for the device; the whole pool need
+   * not be, if the page size is a multiple of the block size. Throws what {@link alloc} throws.
    */
   pool(request: PoolRequest): DmaPool {
     this.#checkOpen();
@@ -252,16 +260,16 @@ export class DmaMapper implements Disposable {
   }
 
   /**
-   * Maps what waits for a group, and what the kernel forgot because the last group had left. With a container of
-   * `@vfio/vfio-core` that happens by itself; with any other, call it after a group has joined.
+   * Maps what waits for a group, and what the kernel forgot because the last group had left. A container of
+   * `@vfio/vfio-core` calls this itself; with any other, call it after a group has joined.
    *
-   * The kernel cannot be asked what is mapped; an {@link AddressSpace} that never forgets need not be. A page of each mapping is mapped once more: `EEXIST` says that the mapping
-   * is there, success that it was forgotten. For any other failure the mapping counts as in place: it keeps its memory
-   * and its addresses, `unmap` unmaps it, and the next replay asks again. A mapping of somebody else's at the same address
-   * cannot be told from ours.
-   * @returns how many mappings are in place now that were not.
-   * @throws what {@link map} throws; a VfioAggregateError `ERR_VFIO_SEVERAL` if it is more than one. All others are in
-   * place then.
+   * The kernel cannot be asked what is mapped, so one page of each mapping is mapped again: `EEXIST` means that the
+   * mapping is there, success that it was forgotten. After any other failure the mapping counts as in place: it keeps
+   * its memory and its addresses, `unmap` unmaps it, and the next replay asks again. Another program's mapping at the
+   * same address cannot be told from ours. An {@link AddressSpace} that never forgets is not asked.
+   * @returns the number of mappings that were not in place and now are.
+   * @throws what {@link map} throws; a VfioAggregateError `ERR_VFIO_SEVERAL` for several failures. All other mappings
+   * are in place then.
    */
   replay(): number {
     this.#checkOpen();
@@ -282,7 +290,7 @@ export class DmaMapper implements Disposable {
     return made;
   }
 
-  /** A drawing of the IOVA space: what can be mapped, what is, and the holes between. Never throws. */
+  /** A drawing of the IOVA space: what can be mapped, what is mapped, and the holes. Never throws. */
   toString(): string {
     return contextOr("DmaMapper {}", () => this.#draw());
   }
@@ -300,14 +308,13 @@ export class DmaMapper implements Disposable {
     });
   }
 
-  /** Takes everything back. Closing twice does nothing. */
+  /** Unmaps everything. Closing twice does nothing. */
   close(): void {
     this.#closed = true;
     this.#groupListener?.[Symbol.dispose]();
     this.unmapAll();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -332,7 +339,7 @@ export class DmaMapper implements Disposable {
     if (shortfall !== undefined && !inDoubt) throw shortfall;
   }
 
-  /** Nothing of a mapping is mapped any more, and it does not come back. */
+  /** Nothing of the mapping is mapped any longer, and it does not come back. */
   #letGo(mapping: DmaMapping): void {
     this.#installer.release(mapping);
     const hold = this.#mappings.delete(mapping);
@@ -349,7 +356,6 @@ export class DmaMapper implements Disposable {
     checkWaitLimits({ signal });
   }
 
-  /** @returns true if the mapping is in place now and was not. */
   #bringBack(mapping: DmaMapping): boolean {
     try {
       if (this.#isInPlace(mapping)) return false;
@@ -378,7 +384,7 @@ export class DmaMapper implements Disposable {
     }
   }
 
-  /** What may still be mapped must not be given away: the memory stays held, and its addresses stay taken. */
+  /** What may still be mapped must not be given away: the memory stays held, the addresses stay taken. */
   #abandon(mapping: DmaMapping): void {
     this.#mappings.delete(mapping);
     mapping.end();
@@ -390,7 +396,7 @@ export class DmaMapper implements Disposable {
 }
 
 function busyError(problem: string): VfioError {
-  const hint = "Await what mapAsync() or unmapAsync() returned before";
+  const hint = "Await the promise of mapAsync() or unmapAsync() first";
   return new VfioError("ERR_VFIO_MAPPING_BUSY", `${problem}, off the event loop`, { hint });
 }
 

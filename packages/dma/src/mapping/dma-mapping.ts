@@ -6,17 +6,17 @@ import { MappedExtents } from "./mapped-extents.js";
 import type { MappingPlan } from "./mapping-plan.js";
 import { piecesOf, type Part } from "./plan-extents.js";
 
-/** What a mapping asks of the mapper that made it. */
+/** What a mapping calls on the mapper that made it. */
 export interface MappingOwner {
-  /** Takes all of a mapping back. */
+  /** Unmaps all of a mapping. */
   unmap(mapping: DmaMapping): void;
-  /** The same off the event loop. */
+  /** As `unmap`, off the event loop. */
   unmapAsync(mapping: DmaMapping): Promise<void>;
-  /** Takes whole pieces of a mapping back. */
+  /** Unmaps whole pieces of a mapping. */
   unmapPart(mapping: DmaMapping, offset: number, bytes: number): void;
 }
 
-/** Shared by all mappings that have nothing: nothing can be taken out of it. */
+/** Shared by all mappings without extents; nothing can be taken out of it. */
 const NOTHING = new MappedExtents();
 
 /** Memory that devices can reach, or will as soon as the container has a group; made by `DmaMapper.map`. */
@@ -30,16 +30,13 @@ export class DmaMapping implements Disposable {
     }));
   }
 
-  /** The memory that is mapped. */
   readonly memory: MappableMemory;
-  /** As it was asked for. */
   readonly plan: MappingPlan;
-  /** @internal For the mapper: the IOVA that it has from an allocator, until it is given back. */
+  /** @internal The IOVA it holds from an allocator, until it is given back. */
   allocated: bigint | undefined;
   readonly #owner: MappingOwner;
-  /** What was mapped, but for what was unmapped for good. */
+  /** What was mapped, less what was unmapped for good. */
   #known = NOTHING;
-  /** False while the kernel has none of it. */
   #inPlace = false;
   #inDoubt = false;
   #pieces: readonly Extent[] | undefined;
@@ -54,22 +51,19 @@ export class DmaMapping implements Disposable {
   }
 
   /**
-   * False while the mapping waits for the container's first group, if it could not be made anew with another, and after
-   * unmap. That the last group has left, and the kernel has forgotten the mapping, is not seen before `replay`.
+   * False while the mapping waits for the container's first group, if it could not be made anew with a later one, and
+   * after unmap. Stays true when the last group leaves and the kernel forgets the mapping, until `replay`.
    */
   get mapped(): boolean {
     return this.#inPlace;
   }
 
-  /** The pieces in which the memory is mapped, in the memory's order: one ioctl each. */
+  /** One ioctl each, in the memory's order. */
   get pieces(): readonly Extent[] {
     return (this.#pieces ??= this.extents.flatMap((each) => piecesOf(each, this.plan)));
   }
 
-  /**
-   * As {@link pieces}.
-   * @deprecated Use {@link pieces}.
-   */
+  /** @deprecated Use {@link pieces}. */
   get segments(): readonly Extent[] {
     return this.pieces;
   }
@@ -85,13 +79,13 @@ export class DmaMapping implements Disposable {
       "ERR_VFIO_MAPPING_PENDING",
       "this DMA memory is not mapped: it has no device addresses",
       {
-        hint: "Add a group to the container; if it is somebody else's container, then call mapper.replay()",
+        hint: "Add a group to the container; if the container is not one of @vfio/vfio-core, then call mapper.replay()",
       },
     );
   }
 
   /**
-   * The address that a device uses for a part of the memory.
+   * The device address of a part of the memory.
    * @throws VfioRangeError `ERR_VFIO_NOT_MAPPED` if the part is not one piece for the device; VfioError
    * `ERR_VFIO_MAPPING_PENDING`.
    */
@@ -99,15 +93,15 @@ export class DmaMapping implements Disposable {
     return this.table.iovaOf(offset, bytes);
   }
 
-  /** What another process needs beside the memory's fd; it decodes it with `decodeMemoryDescription`. */
+  /** What another process needs beside the memory's fd: input of `decodeMemoryDescription`. */
   describe(): Uint8Array {
     const { bytes, pageBytes } = this.memory;
     return encodeMemoryDescription({ bytes, pageBytes, table: this.table });
   }
 
   /**
-   * Takes the mapping back, with the last of as many calls as `DmaMapper.map` returned it: afterwards a device that uses
-   * its addresses faults. Once more does nothing.
+   * Unmaps the memory, at the last of as many calls as `DmaMapper.map` returned it: from then on a device that uses its
+   * addresses faults. Unmapping again does nothing.
    */
   unmap(): void {
     this.#owner.unmap(this);
@@ -119,60 +113,56 @@ export class DmaMapping implements Disposable {
   }
 
   /**
-   * Takes a part back. It must be made of whole pieces, as they were mapped (`pieceBytes`).
+   * Unmaps a part made of whole pieces, as they were mapped (`pieceBytes`).
    * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP`, naming the pieces.
    */
   unmapPart(offset: number, bytes: number): void {
     this.#owner.unmapPart(this, offset, bytes);
   }
 
-  /** As {@link unmap}. */
   [Symbol.dispose](): void {
     this.unmap();
   }
 
-  /** The same joined: what is one piece for the device, in however many it was mapped. */
+  /** The pieces joined: each extent is one piece for the device. */
   get extents(): readonly Extent[] {
     return this.#inPlace ? this.#known.list : [];
   }
 
-  /**
-   * As {@link extents}.
-   * @deprecated Use {@link extents}.
-   */
+  /** @deprecated Use {@link extents}. */
   get stretches(): readonly Extent[] {
     return this.extents;
   }
 
   /**
-   * @internal For the mapper: whether the kernel still has it could not be found out. Then it counts as in place, since
-   * devices may reach the memory; and that there is nothing to unmap is no surprise.
+   * @internal Whether the kernel still has it could not be found out. It counts as in place, since devices may reach
+   * the memory; finding nothing to unmap is no error then.
    */
   get inDoubt(): boolean {
     return this.#inDoubt;
   }
 
-  /** @internal For the mapper. */
+  /** @internal See {@link inDoubt}. */
   doubt(): void {
     this.#inDoubt = this.#inPlace;
   }
 
-  /** @internal For the mapper: the kernel still has it. */
+  /** @internal The kernel still has it. */
   trust(): void {
     this.#inDoubt = false;
   }
 
-  /** @internal For the mapper: how many bytes are mapped. */
+  /** @internal */
   get mappedBytes(): number {
     return this.#inPlace ? this.#known.bytes : 0;
   }
 
-  /** @internal For the mapper: the extents that have something of a part of the memory. */
+  /** @internal The extents that overlap a part of the memory. */
   extentsTouching(part: Part): readonly Extent[] {
     return this.#inPlace ? this.#known.touching(part) : [];
   }
 
-  /** @internal For the mapper: parts were unmapped for good, each of which lay in one extent. */
+  /** @internal Parts, each within one extent, were unmapped for good. */
   withdraw(parts: readonly Part[]): void {
     if (parts.length === 0) return;
     const bytes = parts.reduce((sum, part) => sum + part.bytes, 0);
@@ -181,19 +171,19 @@ export class DmaMapping implements Disposable {
     this.#forgetViews();
   }
 
-  /** @internal For the mapper: all of it was unmapped for good. */
+  /** @internal All of it was unmapped for good. */
   end(): void {
     this.#ended = true;
     this.place([]);
   }
 
-  /** @internal For the mapper: the kernel has none of it any more. */
+  /** @internal The kernel has none of it any longer. */
   forget(): void {
     this.#inPlace = this.#inDoubt = false;
     this.#forgetViews();
   }
 
-  /** @internal For the mapper: this is mapped now. */
+  /** @internal It is mapped now. */
   place(extents: readonly Extent[]): void {
     this.#known = extents.length === 0 ? NOTHING : new MappedExtents(extents);
     this.#inPlace = extents.length > 0;
@@ -202,8 +192,8 @@ export class DmaMapping implements Disposable {
   }
 
   /**
-   * @internal For the mapper: where the mapping is to come back after its container's last group had left. Tables,
-   * buffers and devices know these addresses. Empty as long as it was never mapped.
+   * @internal Where the mapping is to come back after the last group of its container has left: tables, buffers and
+   * devices know these addresses. Empty until it is mapped.
    */
   get known(): readonly Extent[] {
     return this.#known.list;

@@ -4,9 +4,7 @@ import { clip } from "@vfio/ioctl-native/internal";
 import type { DmaMapping } from "./dma-mapping.js";
 import { answerError } from "./install-errors.js";
 
-/** A mapping on its way into the IOMMU, extent by extent. */
 export class InstallAttempt {
-  /** What is mapped already: what has to be undone after a failure. */
   readonly done: Extent[] = [];
 
   /** @param isNew false if the mapping comes back to where it was. */
@@ -16,7 +14,6 @@ export class InstallAttempt {
     readonly extents: readonly Extent[],
   ) {}
 
-  /** Maps everything, or as much as it can before it throws. */
   run(space: AddressSpace): void {
     for (const extent of this.extents)
       for (let at = 0; at < extent.bytes;) {
@@ -25,10 +22,7 @@ export class InstallAttempt {
       }
   }
 
-  /**
-   * As {@link run}, off the event loop.
-   * @param check throws if it is not to go on; called before each piece, and at the end.
-   */
+  /** @param check throws to stop; called before each piece, and at the end. */
   async runAsync(space: AddressSpace, check: () => void): Promise<void> {
     for (const extent of this.extents)
       for (let at = 0; at < extent.bytes;) {
@@ -39,7 +33,6 @@ export class InstallAttempt {
     check();
   }
 
-  /** Notes each part as soon as it is mapped. */
   #note(rest: Extent, bytes: number): number {
     const isAnswer = bytes > 0 && bytes <= rest.bytes;
     this.done.push(isAnswer ? { offset: rest.offset, iova: rest.iova, bytes } : rest);
@@ -47,7 +40,7 @@ export class InstallAttempt {
     return bytes;
   }
 
-  /** Maps one piece at least. Returns the number of bytes mapped. */
+  /** Maps at least one piece. @returns the number of bytes mapped. */
   #mapSome(space: AddressSpace, { offset, iova, bytes }: Extent): number {
     const { memory, plan } = this.mapping;
     return space.map(memory, offset, bytes, iova, plan.access, plan.pieceBytes);
@@ -58,7 +51,7 @@ export class InstallAttempt {
     if (space.mapAsync !== undefined)
       return space.mapAsync(memory, rest.offset, rest.bytes, rest.iova, plan.access, plan.pieceBytes);
     const bytes = this.#mapSome(space, rest);
-    // At least between two pieces, others get their turn.
+    // Others get their turn at least between two pieces.
     await setImmediate();
     return bytes;
   }

@@ -2,27 +2,28 @@ import { type MappableMemory } from "@vfio/ioctl-native";
 import type { DmaMapping } from "./dma-mapping.js";
 import type { MappingPlan } from "./mapping-plan.js";
 
-/** The mappings of a mapper in the order in which they were made, each with what keeps its memory. */
+/** The mappings of a mapper in the order they were made, each with the hold on its memory. */
 export class KnownMappings {
   readonly #holds = new Map<DmaMapping, Disposable>();
-  /** Those of one memory, or at one fixed IOVA: hardly ever more than one. */
+  /** By memory address or fixed IOVA: hardly ever more than one. */
   readonly #alike = new Map<bigint, DmaMapping[]>();
 
-  /** How many have a mapping beside the first. */
+  /** How many callers share a mapping beside the first. */
   readonly #sharers = new Map<DmaMapping, number>();
 
-  /** All of them. */
   get all(): readonly DmaMapping[] {
     return [...this.#holds.keys()];
   }
 
-  /** The mapping of the same memory in the same way. Two objects may stand for one memory, such as two `UserMemory` on one `Mapping`. */
+  /**
+   * The mapping of the same memory in the same way. Two objects may stand for one memory, such as two `UserMemory` on
+   * one `Mapping`.
+   */
   find(memory: MappableMemory, plan: MappingPlan): DmaMapping | undefined {
     const alike = this.#alike.get(plan.iova ?? memory.address);
     return alike?.find((each) => isSameMemory(each.memory, memory) && isSamePlan(each.plan, plan));
   }
 
-  /** @param hold keeps its memory. */
   add(mapping: DmaMapping, hold: Disposable): void {
     this.#holds.set(mapping, hold);
     const key = keyOf(mapping);
@@ -31,13 +32,12 @@ export class KnownMappings {
     else alike.push(mapping);
   }
 
-  /** Somebody else has it now, too. */
   share(mapping: DmaMapping): DmaMapping {
     this.#sharers.set(mapping, (this.#sharers.get(mapping) ?? 0) + 1);
     return mapping;
   }
 
-  /** One of those who have it needs it no more: whether that was the last. */
+  /** Counts a caller less. @returns true for the last one. */
   isLast(mapping: DmaMapping): boolean {
     const sharers = this.#sharers.get(mapping) ?? 0;
     if (sharers === 0) return this.has(mapping);
@@ -49,7 +49,6 @@ export class KnownMappings {
     return this.#holds.has(mapping);
   }
 
-  /** Forgets a mapping, and returns what keeps its memory. */
   delete(mapping: DmaMapping): Disposable | undefined {
     const hold = this.#holds.get(mapping);
     if (!this.#holds.delete(mapping)) return undefined;

@@ -1,12 +1,12 @@
-import { VfioRangeError, type Extent, type IommuInfo, type IovaRange } from "@vfio/ioctl-native";
+import { VfioRangeError, type Extent, type IovaRange } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { bigIntOf, formatAddress, formatRange, isWithin, rangeOf } from "@vfio/ioctl-native/internal";
 
 /** No IOMMU has smaller pages. */
 const SMALLEST_PAGE = 4096;
 
 /**
- * Holds an extent against the rules of IOMMU and device before the kernel does, whose EINVAL names none of them.
- * @param addressBits how many address bits the device drives.
+ * Checks an extent against the rules of IOMMU and device before the kernel does: its EINVAL names none of them.
  * @throws VfioRangeError `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_IOVA_OUT_OF_RANGE`, `ERR_VFIO_IOVA_OUT_OF_REACH`.
  */
 export function checkExtent(extent: Extent, info: IommuInfo, addressBits: number): void {

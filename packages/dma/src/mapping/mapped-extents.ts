@@ -2,18 +2,17 @@ import { type Extent, type IovaRange } from "@vfio/ioctl-native";
 import { bigIntOf, bytesOf, RangeList, without } from "@vfio/ioctl-native/internal";
 import type { Part } from "./plan-extents.js";
 
-/** An extent by its place in the memory. */
 interface Placed extends IovaRange {
-  /** How far the device's address lies above the place. */
+  /** The device address less the place in the memory. */
   readonly distance: bigint;
 }
 
 /**
- * The extents of a memory that are mapped, in the memory's order, of which parts can be taken out. Most mappings are
- * taken back as a whole, so the order is made with the first part that is.
+ * The extents of a memory that are mapped, in the memory's order, from which parts can be taken. Most mappings are
+ * unmapped whole, so the sorted set is made only for the first part.
  */
 export class MappedExtents {
-  /** `undefined` after a part was taken out, until somebody asks. */
+  /** `undefined` from the removal of a part until the next read. */
   #list: readonly Extent[] | undefined;
   #order: RangeList<Placed> | undefined;
   #bytes: number;
@@ -23,22 +22,20 @@ export class MappedExtents {
     this.#bytes = list.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** How much of the memory they are. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** All of them. */
   get list(): readonly Extent[] {
     return (this.#list ??= this.#sorted().all.map(extentOf));
   }
 
-  /** Those that have something of a part of the memory. */
+  /** The extents that overlap a part of the memory. */
   touching(part: Part): Extent[] {
     return this.#sorted().overlapping(placeOf(part)).map(extentOf);
   }
 
-  /** Takes a part out, of which all lies in one extent. */
+  /** Removes a part that lies in one extent. */
   takeOut(part: Part): void {
     const order = this.#sorted();
     const place = placeOf(part);

@@ -3,9 +3,9 @@ import {
   type HasFd,
   type MappableMemory,
   DMA_ACCESSES,
-  Type1Space,
   type AddressSpace,
 } from "@vfio/ioctl-native";
+import { Type1Space } from "@vfio/ioctl-native/vfio";
 import { formatAddress, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkIova, checkObject, isPowerOfTwo } from "../arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
@@ -54,7 +54,7 @@ export function spaceOf(container: HasFd | AddressSpace): AddressSpace {
   throw argumentError(container, CONTAINER_EXPECTED);
 }
 
-/** How a memory is to be mapped; what JavaScript callers can get wrong is told before a mapping waits for a group with it. */
+/** Checks here what JavaScript callers can get wrong, before a mapping waits for a group with it. */
 export function planOf(memory: MappableMemory, options: MapMemoryOptions): MappingPlan {
   checkObject(options, "options of a mapping");
   checkMemory(memory);

@@ -1,10 +1,5 @@
-import {
-  type Extent,
-  type IommuInfo,
-  type IovaRange,
-  type VfioError,
-  type MappableMemory,
-} from "@vfio/ioctl-native";
+import type { Extent, IovaRange, VfioError, MappableMemory } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { bigIntOf, joinAdjacent, rangeOf, RangeSet } from "@vfio/ioctl-native/internal";
 import { checkFree } from "../arguments.js";
 import { hasCode } from "../has-code.js";
@@ -20,33 +15,31 @@ import { planExtents, type IovaSource } from "./plan-extents.js";
 import { Retries } from "./retries.js";
 
 const WHOLE_SPACE = [{ start: 0n, end: (1n << 64n) - 1n }];
+/** Why a range is in the way of a mapping. */
+const OVERLAPPED = "which another mapping has";
 
-/** How an installer chooses device addresses. */
 export interface InstallerOptions {
   readonly mode: IovaMode;
   readonly allocator: IovaAllocator;
   readonly addressBits: number;
 }
 
-/** Who waits for a mapping that is made off the event loop. */
 export interface InstallCaller {
-  /** Throws if it is not to go on. */
+  /** Throws to stop. */
   check(): void;
-  /** Is called at once when the mapping is in place, or waits for a group. */
+  /** Called as soon as the mapping is in place, or waits for a group. */
   settle(): void;
 }
 
-/** Puts mappings into the IOMMU and takes them out again, each as a whole or not at all. */
+/** Puts mappings into the IOMMU and takes them out, each as a whole or not at all. */
 export class MappingInstaller {
-  /** What mappings have or had, and come back to: nobody else gets it before they are unmapped. */
+  /** The ranges mappings have or come back to: nobody else gets them before they are unmapped. */
   readonly #ranges = new RangeSet();
-  /** The IOMMU, and what is known of it. */
   readonly #known: KnownSpace;
   readonly #options: InstallerOptions;
-  /** Where mappings that wait for a group are to go, if that is known already. */
+  /** Where mappings that wait for a group are to go, if known already. */
   readonly #promised = new Map<DmaMapping, IovaRange>();
   readonly #promisedRanges = new RangeSet();
-  /** Counts the changes of groups. */
   #epoch = 0;
 
   constructor(known: KnownSpace, options: InstallerOptions) {
@@ -55,26 +48,25 @@ export class MappingInstaller {
   }
 
   /**
-   * Maps a mapping's memory, or makes it anew where it was; what was mapped of it before a failure is unmapped again.
-   * While the container has no group, nothing is done: the mapping waits.
+   * Maps a mapping's memory, or makes it anew where it was; undoes everything on failure. While the container has no
+   * group, the mapping waits.
    */
   install(mapping: DmaMapping): void {
     const retries = new Retries();
     while (!this.#tryToInstall(mapping, retries));
   }
 
-  /** As {@link install}, off the event loop. */
   async installAsync(mapping: DmaMapping, caller: InstallCaller): Promise<void> {
     const retries = new Retries();
     while (!(await this.#tryToInstallAsync(mapping, retries, caller)));
   }
 
-  /** To be called when groups have come or gone: what is on its way begins anew, since the kernel may have forgotten a part. */
+  /** Call when groups have come or gone: maps in progress begin anew, since the kernel may have forgotten a part. */
   groupsChanged(): void {
     this.#epoch++;
   }
 
-  /** Takes parts of a mapping back for good, as far as that succeeds. Returns what is wrong if it was less than it should be. */
+  /** Unmaps parts of a mapping for good. @returns the error if the kernel unmapped too little. */
   takeBack(mapping: DmaMapping, extents: readonly Extent[]): VfioError | undefined {
     const done: Extent[] = [];
     try {
@@ -85,7 +77,6 @@ export class MappingInstaller {
     }
   }
 
-  /** As {@link takeBack}, off the event loop. */
   async takeBackAsync(mapping: DmaMapping, extents: readonly Extent[]): Promise<VfioError | undefined> {
     const done: Extent[] = [];
     try {
@@ -96,17 +87,16 @@ export class MappingInstaller {
     }
   }
 
-  /** Gives a mapping's IOVAs free: it does not come back. */
+  /** Frees a mapping's IOVAs: it does not come back. */
   release(mapping: DmaMapping): void {
     for (const extent of mapping.known) this.#ranges.cut(rangeOf(extent));
     this.#releaseAllocated(mapping);
   }
 
   /**
-   * True if the kernel still has a mapping, false if it has forgotten it. It cannot be asked, but it refuses to map a
-   * page of the same range twice.
+   * Whether the kernel still has a mapping. It cannot be asked, but it refuses to map a page of the same range twice.
    * @throws whatever leaves that open: the mapping then counts as in place, since devices may reach the memory.
-   * VfioError `ERR_VFIO_ROLLBACK_FAILED` if the page may still be mapped with which that was tried.
+   * VfioError `ERR_VFIO_ROLLBACK_FAILED` if the probe's page may still be mapped.
    */
   isInPlace(mapping: DmaMapping): boolean {
     const { memory, extents, plan } = mapping;
@@ -128,24 +118,24 @@ export class MappingInstaller {
   #isRefusedInPlace({ extents }: DmaMapping, error: unknown): boolean {
     if (hasCode(error, "EEXIST")) return true;
     if (this.#known.hasNoGroup(error)) return false;
-    // The kernel's EINVAL names no rule; one of these may be it.
+    // The kernel's EINVAL names no rule; these checks may.
     const { info } = this.#known;
     if (info !== undefined) this.#checkAll(extents, info);
     throw error;
   }
 
-  /** What is wrong with a fixed IOVA is told to whoever asked for it, and not when a group joins. */
+  /** Checks a fixed IOVA for the caller who asked for it, rather than when a group joins. */
   #promise(mapping: DmaMapping): void {
     const { memory, plan, known } = mapping;
     if (plan.iova === undefined || known.length > 0) return;
     const extent = { offset: 0, iova: plan.iova, bytes: memory.bytes };
     const range = rangeOf(extent);
     checkWithoutIommu(extent, this.#options.addressBits);
-    checkFree(this.#ranges, range);
+    checkFree(this.#ranges, range, OVERLAPPED);
     this.#releaseAllocated(mapping);
-    // Nor may the allocator give it to a mapping that waits too, and comes first.
+    // Keeps the allocator from giving it to a mapping that waits too, and comes first.
     if (this.#options.mode === "allocate") this.#claim(mapping, plan.iova);
-    checkFree(this.#promisedRanges, range);
+    checkFree(this.#promisedRanges, range, OVERLAPPED);
     this.#promisedRanges.add(range);
     this.#promised.set(mapping, range);
   }
@@ -157,7 +147,6 @@ export class MappingInstaller {
     this.#promisedRanges.cut(promised);
   }
 
-  /** @returns false if another attempt is worth it. */
   #tryToInstall(mapping: DmaMapping, retries: Retries): boolean {
     const info = this.#known.info;
     if (info === undefined) return (this.#promise(mapping), true);
@@ -212,7 +201,7 @@ export class MappingInstaller {
     } catch (error) {
       this.#giveUp(attempt, error, retries, await this.#unmapDoneAsync(attempt, error));
     }
-    // At once, so that nothing comes between what was looked at last and this.
+    // At once: nothing may come between the last check and this.
     attempt.mapping.place(attempt.extents);
     caller.settle();
   }
@@ -222,7 +211,6 @@ export class MappingInstaller {
     if (isNew && isPhysical) checkPagesStayed(mapping.memory, extents);
   }
 
-  /** Chooses and takes the addresses of a mapping. */
   #begin(mapping: DmaMapping, info: IommuInfo): InstallAttempt {
     this.#withdrawPromise(mapping);
     this.#options.allocator.useRanges(info.iovaRanges ?? WHOLE_SPACE);
@@ -246,13 +234,13 @@ export class MappingInstaller {
     for (const extent of extents) checkExtent(extent, info, this.#options.addressBits);
   }
 
-  /** Takes the addresses of all, or none: two of them may overlap, too. */
+  /** Takes the addresses of all extents or none: two of them may overlap, too. */
   #takeAll(extents: readonly Extent[]): void {
     const taken: IovaRange[] = [];
     try {
       for (const extent of extents) {
         const range = rangeOf(extent);
-        checkFree(this.#ranges, range);
+        checkFree(this.#ranges, range, OVERLAPPED);
         this.#ranges.add(range);
         taken.push(range);
       }
@@ -262,7 +250,7 @@ export class MappingInstaller {
     }
   }
 
-  /** Gives the addresses of a failed attempt back, of which nothing is mapped any more; throws the failure. */
+  /** Frees the addresses of a failed attempt, of which nothing is mapped; throws the failure. */
   #giveUp(
     attempt: InstallAttempt,
     failure: unknown,
@@ -281,7 +269,7 @@ export class MappingInstaller {
     throw isExpected ? failure : shortfallError(failure, shortfall);
   }
 
-  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken then. */
+  /** @throws VfioError `ERR_VFIO_ROLLBACK_FAILED` if something may still be mapped: its addresses stay taken. */
   #unmapDone({ done }: InstallAttempt, cause: unknown): VfioError | undefined {
     try {
       return this.#known.unmap(joinAdjacent(done));
@@ -290,7 +278,6 @@ export class MappingInstaller {
     }
   }
 
-  /** As {@link #unmapDone}, off the event loop. */
   async #unmapDoneAsync({ done }: InstallAttempt, cause: unknown): Promise<VfioError | undefined> {
     try {
       return await this.#known.unmapAsync(joinAdjacent(done));
@@ -299,7 +286,7 @@ export class MappingInstaller {
     }
   }
 
-  /** Somebody else's mapping has a part of the piece that came next: it is not chosen again. */
+  /** Another program's mapping overlaps the next piece: keeps the allocator from choosing it again. */
   #avoid({ mapping, done }: InstallAttempt, allocated: bigint, retries: Retries): void {
     const before = done.reduce((sum, { bytes }) => sum + bytes, 0);
     const rest = mapping.memory.bytes - before;
@@ -320,14 +307,14 @@ export class MappingInstaller {
     return plan.iova;
   }
 
-  /** Takes a fixed IOVA out of what the allocator gives, unless it was promised and so is taken. */
+  /** Reserves a fixed IOVA in the allocator, unless it was promised and so is taken. */
   #claim(mapping: DmaMapping, iova: bigint): void {
     if (mapping.allocated !== undefined) return;
     this.#options.allocator.claim(iova, mapping.memory.bytes);
     mapping.allocated = iova;
   }
 
-  /** Aligned to the memory's pages, the IOMMU can use pages as large. */
+  /** Aligned to the memory's pages, so that the IOMMU can use pages as large. */
   #alignmentOf({ pageBytes }: MappableMemory): number {
     return Math.max(pageBytes, this.#known.info?.smallestPage ?? pageBytes);
   }

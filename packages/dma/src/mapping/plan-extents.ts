@@ -3,19 +3,17 @@ import { clip, extentsOfPages, shownValue } from "@vfio/ioctl-native/internal";
 import { isCount } from "../arguments.js";
 import type { MappingPlan } from "./mapping-plan.js";
 
-/** Where a mapping's addresses come from: one extent from this IOVA on, or each page's physical address. */
+/** One extent from this IOVA on, or each page at its physical address. */
 export type IovaSource = bigint | "physical";
 
-/** A part of a memory, wherever devices reach it. */
 export type Part = Pick<Extent, "offset" | "bytes">;
 
-/** The extents of a memory: the fewest pieces in which it can be mapped. */
+/** The fewest pieces in which a memory can be mapped. */
 export function planExtents(memory: MappableMemory, source: IovaSource): Extent[] {
   if (source !== "physical") return [{ offset: 0, iova: source, bytes: memory.bytes }];
   return extentsOfPages(memory.physicalAddresses(), memory.pageBytes);
 }
 
-/** An extent, cut into pieces of at most `pieceBytes` if the plan asks for it. */
 export function piecesOf(extent: Extent, { pieceBytes }: MappingPlan): Extent[] {
   if (pieceBytes === undefined) return [extent];
   const { offset, bytes } = extent;
@@ -35,7 +33,7 @@ export function checkPiece(pieceBytes: number, pageBytes: number): void {
 
 /**
  * The extents that make up a part of a memory, exactly.
- * @param touched those that have something of it.
+ * @param touched the extents that overlap the part.
  * @throws VfioRangeError `ERR_VFIO_PARTIAL_UNMAP` if the part begins or ends within a piece.
  */
 export function wholePieces(touched: readonly Extent[], plan: MappingPlan, part: Part): Extent[] {
@@ -54,12 +52,11 @@ export function wholePieces(touched: readonly Extent[], plan: MappingPlan, part:
     `${shownValue(part.bytes)} bytes at offset ${shownValue(part.offset)} cannot be unmapped: they are not made of whole pieces ` +
       `(${pieces.length === 0 ? "nothing is mapped there" : pieces.join(", ")})`,
     {
-      hint: "The kernel takes back only what was mapped in one piece: map with { pieceBytes } to make smaller ones",
+      hint: "The kernel unmaps only whole pieces: map with { pieceBytes } to make smaller ones",
     },
   );
 }
 
-/** True if no piece of an extent lies on both sides of a place in the memory. */
 function isCut({ offset, bytes }: Extent, place: number, { pieceBytes = bytes }: MappingPlan): boolean {
   if (place <= offset || place >= offset + bytes) return true;
   return (place - offset) % pieceBytes === 0;

@@ -1,24 +1,24 @@
-import { type IommuInfo } from "@vfio/ioctl-native";
+import type { IommuInfo } from "@vfio/ioctl-native/vfio";
 import { bigIntOf, sameRanges } from "@vfio/ioctl-native/internal";
 import { hasCode } from "../has-code.js";
 import type { IovaAllocator } from "../iova/iova-allocator.js";
 
-/** So many addresses are tried one behind the other; then the steps double, so that a large obstacle takes few. */
+/** The number of addresses tried one after the other; then the steps double, so that a large obstacle takes few. */
 const SINGLE_STEPS = 16;
-/** So many at most once nothing else is left. Each costs one ioctl, which fails before a page is pinned. */
+/** The most attempts once nothing else is left. Each costs one ioctl, which fails before a page is pinned. */
 const LAST_STEPS = 512;
 
-/** Whether a map that failed is worth another attempt, and how far it goes from where somebody else's mapping is. */
+/** Whether a failed map is worth another attempt, and how far the next one steps over another program's mapping. */
 export class Retries {
   #steps = 0;
-  /** True if another address is to be had after the attempt that failed last. */
+  /** True if the last failed attempt left another address to try. */
   #hasStepped = false;
   #isLastSearch = false;
   #hasAsked = false;
 
   /**
-   * How much is left out of the choice, from the start of a piece on that somebody else has a part of: all of the piece
-   * at first; in the end no more than it takes to try each place.
+   * How many bytes to leave out, from the start of a piece that another program's mapping overlaps: all of the piece at
+   * first, in the end only as much as it takes to try each place.
    */
   stepOver(pieceBytes: number, alignment: number): bigint {
     this.#steps++;
@@ -28,7 +28,7 @@ export class Retries {
   }
 
   /**
-   * @param before what the attempt took the IOMMU's rules to be.
+   * @param before the IOMMU's rules as the attempt knew them.
    * @param refresh asks for them anew.
    */
   areWorthIt(
@@ -49,7 +49,7 @@ export class Retries {
     return hasStepped && this.#steps < LAST_STEPS;
   }
 
-  /** What the IOMMU can do is asked once and not for every mapping, so it may have changed with the groups. */
+  /** The IOMMU's rules are read once, not for every mapping, so they may have changed with the groups. */
   #isOutdated(before: IommuInfo, refresh: () => IommuInfo | undefined): boolean {
     if (this.#hasAsked) return false;
     this.#hasAsked = true;
@@ -57,7 +57,7 @@ export class Retries {
     return now === undefined || !sameRules(now, before);
   }
 
-  /** More was left out than was seen to be taken, and it may be free again. */
+  /** More was left out than was seen to be taken: that may be free. */
   #beginLastSearch(allocator: IovaAllocator): boolean {
     if (this.#isLastSearch) return false;
     this.#isLastSearch = true;
@@ -66,14 +66,13 @@ export class Retries {
   }
 }
 
-/** True for what may be owed to rules that have changed since they were read. */
 function mayBeOutdated(error: unknown): boolean {
   return ["EINVAL", "ERR_VFIO_IOVA_OUT_OF_RANGE", "ERR_VFIO_IOVA_EXHAUSTED"].some((code) =>
     hasCode(error, code),
   );
 }
 
-/** The number of mappings left, which changes all the time, is no rule. */
+/** Ignores the number of mappings left, which changes all the time. */
 function sameRules(one: IommuInfo, other: IommuInfo): boolean {
   return one.smallestPage === other.smallestPage && sameRanges(one.iovaRanges ?? [], other.iovaRanges ?? []);
 }

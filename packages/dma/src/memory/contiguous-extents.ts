@@ -3,11 +3,10 @@ import { extentsOfPages } from "@vfio/ioctl-native/internal";
 import { argumentError, isList, isPowerOfTwo } from "../arguments.js";
 
 /**
- * The extents of a memory whose pages have these addresses: pages that follow each other are one, so that they take one
- * ioctl and one of the container's limited number of mappings.
+ * The extents of a memory whose pages have these addresses. Adjacent pages join into one extent: one ioctl, and one of
+ * the container's limited number of mappings.
  * @param addresses the address of every page, in the memory's order.
- * @param pageBytes the size of each page.
- * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no such list or size.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for anything else.
  * @example
  * ```ts
  * import { contiguousExtents } from "@vfio/dma";
@@ -23,7 +22,6 @@ export function contiguousExtents(addresses: readonly bigint[], pageBytes: numbe
   return extentsOfPages(addresses, pageBytes);
 }
 
-/** An extent, told as in the former version. */
 export function asRun({
   offset,
   iova,

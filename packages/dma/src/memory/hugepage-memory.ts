@@ -15,19 +15,18 @@ import { pageHint } from "./page-hints.js";
 import { MappedMemory } from "./mapped-memory.js";
 import { asRun } from "./contiguous-extents.js";
 
-/** The page size where none is said. */
 export const DEFAULT_PAGE_BYTES = 2 * 1024 * 1024;
 
-/** Where memory comes from, and in pages of which size. */
+/** Where memory comes from, and its page size. */
 export interface PageSource {
   /**
-   * 2 MiB (2097152, the default), 1 GiB (1073741824), another size that this machine has, or, asked for explicitly,
-   * ordinary pages: `systemPageBytes()` of `@vfio/ioctl-native`, which is 4096 on x86-64.
+   * 2 MiB (2097152, the default), 1 GiB (1073741824), another hugepage size of this machine, or ordinary pages:
+   * `systemPageBytes()` of `@vfio/ioctl-native`, 4096 on x86-64.
    */
   readonly pageBytes?: number;
   /**
-   * Take the pages from this NUMA node. Default: any node. A device's own is `describePciDevice(bdf).numaNode` of
-   * `@vfio/vfio-core`.
+   * Take the pages from this NUMA node. Default: any node. `describePciDevice(bdf).numaNode` of `@vfio/vfio-core` is a
+   * device's own.
    */
   readonly numaNode?: number | undefined;
   /** A mounted hugetlbfs to take the pages from. Default: an anonymous memory file. */
@@ -36,19 +35,16 @@ export interface PageSource {
 
 const NAME = "DMA memory";
 
-/** Options of {@link HugepageMemory.allocate}. */
 export interface AllocateOptions extends PageSource {
-  /** How much is wanted; rounded up to whole pages. At least 1. */
+  /** Rounded up to whole pages. At least 1. */
   readonly bytes: number;
 }
 
-/** Options of {@link HugepageMemory.allocateAsync}. */
 export interface AllocateAsyncOptions extends AllocateOptions {
-  /** Ends it; the promise rejects with the signal's reason. */
+  /** Aborts; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
-/** A file, and how it is to be mapped. */
 interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
   readonly file: Fd;
   readonly bytes: number;
@@ -56,11 +52,11 @@ interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
 }
 
 /**
- * Memory that a device can reach by DMA: hugepages, which are not swapped, as one ArrayBuffer. The kernel moves them only
- * when memory is taken offline or a policy asks for it, and not at all while they are mapped for DMA.
+ * Memory that a device can reach by DMA: hugepages, which are not swapped, as one ArrayBuffer. The kernel moves them
+ * only when memory goes offline or a policy asks for it, and never while they are mapped for DMA.
  *
  * The memory has an fd, so another process can {@link HugepageMemory.attach} the same pages. Nothing is left behind
- * when the last process that has it ends, however it ends.
+ * when the last process that has it ends.
  * @example
  * ```ts
  * import { HugepageMemory } from "@vfio/dma";
@@ -92,10 +88,10 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
   }
 
   /**
-   * Allocates hugepages and takes them at once, zeroed. Blocks the thread meanwhile: see {@link allocateAsync}.
-   * @throws VfioSystemError `ENOMEM` when they are not to be had, saying how many are reserved, free and needed, or which
-   * cgroup or mount limits them; VfioError `ERR_VFIO_MEMORY_EXHAUSTED` for more ordinary pages than the machine or a cgroup
-   * has memory left for, `ERR_VFIO_NOT_HUGETLBFS`; VfioRangeError `ERR_VFIO_MEMORY_SIZE`, `ERR_VFIO_NUMA_NODE`,
+   * Allocates hugepages and takes them at once, zeroed. Blocks the thread meanwhile; {@link allocateAsync} does not.
+   * @throws VfioSystemError `ENOMEM` when there are too few, saying how many are reserved, free and needed, or which
+   * cgroup or mount limits them; VfioError `ERR_VFIO_MEMORY_EXHAUSTED` for more ordinary pages than the machine or a
+   * cgroup has memory left for, `ERR_VFIO_NOT_HUGETLBFS`; VfioRangeError `ERR_VFIO_MEMORY_SIZE`, `ERR_VFIO_NUMA_NODE`,
    * `ERR_VFIO_DMA_ARGUMENT`.
    */
   static allocate(options: AllocateOptions): HugepageMemory {
@@ -103,10 +99,16 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
   }
 
   /**
-   * As {@link allocate}, which lasts some seconds for tens of gigabytes, but off the event loop. The thread that waits for
-   * it ends only when the kernel is done.
-   * @throws what {@link allocate} throws, as a rejection; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is
-   * no Error), as soon as the kernel is done: the memory is free again then.
+   * As {@link allocate}, off the event loop: tens of gigabytes take seconds.
+   * @throws what {@link allocate} throws, as a rejection; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that
+   * is no Error), as soon as the kernel is done: the memory is free again then.
+   * @example
+   * ```ts
+   * import { HugepageMemory } from "@vfio/dma";
+   *
+   * using memory = await HugepageMemory.allocateAsync({ bytes: 16 << 20, pageBytes: 4096 });
+   * console.log(memory.bytes); // 16777216
+   * ```
    */
   static async allocateAsync(options: AllocateAsyncOptions): Promise<HugepageMemory> {
     checkObject(options, "an object such as { bytes: 2097152 }");
@@ -125,15 +127,16 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
   }
 
   /**
-   * Memory that another process allocated, from its fd. It keeps its size: a file that its owner could shrink, which would
-   * make the next access here a SIGBUS, is refused. Only hugepages from a hugetlbfs directory cannot be sealed by anybody;
-   * attach those of processes that you trust. SECURITY.md says what a hostile owner can still do.
-   * @param file the fd, which now belongs to the returned object; if this throws, it is closed. Who else owns one that came
-   * from a primary: see `SharedMemory.file` of `@vfio/mp-sync`.
+   * Maps memory that another process allocated, from its fd. Refuses a file that its owner could shrink: the next
+   * access here would be a SIGBUS. Hugepages from a hugetlbfs directory cannot be sealed; attach only those of
+   * processes that you trust. SECURITY.md says what a hostile owner can still do.
+   * @param file the fd, which then belongs to the returned object and is closed if this throws. For an fd that came
+   * from a primary, see `SharedMemory.file` of `@vfio/mp-sync`.
    * @param bytes the memory's size, a multiple of `pageBytes`.
    * @throws VfioError `ERR_VFIO_MEMORY_NOT_SEALED`, `ERR_VFIO_NOT_MEMORY` for a file that is not in memory,
-   * `ERR_VFIO_MEMORY_EXHAUSTED` if the owner has not taken its pages, and there is not enough for them; VfioRangeError
-   * `ERR_VFIO_MEMORY_SIZE` if its pages have another size, `ERR_VFIO_DMA_ARGUMENT`; VfioSystemError ENXIO if it is shorter.
+   * `ERR_VFIO_MEMORY_EXHAUSTED` if the owner has not taken its pages and too few are left; VfioRangeError
+   * `ERR_VFIO_MEMORY_SIZE` if its pages have another size, `ERR_VFIO_DMA_ARGUMENT`; VfioSystemError ENXIO if it is
+   * shorter.
    */
   static attach(file: Fd, bytes: number, pageBytes: number): HugepageMemory {
     checkFd(file);
@@ -159,37 +162,31 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
   }
 
   /**
-   * Its parts that are physically contiguous; `iova` is the physical address, which a device has in the mode `physical`.
-   * Throws what {@link physicalAddresses} throws.
+   * The physically contiguous parts; `iova` is the physical address, the device address in the mode `physical`. Throws
+   * what {@link physicalAddresses} throws.
    */
   physicalExtents(): Extent[] {
     return extentsOfPages(this.physicalAddresses(), this.pageBytes);
   }
 
-  /**
-   * As {@link physicalExtents}.
-   * @deprecated Use {@link physicalExtents}.
-   */
+  /** @deprecated Use {@link physicalExtents}. */
   runs(): (Pick<Extent, "offset" | "bytes"> & {
-    /** Its first address. */
     readonly address: bigint;
   })[] {
     return this.physicalExtents().map(asRun);
   }
 
-  /** @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA. Closing twice does nothing. */
+  /** Closing twice does nothing. @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while it is mapped for DMA. */
   close(): void {
     this.#mapping.close();
     this.#file.close();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 }
 
-/** The file of new memory, which has no pages yet. */
 function plannedMemory(options: AllocateOptions): PlannedMemory {
   checkRequest(options);
   const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;
@@ -200,7 +197,7 @@ function plannedMemory(options: AllocateOptions): PlannedMemory {
   const place = directory === undefined ? {} : { directory };
   const file = createMemoryFile({ bytes, pageBytes, hint: hintNow, ...place });
   const hint = (failure: MemoryFailure): string | undefined => {
-    // The failed attempt keeps the pages it got until its file is closed: they are not somebody else's.
+    // The failed attempt keeps its pages until its file is closed; they must not count as another program's.
     file.close();
     return hintNow(failure);
   };

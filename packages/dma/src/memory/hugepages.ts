@@ -5,31 +5,28 @@ import { argumentError } from "../arguments.js";
 const SYSTEM = "/sys/kernel/mm/hugepages";
 const NODES = "/sys/devices/system/node";
 
-/** How many hugepages of one size the system has. */
+/** The system's hugepages of one size. */
 export interface HugepageCount {
-  /** Their size. */
   readonly pageBytes: number;
-  /** How many the system keeps, free or in use (`nr_hugepages`). */
+  /** Free or in use (`nr_hugepages`). */
   readonly reserved: number;
   /** Free, and not promised to a mapping that has not touched them. */
   readonly available: number;
 }
 
-/** How many hugepages of one size a NUMA node has. */
+/** A NUMA node's hugepages of one size. */
 export interface NodeHugepageCount {
-  /** The NUMA node's number. */
   readonly node: number;
-  /** Their size. */
   readonly pageBytes: number;
-  /** How many the node keeps, free or in use (`nr_hugepages`). */
+  /** Free or in use (`nr_hugepages`). */
   readonly reserved: number;
-  /** How many of them nobody uses (`free_hugepages`). */
+  /** `free_hugepages`. */
   readonly free: number;
 }
 
 /**
  * The system's hugepages of one size (`/sys/kernel/mm/hugepages`), or `undefined` if it has none of that size.
- * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for what is no number.
+ * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT` if `pageBytes` is no number.
  * @example
  * ```ts
  * import { countHugepages } from "@vfio/dma";
@@ -60,7 +57,6 @@ function checkIsNumber(pageBytes: unknown): void {
   if (typeof pageBytes !== "number") throw argumentError(pageBytes, "the bytes of a page, a number,");
 }
 
-/** The numbers of the machine's NUMA nodes. */
 function numaNodes(): number[] {
   return listFolder(NODES)
     .map((name) => /^node(\d+)$/.exec(name)?.[1])
@@ -68,7 +64,7 @@ function numaNodes(): number[] {
     .map(Number);
 }
 
-/** @throws VfioRangeError `ERR_VFIO_NUMA_NODE` if the machine does not have that node; `undefined` is any node. */
+/** `undefined` is any node. @throws VfioRangeError `ERR_VFIO_NUMA_NODE` if the machine has no such node. */
 export function checkNumaNode(node: number | undefined): void {
   if (node === undefined) return;
   const nodes = numaNodes();
@@ -80,7 +76,6 @@ export function checkNumaNode(node: number | undefined): void {
   );
 }
 
-/** The sizes of hugepages that this machine has. */
 export function hugepageSizes(): number[] {
   return listFolder(SYSTEM)
     .map((name) => Number(/^hugepages-(\d+)kB$/.exec(name)?.[1]) * 1024)
@@ -88,7 +83,7 @@ export function hugepageSizes(): number[] {
     .sort((one, other) => one - other);
 }
 
-/** The file that tells, or sets, a number of hugepages of one size: of the system, or of a NUMA node. */
+/** The file that counts or sets the hugepages of one size, of the system or of a NUMA node. */
 export function hugepageFile(name: string, pageBytes: number, node?: number): string {
   const folder = node === undefined ? SYSTEM : `${NODES}/node${node}/hugepages`;
   return `${folder}/hugepages-${pageBytes / 1024}kB/${name}`;

@@ -2,29 +2,27 @@ import type { HasFd, Mapping } from "@vfio/ioctl-native";
 import { closedError } from "@vfio/ioctl-native/internal";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
-/** What every memory is that lies in a `Mapping` of this process. */
+/** Memory that lies in a `Mapping` of this process. */
 export abstract class MappedMemory {
   readonly #mapping: Mapping;
 
   constructor(
     mapping: Mapping,
-    /** The size of its pages in bytes. */
     readonly pageBytes: number,
   ) {
     this.#mapping = mapping;
   }
 
-  /** The memory's size: whole pages. */
+  /** Whole pages. */
   get bytes(): number {
     return this.#mapping.bytes;
   }
 
-  /** Where the memory lies in this process. */
   get address(): bigint {
     return this.#mapping.address;
   }
 
-  /** The whole memory. After close its length is 0. Throws VfioError `ERR_VFIO_VIEW_SIZE` above 4 GiB in Node.js 20. */
+  /** After close its length is 0. Throws VfioError `ERR_VFIO_VIEW_SIZE` above 4 GiB in Node.js 20. */
   get buffer(): ArrayBuffer {
     return this.#mapping.buffer;
   }
@@ -48,7 +46,7 @@ export abstract class MappedMemory {
     return readPhysicalAddresses(this.address, this.bytes, this.pageBytes);
   }
 
-  /** Forbids closing while something, such as a device's DMA, relies on the memory: see `Mapping.hold`. */
+  /** Forbids closing while something, such as a device's DMA, needs the memory: see `Mapping.hold`. */
   hold(reason: string, file?: HasFd): Disposable {
     return this.#mapping.hold(reason, file);
   }

@@ -10,7 +10,7 @@ import { sizeGuaranteeOf, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject, isPowerOfTwo } from "../arguments.js";
 
 /**
- * What JavaScript callers can get wrong in asking for memory. Page size and directory are looked at where they are used.
+ * Checks what JavaScript callers can get wrong, but for page size and directory: those are checked where they are used.
  * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`, `ERR_VFIO_MEMORY_SIZE`.
  */
 export function checkRequest(request: unknown): void {
@@ -44,7 +44,7 @@ export function checkMapping(mapping: unknown): void {
 }
 
 /**
- * Whether another process's memory is what it is said to be, and stays so.
+ * Checks that another process's memory is what it is said to be, and stays so.
  * @throws VfioError `ERR_VFIO_NOT_MEMORY`, `ERR_VFIO_MEMORY_NOT_SEALED`; VfioRangeError `ERR_VFIO_MEMORY_SIZE`.
  */
 export function checkAttached(file: HasFd, bytes: unknown, pageBytes: unknown): void {
@@ -52,7 +52,7 @@ export function checkAttached(file: HasFd, bytes: unknown, pageBytes: unknown): 
   if (guarantee === "no memory")
     throw new VfioError(
       "ERR_VFIO_NOT_MEMORY",
-      `fd ${file.fd} is no file in memory (memfd_create, hugetlbfs)`,
+      `fd ${file.fd} is not a file in memory (memfd_create, hugetlbfs)`,
     );
   const actual = pageBytesOf(file);
   if (actual !== pageBytes)
@@ -67,10 +67,10 @@ export function checkAttached(file: HasFd, bytes: unknown, pageBytes: unknown): 
 }
 
 function notSealedError({ fd }: HasFd): VfioError {
-  const problem = `the memory of fd ${fd} can be shrunk by whoever has it: the next access here would end the process`;
+  const problem = `the memory of fd ${fd} can be shrunk by any process that has it: its pages could go away here`;
   return new VfioError("ERR_VFIO_MEMORY_NOT_SEALED", problem, {
     hint:
-      "Its owner seals it, F_SEAL_SHRINK (fcntl(2)): createMemoryFile and HugepageMemory do, in a file of memfd_create. " +
+      "Let its owner seal it with F_SEAL_SHRINK (fcntl(2)), as createMemoryFile and HugepageMemory do for a file of memfd_create. " +
       "A file that was opened by name, in /dev/shm, cannot be sealed",
   });
 }

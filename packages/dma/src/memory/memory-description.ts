@@ -20,20 +20,17 @@ const segment = new Struct("vfio_dma_segment", 24, {
   bytes: [16, "u64"],
 });
 
-/** What another process needs to know, beside the fd, to use DMA memory that is mapped already. */
+/** What another process needs, beside the fd, to use DMA memory that is mapped already. */
 export interface MemoryDescription {
-  /** The memory's length. */
   readonly bytes: number;
-  /** The size of its pages. */
   readonly pageBytes: number;
-  /** Translates offsets of the memory into device addresses. */
   readonly table: IovaTable;
 }
 
 /**
- * Encodes a description to travel with the memory's fd: a header `{ u32 version; u32 segments; u64 bytes;
- * u64 pageBytes }`, then for each segment `{ u64 offset; u64 iova; u64 bytes }`, in the machine's byte order. What is
- * one extent for the device is one segment, in however many pieces it was mapped.
+ * Encodes a description, to be sent with the memory's fd: a header `{ u32 version; u32 segments; u64 bytes; u64
+ * pageBytes }`, then for each segment `{ u64 offset; u64 iova; u64 bytes }`, in the machine's byte order. Each extent
+ * is one segment, in however many pieces it was mapped.
  * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`.
  */
 export function encodeMemoryDescription(description: MemoryDescription): Uint8Array {
@@ -58,9 +55,9 @@ export function encodeMemoryDescription(description: MemoryDescription): Uint8Ar
 }
 
 /**
- * Decodes a description that came from another process, and checks it: no segment lies outside the memory, off the
- * page borders or in another one's place.
- * @throws VfioError `ERR_VFIO_BAD_MEMORY_DESCRIPTION` if it is not one, or of another version.
+ * Decodes a description that came from another process, and checks it: no segment lies outside the memory, off the page
+ * borders or in another one's place.
+ * @throws VfioError `ERR_VFIO_BAD_MEMORY_DESCRIPTION` if it is malformed, or of another version.
  * @example
  * ```ts
  * import { decodeMemoryDescription, encodeMemoryDescription, IovaTable } from "@vfio/dma";
@@ -73,7 +70,7 @@ export function encodeMemoryDescription(description: MemoryDescription): Uint8Ar
  * ```
  */
 export function decodeMemoryDescription(encoded: Uint8Array): MemoryDescription {
-  if (!types.isUint8Array(encoded)) throw badDescription("it is no Uint8Array");
+  if (!types.isUint8Array(encoded)) throw badDescription("it is not a Uint8Array");
   if (encoded.length < header.bytes) throw badDescription(`${encoded.length} bytes are too few`);
   const { version, segments, bytes, pageBytes } = header.decode(encoded);
   if (version !== VERSION) throw badDescription(`its version is ${version}, this library's ${VERSION}`);
@@ -99,9 +96,7 @@ function decodeSegment(encoded: Uint8Array, index: number, total: bigint, pageBy
   if (offset % pageBytes !== 0n || bytes % pageBytes !== 0n)
     throw badDescription(`segment ${index} is not made of pages`);
   if (iova % SMALLEST_IOMMU_PAGE !== 0n || iova + bytes > 1n << 64n)
-    throw badDescription(
-      `segment ${index} has an IOVA that nothing can be mapped at, ${formatAddress(iova)}`,
-    );
+    throw badDescription(`segment ${index} has an IOVA where nothing can be mapped, ${formatAddress(iova)}`);
   return { offset: Number(offset), iova, bytes: Number(bytes) };
 }
 
@@ -120,10 +115,13 @@ function checkOverlaps(segments: readonly Extent[]): void {
 }
 
 function badDescription(problem: string): VfioError {
-  return new VfioError("ERR_VFIO_BAD_MEMORY_DESCRIPTION", `this is no description of DMA memory: ${problem}`);
+  return new VfioError(
+    "ERR_VFIO_BAD_MEMORY_DESCRIPTION",
+    `this is not a description of DMA memory: ${problem}`,
+  );
 }
 
-/** Before anything is allocated from numbers that a peer sent. */
+/** Runs before anything is allocated from numbers that a peer sent. */
 function checkSizes(bytes: bigint, pageBytes: bigint): void {
   const pageIsGood = pageBytes >= 4096n && pageBytes <= 1n << 30n && (pageBytes & (pageBytes - 1n)) === 0n;
   if (pageIsGood && bytes > 0n && bytes <= 1n << 46n && bytes % pageBytes === 0n) return;

@@ -2,7 +2,6 @@ import { errnoOf, kernel, systemPageBytes, type MemoryFailure } from "@vfio/ioct
 import { cgroupLimits, readSysfs } from "@vfio/ioctl-native/internal";
 import { countHugepages, countHugepagesByNode, hugepageFile, hugepageSizes } from "./hugepages.js";
 
-/** What was asked for when it failed. */
 export interface WantedPages {
   readonly bytes: number;
   readonly pageBytes: number;
@@ -10,7 +9,7 @@ export interface WantedPages {
   readonly directory?: string | undefined;
 }
 
-/** The remedy for a failure to make or map memory, as far as the call and its errno tell one. */
+/** The remedy for a failure to make or map memory, as far as call and errno tell one. */
 export function pageHint({ syscall, errno }: MemoryFailure, wanted: WantedPages): string | undefined {
   if (isOneOf(errno, "EMFILE", "ENFILE")) return "Close some files, or raise the limit: ulimit -n";
   switch (syscall) {
@@ -55,7 +54,7 @@ function directoryHint(errno: number, { directory = "" }: WantedPages): string |
     case errnoOf("EROFS"):
       return `${directory} is mounted read-only: mount -o remount,rw ${directory}`;
     case errnoOf("ENOSPC"):
-      return `${directory} has as many files as it was mounted for: mount it with a larger nr_inodes=`;
+      return `${directory} has no room for another file: mount it with a larger nr_inodes=`;
     default:
       return undefined;
   }
@@ -72,7 +71,7 @@ function nodeHint(errno: number, { numaNode }: WantedPages): string | undefined 
   return `Node ${numaNode} has no memory, or this process may not use it: its cpuset allows the nodes ${allowed}`;
 }
 
-/** Hugepages can be short in the pool, in a cgroup and in a mount, each for itself. */
+/** The pool, a cgroup and a mount can each run short of hugepages. */
 function shortageHint(wanted: WantedPages): string | undefined {
   const { bytes, pageBytes } = wanted;
   if (pageBytes === systemPageBytes()) return undefined;
@@ -97,10 +96,10 @@ function poolHint({ bytes, pageBytes, numaNode }: WantedPages, isLimited: boolea
   }
   return isLimited
     ? numbers
-    : `${numbers}. So it is not the pool: a cgroup that cannot be seen from here may limit them`;
+    : `${numbers}. So the pool is large enough: a cgroup that is not visible from here may limit them`;
 }
 
-/** Reservations (`rsvd`) are counted when memory is mapped, pages when they are taken. */
+/** Reservations (`rsvd`) count when memory is mapped, pages when they are taken. */
 function cgroupHints(bytes: number, pageBytes: number): string[] {
   const name = `hugetlb.${sizeName(pageBytes, ["KB", "MB", "GB"])}`;
   const files = [`${name}.rsvd`, name].flatMap((each) => [
@@ -112,7 +111,7 @@ function cgroupHints(bytes: number, pageBytes: number): string[] {
   const resource = `hugepages-${sizeName(pageBytes, ["Ki", "Mi", "Gi"])}`;
   return [
     `The cgroup allows ${tight.bytes} bytes of them, ${tight.used} are in use, ${bytes} are needed (${tight.file}). ` +
-      `Raise that; in Kubernetes it is the container's limit ${resource}`,
+      `Raise that limit; in Kubernetes it is the container's ${resource}`,
   ];
 }
 
@@ -124,7 +123,7 @@ function mountHints({ bytes, pageBytes, directory }: WantedPages): string[] {
   ];
 }
 
-/** As the kernel writes the size of hugepages: 2MB. */
+/** The kernel's name of a hugepage size: 2MB. */
 function sizeName(pageBytes: number, units: readonly [string, string, string]): string {
   const power = pageBytes >= 2 ** 30 ? 2 : pageBytes >= 2 ** 20 ? 1 : 0;
   return `${pageBytes / 2 ** (10 * (power + 1))}${units[power]}`;

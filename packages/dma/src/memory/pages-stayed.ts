@@ -3,9 +3,9 @@ import { sameExtent } from "@vfio/ioctl-native/internal";
 import { planExtents } from "../mapping/plan-extents.js";
 
 /**
- * Ordinary pages can move between the reading of their physical addresses and their pinning by the kernel; then the
- * IOVAs would not be physical addresses any more. Hugepages are moved only where memory is taken offline or a policy asks
- * for it, so they are not read again.
+ * Ordinary pages can move after their physical addresses are read and before the kernel pins them: the IOVAs would be
+ * physical addresses no longer. Hugepages move only when memory goes offline or a policy asks for it, so they are not
+ * read again.
  * @throws VfioError `ERR_VFIO_PAGES_MOVED`.
  */
 export function checkPagesStayed(memory: MappableMemory, extents: readonly Extent[]): void {

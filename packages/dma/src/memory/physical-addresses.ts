@@ -12,24 +12,24 @@ const PRESENT = 1 << 31;
 /**
  * The physical address of every page of a memory range, from `/proc/self/pagemap`.
  *
- * They stay true only while the pages cannot move. The kernel moves ordinary pages as it likes, and hugepages where
- * memory is taken offline (hot-unplug, `soft_offline_page` after correctable errors) or a policy asks for it (`mbind`,
- * `move_pages`). What is mapped for DMA is pinned, and stays.
+ * They hold only while the pages cannot move. The kernel moves ordinary pages at will, and hugepages when memory goes
+ * offline (hot-unplug, `soft_offline_page` after correctable errors) or a policy asks for it (`mbind`, `move_pages`).
+ * Memory mapped for DMA is pinned, and stays.
  * @param address the range's first virtual address; a multiple of `pageBytes`.
  * @param bytes its length; a multiple of `pageBytes`.
  * @throws VfioError `ERR_VFIO_PHYSICAL_ADDRESSES_HIDDEN` without CAP_SYS_ADMIN, `ERR_VFIO_PAGE_NOT_PRESENT`;
- * VfioRangeError `ERR_VFIO_DMA_ARGUMENT` for a range that is not made of whole pages; VfioSystemError if pagemap cannot be
- * read at all.
+ * VfioRangeError `ERR_VFIO_DMA_ARGUMENT` unless the range is whole pages; VfioSystemError if pagemap cannot be read at
+ * all.
  */
 export function readPhysicalAddresses(address: bigint, bytes: number, pageBytes: number): bigint[] {
   const basePage = systemPageBytes();
   checkRange(address, bytes, pageBytes, basePage);
-  // It has an entry for each ordinary page, also where a larger one lies.
+  // pagemap has an entry for each ordinary page, also within a hugepage.
   const stride = (pageBytes / basePage) * ENTRY_BYTES;
   const offset = Number(address / BigInt(basePage)) * ENTRY_BYTES;
   const count = bytes / pageBytes;
   const entries = readPagemap(offset, stride, count);
-  // In halves, since a page frame number has 40 bits and BigInt arithmetic would be most of the work.
+  // In halves: a page frame number has 40 bits, and BigInt arithmetic would be most of the work.
   const halves = new Uint32Array(entries.buffer);
   const addresses = new Array<bigint>(count);
   for (let page = 0; page < count; page++) {

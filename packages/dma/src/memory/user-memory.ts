@@ -4,8 +4,8 @@ import { checkMapping, checkPageBytes } from "./memory-checks.js";
 import { MappedMemory } from "./mapped-memory.js";
 
 /**
- * Memory that is mapped in this process already, ready to be mapped for DMA: any `Mapping` of a file. Its pages can
- * be moved by the kernel until a mapper has pinned them, so their physical addresses are read again afterwards.
+ * Memory of any `Mapping` of a file, ready to be mapped for DMA. The kernel can move its pages until a mapper has
+ * pinned them, so their physical addresses are read again afterwards.
  * @example
  * ```ts
  * import { UserMemory } from "@vfio/dma";
@@ -26,10 +26,10 @@ export class UserMemory extends MappedMemory {
 
   /**
    * @param mapping stays the caller's; it cannot be closed while it is mapped for DMA.
-   * @param pageBytes the size of its pages in bytes. Default: ordinary ones.
-   * @throws VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory left than the mapping's
-   * ordinary pages would take that nobody has touched: mapping for DMA takes all of them. VfioRangeError
-   * `ERR_VFIO_DMA_ARGUMENT` for what is no Mapping, `ERR_VFIO_MEMORY_SIZE` for what is no page's size.
+   * @param pageBytes Default: ordinary pages.
+   * @throws VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has too little memory left for the
+   * mapping's untouched ordinary pages: mapping for DMA takes all of them. VfioRangeError `ERR_VFIO_DMA_ARGUMENT` if
+   * `mapping` is none, `ERR_VFIO_MEMORY_SIZE` if `pageBytes` is no page size.
    */
   constructor(mapping: Mapping, pageBytes: number = systemPageBytes()) {
     checkMapping(mapping);

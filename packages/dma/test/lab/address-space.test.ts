@@ -1,4 +1,5 @@
-import { ioctl, openFile, vfioConstants, vfioIoctls, type Fd } from "@vfio/ioctl-native";
+import { ioctl, openFile, type Fd } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { describeAddressSpace, leavesNothingBehind } from "@vfio/test-support";
 import { HugepageMemory, Type1Space } from "../../src/index.js";
 import { groupNode } from "./machine.js";

@@ -1,14 +1,6 @@
 import { finished, KernelLog, leavesNothingBehind, processState, expectError } from "@vfio/test-support";
-import {
-  createMemoryFile,
-  ioctl,
-  Mapping,
-  openFile,
-  readIommuInfo,
-  realKernel,
-  useKernel,
-  vfioIoctls,
-} from "@vfio/ioctl-native";
+import { createMemoryFile, ioctl, Mapping, openFile, realKernel, useKernel } from "@vfio/ioctl-native";
+import { readIommuInfo, vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";

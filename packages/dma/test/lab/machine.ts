@@ -1,4 +1,5 @@
-import { openFile, ioctl, vfioConstants, vfioIoctls, type Fd } from "@vfio/ioctl-native";
+import { openFile, ioctl, type Fd } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { readlinkSync } from "node:fs";
 import path from "node:path";
 

@@ -46,7 +46,8 @@ afterAll(() => {
 /** Runs a few lines with this package as an ordinary user; they print what happened as JSON. */
 function asNobody(limits: string, lines: string): { code?: string; message: string; segments?: number } {
   const program = `
-    import { openFile, ioctl, vfioIoctls } from "@vfio/ioctl-native";
+    import { openFile, ioctl } from "@vfio/ioctl-native";
+    import { vfioIoctls } from "@vfio/ioctl-native/vfio";
     import { DmaMapper, HugepageMemory } from "@vfio/dma";
     const group = openFile("${node}");
     const container = openFile("/dev/vfio/vfio");

@@ -1,6 +1,7 @@
 // Maps and maps, says so in the middle, and does not end: a process to be killed. Run with the group's node as its argument.
 import { setInterval } from "node:timers";
-import { ioctl, openFile, vfioIoctls } from "@vfio/ioctl-native";
+import { ioctl, openFile } from "@vfio/ioctl-native";
+import { vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { DmaMapper, HugepageMemory } from "@vfio/dma";
 
 const group = openFile(process.argv[2]);

@@ -14,21 +14,18 @@ const FULL_DUPLEX = 1 << 0;
 const LINK_UP = 1 << 1;
 const SPEEDS = [10, 100, 1000, 1000];
 
-/** Between two looks at the link, and how many there are: 5 s in all. */
 const LINK_MS = 50;
 const LINK_LOOKS = 100;
 
-/** What is read, and nothing written. */
+/** Reads only. */
 export type Registers = Pick<RegisterFunctions, "read32">;
 
-/** A descriptor ring: the device works at the head, the driver adds at the tail. */
 export interface Ring {
   readonly descriptors: number;
   readonly head: number;
   readonly tail: number;
 }
 
-/** The card's MAC address. */
 export function macAddress(registers: Registers): string {
   const low = registers.read32(RECEIVE_ADDRESS_LOW);
   const high = registers.read32(RECEIVE_ADDRESS_HIGH);
@@ -43,7 +40,7 @@ export function linkStatus(registers: Registers): string {
   return `up, ${SPEEDS[(status >>> 6) & 3]} Mbit/s, ${(status & FULL_DUPLEX) === 0 ? "half" : "full"} duplex`;
 }
 
-/** Waits until the link is up, for a few seconds: it comes a moment after its driver has started it. */
+/** Waits some seconds for the link: it comes up a moment after its driver has started it. */
 export async function waitForLink(registers: Registers, signal: AbortSignal): Promise<void> {
   for (let looks = 0; looks < LINK_LOOKS; looks++) {
     if ((registers.read32(STATUS) & LINK_UP) !== 0) return;
@@ -51,12 +48,10 @@ export async function waitForLink(registers: Registers, signal: AbortSignal): Pr
   }
 }
 
-/** The first receive ring. */
 export function receiveRing(registers: Registers): Ring {
   return ringAt(registers, RECEIVE_RING);
 }
 
-/** The first transmit ring. */
 export function transmitRing(registers: Registers): Ring {
   return ringAt(registers, TRANSMIT_RING);
 }

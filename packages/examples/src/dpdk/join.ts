@@ -14,7 +14,6 @@ import {
   type Ring,
 } from "./e1000e-registers.js";
 
-/** Which primary to join, and on which of its devices. */
 export interface JoinOptions {
   readonly bdf: string;
   /** The primary's `--file-prefix`. */
@@ -24,8 +23,8 @@ export interface JoinOptions {
 
 /**
  * Joins a running DPDK primary as a guest: fds from the primary, a device fd of its own, BAR0 mapped for reading alone.
- * It sets up no interrupts, resets nothing and writes no register: all that is the primary's.
- * @param whileJoined gets the registers; afterwards everything is given back.
+ * Sets up no interrupts, resets nothing and writes no register: all that is the primary's.
+ * @param whileJoined gets the registers; everything is closed afterwards.
  */
 export async function joinDpdk(
   { bdf, prefix, signal }: JoinOptions,
@@ -87,7 +86,6 @@ function mapReadOnly(device: Device): Mapping {
   });
 }
 
-/** What the registers tell, for the report. */
 export function registerFacts(registers: Registers): Facts {
   return {
     mac: macAddress(registers),

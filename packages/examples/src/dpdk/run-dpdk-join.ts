@@ -4,7 +4,6 @@ import { waitForLink } from "./e1000e-registers.js";
 import { joinDpdk, registerFacts } from "./join.js";
 import { Testpmd } from "./testpmd.js";
 
-/** One run: a DPDK primary is started, joined, left, and ended. */
 export interface DpdkJoinOptions {
   readonly bdf: string;
   readonly prefix: string;

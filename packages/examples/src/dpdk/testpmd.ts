@@ -4,7 +4,7 @@ const PROMPT = "testpmd> ";
 /** Emulated, it needs some seconds to start. */
 const LIMIT_MS = 120_000;
 
-/** Which device, and which cores: the first takes commands, the second polls the port without a rest. */
+/** The first core takes commands, the second polls the port without a rest. */
 export interface TestpmdOptions {
   readonly bdf: string;
   /** Its `--file-prefix`. */
@@ -23,7 +23,7 @@ export class Testpmd implements AsyncDisposable {
   #onOutput: (() => void) | undefined;
 
   private constructor({ bdf, prefix, signal }: TestpmdOptions) {
-    // It writes its prompt unbuffered, and everything else not.
+    // It writes its prompt unbuffered, but nothing else.
     this.#child = spawn("stdbuf", ["-oL", "dpdk-testpmd", ...argumentsFor(bdf, prefix)], {
       stdio: ["pipe", "pipe", "pipe"],
       ...(signal === undefined ? {} : { signal, killSignal: "SIGKILL" }),
@@ -38,7 +38,7 @@ export class Testpmd implements AsyncDisposable {
     this.#ended = endOf(this.#child);
   }
 
-  /** Starts it, and waits for its first prompt: then it can be joined. */
+  /** Resolves at the first prompt: then a guest can join. */
   static async start(options: TestpmdOptions): Promise<Testpmd> {
     const testpmd = new Testpmd(options);
     try {
@@ -50,18 +50,16 @@ export class Testpmd implements AsyncDisposable {
     }
   }
 
-  /** Its process id. */
   get pid(): number | undefined {
     return this.#child.pid;
   }
 
-  /** Types a command, and returns everything up to the next prompt. */
   async command(line: string): Promise<string> {
     this.#child.stdin?.write(`${line}\n`);
     return this.#prompt(line);
   }
 
-  /** Asks it to end, and ends it if it does not. Returns its exit status, or the signal that ended it. */
+  /** Asks it to end, then kills it. @returns the exit status, or the signal that ended it. */
   async quit(): Promise<number | string> {
     const timer = setTimeout(() => this.#child.kill("SIGKILL"), LIMIT_MS);
     this.#child.stdin?.write("quit\n");
@@ -72,13 +70,11 @@ export class Testpmd implements AsyncDisposable {
     }
   }
 
-  /** Ends it at once. */
   async kill(): Promise<void> {
     this.#child.kill("SIGKILL");
     await this.#ended;
   }
 
-  /** As {@link kill}, if it still runs. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
@@ -127,7 +123,7 @@ function argumentsFor(bdf: string, prefix: string): string[] {
 
 function endOf(child: ChildProcess): Promise<number | string> {
   return new Promise((resolve) => {
-    // An abort is an error, too, but that process has not ended yet.
+    // An abort is an error too, but leaves the process running.
     child.on("error", (error) => child.pid === undefined && resolve(error.message));
     child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown"));
   });

@@ -1,7 +1,6 @@
 import { DmaMapper, HugepageMemory, type DmaMapping } from "@vfio/dma";
 import type { HasFd } from "@vfio/ioctl-native";
 
-/** Hugepage memory that is mapped for DMA as a whole. */
 export interface DmaMemory extends Disposable {
   readonly memory: HugepageMemory;
   readonly mapping: DmaMapping;

@@ -3,8 +3,6 @@ import { devicesOfGroup, type Container, type Device, type Group } from "@vfio/v
 import type { DmaMemory } from "./dma-memory.js";
 import type { Facts } from "./events.js";
 
-/** The sentences of the report: what is worth knowing of each thing the steps produce. */
-
 export function containerFacts(container: Container): Facts {
   return { apiVersion: container.apiVersion, iommuType: container.iommuType };
 }

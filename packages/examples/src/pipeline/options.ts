@@ -1,22 +1,19 @@
-/** What both processes of the pipeline are told. */
+/** Options of both processes of the pipeline. */
 export interface PipelineOptions {
-  /** The device's PCI address. */
   readonly bdf: string;
-  /** Hugepage memory for DMA, in MiB. */
+  /** For DMA, in MiB. */
   readonly memoryMiB: number;
-  /** The socket's prefix: a pipeline of one's own beside another. */
+  /** The socket's prefix: keeps one pipeline apart from another. */
   readonly prefix: string;
 }
 
 export const DEFAULT_MEMORY_MIB = 64;
 export const DEFAULT_PREFIX = "vfio";
 
-/** The option lists that {@link parsePipelineArguments} reads back in a child process. */
 export function pipelineArguments(options: PipelineOptions): string[] {
   return [options.bdf, String(options.memoryMiB), options.prefix];
 }
 
-/** The options that another process of the pipeline was started with. */
 export function parsePipelineArguments(argv: readonly string[]): PipelineOptions {
   const [bdf, memoryMiB = String(DEFAULT_MEMORY_MIB), prefix = DEFAULT_PREFIX] = argv;
   if (bdf === undefined) throw new Error("usage: <BDF> [MEMORY_MIB] [PREFIX], e.g. 0000:00:10.0 64 vfio");

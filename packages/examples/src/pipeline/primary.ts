@@ -13,7 +13,7 @@ const PLACES = { source: 0, target: 16 << 10 };
 const INTERRUPT_TIMEOUT_MS = 10_000;
 const MIB = 1024 * 1024;
 
-/** A device that is ready: steps 8 to 10. */
+/** Made by steps 8 to 10. */
 interface ReadyDevice {
   readonly pci: PciDevice;
   readonly bars: readonly OpenRegion[];

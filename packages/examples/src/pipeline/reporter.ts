@@ -2,16 +2,12 @@ import type { Facts, FailureFacts, PipelineEvent, Role } from "./events.js";
 
 /** Thrown after a step's failure was reported, so that nobody reports it twice. */
 export class StepFailed extends Error {
-  /** The class's name. */
   override readonly name = "StepFailed";
 }
 
 /** Runs the steps of one process and reports each with its facts and time. */
 export class Reporter {
-  /**
-   * @param role the process that reports.
-   * @param emit takes the events. Default: a line of JSON each on standard output.
-   */
+  /** @param emit takes the events. Default: a line of JSON each on standard output. */
   constructor(
     readonly role: Role,
     readonly emit: (event: PipelineEvent) => void = (event) =>
@@ -19,8 +15,8 @@ export class Reporter {
   ) {}
 
   /**
-   * One of the primary's ten steps. Returns what the step returned; `facts` look at it afterwards. If they throw, the
-   * result is disposed of, since nobody else has it yet.
+   * One of the primary's ten steps. Returns what the step returned; If `facts` throws, the result is disposed of, since
+   * nobody else has it yet.
    */
   step<T>(number: number, title: string, action: () => T, facts: (result: T) => Facts = () => ({})): T {
     const step = { number, title };
@@ -40,7 +36,7 @@ export class Reporter {
     return result;
   }
 
-  /** Something that takes a while and is none of the ten; otherwise as {@link step}. */
+  /** As {@link step}, for something that takes a while and is none of the ten. */
   async task<T>(
     title: string,
     action: () => T | Promise<T>,
@@ -63,7 +59,7 @@ export class Reporter {
     return result;
   }
 
-  /** Reports what cannot be shown on this machine or device, and why. */
+  /** Reports what this machine or device cannot show, and why. */
   leftOut(title: string, reason: string): void {
     this.emit({ event: "left-out", role: this.role, title, reason });
   }
@@ -88,7 +84,6 @@ function disposerOf(
   return () => resource[kind]();
 }
 
-/** What is worth telling of an error. */
 export function failureFacts(error: unknown): FailureFacts {
   if (!(error instanceof Error)) return { name: "Error", code: undefined, message: String(error) };
   const { code } = error as { code?: unknown };

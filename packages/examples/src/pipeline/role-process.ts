@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createInterface } from "node:readline";
 import { parseEvent, type PipelineEvent } from "./events.js";
 
-/** How a role's process is watched and stopped. */
+/** How to watch and stop a role's process. */
 export interface RoleProcessOptions {
   /** Gets every event as it happens. */
   readonly onEvent: (event: PipelineEvent) => void;
@@ -14,11 +14,10 @@ export interface RoleProcessOptions {
 export class RoleProcess {
   /** True when the process has ended with success; rejects if it could not be started. */
   readonly ended: Promise<boolean>;
-  /** True when the primary takes connections, false if it ended without. */
+  /** True when the primary takes connections, false if it ended before. */
   readonly listening: Promise<boolean>;
   readonly #child: ChildProcess;
 
-  /** @param command the program and its arguments. */
   constructor([program, ...args]: readonly [string, ...string[]], { onEvent, signal }: RoleProcessOptions) {
     this.#child = spawn(program, args, { stdio: ["ignore", "pipe", "inherit", "ipc"] });
     const stop = (): void => this.stop();
@@ -28,7 +27,6 @@ export class RoleProcess {
     else signal?.addEventListener("abort", stop, { once: true });
   }
 
-  /** Asks the process to end, if it has not. */
   stop(): void {
     if (this.#child.exitCode === null && this.#child.signalCode === null) this.#child.kill("SIGTERM");
   }
@@ -44,7 +42,7 @@ export class RoleProcess {
     return new Promise((resolve) => {
       const withoutListening = (): void => resolve(false);
       this.ended.then(withoutListening, withoutListening);
-      // A process that could not be started may have no standard output either.
+      // A process that could not be started may have no standard output.
       if (!this.#child.stdout) return;
       createInterface({ input: this.#child.stdout }).on("line", (line) => {
         const event = parseEvent(line);

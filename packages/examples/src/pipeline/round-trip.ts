@@ -3,25 +3,23 @@ import { EDU_MAX_TRANSFER, type Edu } from "../edu.js";
 import type { Facts } from "./events.js";
 import { hex } from "./facts.js";
 
-/** How much is sent to the device and back: a little less than it can take. */
+/** A little less than the device can take at once. */
 const BYTES = EDU_MAX_TRANSFER - 95;
 
-/** Where in the DMA memory the round trip happens: the pattern, and another place for what comes back. */
 export interface RoundTripPlaces {
   readonly source: number;
   readonly target: number;
 }
 
-/** The memory as both the processor and the device see it. */
 export interface DmaView {
   readonly buffer: ArrayBuffer;
   readonly table: Pick<IovaTable, "iovaOf">;
 }
 
 /**
- * Copies a pattern from memory into the device and from there to another place, and compares every byte.
- * @param seed makes one pattern different from the next, so that an old one cannot pass for it.
- * @param done waits for the end of each of the two transfers.
+ * Copies a pattern from memory into the device and back to another place, and compares every byte.
+ * @param seed makes each pattern different, so that an old one cannot pass.
+ * @param done waits for the end of one transfer.
  */
 export async function dmaRoundTrip(
   edu: Edu,
@@ -38,7 +36,7 @@ export async function dmaRoundTrip(
 
   edu.copyToDevice(memory.table.iovaOf(places.source, BYTES), BYTES, options);
   await done();
-  // Now the pattern is in the device alone; without this, a copy that never left the memory would pass.
+  // Now only the device has the pattern; otherwise a copy that never left the memory would pass.
   source.fill(0);
   edu.copyFromDevice(memory.table.iovaOf(places.target, BYTES), BYTES, options);
   await done();

@@ -4,7 +4,7 @@ import { failureFacts, Reporter, StepFailed } from "./reporter.js";
 
 /**
  * Runs one role as this process's whole work: its events on standard output. SIGINT, SIGTERM and the death of the
- * process that started it end it in order, so that everything is given back.
+ * parent process end it in order, so that everything is closed.
  */
 export async function runAsProcess(
   role: Role,

@@ -3,12 +3,12 @@ import type { Role } from "./events.js";
 import { pipelineArguments, type PipelineOptions } from "./options.js";
 import { RoleProcess, type RoleProcessOptions } from "./role-process.js";
 
-/** How a pipeline is watched and stopped: `onEvent` gets the events of both processes, `signal` ends both in order. */
+/** `onEvent` gets the events of both processes, `signal` ends both in order. */
 export interface RunPipelineOptions extends PipelineOptions, RoleProcessOptions {}
 
 /**
  * Runs the primary and, once it listens, the secondary, as two processes; then ends the primary.
- * @returns true if both did all their work.
+ * @returns true if both succeeded.
  * @throws Node's own system error if a process could not be started.
  */
 export async function runPipeline(options: RunPipelineOptions): Promise<boolean> {

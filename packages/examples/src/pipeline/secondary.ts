@@ -15,7 +15,6 @@ const PROBE = 0x12345678;
 /** Far beyond the groups of any machine. */
 const GROUP_THAT_DOES_NOT_EXIST = 999_999;
 
-/** Who asks the primary, and until when. */
 interface Asking {
   readonly report: Reporter;
   readonly primary: PrimaryPeer;
@@ -23,8 +22,8 @@ interface Asking {
 }
 
 /**
- * The secondary process: fds from the primary, a device fd and BARs of its own, DMA in the shared memory. `signal`
- * ends it wherever it waits.
+ * The secondary process: fds from the primary, a device fd and BARs of its own, DMA in the shared memory. `signal` ends
+ * it at any wait.
  */
 export async function runSecondary(
   options: PipelineOptions,
@@ -84,7 +83,7 @@ async function useDevice(
     (attached) => ({ bytes: attached.memory.bytes, segments: attached.table.extents.length }),
   );
   const view = { buffer: memory.memory.buffer, table: memory.table };
-  // The interrupt is the primary's: it was wired to an eventfd there. So the end is seen in the device's register.
+  // The interrupt goes to an eventfd of the primary, so this process polls the device's register.
   const done = (): Promise<void> => edu.dmaDone({ signal });
   await report.task(
     "DMA to the device and back in the shared memory",

@@ -1,6 +1,6 @@
 import type { PipelineEvent } from "../pipeline/events.js";
 
-/** Something that happened before the pipeline's first step: setting up, booting. */
+/** Something before the pipeline's first step: setting up, booting. */
 export interface Phase {
   readonly title: string;
   readonly ms: number;
@@ -9,19 +9,16 @@ export interface Phase {
 /** The whole run as data: what `npm start -- --json` prints. */
 export interface ReportDocument {
   readonly ok: boolean;
-  /** The QEMU machine, or this host's own device. */
   readonly where: "lab" | "host";
   readonly device: string;
   readonly kernel: string;
   readonly phases: readonly Phase[];
-  /** Steps with their facts and times, and what was left out, in the order they happened. */
+  /** In the order they happened. */
   readonly events: readonly PipelineEvent[];
   readonly totalMs: number;
-  /** Why there was no pipeline at all, if so. */
   readonly error?: { readonly code: string | undefined; readonly message: string };
 }
 
-/** The numbered steps of the primary, each once, in order. */
 export function numberedSteps(
   events: readonly PipelineEvent[],
 ): (PipelineEvent & { number: number; title: string })[] {
@@ -30,7 +27,7 @@ export function numberedSteps(
   );
 }
 
-/** True if all ten steps, and everything after them, went well. */
+/** True if all ten steps and everything after them succeeded. */
 export function pipelineWentWell(events: readonly PipelineEvent[]): boolean {
   const done = numberedSteps(events).filter(({ event }) => event === "step");
   return done.length === 10 && !events.some(({ event }) => event === "failed");

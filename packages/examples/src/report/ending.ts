@@ -3,10 +3,10 @@ import { constants } from "node:os";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type EndingSignal = (typeof SIGNALS)[number];
 
-/** The end of a run that a person, or the system, asks for. */
+/** A person or the system asks the run to end. */
 export class Ending implements Disposable {
   readonly #controller = new AbortController();
-  // npm passes on what the terminal has sent to all processes: the second one of a kind changes nothing.
+  // npm passes on signals that the terminal has sent to all processes already: a second one of a kind changes nothing.
   readonly #end = (by: EndingSignal): void => this.#controller.abort(by);
 
   constructor() {
@@ -18,7 +18,7 @@ export class Ending implements Disposable {
     return this.#controller.signal;
   }
 
-  /** What people are told, such as "ended by Ctrl-C", and the exit code; nothing if no signal came. */
+  /** The message, such as "ended by Ctrl-C", and the exit code; nothing if no signal came. */
   get outcome(): { readonly message: string; readonly exitCode: number } | undefined {
     if (!this.signal.aborted) return undefined;
     const by = this.signal.reason as EndingSignal;

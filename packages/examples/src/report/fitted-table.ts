@@ -5,9 +5,9 @@ const PADDING = 2;
 const NARROWEST = 8;
 
 /**
- * Rows as a table for people, no wider than the terminal: one column gives way, and its words go on in the next line.
+ * Formats rows as a table no wider than the terminal: the words of one column wrap.
  * @param flexible index of that column.
- * @param columns the terminal's width in characters; any width if it is left out.
+ * @param columns the terminal's width in characters; default: any width.
  */
 export function fittedTable(
   head: readonly string[],

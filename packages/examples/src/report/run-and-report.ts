@@ -6,20 +6,18 @@ import { Ending } from "./ending.js";
 import { terminalOf } from "./terminal.js";
 import { TextReport } from "./text.js";
 
-/** A run that is reported as it happens, as text or as one JSON document. */
 export interface ReportedRun {
   readonly json: boolean;
   readonly where: ReportDocument["where"];
-  /** What the document calls the device if the run did not get as far as to find it. */
+  /** The device's name in the document if the run did not get as far as finding it. */
   readonly device: string;
   readonly run: (watch: Watch) => Promise<Outcome>;
-  /** Whether all that belongs to such a run has happened. */
+  /** Whether everything that such a run needs has happened. */
   readonly wentWell: (events: readonly PipelineEvent[]) => boolean;
-  /** Ends the text. */
   readonly summary: (text: TextReport, document: ReportDocument) => void;
 }
 
-/** Runs it until it has ended, or a signal ends it. Returns the exit code: 0, 1, or 128 + n after signal n: 130 after Ctrl-C. */
+/** Runs to the end, or until a signal. @returns the exit code: 0, 1, or 128 + n after signal n: 130 after Ctrl-C. */
 export async function runAndReport(reported: ReportedRun): Promise<number> {
   using ending = new Ending();
   const started = performance.now();

@@ -6,7 +6,6 @@ import type { Terminal } from "./terminal.js";
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-/** Writes the run as it happens, and the summary at its end, for people. */
 export class TextReport {
   readonly #write: (text: string) => void;
   readonly #color: Colors;
@@ -64,7 +63,6 @@ export class TextReport {
   }
 }
 
-/** Milliseconds as people read them. */
 export function duration(ms: number): string {
   return ms < 1000 ? `${Math.round(ms)} ms` : `${(ms / 1000).toFixed(1)} s`;
 }

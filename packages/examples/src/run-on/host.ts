@@ -4,7 +4,6 @@ import type { PipelineOptions } from "../pipeline/options.js";
 import { runPipeline } from "../pipeline/run-pipeline.js";
 import type { Outcome, Watch } from "./watch.js";
 
-/** Runs the pipeline on a device of this host. */
 export async function runOnHost(options: PipelineOptions, watch: Watch): Promise<Outcome> {
   const { bdf: device, driver } = describePciDevice(options.bdf);
   watch.onHeading(`Device ${device} of this host (${driver ?? "no driver"}), Linux ${release()}`);

@@ -4,10 +4,8 @@ import { parseEvent } from "../pipeline/events.js";
 import { pipelineArguments, type PipelineOptions } from "../pipeline/options.js";
 import type { Outcome, Watch } from "./watch.js";
 
-/** A program of this package that tells its events, and the lab device it works on. */
 export interface LabProgram {
   readonly device: LabDevice;
-  /** The file beside this one. */
   readonly file: string;
   readonly args: readonly string[];
   readonly extras?: LabOptions["extras"];
@@ -21,7 +19,7 @@ export async function runInTheLab(options: Omit<PipelineOptions, "bdf">, watch: 
   return runProgramInTheLab({ device, file: "pipeline-main.js", args }, watch);
 }
 
-/** Runs one of this package's programs in the lab, and passes its events on. */
+/** Runs a program of this package in the lab, and passes its events on. */
 export async function runProgramInTheLab(
   { device, file, args, extras }: LabProgram,
   watch: Watch,
@@ -42,7 +40,7 @@ export async function runProgramInTheLab(
   return { wentWell: result.exitCode === 0, device: device.bdf, kernel: result.kernel };
 }
 
-/** Turns the lab's "now this begins" into phases that have a time: each ends when the next begins. */
+/** Turns the lab's "now this begins" into phases with times: each ends when the next begins. */
 function phaseReporter(watch: Watch): (progress: LabProgress) => void {
   let current: { title: string; started: number } | undefined;
   return ({ message }) => {

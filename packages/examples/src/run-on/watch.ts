@@ -1,7 +1,6 @@
 import type { PipelineEvent } from "../pipeline/events.js";
 import type { Phase } from "../report/document.js";
 
-/** Who looks on while the pipeline runs somewhere. */
 export interface Watch {
   readonly signal: AbortSignal;
   readonly onHeading: (line: string) => void;
@@ -9,7 +8,6 @@ export interface Watch {
   readonly onEvent: (event: PipelineEvent) => void;
 }
 
-/** How it went. */
 export interface Outcome {
   readonly wentWell: boolean;
   readonly device: string;

@@ -33,7 +33,7 @@ napi_value Dup(const Call& call) {
 }
 
 // ioctl(fd, request, argument): the argument is an integer, or the address of a Uint8Array's memory. Interrupts are
-// triggered with it in loops, so the integers are taken as ioctl.ts checked them: the fd and the request have 32 bits.
+// triggered with it in loops, so the integers are taken as checked-ioctl.ts leaves them: the fd and the request have 32 bits.
 napi_value Ioctl(const Call& call) {
   auto fd = call.Checked32(0);
   auto request = call.Checked32(1);

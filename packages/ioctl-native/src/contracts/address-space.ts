@@ -3,7 +3,7 @@ import type { DmaAccess } from "./dma-access.js";
 import type { MappableMemory } from "./mappable-memory.js";
 
 /**
- * The addresses under which some devices reach memory: a VFIO container's ({@link Type1Space}), an iommufd's, a
+ * The addresses under which some devices reach memory: a VFIO container's (`Type1Space`), an iommufd's, a
  * vfio-user server's, or those of a model.
  *
  * What a method throws is told to its caller's caller as it is. What the caller concludes from it follows from `code`
@@ -19,9 +19,8 @@ import type { MappableMemory } from "./mappable-memory.js";
  * | `unmap`               | anything else              | nothing: all of it may still be mapped, and its memory stays held |
  */
 export interface AddressSpace {
-  /** What implements it. */
   readonly kind: "type1" | "iommufd" | "vfio-user" | "emulated";
-  /** When all mappings are gone without having been unmapped. */
+  /** When all mappings vanish without having been unmapped. */
   readonly forgets: "with-last-group" | "with-connection" | "never";
   /** Page sizes and usable ranges, now: they change as devices come and go. `undefined` while there is no device. */
   limits(): IommuInfo | undefined;

@@ -2,8 +2,8 @@ import { inspect } from "node:util";
 import { VfioRangeError } from "./errors.js";
 
 /**
- * The error of an argument that is not what is expected: "the group must be an open group, not 7".
- * @param code of a package that has one of its own for this.
+ * The error of a wrong argument: "the group must be an open group, not 7".
+ * @param code of a package that has its own.
  */
 export function argumentError(
   what: string,
@@ -14,7 +14,7 @@ export function argumentError(
   return new VfioRangeError(code, `${what} must be ${expected}, not ${shownValue(value)}`);
 }
 
-/** A value as messages show it, whatever it is: `7`, `'7'`, `7n`. No getter and no inspect function of it is called. */
+/** A value for messages, whatever it is: `7`, `'7'`, `7n`. Calls no getter and no inspect function. */
 export function shownValue(value: unknown): string {
   return inspect(value, { depth: -1, customInspect: false, maxStringLength: 60, breakLength: Infinity });
 }
@@ -25,10 +25,7 @@ export function checkHasFd(what: string, expected: string, value: unknown): void
     throw argumentError(what, expected, value);
 }
 
-/**
- * The descriptor of what must have one.
- * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else; what a closed object's `fd` throws.
- */
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else; what a closed object's `fd` throws. */
 export function fdOf(file: { readonly fd: number }): number {
   // JavaScript callers may pass anything.
   const fd: unknown = (file as { readonly fd?: unknown } | null | undefined)?.fd;
@@ -48,7 +45,7 @@ export function checkObject(what: string, value: unknown): void {
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no text. */
 export function checkText(what: string, value: unknown): void {
-  if (typeof value !== "string") throw argumentError(what, "a text", value);
+  if (typeof value !== "string") throw argumentError(what, "a string", value);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` if it is no function. */
@@ -56,7 +53,7 @@ export function checkFunction(what: string, value: unknown): void {
   if (typeof value !== "function") throw argumentError(what, "a function", value);
 }
 
-/** Whether a value is an AbortSignal, by its shape: one of another realm or of a polyfill is as good. */
+/** By shape: a signal of another realm or of a polyfill is as good. */
 export function isAbortSignal(value: unknown): value is AbortSignal {
   return (
     isObject(value) &&

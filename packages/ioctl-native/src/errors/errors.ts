@@ -4,27 +4,26 @@ import { getSystemErrorMap, types } from "node:util";
 const BRAND = Symbol.for("@vfio/error");
 
 /**
- * What to do about a failure, as one or two sentences; or a function that looks for it. Looking may fail too (EMFILE,
- * EACCES, a process that has gone): then there is no hint, and the failure itself is told all the same.
+ * What to do about a failure, in one or two sentences; or a function that finds out. If that fails too (EMFILE, EACCES,
+ * a process that has gone), the error has no hint.
  */
 export type Hint = string | (() => string | undefined) | undefined;
 
-/** What every error of this library carries beside its message. */
+/** What every error of this library has beside its message. */
 export interface ErrorOptionsWithHint {
-  /** What to do about it; also the end of the message. */
+  /** What to do about the failure; also the end of the message. */
   readonly hint?: Hint;
-  /** The error that led to this one. */
   readonly cause?: unknown;
 }
 
 /**
- * A failure that is not one system call's: a group that is not viable, memory that is still in use, a resource
- * used after its close. `code` is stable (`ERR_VFIO_…`) and listed on the error page of the documentation.
+ * A failure of more than a system call: a group that is not viable, memory that is still in use, a resource used after
+ * its close. `code` is stable (`ERR_VFIO_…`) and listed on the error page of the documentation.
  */
 export class VfioError extends Error {
   /** `ERR_VFIO_…`, or an errno's name for a {@link VfioSystemError}. Stable: programs may compare it. */
   readonly code: string;
-  /** What to do about it, if there is something; also the end of the message. */
+  /** What to do about the failure; also the end of the message. */
   declare readonly hint: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
@@ -37,11 +36,11 @@ export class VfioError extends Error {
   }
 }
 
-/** An argument outside its range: found before the kernel saw it. `code` is `ERR_VFIO_…`. */
+/** An argument out of range, found before the kernel saw it. */
 export class VfioRangeError extends RangeError {
   /** `ERR_VFIO_…`. Stable: programs may compare it. */
   readonly code: string;
-  /** What to do about it, if there is something; also the end of the message. */
+  /** What to do about the failure; also the end of the message. */
   declare readonly hint: string | undefined;
 
   constructor(code: string, message: string, options: ErrorOptionsWithHint = {}) {
@@ -54,11 +53,10 @@ export class VfioRangeError extends RangeError {
   }
 }
 
-/** Several failures of one call that does all it can, whatever fails on the way: `errors` has each of them. */
+/** Several failures of one call that does all it can, whatever fails on the way. */
 export class VfioAggregateError extends AggregateError {
-  /** `ERR_VFIO_SEVERAL`. */
   readonly code = "ERR_VFIO_SEVERAL";
-  /** What to do about it, if there is something; also the end of the message. */
+  /** What to do about the failures; also the end of the message. */
   declare readonly hint: string | undefined;
 
   constructor(errors: readonly unknown[], problem: string) {
@@ -70,30 +68,26 @@ export class VfioAggregateError extends AggregateError {
   }
 }
 
-/** The message of several failures has the words of so many; `errors` has all. */
+/** The message quotes only these many failures; `errors` has all. */
 const NAMED_FAILURES = 3;
 
 /** What a failed system call was about. */
 export interface SystemCallContext extends ErrorOptionsWithHint {
-  /** The call, as in Node's own errors: `open`, `ioctl`, `mmap`, … */
+  /** As in Node's own errors: `open`, `ioctl`, `mmap`, … */
   readonly syscall: string;
-  /** What could not be done, naming the thing: "cannot open IOMMU group 5". */
+  /** What failed, naming the thing: "cannot open IOMMU group 5". */
   readonly what: string;
-  /** The ioctl's name in the kernel's header, e.g. `VFIO_GROUP_SET_CONTAINER`. */
   readonly ioctl?: string;
-  /** The file it was about, if it was about one. */
   readonly path?: string;
 }
 
 /** A failed system call, in the shape of Node's own system errors: `code: "EBUSY"`, `errno: -16`, `syscall`. */
 export class VfioSystemError extends VfioError {
-  /** The negative errno, as in Node's system errors. */
+  /** Negative, as in Node's system errors. */
   readonly errno: number;
-  /** The call that failed: `open`, `ioctl`, `mmap`, … */
+  /** As in Node's own errors: `open`, `ioctl`, `mmap`, … */
   readonly syscall: string;
-  /** The ioctl's name in the kernel's header, if the call was an ioctl. */
   declare readonly ioctl: string | undefined;
-  /** The file it was about, if it was about one. */
   declare readonly path: string | undefined;
 
   constructor(errno: number, context: SystemCallContext) {
@@ -126,7 +120,7 @@ export function isVfioError(error: unknown): error is VfioError | VfioRangeError
 }
 
 /**
- * True for a failed system call with one of these errnos, or with any if none is named; whichever copy of the library
+ * True for a failed system call with one of these errnos (with any, if none is named), whichever copy of the library
  * made the error.
  * @example
  * ```ts
@@ -145,24 +139,24 @@ export function hasErrno(error: unknown, ...names: ErrnoName[]): error is VfioSy
   return names.length === 0 || names.some((name) => errnoOf(name) === errno);
 }
 
-/** True for every Error, those of another realm (a vm context, a test runner's) and DOMExceptions among them. */
+/** True also for DOMExceptions and for errors of another realm (a vm context, a test runner's). */
 export function isError(value: unknown): value is Error {
   return value instanceof Error || types.isNativeError(value);
 }
 
-/** What an error says; anything else that was thrown, as text. Never throws. */
+/** An error's message, or anything else that was thrown as text. Never throws. */
 export function messageOf(thrown: unknown): string {
   try {
     return isError(thrown) ? thrown.message : String(thrown);
   } catch {
-    return "something without a text";
+    return "something without a message";
   }
 }
 
 /**
- * The result of a system call, or a thrown {@link VfioSystemError} if it is `-errno`.
- * @param context what the call was about; asked only if it failed, with `-errno`. Where the context fails itself, the
- * error has the errno, and no more.
+ * Returns the result of a system call; throws {@link VfioSystemError} if it is `-errno`.
+ * @param context what the call was about; called only if it failed, with `-errno`. If `context` throws, the error has
+ * the errno alone.
  */
 export function check(result: number, context: (errno: number) => SystemCallContext): number {
   if (result >= 0) return result;
@@ -174,7 +168,7 @@ export function check(result: number, context: (errno: number) => SystemCallCont
 
 const PLAIN_CONTEXT: SystemCallContext = { syscall: "unknown", what: "a system call failed" };
 
-/** What a failed call was about; the plain context where finding that out fails. */
+/** The context of a failed call; the plain one if `context` throws. */
 export function contextOr<T>(plain: T, context: () => T): T {
   try {
     return context();
@@ -191,14 +185,14 @@ export function errnoOf(name: ErrnoName): number {
   return -constants.errno[name];
 }
 
-/** The negative errno of an error that came from Node's own `fs` calls; -EIO for anything else. */
+/** The negative errno of an error of Node's own `fs` calls; -EIO for anything else. */
 export function errnoOfError(error: unknown): number {
   const { errno, code } = error as NodeJS.ErrnoException;
   if (typeof errno === "number") return errno;
   return code?.startsWith("ERR_INVALID_ARG") === true ? errnoOf("EINVAL") : errnoOf("EIO");
 }
 
-// Node makes a new map each time, and these errors are ordinary: each client that leaves early is an EPIPE.
+// Node makes a new map at each call, and these errors are common: each client that leaves early is an EPIPE.
 let systemErrors: ReturnType<typeof getSystemErrorMap> | undefined;
 
 function describeErrno(errno: number): [code: string, text: string] {
@@ -206,7 +200,7 @@ function describeErrno(errno: number): [code: string, text: string] {
   return systemErrors.get(errno) ?? ERRNO_NOT_IN_LIBUV.get(errno) ?? [`errno ${-errno}`, "unknown error"];
 }
 
-/** libuv, whose names Node uses, has no word for these; VFIO and the socket calls return them. */
+/** libuv, the source of Node's names, lacks these; VFIO and the socket calls return them. */
 const ERRNO_NOT_IN_LIBUV = new Map<number, [string, string]>([
   [-constants.errno.ENOMSG, ["ENOMSG", "no message of the wanted type"]],
   [-constants.errno.EIDRM, ["EIDRM", "identifier removed"]],

@@ -1,9 +1,9 @@
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /**
- * Gives a class of resources a text: what `console.log` shows of its objects, and what they are in a string. Without it
- * their state, which is private, is not seen: `EventFd {}`, `[object Object]`.
- * @param fields what to show, closed objects too; what is undefined is left out. No contents of memory or files.
+ * Sets what `console.log` and strings show of a class of resources; their private state would leave `EventFd {}` and
+ * `[object Object]`.
+ * @param fields what to show, also of closed objects; undefined fields are left out. No contents of memory or files.
  */
 export function printAs<T extends object>(
   type: { readonly prototype: T; readonly name: string },
@@ -17,7 +17,7 @@ export function printAs<T extends object>(
     Object.defineProperty(type.prototype, name, { value, configurable: true, writable: true });
 }
 
-/** Whatever the object's state, somebody only wants to see it. */
+/** Printing must work in any state of the object. */
 function listOf<T>(object: T, fields: (object: T) => object): string {
   try {
     const shown = Object.entries(fields(object)).filter(([, value]) => value !== undefined);

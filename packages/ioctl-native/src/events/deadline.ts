@@ -2,9 +2,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { follow, unfollow } from "./signals.js";
 
 /**
- * The end of a piece of work that waits: a time limit, signals, or {@link Deadline.end}, whichever comes first. Dispose of
- * it when the work is done. It makes no timer, listener and error before it needs one: a request has a deadline, and few
- * requests wait.
+ * The limit of work that waits: a timeout, signals, or {@link Deadline.end}, whichever comes first. Dispose of it when
+ * the work is done. It makes timer, listener and error only when needed: every request has a deadline, but few wait.
  */
 export class Deadline implements Disposable {
   readonly #endsAt: number;
@@ -29,14 +28,14 @@ export class Deadline implements Disposable {
     this.#signals = signals;
   }
 
-  /** @throws the reason, if it is over. Time is up only while something waits. */
+  /** @throws the reason, if it is over. A timeout takes effect only while something waits. */
   check(): void {
     const aborted = this.#signals.find((signal) => signal?.aborted === true);
     if (aborted !== undefined) this.end(aborted.reason);
     if (this.#over !== undefined) throw this.#over.reason;
   }
 
-  /** Ends it; the first reason counts. */
+  /** The first reason counts. */
   end(reason: unknown): void {
     if (this.#over !== undefined) return;
     this.#over = { reason };
@@ -44,8 +43,8 @@ export class Deadline implements Disposable {
   }
 
   /**
-   * Calls back when it is over, after {@link check}. There is one listener: what waits at the moment.
-   * @returns a function that forgets the listener.
+   * Calls back when it is over, after {@link check}. There is one listener at a time.
+   * @returns a function that removes the listener.
    */
   onOver(listener: (reason: unknown) => void): () => void {
     this.#listener = listener;
@@ -53,10 +52,7 @@ export class Deadline implements Disposable {
     return () => (this.#listener = undefined);
   }
 
-  /**
-   * Waits that many milliseconds.
-   * @throws the reason, if it is over before or then.
-   */
+  /** @throws the reason, if it is over before or then. */
   async pause(milliseconds: number): Promise<void> {
     this.check();
     const over = new AbortController();
@@ -76,7 +72,7 @@ export class Deadline implements Disposable {
     this.#isWatching = true;
     for (const signal of this.#signals) if (signal !== undefined) follow(signal, this);
     const left = this.#endsAt - performance.now();
-    // Node's timers fire at once for what exceeds 31 bits: nearly 25 days, which is as good as no limit.
+    // Node's timers fire at once above 31 bits: nearly 25 days, as good as no limit.
     if (left < 2 ** 31) this.#timer = setTimeout(() => this.end(this.#timeoutError()), left);
   }
 }

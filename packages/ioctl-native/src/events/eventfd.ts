@@ -35,7 +35,7 @@ export class EventFd implements HasFd, Disposable {
     return new EventFd(new Fd(fd, "eventfd"));
   }
 
-  /** The descriptor: what `VFIO_DEVICE_SET_IRQS` takes. Throws `ERR_VFIO_CLOSED` after close. */
+  /** For `VFIO_DEVICE_SET_IRQS`. Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
@@ -43,14 +43,14 @@ export class EventFd implements HasFd, Disposable {
   /** Takes the counter's value and sets it to 0. Returns 0 if nothing was signalled; never waits. */
   read(): number {
     const count = kernel().eventfdRead(this.#fd.fd);
-    // Busy polling comes here in a loop: nothing is allocated unless it failed.
+    // Busy polling comes here in a loop: nothing is allocated unless the read failed.
     return count >= 0 ? count : check(count, () => ({ syscall: "read", what: "cannot read an eventfd" }));
   }
 
   /**
-   * As {@link read}, but looks again and again (busy polling) until there is something to take, or the time is up. The
-   * thread does nothing else meanwhile; but it can be ended.
-   * @param timeoutMs milliseconds from 0; fractions count. It looks at least once.
+   * As {@link read}, but busy-polls until there is something to take or the time is up. Blocks the thread, which can
+   * still be ended.
+   * @param timeoutMs milliseconds from 0; fractions count. Reads at least once.
    * @returns the value taken; 0 when the time was up.
    * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
    */
@@ -84,12 +84,11 @@ export class EventFd implements HasFd, Disposable {
     }));
   }
 
-  /** Closes the descriptor. Closing twice does nothing. */
+  /** Closing twice does nothing. */
   close(): void {
     this.#fd.close();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -3,7 +3,6 @@ import type { Kernel } from "../kernel/system-calls.js";
 
 const INTERVAL_MS = 1;
 
-/** What the watches are made of, and what they stand in for. */
 type FdCalls = Pick<Kernel, "ready" | "dup" | "close">;
 type FdWatches = Pick<Kernel, "watch" | "unwatch" | "watchRef" | "watchUnref">;
 
@@ -13,9 +12,8 @@ interface PolledWatch {
 }
 
 /**
- * Watches for runtimes whose event loop an addon cannot use: a timer asks each fd whether it is ready, a thousand times a
- * second. They keep what the real ones promise: the watched fd may be closed under them, and a callback that throws
- * is called again.
+ * Watches for runtimes whose event loop no addon can use: a timer polls each fd, a thousand times a second. As with
+ * native watches, the fd may be closed during the watch, and a callback that throws is called again.
  */
 export function polledWatches({ ready, dup, close }: FdCalls): FdWatches {
   const running = new Set<unknown>();

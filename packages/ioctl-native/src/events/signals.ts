@@ -1,4 +1,3 @@
-/** Who is told that a signal was aborted. */
 export interface Follower {
   end(reason: unknown): void;
 }
@@ -11,15 +10,14 @@ interface Following {
 const followings = new WeakMap<AbortSignal, Following>();
 
 /**
- * Tells somebody when a signal is aborted. One listener serves all that follow it, and goes with the last: Node.js warns
- * of a leak from the eleventh listener on, and a device may have 2048 vectors that are waited for with one signal. And no
- * `AbortSignal.any`: what it adds to a long-lived signal is never collected on Node.js 20.
+ * Calls a follower when a signal is aborted. One listener serves all followers of a signal: Node.js warns of a leak
+ * from the eleventh listener on, and one signal may end the waits for a device's 2048 vectors. `AbortSignal.any` will
+ * not do: what it adds to a long-lived signal is never collected on Node.js 20.
  */
 export function follow(signal: AbortSignal, follower: Follower): void {
   (followings.get(signal) ?? beginFollowing(signal)).followers.add(follower);
 }
 
-/** Undoes {@link follow}. */
 export function unfollow(signal: AbortSignal, follower: Follower): void {
   const following = followings.get(signal);
   if (following?.followers.delete(follower) !== true || following.followers.size > 0) return;

@@ -1,13 +1,13 @@
 /**
- * How long one native call may keep its thread, in microseconds: V8 ends what runs (a worker's `terminate()`,
- * `process.exit()`, a timeout of node:vm) only between two calls.
+ * The longest native call: V8 can stop a thread (a worker's `terminate()`, `process.exit()`, a timeout of node:vm) only
+ * between two calls.
  */
 export const SLICE_MICROSECONDS = 2000;
 
 /** Nearly 13 days: as good as no limit. */
 export const LONGEST_MICROSECONDS = 2 ** 40;
 
-/** Looks again and again, for a slice at most each time, until it is over or the time is up: what the last look found. */
+/** Looks repeatedly, at most a slice each time, until `isOver` or the time is up. @returns what the last look found. */
 export function inSlices<T>(
   microseconds: number,
   look: (microseconds: number) => T,

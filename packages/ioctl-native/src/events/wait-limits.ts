@@ -12,7 +12,7 @@ export interface WaitLimits {
 
 /**
  * Checks the limits of a wait before it begins.
- * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0, or a signal that is no
+ * @throws VfioRangeError `ERR_VFIO_WAIT_ARGUMENT` for a timeout that is no number from 0 or a signal that is no
  * AbortSignal; the signal's reason if it is aborted already (`ERR_VFIO_ABORTED` if that is no Error).
  */
 export function checkWaitLimits(limits: WaitLimits = {}): void {
@@ -32,7 +32,7 @@ export function checkWaitLimits(limits: WaitLimits = {}): void {
 
 /**
  * Holds a wait to its limits: calls `end` with `ERR_VFIO_TIMEOUT` when the time is up, or with the signal's reason.
- * @returns dispose of it when the wait is over; `undefined` if there is no limit.
+ * @returns what to dispose of when the wait is over; `undefined` if there is no limit.
  */
 export function limitWait(
   { signal, timeoutMs = Infinity }: WaitLimits,
@@ -50,7 +50,6 @@ function errorOf(reason: unknown): Error {
   return isError(reason) ? reason : new VfioError("ERR_VFIO_ABORTED", `aborted: ${messageOf(reason)}`);
 }
 
-/** The error of a wait whose time is up. */
 export function timeoutError(what: string, timeoutMs: number): VfioError {
   return new VfioError("ERR_VFIO_TIMEOUT", `no answer within ${timeoutMs} ms while waiting for ${what}`);
 }

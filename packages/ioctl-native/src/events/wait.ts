@@ -9,22 +9,22 @@ import { checkWaitLimits, limitWait, type WaitLimits } from "./wait-limits.js";
 /** A running watch on an fd; it keeps the process alive unless unref'd. */
 export interface FdWatcher extends Disposable {
   /**
-   * Ends the watch; twice does nothing. Do so before the fd is closed: until then the watch keeps the file open,
-   * so that a socket's peer does not see it close.
+   * Ends the watch. Stopping twice does nothing. Stop before closing the fd: until then the watch keeps the file open,
+   * and a socket's peer does not see it close.
    */
   stop(): void;
-  /** Lets the watch keep the process alive, as it does at first. */
+  /** Lets the watch keep the process alive: the default. */
   ref(): void;
-  /** Lets the process end although the watch is there. */
+  /** Lets the process end in spite of the watch. */
   unref(): void;
 }
 
 /**
- * Calls back whenever an fd is readable (or has room for writing), through the event loop of the calling thread.
- * The callback must drain the fd, or it is called again at once. Several watches on one fd are possible. In Bun and Deno,
- * whose event loops no addon can use, a timer looks at the fd every millisecond.
- * @throws VfioSystemError EPERM for what can't be waited for (ordinary files); VfioRangeError
- * `ERR_VFIO_WAIT_ARGUMENT` if the callback is no function.
+ * Calls back whenever an fd is readable (or has room for writing), through the event loop of the calling thread. The
+ * callback must drain the fd, or it is called again at once. An fd may have several watches. In Bun and Deno, whose
+ * event loops no addon can use, a timer polls the fd every millisecond.
+ * @throws VfioSystemError EPERM for ordinary files, which cannot be waited for; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`
+ * if the callback is no function.
  */
 export function watchFd(file: HasFd, callback: () => void, forWriting = false): FdWatcher {
   if (typeof callback !== "function") {
@@ -52,11 +52,10 @@ export function watchFd(file: HasFd, callback: () => void, forWriting = false): 
   };
 }
 
-/** What to wait for on an fd, how long and until when. */
+/** Options of {@link waitForFd}. */
 export interface WaitOptions extends WaitLimits {
   /** Wait for room to write instead of something to read. Default false. */
   readonly forWriting?: boolean;
-  /** What is waited for, for the error message. */
   readonly what?: string;
 }
 
@@ -93,8 +92,8 @@ export async function waitForFd(file: HasFd, options: WaitOptions = {}): Promise
 }
 
 /**
- * Waits until an fd is readable or its deadline is over, and does not say which: after a busy spell of this process, the
- * time can be up with something to read already there. So look at the fd once more, and then at the deadline.
+ * Waits until an fd is readable or the deadline is over, without saying which: after a busy spell of this process, both
+ * can be true. Look at the fd first, then at the deadline.
  */
 export function readableOrOver(file: HasFd, deadline: Deadline): Promise<void> {
   return new Promise((resolve) => {

@@ -4,19 +4,19 @@ import { check, VfioError, VfioRangeError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 import { printAs } from "../errors/printed.js";
 
-/** Anything that stands for an open file descriptor. This is how the packages of this library meet: by shape. */
+/** Anything with an open file descriptor: the packages of this library meet by this shape. */
 export interface HasFd {
-  /** The open descriptor: a whole number from 0. */
+  /** A whole number from 0. */
   readonly fd: number;
 }
 
 const MAX_FD = 2 ** 31 - 1;
 
 /**
- * The owner of one file descriptor. fd 0 is a value like any other.
- * Closing twice does nothing; using it after its close throws `ERR_VFIO_CLOSED`. The descriptor also belongs to the
- * thread that made this object: it is closed when that thread ends, however it ends. To hand it to another thread,
- * {@link Fd.release} it; a number for which two threads have an object is closed by neither's end.
+ * The owner of one file descriptor. fd 0 is a value like any other. Closing twice does nothing; using it after its
+ * close throws `ERR_VFIO_CLOSED`. The descriptor also belongs to the thread that made this object, and is closed when
+ * that thread ends, however it ends. To hand it to another thread, {@link Fd.release} it; a number for which two
+ * threads have an object is closed by the end of neither.
  * @example
  * ```ts
  * import { Fd, openFile } from "@vfio/ioctl-native";
@@ -35,8 +35,8 @@ export class Fd implements HasFd, Disposable {
   #fd: number | undefined;
 
   /**
-   * @param fd an open file descriptor, which now belongs to this object.
-   * @param name what it is, for error messages: "IOMMU group 5". Default: its number.
+   * @param fd an open file descriptor, which then belongs to this object.
+   * @param name for error messages: "IOMMU group 5". Default: its number.
    * @throws VfioRangeError `ERR_VFIO_FD` if it cannot be a file descriptor.
    */
   constructor(fd: number, name = `fd ${shownValue(fd)}`) {
@@ -49,7 +49,7 @@ export class Fd implements HasFd, Disposable {
     kernel().ownFd?.(fd);
   }
 
-  /** The descriptor's number. Throws VfioError `ERR_VFIO_CLOSED` after close or release. */
+  /** Throws VfioError `ERR_VFIO_CLOSED` after close or release. */
   get fd(): number {
     if (this.#fd === undefined) throw closedError(this.#name);
     return this.#fd;
@@ -60,7 +60,7 @@ export class Fd implements HasFd, Disposable {
     return this.#fd === undefined;
   }
 
-  /** A second descriptor for the same open file, with a life of its own. */
+  /** A second, independent descriptor for the same open file. */
   duplicate(): Fd {
     const what = `cannot duplicate ${this.#name}`;
     return new Fd(
@@ -76,7 +76,7 @@ export class Fd implements HasFd, Disposable {
     return fd;
   }
 
-  /** Closes the descriptor (`close(2)`). Closing twice does nothing. A device's last close waits for its reset. */
+  /** Closing twice does nothing. A device's last close waits for its reset. */
   close(): void {
     if (this.#fd === undefined) return;
     // Linux frees the number even when close() reports an error, so it must never be closed again.
@@ -89,7 +89,6 @@ export class Fd implements HasFd, Disposable {
     this.#checkClosed(await kernel().closeAsync(this.#take()));
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -111,16 +110,13 @@ export interface OpenOptions {
   readonly flags?: number;
   /** Mode of a file that is created. Default 0o600. */
   readonly mode?: number;
-  /** What the file is, for error messages. Default: its path. */
+  /** For error messages. Default: the path. */
   readonly name?: string;
-  /** The remedy to name for an errno, e.g. by looking at `-errno`. */
+  /** The remedy for an errno, given as `-errno`. */
   readonly hint?: (errno: number) => string | undefined;
 }
 
-/**
- * Opens a file (`open(2)`).
- * @throws VfioSystemError with `path`, and the hint that `options.hint` gives.
- */
+/** Opens a file (`open(2)`). @throws VfioSystemError with `path`, and the hint that `options.hint` gives. */
 export function openFile(path: string, options: OpenOptions = {}): Fd {
   checkText("the path of a file", path);
   checkOptions("the options of openFile()", options);
@@ -131,12 +127,10 @@ export function openFile(path: string, options: OpenOptions = {}): Fd {
   return new Fd(fd, name);
 }
 
-/** What to print of a resource's fd: the descriptor, until it is closed. */
 export function fdState(file: Fd): { fd: number | undefined; closed: boolean } {
   return { fd: file.closed ? undefined : file.fd, closed: file.closed };
 }
 
-/** The error of every resource that is used after its close. */
 export function closedError(name: string): VfioError {
   return new VfioError("ERR_VFIO_CLOSED", `${name} is closed and cannot be used any more`);
 }

@@ -4,11 +4,11 @@ import { check, VfioError, VfioRangeError } from "../errors/errors.js";
 import type { HasFd } from "./fd.js";
 import { kernel } from "../kernel/kernel.js";
 
-/** A file that is not reached by an fd of its own, but reads and writes at an offset, as `pread(2)` and `pwrite(2)` do. */
+/** A file without an fd of its own, read and written at offsets. */
 export interface PositionedFile {
-  /** The bytes read, or `-errno`. */
+  /** As `pread(2)`: the number of bytes read, or `-errno`. */
   pread(bytes: Uint8Array, offset: number): number;
-  /** The bytes written, or `-errno`. */
+  /** As `pwrite(2)`: the number of bytes written, or `-errno`. */
   pwrite(bytes: Uint8Array, offset: number): number;
 }
 
@@ -30,7 +30,7 @@ export function readAt(
   return buffer;
 }
 
-/** As {@link readAt}, into bytes that are there: for loops. */
+/** As {@link readAt}, into an existing array: for loops. */
 export function readInto(
   file: HasFd | PositionedFile,
   offset: number,
@@ -46,7 +46,7 @@ export function readInto(
 
 /**
  * Makes many small reads with one native call: `count` of them, `width` bytes each, `stride` bytes apart.
- * @returns the bytes of all reads, one after the other.
+ * @returns the bytes of all reads in one array.
  * @throws VfioSystemError if a read fails; VfioError `ERR_VFIO_SHORT_IO` if one is not complete; VfioRangeError
  * `ERR_VFIO_IO_RANGE` for a number that is not whole or below 0.
  */

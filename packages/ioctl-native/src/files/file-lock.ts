@@ -5,7 +5,7 @@ import { kernel } from "../kernel/kernel.js";
 import type { LockHolder } from "../kernel/system-calls.js";
 
 /**
- * Who has a POSIX lock on a file (`fcntl(2)`, F_GETLK): programs keep one on a file to show that they run. Locks of the
+ * The holder of a POSIX lock on a file (`fcntl(2)`, F_GETLK): programs lock a file to show that they run. Locks of the
  * calling process do not count.
  */
 export function lockHolder(file: HasFd, name: string): LockHolder {

@@ -5,16 +5,18 @@ import type { PositionedFile } from "./file-io.js";
 
 const CLOSED = errnoOf("EBADF");
 
-/** The duplicate of a device's fd that threads share, as plain data for `postMessage`. */
+/** A {@link SharedFile} as plain data for `postMessage`. */
 export interface SharedFileData {
-  /** Its number in the addon, which no other file ever gets. An fd's own could be another file's by the time of its use. */
+  /**
+   * The file's number in the addon, which is never reused. An fd's number could name another file by the time of its
+   * use.
+   */
   readonly handle: number;
 }
 
 /**
- * A duplicate of a device's fd that several threads reach the device by, and that one of them owns: it is closed when
- * the owner says so or ends, and the last access on its way is over. No thread but the owner can keep the device open:
- * one that ends without a word leaves nothing behind.
+ * A duplicate of a device's fd for several threads, owned by one. It is closed when its owner closes it or ends, and
+ * accesses in progress are over. No other thread can keep the device open, however it ends.
  */
 export class SharedFile implements PositionedFile {
   readonly #handle: number;
@@ -35,7 +37,7 @@ export class SharedFile implements PositionedFile {
     return new SharedFile({ handle }, name);
   }
 
-  /** What another thread makes the same of. */
+  /** For the constructor in another thread. */
   get data(): SharedFileData {
     return { handle: this.#handle };
   }
@@ -55,7 +57,7 @@ export class SharedFile implements PositionedFile {
     return this.#unlessClosed(kernel().sharedPwrite(this.#handle, bytes, offset));
   }
 
-  /** The owner's: no access begins any more. Twice does nothing. */
+  /** For the owner alone: no access begins from then on. Closing twice does nothing. */
   close(): void {
     kernel().unshareFile(this.#handle);
   }

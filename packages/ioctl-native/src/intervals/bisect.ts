@@ -1,6 +1,6 @@
 /**
- * The index of the first of some ascending numbers that is not below another; `count` if all are. Doubles keep the order
- * of addresses, but for those that are equal in them: where they may be, the caller compares exactly from there on.
+ * The index of the first of `count` ascending numbers that is not below `wanted`; `count` if all are. Doubles keep the
+ * order of addresses, but neighbours may become equal: the caller compares exactly from there on.
  */
 export function firstFrom(ascending: Float64Array, count: number, wanted: number): number {
   let low = 0;

@@ -1,16 +1,14 @@
 import { bigIntOf } from "./words64.js";
 
-/** A part of a memory, and the address under which devices reach it. */
+/** A part of a memory, and its device address. */
 export interface Extent {
-  /** Where it starts in the memory, in bytes. */
+  /** In the memory, in bytes. */
   readonly offset: number;
-  /** The address under which devices reach it. */
   readonly iova: bigint;
-  /** Its length. */
   readonly bytes: number;
 }
 
-/** What an extent has of the memory from `from` up to `to`; it has something of that. */
+/** The part of an extent from `from` up to `to`, both in the memory; the two must overlap. */
 export function clip({ offset, iova, bytes }: Extent, from: number, to: number): Extent {
   const start = Math.max(offset, from);
   return {
@@ -20,12 +18,11 @@ export function clip({ offset, iova, bytes }: Extent, from: number, to: number):
   };
 }
 
-/** True if two are the same. */
 export function sameExtent(one: Extent, other: Extent | undefined): boolean {
   return one.offset === other?.offset && one.iova === other.iova && one.bytes === other.bytes;
 }
 
-/** Extents that follow each other in the memory and in the device's addresses, as one. */
+/** Joins extents that are adjacent in the memory and in device addresses. */
 export function joinAdjacent(extents: readonly Extent[]): Extent[] {
   const all: Extent[] = [];
   let bytes = 0;
@@ -44,7 +41,7 @@ function follows(one: Extent, next: Extent): boolean {
   return one.offset + one.bytes === next.offset && one.iova + BigInt(one.bytes) === next.iova;
 }
 
-/** The pages of a memory, by the address of each in order, as extents: those that follow each other are one. */
+/** The pages of a memory, given by address in order, as extents: adjacent pages are joined. */
 export function extentsOfPages(addresses: readonly bigint[], pageBytes: number): Extent[] {
   const page = bigIntOf(pageBytes);
   const extents: Extent[] = [];

@@ -1,15 +1,15 @@
 import { firstFrom } from "./bisect.js";
 import type { IovaRange } from "./range.js";
 
-/** As many as a block may have: moving half a page of pointers costs less than finding the place. */
+/** The largest block: moving half a page of pointers costs less than finding the place. */
 const FULL = 256;
 
-/** Some of the ranges, one behind the other; never none. */
+/** Some of the ranges, in order; never empty. */
 class Block<R extends IovaRange> {
   readonly ranges: R[];
-  /** No range of it is longer. It may be less true than it could be: a search in vain sets it right. */
+  /** An upper bound of the lengths; a search in vain tightens it. */
   longest = 0;
-  /** Where each ends, as a double: what is read in a bisection lies in one place, and makes no garbage. */
+  /** The end of each, as a double: bisection reads one piece of memory, and makes no garbage. */
   #ends: Float64Array;
 
   constructor(ranges: R[], longest: number) {
@@ -22,7 +22,6 @@ class Block<R extends IovaRange> {
     return this.#ends[this.ranges.length - 1] ?? 0;
   }
 
-  /** The index of the first range that does not end below an address. */
   firstReaching(address: bigint): number {
     const { ranges } = this;
     let index = firstFrom(this.#ends, ranges.length, Number(address));
@@ -30,7 +29,6 @@ class Block<R extends IovaRange> {
     return index;
   }
 
-  /** As `Array.prototype.splice`. */
   splice(index: number, removed: number, added: readonly R[]): void {
     const { ranges } = this;
     const before = ranges.length;
@@ -45,7 +43,7 @@ class Block<R extends IovaRange> {
     }
   }
 
-  /** Keeps the first `count` ranges, and moves the others into a new block. */
+  /** Keeps the first `count` ranges; moves the others into a new block. */
   splitAt(count: number): Block<R> {
     return new Block(this.ranges.splice(count), this.longest);
   }
@@ -58,34 +56,29 @@ class Block<R extends IovaRange> {
 }
 
 /**
- * Ranges in ascending order that do not overlap. They lie in blocks, so that changing one of many thousands moves and
- * looks at no more of them than changing one of a few hundred.
+ * Ranges in ascending order that do not overlap. They lie in blocks, so that a change among many thousands costs no
+ * more than among a few hundred.
  */
 export class RangeList<R extends IovaRange = IovaRange> {
   readonly #blocks: Block<R>[] = [];
-  /** Where the last range of each block ends. */
   #ends = new Float64Array();
 
-  /** All of them. */
   get all(): R[] {
     return this.#blocks.flatMap(({ ranges }) => ranges);
   }
 
-  /** The one that contains an address. */
   at(address: bigint): R | undefined {
     const block = this.#blocks[this.#blockReaching(address)];
     const range = block?.ranges[block.firstReaching(address)];
     return range !== undefined && range.start <= address ? range : undefined;
   }
 
-  /** The first that overlaps another range. */
   firstIn({ start, end }: IovaRange): R | undefined {
     const block = this.#blocks[this.#blockReaching(start)];
     const range = block?.ranges[block.firstReaching(start)];
     return range !== undefined && range.start <= end ? range : undefined;
   }
 
-  /** Those that overlap another range. */
   overlapping({ start, end }: IovaRange): R[] {
     const found: R[] = [];
     let at = this.#blockReaching(start);
@@ -104,9 +97,9 @@ export class RangeList<R extends IovaRange = IovaRange> {
   }
 
   /**
-   * Tries `make` on each range from below, and returns the first result.
+   * Tries `make` on each range in ascending order, and returns the first result.
    * @param bytes shorter ranges are not tried.
-   * @param make may take the range out, or replace it, if it returns something.
+   * @param make may remove or replace the range if it returns something.
    */
   firstFit<T>(bytes: bigint, make: (range: R) => T | undefined): T | undefined {
     const wanted = Number(bytes - 1n);
@@ -133,7 +126,7 @@ export class RangeList<R extends IovaRange = IovaRange> {
     this.#noteEnds();
   }
 
-  /** Takes one of them out, or puts others in its place that overlap none of the rest. */
+  /** Removes a range, or puts others in its place that overlap none of the rest. */
   replace(range: R, others: readonly R[] = []): void {
     const at = this.#blockReaching(range.start);
     const block = this.#blocks[at];
@@ -147,7 +140,7 @@ export class RangeList<R extends IovaRange = IovaRange> {
       this.#ends[at] = block.lastEnd;
       return;
     }
-    // What is added in ascending order, as most is, leaves full blocks behind.
+    // Ranges added in ascending order, as most are, leave full blocks behind.
     const kept = at === this.#blocks.length - 1 ? FULL : FULL / 2;
     if (count > 0) this.#blocks.splice(at + 1, 0, block.splitAt(kept));
     else this.#blocks.splice(at, 1);
@@ -158,7 +151,7 @@ export class RangeList<R extends IovaRange = IovaRange> {
     this.#ends = Float64Array.from(this.#blocks, ({ lastEnd }) => lastEnd);
   }
 
-  /** The number of the first block with a range that does not end below an address. */
+  /** The index of the first block with a range that does not end below an address. */
   #blockReaching(address: bigint): number {
     const blocks = this.#blocks;
     let at = firstFrom(this.#ends, blocks.length, Number(address));
@@ -167,7 +160,10 @@ export class RangeList<R extends IovaRange = IovaRange> {
   }
 }
 
-/** How far the end lies behind the start, rounded as a double is: enough to tell what cannot fit, since that keeps the order. */
+/**
+ * The distance from start to end, rounded as a double is: enough to rule out what cannot fit, as rounding keeps the
+ * order.
+ */
 function gapOf({ start, end }: IovaRange): number {
   return Number(end - start);
 }

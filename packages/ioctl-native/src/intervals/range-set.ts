@@ -1,23 +1,18 @@
 import { bytesOf, isWithin, without, type IovaRange } from "./range.js";
 import { RangeList } from "./range-list.js";
 
-/**
- * A set of addresses, as ranges in ascending order: what is free, or what is taken. Pure arithmetic: it knows nothing of
- * what the addresses mean.
- */
+/** A set of addresses, as ranges in ascending order: what is free, or what is taken. */
 export class RangeSet extends RangeList {
-  /** How many addresses it has. */
   get bytes(): bigint {
     return this.all.reduce((sum, range) => sum + bytesOf(range), 0n);
   }
 
-  /** True if all of a range is in it, in one piece. */
   has(range: IovaRange): boolean {
     const holder = this.at(range.start);
     return holder !== undefined && isWithin(range, holder);
   }
 
-  /** Adds a range, and joins it with its neighbours. Parts of it may be there already. */
+  /** Adds a range and joins it with its neighbours. Parts of it may be there already. */
   join({ start, end }: IovaRange): void {
     const touching = this.overlapping({ start: start - 1n, end: end + 1n });
     const first = touching[0];
@@ -29,13 +24,14 @@ export class RangeSet extends RangeList {
     ]);
   }
 
-  /** Takes a range out. Parts of it need not be there. */
+  /** Removes a range. Parts of it may be missing. */
   cut(range: IovaRange): void {
     for (const each of this.overlapping(range)) this.replace(each, without(each, range));
   }
 
   /**
-   * Takes the lowest place out that fits, so that the same calls give the same addresses; `undefined` if there is none.
+   * Removes and returns the lowest place that fits, so that the same calls give the same addresses; `undefined` if
+   * there is none.
    * @param alignment a power of two.
    */
   take(bytes: bigint, alignment: bigint, isUsable?: (start: bigint) => boolean): IovaRange | undefined {

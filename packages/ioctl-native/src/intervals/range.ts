@@ -2,33 +2,28 @@ import { bigIntOf } from "./words64.js";
 
 /** A range of I/O virtual addresses. The kernel's ranges are inclusive: `end` is the last usable address. */
 export interface IovaRange {
-  /** The first address of the range. */
   readonly start: bigint;
-  /** The last address of the range, itself included. */
+  /** The last address, itself in the range. */
   readonly end: bigint;
 }
 
-/** The device addresses of something. */
 export function rangeOf({ iova, bytes }: { readonly iova: bigint; readonly bytes: number }): IovaRange {
   return { start: iova, end: iova + bigIntOf(bytes) - 1n };
 }
 
-/** How many addresses a range has. */
 export function bytesOf({ start, end }: IovaRange): bigint {
   return end - start + 1n;
 }
 
-/** True if two ranges have an address in common. */
 export function overlaps(one: IovaRange, other: IovaRange): boolean {
   return one.start <= other.end && other.start <= one.end;
 }
 
-/** True if all of a range lies in another. */
 export function isWithin(inner: IovaRange, outer: IovaRange): boolean {
   return inner.start >= outer.start && inner.end <= outer.end;
 }
 
-/** What each of some ranges has of another. */
+/** The overlap of each range with another. */
 export function common(ranges: readonly IovaRange[], other: IovaRange): IovaRange[] {
   const found: IovaRange[] = [];
   for (const { start, end } of ranges) {
@@ -41,7 +36,6 @@ export function common(ranges: readonly IovaRange[], other: IovaRange): IovaRang
   return found;
 }
 
-/** What of a range lies below and above another. */
 export function without(range: IovaRange, hole: IovaRange): IovaRange[] {
   const left: IovaRange[] = [];
   if (range.start < hole.start) left.push({ start: range.start, end: hole.start - 1n });
@@ -49,7 +43,6 @@ export function without(range: IovaRange, hole: IovaRange): IovaRange[] {
   return left;
 }
 
-/** True if two lists hold the same ranges in the same order. */
 export function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[]): boolean {
   if (one === other) return true;
   return (
@@ -58,7 +51,6 @@ export function sameRanges(one: readonly IovaRange[], other: readonly IovaRange[
   );
 }
 
-/** An address as people write it. */
 export function formatAddress(address: bigint): string {
   return `0x${address.toString(16)}`;
 }

@@ -4,19 +4,17 @@ import { fileURLToPath } from "node:url";
 
 const NAME = "ioctl-native.node";
 
-/** Where a look-up for the addon ended. */
 export interface AddonSearch {
-  /** The binary to load, if one is there. */
   readonly binary: string | undefined;
-  /** The folder of this package. In a bundle that was carried away from it there is none. */
+  /** This package's folder; none in a bundle that was moved away from it. */
   readonly packageFolder: string | undefined;
-  /** The folder of the file that this code is in, where it was looked for last of all. */
+  /** The folder of the file with this code, the last place to look. */
   readonly ownFolder: string;
 }
 
 /**
- * Looks for the addon: what was compiled on this machine, then what came with the package, both in the package's folder;
- * then beside the file that this code is in, which in a bundle or a single executable is the program.
+ * Looks for the addon in the package's folder (first the binary compiled on this machine, then the one that came with
+ * the package), then beside the file with this code: in a bundle or a single executable, that is the program.
  */
 export function findAddon(): AddonSearch {
   const file = ownFile() ?? process.execPath;
@@ -42,9 +40,9 @@ export function platformName(): string {
 }
 
 /**
- * The file that this code is in. CommonJS, which bundlers make of it, and single executables have `__filename`. It goes
- * first: `import.meta.url` is nothing there (esbuild), or the source's path on the machine that bundled (webpack), where
- * on this one somebody else's files may lie.
+ * The file with this code. CommonJS (bundles) and single executables have `__filename`, which goes first: there
+ * `import.meta.url` is undefined (esbuild), or a path of the machine that bundled (webpack), where this machine may
+ * have other people's files.
  */
 function ownFile(): string | undefined {
   if (typeof __filename === "string" && path.isAbsolute(__filename)) return __filename;
@@ -52,7 +50,9 @@ function ownFile(): string | undefined {
   return typeof url === "string" && url.startsWith("file:") ? fileURLToPath(url) : undefined;
 }
 
-/** `createRequire` is not imported: webpack would take the name for a module of the bundle, and make a number of it. */
+/**
+ * `createRequire` is not imported: webpack would take the name for a module of the bundle, and turn it into a number.
+ */
 function packageFolderFrom(file: string): string | undefined {
   try {
     const { createRequire } = process.getBuiltinModule("node:module");
@@ -62,7 +62,7 @@ function packageFolderFrom(file: string): string | undefined {
   }
 }
 
-/** What somebody compiled from this package's sources, on this machine. */
+/** The binary compiled on this machine from this package's sources. */
 function ownBuild(folder: string): string {
   return path.join(folder, "native/build", `${process.platform}-${process.arch}`, NAME);
 }
@@ -71,7 +71,7 @@ function prebuilt(folder: string): string {
   return path.join(folder, "prebuilds", platformName(), NAME);
 }
 
-/** Asked of the process itself: a machine can have both, and either can run Node.js. */
+/** Asks the process itself: a machine can have both, and either can run Node.js. */
 function libc(): "glibc" | "musl" {
   const mapped = readFileSync("/proc/self/maps", "utf8");
   return /(\/ld-musl-[^/]+|-linux-musl\/libc\.so)$/m.test(mapped) ? "musl" : "glibc";

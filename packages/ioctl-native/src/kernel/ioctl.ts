@@ -1,30 +1,18 @@
 import { types } from "node:util";
 import { argumentError as wrongArgument, checkObject, fdOf } from "../errors/argument-error.js";
-import {
-  contextOr,
-  errnoOf,
-  VfioRangeError,
-  VfioSystemError,
-  type SystemCallContext,
-} from "../errors/errors.js";
+import { contextOr, VfioRangeError, VfioSystemError, type SystemCallContext } from "../errors/errors.js";
 import type { HasFd } from "../files/fd.js";
-import { has32Bits } from "../memory/register-bits.js";
 import { kernel } from "./kernel.js";
 import type { Field, Struct } from "../structs/struct.js";
 
-const NO_FD = errnoOf("EBADF");
-const INVALID = errnoOf("EINVAL");
-
-/** What the kernel expects as an ioctl's third argument. */
+/** The kind of an ioctl's third argument. */
 export type IoctlArgument = "int" | "int pointer" | "string" | Struct<Record<string, Field>>;
 
-/** An ioctl, declared once: its name in the kernel's header, its number, and what it takes. */
+/** An ioctl, declared once. */
 export interface Ioctl<A extends IoctlArgument = IoctlArgument> {
-  /** The name in the kernel's header: errors carry it. */
+  /** As in the kernel's header: errors carry it. */
   readonly name: string;
-  /** The request number, `ioctl(2)`'s second argument. */
   readonly number: number;
-  /** What the third argument is. */
   readonly argument: A;
 }
 
@@ -54,15 +42,15 @@ export function defineIoctl<A extends IoctlArgument>(name: string, number: numbe
   return { name, number, argument };
 }
 
-/** What an ioctl was about, for the message of its error. */
+/** For the error message of an ioctl. */
 export type IoctlContext = Omit<SystemCallContext, "syscall" | "ioctl">;
 
 /**
  * Performs a declared ioctl and returns its result (often 0, sometimes an fd).
  *
- * A struct must have at least its declared size, and its length field, which tells the kernel how far it may
- * write, must not exceed the buffer: otherwise the kernel would write over foreign memory.
- * @param context what could not be done if it fails; called only then, with `-errno`.
+ * A struct needs at least its declared size. Its length field, which tells the kernel how far to write, must not exceed
+ * the buffer: else the kernel would overwrite foreign memory.
+ * @param context what failed; called only on failure, with `-errno`.
  * @throws VfioSystemError with `syscall: "ioctl"` and the ioctl's name; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
  */
 export function ioctl<A extends IoctlArgument>(
@@ -75,20 +63,20 @@ export function ioctl<A extends IoctlArgument>(
   return result >= 0 ? result : checkIoctl(result, request, context);
 }
 
-/** As {@link ioctl}, but returns `-errno` for a failed call instead of throwing: for questions that may be refused. */
+/** As {@link ioctl}, but returns `-errno` instead of throwing: for calls that may be refused. */
 export function tryIoctl<A extends IoctlArgument>(
   file: HasFd,
   request: Ioctl<A>,
   value: ValueOfArgument<A>,
 ): number {
   checkRequest(request);
-  return performed(fdOf(file), request.number, encodeArgument(request, value));
+  return kernel().ioctl(fdOf(file), request.number, encodeArgument(request, value));
 }
 
 /**
- * As {@link ioctl}, off the event loop: for what may wait in the kernel for seconds, as a reset or the mapping of much
- * memory does. The file may be closed meanwhile. A struct is read now and written when the promise is settled; the
- * thread that waits for it ends only when the kernel is done.
+ * As {@link ioctl}, off the event loop: for calls that may wait in the kernel for seconds, such as a reset or the
+ * mapping of much memory. The file may be closed meanwhile. A struct is read now and written when the promise settles.
+ * A thread with such a call in progress ends only when the kernel is done.
  * @throws what {@link ioctl} throws, as a rejection.
  * @example
  * ```ts
@@ -115,12 +103,12 @@ export async function ioctlAsync<A extends IoctlArgument>(
 }
 
 /**
- * Performs a declared ioctl on each of the structs that lie one behind the other in a buffer, with one call for all:
- * between two ioctls the kernel is not left for longer than C would. It stops at the first that fails.
- * @param structs whole structs of the declared size; their length field, if they have one, is that size.
- * @param context what could not be done if the first one fails; called only then, with `-errno`.
- * @returns how many succeeded, at least 1. If they are fewer than there are structs, then the next one failed:
- * {@link ioctl} with that one tells why.
+ * Performs a declared ioctl on consecutive structs in a buffer, with one native call for all. Stops at the first
+ * failure.
+ * @param structs whole structs of the declared size, which is also the value of their length field, if any.
+ * @param context what failed; called only if the first struct fails, with `-errno`.
+ * @returns how many succeeded, at least 1. If fewer than all, the next one failed: {@link ioctl} with that struct tells
+ * why.
  * @throws VfioSystemError if the first one fails; VfioRangeError `ERR_VFIO_IOCTL_ARGUMENT`.
  * @example
  * ```ts
@@ -158,24 +146,16 @@ function checkIoctl(
 }
 
 /**
- * Any ioctl with any argument, unchecked. The kernel may read and write memory behind a buffer that is too small:
- * that corrupts this process. Declare the ioctl with {@link defineIoctl} and use {@link ioctl} instead where you can.
+ * Any ioctl with any argument, unchecked. A buffer that is too small lets the kernel corrupt this process's memory.
+ * Prefer {@link ioctl} with an ioctl declared by {@link defineIoctl}.
  * @returns what the kernel returned, or `-errno`.
  */
 export function unsafeIoctl(file: HasFd, request: number, argument: number | Uint8Array): number {
   checkObject("the file", file);
-  return performed(file.fd, request, argument);
+  return kernel().ioctl(file.fd, request, argument);
 }
 
-/** The addon takes integers as they come, for that is fastest: it would make NaN 0, the fd of the standard input. */
-function performed(fd: number, request: number, argument: number | Uint8Array): number {
-  if (!has32Bits(fd)) return NO_FD;
-  if (!has32Bits(request)) return INVALID;
-  if (typeof argument === "number" && !Number.isSafeInteger(argument)) return INVALID;
-  return kernel().ioctl(fd, request, argument);
-}
-
-/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what defineIoctl() did not make. */
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything that defineIoctl() did not make. */
 export function checkRequest(request: Ioctl): void {
   // JavaScript callers may pass anything.
   const { number, argument } = (request as Partial<Ioctl> | null | undefined) ?? {};
@@ -227,7 +207,7 @@ function checkStructs(request: Ioctl<Struct<Record<string, Field>>>, structs: Ui
   }
 }
 
-/** The struct's length, as it stands in the buffer. Making a DataView costs as much as reading some fifty words. */
+/** The struct's length field. Making a DataView costs as much as reading some fifty words. */
 function lengthAt(
   struct: Struct<Record<string, Field>>,
   field: string,
@@ -244,7 +224,7 @@ function wordAt(bytes: Uint8Array, at: number): number {
   return low + high * 2 ** 16;
 }
 
-/** Another thread could change the length between our check and the call. */
+/** Another thread could change the length between the check and the call. */
 function checkUnshared(request: Ioctl, struct: { readonly name: string }, value: Uint8Array): void {
   if (value.buffer instanceof ArrayBuffer || !types.isSharedArrayBuffer(value.buffer)) return;
   throw argumentError(request, `cannot take struct ${struct.name} from a SharedArrayBuffer`);

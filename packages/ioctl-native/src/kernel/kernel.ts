@@ -1,6 +1,7 @@
 import * as fs from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { errnoOfError } from "../errors/errors.js";
+import { checkedIoctl } from "./checked-ioctl.js";
 import { loadAddon } from "./load-addon.js";
 import { polledWatches } from "../events/polled-watches.js";
 import { throughRoom, type RoomFunctions } from "../sockets/packet-room.js";
@@ -16,7 +17,7 @@ export function kernel(): Kernel {
 
 /**
  * Puts another kernel behind the whole library, for unit tests.
- * @returns a disposable that brings the former one back.
+ * @returns a disposable that restores the former kernel.
  */
 export function useKernel(replacement: Kernel): Disposable {
   const former = current;
@@ -33,6 +34,7 @@ export function realKernel(): Kernel {
   const addon = loadAddon() as Addon;
   return {
     ...addon,
+    ioctl: checkedIoctl(addon.ioctl),
     ...throughRoom(addon),
     ...(hasFdWatches() ? {} : polledWatches(addon)),
     ...plainFiles,
@@ -62,7 +64,9 @@ const plainFiles = {
 
 type Addon = Omit<Kernel, keyof typeof plainFiles | keyof RoomFunctions> & RoomFunctions;
 
-/** Attributes of sysfs are never created, and some may only be written: a misspelled one must be ENOENT. */
+/**
+ * Never creates a file: sysfs attributes always exist, so a misspelled one must be ENOENT. Some may only be written.
+ */
 const EXISTING = fs.constants.O_WRONLY | fs.constants.O_TRUNC;
 
 function writeExisting(path: string, text: string): number {

@@ -7,7 +7,7 @@ import { runtimeName } from "./runtime.js";
 const VARIABLE = "VFIO_IOCTL_NATIVE_ADDON";
 
 /**
- * Loads the compiled part, on first use and not on import: types and pure functions work on every platform.
+ * Loads the addon on first use, not on import: types and pure functions work on every platform.
  * @throws VfioError `ERR_VFIO_ADDON_UNAVAILABLE` if there is no binary for this platform, or it does not load.
  */
 export function loadAddon(): unknown {
@@ -25,7 +25,7 @@ export function loadAddon(): unknown {
 
 const loaded = new Map<string, unknown>();
 
-/** Not by `require()`, which would run what has another name as JavaScript. */
+/** Not by `require()`, which would run a file of any other extension as JavaScript. */
 function load(binary: string): unknown {
   const addon = { exports: {} as Guard };
   process.dlopen(addon, binary);
@@ -34,7 +34,7 @@ function load(binary: string): unknown {
   return addon.exports;
 }
 
-/** The binary that the user names. An empty name is none. */
+/** The user's choice of a binary. An empty name is none. */
 function named(): string | undefined {
   const name = process.env[VARIABLE];
   return name === undefined || name === "" ? undefined : path.resolve(name);
@@ -63,12 +63,11 @@ function missing({ packageFolder, ownFolder }: AddonSearch): VfioError {
   return unavailable(
     `there is no compiled addon: the package @vfio/ioctl-native is not installed where this program is (${ownFolder})`,
     restriction() ??
-      `Bundlers do not take it along: copy its prebuilds/${platform}/ioctl-native.node into ${ownFolder}, ` +
+      `Bundlers do not include it: copy its prebuilds/${platform}/ioctl-native.node into ${ownFolder}, ` +
         `or name it in ${VARIABLE}, or leave @vfio/ioctl-native out of the bundle (external) and install it there`,
   );
 }
 
-/** The remedy that follows from why it does not load. */
 function hintOf(error: unknown, binary: string): string {
   const text = messageOf(error);
   const isNamed = binary !== "" && binary === named();
@@ -84,7 +83,7 @@ function hintOf(error: unknown, binary: string): string {
 
 const DENO_HINT = "Start Deno with -A, or with --allow-ffi, --allow-read and --allow-env";
 
-/** The remedy where a permission model is on: it makes files look as if they were not there. */
+/** The remedy under a permission model, which makes files seem absent. */
 function restriction(): string | undefined {
   if (runtimeName() === "Deno" || !("permission" in process)) return undefined;
   return "Node.js runs with --permission: it needs --allow-addons, and --allow-fs-read of this package and /proc/self";

@@ -1,7 +1,6 @@
-/** What runs this program. Bun and Deno call themselves Node.js too; each has its own engine or event loop below that. */
+/** Bun and Deno call themselves Node.js too; each has its own engine or event loop. */
 export type RuntimeName = "Node.js" | "Bun" | "Deno" | "Electron";
 
-/** The runtime's name, asked of the process itself. */
 export function runtimeName(): RuntimeName {
   const { bun, deno, electron } = process.versions;
   if (bun !== undefined) return "Bun";
@@ -10,7 +9,7 @@ export function runtimeName(): RuntimeName {
 }
 
 /**
- * True where an addon may watch an fd in the event loop (`uv_poll`). Bun has no such function and ends the process;
+ * True where an addon may watch an fd in the event loop (`uv_poll`). Bun lacks the function and ends the process;
  * Deno's calls back once, and ends the process when several are made and closed.
  */
 export function hasFdWatches(): boolean {

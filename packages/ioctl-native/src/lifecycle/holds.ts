@@ -1,6 +1,6 @@
 import { printAs } from "../errors/printed.js";
 
-/** Who relies on a resource, which must not be closed meanwhile. */
+/** The users of a resource, which must not be closed meanwhile. */
 export class Holds {
   static {
     printAs(Holds, (it) => ({ reasons: it.reasons }));
@@ -14,8 +14,8 @@ export class Holds {
   }
 
   /**
-   * Notes a reliance on the resource; dispose of what is returned when it is over. Disposing of it twice does nothing.
-   * @param reason who relies on it and for what, for the error that closing it throws.
+   * Adds a user of the resource until the result is disposed of. Disposing twice does nothing.
+   * @param reason who uses it and for what: for the error when closing.
    */
   add(reason: string): Disposable {
     const hold = new Hold(reason, this.#holds);

@@ -1,22 +1,22 @@
 import { isError, messageOf, VfioAggregateError, VfioError } from "../errors/errors.js";
 
 /**
- * Does everything, whatever fails on the way: what gives resources back must not stop at the first that resists.
- * @param problem what several errors together mean, for the message after their number.
+ * Runs all actions, whatever fails on the way: closing resources must not stop at the first failure.
+ * @param problem the meaning of several errors, for the message after their number.
  * @throws the error, or a VfioAggregateError `ERR_VFIO_SEVERAL` if there were several.
  */
-export function runAll(actions: readonly (() => void)[], problem = "things could not be given back"): void {
+export function runAll(actions: readonly (() => void)[], problem = "resources could not be released"): void {
   const errors = failuresOf(actions);
   if (errors.length === 1) throw errors[0];
   if (errors.length > 1) throw new VfioAggregateError(errors, `${errors.length} ${problem}`);
 }
 
-/** The closing of each of these, for {@link runAll} and {@link undo}. */
+/** For {@link runAll} and {@link undo}. */
 export function closings(things: Iterable<{ close(): void }>): (() => void)[] {
   return Array.from(things, (thing) => () => thing.close());
 }
 
-/** Does something, and gives back what was done before it if it fails, as {@link undo} does. */
+/** Does the work; if it fails, runs the actions as {@link undo} does. */
 export function orUndo<T>(work: () => T, ...actions: readonly (() => void)[]): T {
   try {
     return work();
@@ -26,8 +26,8 @@ export function orUndo<T>(work: () => T, ...actions: readonly (() => void)[]): T
 }
 
 /**
- * Gives back, after a failure, what was done before it, and throws the failure: always that, for it is what went wrong
- * first. What resists meanwhile is told in its message and its `suppressed`.
+ * Undoes, after a failure, what was done before it, and always throws that failure: it came first. Failures to undo go
+ * into its message and its `suppressed`.
  */
 export function undo(failure: unknown, actions: readonly (() => void)[]): never {
   const resisting = failuresOf(actions);
@@ -36,16 +36,15 @@ export function undo(failure: unknown, actions: readonly (() => void)[]): never 
 }
 
 /**
- * Attaches to a failure what failed after it, in undoing what was done or in closing what was open. JavaScript's own
- * SuppressedError says neither in its message.
- * @returns the failure itself, with both in its message, and the later one in its array `suppressed`. Where nothing can
- * be attached to it (a frozen object, or no Error at all), a VfioError `ERR_VFIO_SEVERAL` with it as its `cause`.
+ * Attaches to a failure a later one, of undoing or closing. JavaScript's SuppressedError has neither message.
+ * @returns the failure itself, with both in its message and the later one in its array `suppressed`. If nothing can be
+ * attached (a frozen object, or no Error at all), a VfioError `ERR_VFIO_SEVERAL` with the failure as its `cause`.
  */
 export function addSuppressed(failure: unknown, later: unknown): Error {
-  const message = `${messageOf(failure)}; and in undoing what was done before: ${messageOf(later)}`;
+  const message = `${messageOf(failure)}; and undoing the earlier steps failed: ${messageOf(later)}`;
   if (!isError(failure) || !Object.isExtensible(failure)) return severalError(message, failure, later);
   const { suppressed: before = [] } = failure as { suppressed?: readonly unknown[] };
-  // What a person sees of an uncaught error is its stack, which begins with the message as it was at first.
+  // People see an uncaught error's stack, which begins with the original message.
   const frames = /\n {4}at [^]*$/.exec(failure.stack ?? "")?.[0] ?? "";
   const changed = { message, stack: `${failure.name}: ${message}${frames}` };
   for (const [name, value] of Object.entries(changed))

@@ -4,8 +4,8 @@ import { VfioRangeError } from "../errors/errors.js";
 const BDF = /^(?:(?<domain>[0-9a-f]{4,8}):)?(?<rest>[0-9a-f]{2}:[01][0-9a-f]\.[0-7])$/i;
 
 /**
- * The full form of a PCI address ("BDF": domain, bus, device, function), as sysfs spells it: lower case, and the domain
- * with four digits, or with as many more as it needs (the kernel prints it with `%04x`).
+ * The full form of a PCI address ("BDF": domain, bus, device, function), as sysfs spells it: lower case, the domain
+ * with at least four digits (the kernel prints it with `%04x`).
  * @param text `0000:00:10.0`, or without its domain `00:10.0` (then domain 0000). Also with a long domain, as
  * nvidia-smi prints all (`00000000:65:00.0`) and Intel VMD needs them (`10000:e1:00.0`).
  * @throws VfioRangeError `ERR_VFIO_BAD_BDF` for anything else.

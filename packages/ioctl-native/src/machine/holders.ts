@@ -1,17 +1,17 @@
 import { kernel } from "../kernel/kernel.js";
 import { readLink } from "./sysfs.js";
 
-/** Who has something open, as far as `/proc` lets this process see. */
+/** Who has a file open, as far as `/proc` lets this process see. */
 export interface Holders {
-  /** This process has it, in whichever thread: a process has one table of fds. */
+  /** This process has it open, in any thread: a process has one table of fds. */
   readonly own: boolean;
-  /** If not, the other processes, as "pid 123 (node)". */
+  /** Otherwise the other processes, as "pid 123 (node)". */
   readonly others: readonly string[];
 }
 
 /**
- * Looks for processes by what the links in `/proc/<pid>/fd` say they have open. It is asked for hints, so it never
- * throws: what cannot be read, or has ended meanwhile, is left out.
+ * Finds processes by the links in `/proc/<pid>/fd`. It serves hints, so it never throws: what cannot be read, or has
+ * ended meanwhile, is left out.
  */
 export function holdersBy(hasIt: (links: readonly string[]) => boolean): Holders {
   const holds = (pid: string): boolean => hasIt(filesOpenIn(pid) ?? []);
@@ -21,12 +21,10 @@ export function holdersBy(hasIt: (links: readonly string[]) => boolean): Holders
   return { own: false, others: pids.filter(holds).map(shownProcess) };
 }
 
-/** The processes that have one of some files open. */
 export function holdersOf(...files: readonly string[]): Holders {
   return holdersBy((links) => links.some((link) => files.includes(link)));
 }
 
-/** What a process has open, as its links in `/proc/<pid>/fd` say; `undefined` if they can't be seen. */
 export function filesOpenIn(pid: number | string): string[] | undefined {
   const folder = `/proc/${pid}/fd`;
   const fds = kernel().list(folder);
@@ -34,12 +32,12 @@ export function filesOpenIn(pid: number | string): string[] | undefined {
   return fds.map((fd) => kernel().readLink(`${folder}/${fd}`)).filter((link) => typeof link === "string");
 }
 
-/** What an fd of this process is, as its link in `/proc/self/fd` says; `undefined` if it has none. */
+/** The file behind an fd of this process (`/proc/self/fd`); `undefined` if there is none. */
 export function fileOf(fd: number): string | undefined {
   return readLink(`/proc/self/fd/${fd}`);
 }
 
-/** The name of a process's program (15 bytes at most); `undefined` if it can't be seen. */
+/** The name of a process's program (15 bytes at most); `undefined` if it cannot be seen. */
 export function processName(pid: number | string): string | undefined {
   const name = kernel().readText(`/proc/${pid}/comm`);
   return typeof name === "string" ? name.trimEnd() : undefined;

@@ -3,7 +3,7 @@ import { checkText } from "../errors/argument-error.js";
 import { check, errnoOf, VfioSystemError } from "../errors/errors.js";
 import { kernel } from "../kernel/kernel.js";
 
-/** The text of a sysfs or procfs file, without the newline at its end. `undefined` if there is no such file. */
+/** The text of a sysfs or procfs file without the final newline. `undefined` if there is no such file. */
 export function readSysfs(file: string): string | undefined {
   const text = kernel().readText(checkedPath(file));
   if (typeof text === "string") return text.trimEnd();
@@ -22,7 +22,7 @@ export function readLinkName(link: string): string | undefined {
   return target === undefined ? undefined : path.basename(target);
 }
 
-/** The names in a folder, sorted; empty if there is no such folder. */
+/** Sorted; empty if there is no such folder. */
 export function listFolder(folder: string): string[] {
   const names = kernel().list(checkedPath(folder));
   if (typeof names !== "number") return names.sort();
@@ -30,14 +30,14 @@ export function listFolder(folder: string): string[] {
   return [];
 }
 
-/** Writes a sysfs attribute. Never creates a file. */
+/** Never creates a file. */
 export function writeSysfs(file: string, text: string): void {
   checkText("what is to be written", text);
   const result = kernel().writeText(checkedPath(file), text);
   check(result, () => ({ syscall: "write", what: `cannot write "${text}" to ${file}`, path: file }));
 }
 
-/** True if a file, folder or device node of that name exists. Throws if that can't be told (EACCES). */
+/** True if a file, folder or device node of that name exists. Throws if that cannot be told (EACCES). */
 export function exists(file: string): boolean {
   const found = kernel().stat(checkedPath(file));
   if (typeof found !== "number") return true;
@@ -50,7 +50,7 @@ function checkedPath(file: string): string {
   return file;
 }
 
-/** ENODEV is how sysfs answers for a file that was there when it was opened, and whose device has gone since. */
+/** ENODEV is sysfs's answer for a file whose device has gone since it was opened. */
 function undefinedIfAbsent(errno: number, syscall: string, file: string): undefined {
   if ((["ENOENT", "ENOTDIR", "ENODEV"] as const).some((name) => errno === errnoOf(name))) return undefined;
   throw new VfioSystemError(errno, { syscall, what: `cannot read ${file}`, path: file });

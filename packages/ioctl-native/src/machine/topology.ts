@@ -3,29 +3,25 @@ import { VfioError, VfioRangeError } from "../errors/errors.js";
 import { normalizeBdf } from "./bdf.js";
 import { exists, listFolder, readLinkName, readSysfs } from "./sysfs.js";
 
-/** Where sysfs has a folder for each PCI device. */
 export const PCI_DEVICES = "/sys/bus/pci/devices";
 const IOMMU_GROUPS = "/sys/kernel/iommu_groups";
 
-/** What sysfs says of a PCI device. */
+/** A PCI device as sysfs describes it. */
 export interface PciDeviceInfo {
   /** Full address, e.g. `0000:00:10.0`. */
   readonly bdf: string;
-  /** PCI vendor id, 16 bits. */
   readonly vendorId: number;
-  /** PCI device id, 16 bits. */
   readonly deviceId: number;
-  /** The 24-bit class code: base class, subclass, programming interface. */
+  /** 24 bits: base class, subclass, programming interface. */
   readonly classCode: number;
-  /** The kernel driver it is bound to, or `undefined`. */
   readonly driver: string | undefined;
-  /** Its IOMMU group, or `undefined` if no IOMMU stands in front of it. Group 0 is a group like any other. */
+  /** `undefined` if no IOMMU stands in front of the device. Group 0 is a group like any other. */
   readonly iommuGroup: number | undefined;
   /** A virtual function (SR-IOV) of another device. */
   readonly isVirtualFunction: boolean;
   /**
-   * The NUMA node that it is attached to, from 0 (`numa_node` in sysfs): memory of that node is the nearest to it.
-   * `undefined` if the machine has one node only, or its firmware does not say.
+   * The NUMA node whose memory is nearest, from 0 (`numa_node` in sysfs). `undefined` if the machine has one node only,
+   * or its firmware does not say.
    */
   readonly numaNode: number | undefined;
 }
@@ -44,7 +40,7 @@ export function describePciDevice(address: string): PciDeviceInfo {
   });
 }
 
-/** `undefined` if the PCI device is not there or is going away: then one of its files is missing, at the latest the last. */
+/** `undefined` if the device is absent or going away: then one of its files is missing, at the latest the last. */
 function readDevice(bdf: string): PciDeviceInfo | undefined {
   const folder = `${PCI_DEVICES}/${bdf}`;
   const driver = driverOf(bdf);
@@ -58,19 +54,19 @@ function readDevice(bdf: string): PciDeviceInfo | undefined {
   return { bdf, vendorId, deviceId, classCode, driver, iommuGroup, isVirtualFunction, numaNode };
 }
 
-/** The kernel says -1 for a device of no node, and has no such file where it knows no nodes (CONFIG_NUMA). */
+/** The kernel says -1 for a device of no node, and has no such file without CONFIG_NUMA. */
 function readNumaNode(folder: string): number | undefined {
   const node = Number(readSysfs(`${folder}/numa_node`) ?? -1);
   return node < 0 ? undefined : node;
 }
 
-/** The kernel driver that a device is bound to, of its full address; `undefined` for none, or if there is no such device. */
+/** The driver bound to a device, given by its full address; `undefined` for none, or if there is no such device. */
 export function driverOf(bdf: string): string | undefined {
   return readLinkName(`${PCI_DEVICES}/${bdf}/driver`);
 }
 
 /**
- * All PCI devices of the machine, by address. What is plugged out meanwhile is left out.
+ * All PCI devices of the machine, by address. Skips devices unplugged meanwhile.
  * @throws VfioError `ERR_VFIO_NO_SYSFS`.
  * @example
  * ```ts
@@ -110,14 +106,14 @@ export function iommuGroupExists(group: number): boolean {
   return false;
 }
 
-/** Asks sysfs, where the kernel lists every IOMMU group whatever its devices are bound to. Without sysfs, there is none. */
+/** sysfs lists every IOMMU group, whatever its devices are bound to. Without sysfs, there is none. */
 export function groupExistsInSysfs(group: number): boolean {
   return exists(`${IOMMU_GROUPS}/${group}`);
 }
 
 /**
- * The PCI devices of an IOMMU group: they can reach each other behind the IOMMU's back, so they are given away
- * together or not at all. What is plugged out meanwhile is left out.
+ * The PCI devices of an IOMMU group: they can reach each other behind the IOMMU's back, so VFIO gives out all or none.
+ * Skips devices unplugged meanwhile.
  * @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER`; VfioError `ERR_VFIO_NO_SYSFS`.
  */
 export function devicesOfGroup(group: number): PciDeviceInfo[] {
@@ -134,21 +130,20 @@ export function checkGroupNumber(group: unknown): void {
   );
 }
 
-/** True for a driver of VFIO's: `vfio-pci`, and those for one kind of device such as `mlx5_vfio_pci`. */
+/** True for `vfio-pci`, and for VFIO's drivers of one kind of device such as `mlx5_vfio_pci`. */
 export function isVfioDriver(driver: string | undefined): boolean {
   return driver?.includes("vfio") === true;
 }
 
-/** The devices of a folder of links to them. Others than PCI's are left out, too. */
 function readDevices(folder: string): PciDeviceInfo[] {
   const names = listFolder(folder);
   if (names.length === 0) checkSysfs();
   return names.map(readDevice).filter((device) => device !== undefined);
 }
 
-/** Without sysfs there seem to be no devices and no groups. */
+/** Without sysfs there would seem to be no devices and no groups. */
 function checkSysfs(): void {
   if (exists("/sys/bus") || exists("/sys/kernel")) return;
-  const problem = "there is no sysfs at /sys, which knows the PCI devices and IOMMU groups";
+  const problem = "there is no sysfs at /sys, so PCI devices and IOMMU groups cannot be seen";
   throw new VfioError("ERR_VFIO_NO_SYSFS", problem, { hint: "Mount it: mount -t sysfs sysfs /sys" });
 }

@@ -3,18 +3,17 @@ const GROUP = /\/vfio\/(?:noiommu-)?(\d+)(?: \(deleted\))?$/;
 /** Where iommufd stands in for VFIO's container, `/dev/vfio/vfio` may be a link to `/dev/iommu`. */
 const CONTAINER = /\/(?:vfio\/vfio|iommu)(?: \(deleted\))?$/;
 
-/** The nodes that an IOMMU group may have. The second is for machines without an IOMMU (`enable_unsafe_noiommu_mode`). */
+/** The possible nodes of an IOMMU group. The second is for machines without an IOMMU (`enable_unsafe_noiommu_mode`). */
 export function groupNodes(group: number): readonly string[] {
   return [`/dev/vfio/${group}`, `/dev/vfio/noiommu-${group}`];
 }
 
-/** The number of the IOMMU group whose node a link in `/proc/<pid>/fd` names; `undefined` if it is something else. */
+/** The IOMMU group whose node a link in `/proc/<pid>/fd` names; `undefined` if it names something else. */
 export function groupOfLink(link: string): number | undefined {
   const number = GROUP.exec(link)?.[1];
   return number === undefined ? undefined : Number(number);
 }
 
-/** True for a link in `/proc/<pid>/fd` that names VFIO's container. */
 export function isContainerLink(link: string): boolean {
   return CONTAINER.test(link);
 }

@@ -8,10 +8,10 @@ import { checkedLength, type Mapping } from "./mapping.js";
 import { printAs } from "../errors/printed.js";
 import { inSlices, LONGEST_MICROSECONDS, SLICE_MICROSECONDS } from "../events/slices.js";
 
-/** An array whose elements are registers of its elements' width. */
+/** Its elements are registers of the elements' width. */
 export type RegisterArray = Uint8Array | Uint16Array | Uint32Array | BigUint64Array;
 
-/** How wide a register is, in bits. */
+/** In bits. */
 export type RegisterWidth = 8 | 16 | 32 | 64;
 
 interface BlockShape {
@@ -27,13 +27,13 @@ const ONES = 0xffffffff;
 const GONE = errnoOf("ENODEV");
 
 /**
- * What is done to a mapping's registers many at a time or again and again: blocks, the halves of 64 bits, polling.
- * Each register is one access of exactly its width, in order.
+ * Accesses many registers of a mapping, or one repeatedly: blocks, the halves of 64 bits, polling. Each register is one
+ * access of exactly its width, in order.
  *
- * All methods throw VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for what is not in the mapping or not aligned to the
+ * All methods throw VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for an offset outside the mapping or not aligned to the
  * width, `ERR_VFIO_REGISTER_VALUE` for an argument of the wrong type or size; VfioError `ERR_VFIO_CLOSED`;
- * `ERR_VFIO_DEVICE_GONE` or `ERR_VFIO_MEMORY_GONE` if the memory went away, also on the way: what was read is not to be
- * trusted then; and those that write `ERR_VFIO_READ_ONLY`.
+ * `ERR_VFIO_DEVICE_GONE` or `ERR_VFIO_MEMORY_GONE` if the memory has gone away, even during the call: what was read
+ * then cannot be trusted; and those that write `ERR_VFIO_READ_ONLY`.
  * @example
  * ```ts
  * import { BulkRegisters, createMemoryFile, Mapping } from "@vfio/ioctl-native";
@@ -57,9 +57,8 @@ export class BulkRegisters {
   readonly #bytes: number;
 
   /**
-   * @param mapping where the registers are.
-   * @param part which of them: offsets count from where it begins. Default: all.
-   * @throws VfioError `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_MAP_RANGE` for a part that is not in the mapping.
+   * @param part which registers: offsets count from its start. Default: all.
+   * @throws VfioError `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_MAP_RANGE` for a part outside the mapping.
    */
   constructor(mapping: Mapping, part?: { readonly offset: number; readonly bytes: number }) {
     // JavaScript callers may pass anything.
@@ -77,7 +76,7 @@ export class BulkRegisters {
 
   /**
    * Reads neighbouring registers, one for each element of the array.
-   * @param offset of the first, in bytes; a multiple of the element's width.
+   * @param offset of the first register, in bytes; a multiple of the element's width.
    */
   readBlock(offset: number, target: RegisterArray): void {
     const result = this.#native.readBlock(offset, target, false);
@@ -90,13 +89,13 @@ export class BulkRegisters {
     if (result < 0) throw this.#error(result, offset, source);
   }
 
-  /** Reads one register again and again, once for each element: a FIFO's data register. */
+  /** Reads one register repeatedly, once for each element: a FIFO's data register. */
   readFifo(offset: number, target: RegisterArray): void {
     const result = this.#native.readBlock(offset, target, true);
     if (result < 0) throw this.#error(result, offset, target, true);
   }
 
-  /** Writes one register again and again, once for each element: a FIFO's data register. */
+  /** Writes one register repeatedly, once for each element: a FIFO's data register. */
   writeFifo(offset: number, source: RegisterArray): void {
     const result = this.#native.writeBlock(offset, source, true);
     if (result < 0) throw this.#error(result, offset, source, true);
@@ -121,10 +120,10 @@ export class BulkRegisters {
   }
 
   /**
-   * Reads one register until the bits under the mask have the wanted value, or the time is up; at least once. The
-   * thread does nothing else meanwhile; but it can be ended.
+   * Reads one register, at least once, until the bits under the mask have the wanted value or the time is up. Blocks
+   * the thread, which can still be ended.
    * @param microseconds 0 to 2^40, a whole number.
-   * @returns the last value read: the wanted one, or not.
+   * @returns the last value read.
    */
   poll(offset: number, width: 8 | 16 | 32, mask: number, wanted: number, microseconds: number): number;
   /** The same for 64 bits, with bigints. */
@@ -169,7 +168,7 @@ export class BulkRegisters {
   }
 }
 
-/** What is no time at all is the native function's business. */
+/** Invalid times are for the native function to refuse. */
 function isLong(microseconds: number): boolean {
   return (
     Number.isInteger(microseconds) &&
@@ -184,7 +183,7 @@ export function hasBits(value: number | bigint, mask: number | bigint, wanted: n
   return (value & Number(mask)) === (Number(wanted) | 0);
 }
 
-/** The error of an access that is not within its registers, or not aligned. Offset, width and length are in bytes. */
+/** The error of an access outside its registers, or not aligned. Offset, width and length are in bytes. */
 export function registerOffsetError(access: {
   readonly offset: number;
   readonly width: number;
@@ -200,7 +199,7 @@ export function registerOffsetError(access: {
   );
 }
 
-/** The error of a block that is no array of registers, or a half or mask that does not fit. */
+/** The error of a block that is no array of registers, or of a half or mask that does not fit. */
 export function bulkArgumentError(name: string): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_VALUE",

@@ -1,15 +1,14 @@
 import { kernel } from "../kernel/kernel.js";
 
-/** Above it a limit of a cgroup (version 1) stands for none: the largest `long`, in whole pages. */
+/** A larger limit (version 1) means none: the largest `long`, in whole pages. */
 const NO_LIMIT = 2 ** 60;
 
-/** The names of two files of a cgroup that tell one of its limits: `memory.max` and `memory.current`. */
 interface CgroupLimitFiles {
   readonly limit: string;
   readonly used: string;
 }
 
-/** A limit that the kernel holds this process to, together with all others of the cgroup: in bytes, and its file. */
+/** A limit that all processes of a cgroup share, in bytes, and its file. */
 export interface CgroupLimit {
   readonly file: string;
   readonly bytes: number;
@@ -17,9 +16,9 @@ export interface CgroupLimit {
 }
 
 /**
- * The limits of one controller (`memory`, `hugetlb`) that this process is under, in cgroups of either version: its own
- * cgroup's first, then those of the ancestors as far as they can be seen from here. Each of them counts. What cannot be
- * read is left out: in a container the host's cgroups are out of sight.
+ * The limits of one controller (`memory`, `hugetlb`) on this process, in cgroups of either version: its own cgroup's
+ * first, then those of the ancestors. All apply. Those that cannot be read are left out: in a container the host's
+ * cgroups are out of sight.
  */
 export function cgroupLimits(controller: string, files: readonly CgroupLimitFiles[]): CgroupLimit[] {
   return cgroupFolders(controller).flatMap((folder) =>
@@ -34,7 +33,7 @@ function limitOf(file: string, usedFile: string): CgroupLimit[] {
   return [{ file, bytes, used }];
 }
 
-/** "max", and whatever else is no number, is `undefined`. */
+/** `undefined` for "max" and anything else that is no number. */
 function numberIn(file: string): number | undefined {
   const [text = ""] = linesOf(file);
   return /^\d+$/.test(text) ? Number(text) : undefined;
@@ -51,12 +50,12 @@ function cgroupFolders(controller: string): string[] {
 }
 
 interface CgroupMount {
-  /** Which folder of the hierarchy is mounted: in a container often its own. */
+  /** The mounted folder of the hierarchy: in a container often its own. */
   readonly root: string;
   readonly point: string;
 }
 
-/** Where a hierarchy is mounted (proc_pid_mountinfo(5)): that of a controller of version 1, or of version 2. */
+/** Where a hierarchy is mounted (proc_pid_mountinfo(5)): of a controller in version 1, or of version 2. */
 function cgroupMounts(controller: string | undefined): CgroupMount[] {
   return linesOf("/proc/self/mountinfo").flatMap((line) => {
     const [mount = "", filesystem = ""] = line.split(" - ");
@@ -70,14 +69,13 @@ function cgroupMounts(controller: string | undefined): CgroupMount[] {
 
 function foldersOf(path: string, { root, point }: CgroupMount): string[] {
   const parts = (within(root, path) ?? "").split("/").filter((part) => part !== "");
-  // A cgroup beside the namespace's root has no folder here.
+  // A cgroup outside the namespace's root has no folder here.
   if (parts.includes("..")) return [point];
   return [...parts.keys(), parts.length]
     .reverse()
     .map((depth) => [point, ...parts.slice(0, depth)].join("/"));
 }
 
-/** A path below a root, without the root. */
 function within(root: string, path: string): string | undefined {
   if (root === "/") return path;
   return `${path}/`.startsWith(`${root}/`) ? path.slice(root.length) : undefined;
@@ -88,7 +86,7 @@ function linesOf(file: string): string[] {
   return typeof text === "string" ? text.split("\n") : [];
 }
 
-/** A blank in a path is `\040` there. */
+/** mountinfo writes a blank in a path as `\040`. */
 function unescaped(path: string): string {
   return path.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
     String.fromCharCode(Number.parseInt(octal, 8)),

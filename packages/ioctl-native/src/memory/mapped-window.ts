@@ -4,10 +4,10 @@ import type { Mapping } from "./mapping.js";
 
 /**
  * A mapping as a window of a region: nothing stands between the caller and the native functions.
- * @param offset where it begins in the region, in bytes.
+ * @param offset in the region, in bytes.
  */
 export function mappedWindow(offset: number, mapping: Mapping): RegionWindow {
-  // A literal, whose properties V8 takes for constant; with a getter it would be a slow dictionary.
+  // A literal, whose properties V8 treats as constants; a getter would make it a slow dictionary.
   return {
     offset,
     bytes: mapping.bytes,

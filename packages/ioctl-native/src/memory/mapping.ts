@@ -21,23 +21,22 @@ import { printAs } from "../errors/printed.js";
 import { orUndo } from "../lifecycle/run-all.js";
 import { Living } from "./living.js";
 
-/** V8 indexes a typed array that is longer with slower code. */
+/** V8 indexes longer typed arrays with slower code. */
 const LARGEST_FAST_BYTES = 2 ** 30;
 
 const BUSY = errnoOf("EBUSY");
-/** What {@link Kernel.mappingGone} says of a device's memory that went away. */
 const DEVICE_GONE = 1;
 
 /**
  * One shared `mmap` of a file, behind ArrayBuffer views (for memory) and exact-width register accessors (for BARs).
  *
- * Closing detaches this thread's views and takes the file's pages away at once; harmless zero memory stays in the
- * range until the last view in any thread is gone, so a stale view never ends the process with a SIGSEGV.
+ * Closing detaches this thread's views and takes the file's pages away at once; harmless zero memory stays in the range
+ * until the last view in any thread is gone, so a stale view never ends the process with a SIGSEGV.
  *
- * Memory may go away under a mapping: the device is pulled out or stops answering there, somebody shrinks the file. The
- * next access then finds all ones and ends nobody; what is written stays where it was written. See {@link gone}.
+ * Memory may go away under a mapping: the device is unplugged or stops answering, another process shrinks the file.
+ * Later accesses then find all ones, and end nobody. See {@link gone}.
  *
- * A mapping is its thread's: it goes when that thread ends, unless another one uses it or holds it.
+ * A mapping belongs to its thread and goes when that thread ends, unless another one uses or holds it.
  * @example
  * ```ts
  * import { createMemoryFile, Mapping } from "@vfio/ioctl-native";
@@ -53,13 +52,10 @@ export class Mapping implements Disposable {
     printAs(Mapping, ({ name, address, bytes, closed }) => ({ name, address, bytes, closed }));
   }
 
-  /** The mapping's number in this process: another thread's {@link Mapping.fromHandle} takes it. */
+  /** For {@link Mapping.fromHandle} in another thread. */
   readonly handle: number;
-  /** Its length. */
   readonly bytes: number;
-  /** Where it lies in this process's address space. */
   readonly address: bigint;
-  /** What it is, for error messages. */
   readonly name: string;
   readonly #owner: boolean;
   /** What an end makes their lengths 0: ArrayBuffers of this thread, and parts that compiled code reaches. */
@@ -83,10 +79,10 @@ export class Mapping implements Disposable {
 
   /**
    * Maps a file (`mmap(2)`, MAP_SHARED).
-   * @throws VfioSystemError for what `mmap` refuses, and ENXIO for a range beyond the file's end, where the first
-   * touch would be a SIGBUS; with `numaNode`, for what `mbind` refuses (EPERM in containers); with `populate`, ENOMEM for
-   * pages that are not available, and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory
-   * left than ordinary pages would take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
+   * @throws VfioSystemError if `mmap` refuses, and ENXIO for a range beyond the file's end, where the first touch would
+   * be a SIGBUS; with `numaNode`, if `mbind` refuses (EPERM in containers); with `populate`, ENOMEM for missing pages,
+   * and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory left than ordinary pages would
+   * take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
    */
   static map(options: MapOptions): Mapping {
     const mapping = Mapping.#map(options);
@@ -96,7 +92,7 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * As {@link map}, but takes the pages off the event loop: of much memory that lasts seconds. An environment that ends
+   * As {@link map}, but takes the pages off the event loop: for much memory that takes seconds. A thread that ends
    * waits for it.
    * @throws what {@link map} throws, as a rejection.
    */
@@ -123,10 +119,10 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * The same mapping in another thread: views and registers of its own on the same memory. Closing this object
-   * gives up only this thread's part; the thread that mapped it unmaps it for all. If that thread merely ends, the
-   * memory stays for those that still have it.
-   * @param handle the number from the other thread's {@link Mapping.handle}.
+   * The same mapping in another thread, with its own views and registers. Closing this object gives up only this
+   * thread's part; the thread that made the mapping unmaps it for all. If that thread merely ends, the memory stays for
+   * the others.
+   * @param handle the other thread's {@link Mapping.handle}.
    */
   static fromHandle(handle: number, name = `mapping ${shownValue(handle)}`): Mapping {
     checkText("the name of a mapping", name);
@@ -134,7 +130,6 @@ export class Mapping implements Disposable {
     return new Mapping(handle, name, false);
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -145,18 +140,19 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * True once memory of this mapping went away: a device that is gone or does not answer there, a file that somebody
-   * shrank. It is noticed by the first access that finds nothing, in whatever thread, and stays so: map anew.
+   * True once memory of this mapping has gone away: the device is gone or does not answer, the file was shrunk. The
+   * first access that finds nothing, in any thread, sets it for good: map anew.
    *
-   * Not every device that is gone is noticed here: one that merely no longer answers reads as ones on the bus, too.
+   * Not every missing device shows here: one that stops answering may just read as ones.
    */
   get gone(): boolean {
     return !this.#closed && kernel().mappingGone(this.handle) > 0;
   }
 
   /**
-   * Throws once the mapping is {@link gone}: what was read since may be ones that nobody wrote.
-   * @throws VfioError `ERR_VFIO_DEVICE_GONE` for a device's memory, `ERR_VFIO_MEMORY_GONE` for a file's; `ERR_VFIO_CLOSED`.
+   * Throws once the mapping is {@link gone}: values read since may be ones that nobody wrote.
+   * @throws VfioError `ERR_VFIO_DEVICE_GONE` for a device's memory, `ERR_VFIO_MEMORY_GONE` for a file's;
+   * `ERR_VFIO_CLOSED`.
    */
   checkPresent(): void {
     this.#checkOpen();
@@ -167,8 +163,8 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * The whole mapping as an ArrayBuffer. Right for DMA memory. For device registers use {@link registers}: V8 may
-   * narrow, merge or drop what typed arrays do.
+   * The whole mapping, for DMA memory. For device registers use {@link registers}: V8 may narrow, merge or drop
+   * accesses of typed arrays.
    * @throws what {@link view} throws: Node.js 20 makes no ArrayBuffer above 4 GiB.
    */
   get buffer(): ArrayBuffer {
@@ -178,13 +174,13 @@ export class Mapping implements Disposable {
 
   /**
    * A part of the mapping as an ArrayBuffer, a new one each time.
-   * @param offset in bytes, a multiple of 8, as the elements of typed arrays need it.
+   * @param offset in bytes, a multiple of 8.
    * @param bytes the part's length. Default: up to the end.
-   * @throws VfioError `ERR_VFIO_VIEW_SIZE` for more than this version of Node.js can put into one ArrayBuffer (4 GiB in
-   * Node.js 20); VfioRangeError `ERR_VFIO_MAP_RANGE` for a part that is not in the mapping; VfioSystemError ENOTSUP
-   * where the JavaScript engine forbids memory outside its heap (Electron); VfioError `ERR_VFIO_READ_ONLY` for a
-   * read-only mapping: an ArrayBuffer is always writable, and a store there would end the process with a SIGSEGV;
-   * `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
+   * @throws VfioError `ERR_VFIO_VIEW_SIZE` above this Node.js's largest ArrayBuffer (4 GiB in Node.js 20);
+   * VfioRangeError `ERR_VFIO_MAP_RANGE` for a part outside the mapping; VfioSystemError ENOTSUP where the JavaScript
+   * engine forbids memory outside its heap (Electron); VfioError `ERR_VFIO_READ_ONLY` for a read-only mapping: an
+   * ArrayBuffer is always writable, and a store would be a SIGSEGV; `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`;
+   * `ERR_VFIO_CLOSED`.
    */
   view(offset: number, bytes?: number): ArrayBuffer {
     this.#checkOpen();
@@ -192,8 +188,8 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Register accessors on this mapping: each call is exactly one access of exactly its width. Offsets are in bytes
-   * and multiples of the width; numbers may be signed (-1 is 0xffffffff). A read-only mapping has no `write…`.
+   * Register accessors on this mapping: each call is one access of exactly its width. Offsets are in bytes and
+   * multiples of the width; numbers may be signed (-1 is 0xffffffff). A read-only mapping has no `write…`.
    * @throws VfioError `ERR_VFIO_CLOSED`. The accessors throw `ERR_VFIO_CLOSED`, and RangeErrors with the codes
    * `ERR_VFIO_REGISTER_OFFSET` and `ERR_VFIO_REGISTER_VALUE`.
    */
@@ -203,9 +199,9 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * As {@link registers}, on a part of the mapping: offsets count from where it begins, and must lie in it.
+   * As {@link registers}, on a part of the mapping: offsets count from its start.
    * @param offset in bytes, a multiple of 8.
-   * @throws VfioRangeError `ERR_VFIO_MAP_RANGE` for a part that is not in the mapping; as {@link registers}.
+   * @throws VfioRangeError `ERR_VFIO_MAP_RANGE` for a part outside the mapping; otherwise as {@link registers}.
    */
   registersOf(offset: number, bytes: number): RegisterFunctions {
     this.#checkOpen();
@@ -222,10 +218,10 @@ export class Mapping implements Disposable {
   }
 
   /**
-   * Forbids closing, in every thread, for as long as something relies on this memory, such as a device's DMA.
+   * Forbids closing, in every thread, while something such as a device's DMA needs this memory.
    * @param reason who needs it, for the error that {@link close} then throws.
-   * @param file what relies on it, if that is a file: a container in which the memory is mapped for DMA. When this
-   * thread ends and the file is still open in another one, the hold stays until the file is closed, and keeps the memory.
+   * @param file the container in which the memory is mapped for DMA. If this thread ends while another has the file
+   * open, the hold keeps the memory until the file is closed.
    * @throws VfioError `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_GONE`; `ERR_VFIO_CLOSED`.
    */
   hold(reason: string, file?: HasFd): Disposable {
@@ -237,8 +233,8 @@ export class Mapping implements Disposable {
 
   /**
    * Ends the mapping; one from {@link fromHandle} only gives up this thread's part. Closing twice does nothing.
-   * @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while somebody holds it, in whatever thread; one from `fromHandle`,
-   * while this thread does.
+   * @throws VfioError `ERR_VFIO_MAPPING_IN_USE` while any thread holds it; one from `fromHandle`, while this thread
+   * does.
    */
   close(): void {
     if (this.#closed) return;
@@ -252,7 +248,6 @@ export class Mapping implements Disposable {
     check(result, () => ({ syscall: "munmap", what: `cannot unmap ${this.name}` }));
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -273,9 +268,9 @@ export class Mapping implements Disposable {
     const linear = this.linearPart(offset, bytes);
     if (linear !== undefined) return linearRegisters(registers, linear);
     if (!this.#mayReadFast()) return registers;
-    // A view of their own: the other ones are the user's, who may transfer them away.
+    // Views for internal use: the user may transfer the others away.
     const view = kernel().mappingView(this.handle, offset, bytes);
-    // A read-only mapping has none, nor has any where the engine forbids memory outside its heap.
+    // A read-only mapping has no view, nor has any where the engine forbids memory outside its heap.
     return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
   }
 
@@ -304,7 +299,7 @@ export class Mapping implements Disposable {
     return view;
   }
 
-  /** Another thread's mapping may be closed without this one's knowledge: only native calls notice that. */
+  /** Another thread's mapping may be closed without this one's knowledge: only native calls notice. */
   #mayReadFast(): boolean {
     return this.#owner && this.bytes <= LARGEST_FAST_BYTES && fastReadsAreProven();
   }
@@ -335,7 +330,6 @@ function checkAddress(address: bigint | undefined, name: string): void {
   );
 }
 
-/** The length of a part of the mapping; by default up to the end. */
 export function checkedLength(
   { bytes: all, name }: Mapping,
   offset: number,
@@ -365,7 +359,7 @@ function readOnlyError(name: string): VfioError {
 function inUseError(name: string, holders: string[]): VfioError {
   return new VfioError("ERR_VFIO_MAPPING_IN_USE", `cannot close ${name}: in use by ${holders.join(", ")}`, {
     hint:
-      "Unmap it there first: a device must not be left writing into memory that is given away. If the thread that " +
+      "Unmap it there first: no device may write into memory that is released. If the thread that " +
       "mapped it has ended, close the container",
   });
 }
@@ -380,10 +374,10 @@ function viewSizeError(name: string, bytes: number): VfioError {
 function goneError(name: string, isDevice: boolean): VfioError {
   const what = isDevice ? `${name} does not answer` : `pages of ${name} are gone`;
   const hint = isDevice
-    ? "The device was pulled out, reset, or its memory space switched off: close what you have of it, and map it anew"
-    : "Somebody shrank the file, or its pages could not be had: close the mapping";
+    ? "The device was pulled out or reset, or its memory space was switched off: close its regions, and map them again"
+    : "A process shrank the file, or the kernel had no page left: close the mapping";
   const code = isDevice ? "ERR_VFIO_DEVICE_GONE" : "ERR_VFIO_MEMORY_GONE";
-  return new VfioError(code, `${what}: what is read there are ones that nobody wrote`, { hint });
+  return new VfioError(code, `${what}: the ones read there are not data`, { hint });
 }
 
 /** A class, not an object literal: every DMA mapping makes one, and a method costs nothing per object. */

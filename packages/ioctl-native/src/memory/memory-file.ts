@@ -16,11 +16,11 @@ const HUGETLBFS_MAGIC = 0x958458f6;
 const F_SEAL_SEAL = 1;
 const F_SEAL_SHRINK = 2;
 
-/** A call that failed in making or mapping memory, for what names the remedy. */
+/** A failed call in making or mapping memory: input of `hint`. */
 export interface MemoryFailure {
   /** `memfd_create`, `open`, `unlink`, `ftruncate`, `fcntl`; of a mapping `mmap`, `mbind`, `madvise`. */
   readonly syscall: string;
-  /** The negative errno. */
+  /** Negative. */
   readonly errno: number;
 }
 
@@ -35,15 +35,14 @@ export interface MemoryFileOptions {
   readonly pageBytes: number;
   /** A mounted hugetlbfs to take the pages from, instead of an anonymous memory file. */
   readonly directory?: string;
-  /** The remedy to name when the system has no such memory, by the call and its errno. */
+  /** The remedy if the system has no such memory, by the call and its errno. */
   readonly hint?: (failure: MemoryFailure) => string | undefined;
 }
 
 /**
- * A file in memory, with pages of a chosen size: anonymous (`memfd_create`, MFD_HUGETLB), or in a hugetlbfs
- * directory, where it is unlinked at once. Either way nothing is left behind when the last fd and mapping go,
- * a crash included, and another process can have it by its fd.
- * Its size is final: nobody who gets the fd can shrink an anonymous file under a mapping.
+ * A file in memory, with pages of a chosen size: anonymous (`memfd_create`, MFD_HUGETLB), or in a hugetlbfs directory,
+ * where it is unlinked at once. Another process can have it by its fd; nothing is left behind when the last fd and
+ * mapping go, a crash included. Its size is final: nobody can shrink an anonymous file under a mapping.
  * @throws VfioSystemError if there is no such memory; VfioRangeError `ERR_VFIO_MEMORY_SIZE`; VfioError
  * `ERR_VFIO_NOT_HUGETLBFS` if the directory is not a hugetlbfs of that page size.
  * @example
@@ -75,7 +74,7 @@ function anonymousFile(options: MemoryFileOptions): Fd {
 
 function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions): Fd {
   checkHugetlbfs(directory, pageBytes);
-  // Not imported: loading it would be a large part of what importing this package costs.
+  // Not imported: loading it would be a large part of the cost of importing this package.
   const { randomUUID } = process.getBuiltinModule("node:crypto");
   const file = path.join(directory, `.vfio-dma-${randomUUID()}`);
   const opened = openFile(file, {
@@ -90,11 +89,11 @@ function hugetlbfsFile(directory: string, { pageBytes, hint }: MemoryFileOptions
 }
 
 /**
- * The size of the pages that a file's memory is made of: a hugetlbfs has its own, all else has ordinary ones.
+ * The page size of a file's memory: a hugetlbfs has its own, all else ordinary pages.
  * @throws VfioSystemError if that cannot be asked.
  */
 export function pageBytesOf(file: HasFd): number {
-  // Only what is in memory is asked further: the server behind a file of FUSE might never answer.
+  // Only files in memory are asked further: the server behind a file of FUSE might never answer.
   if (sealsOf(file) === undefined) return systemPageBytes();
   const found = kernel().filesystemOf(file.fd);
   if (typeof found === "number")
@@ -102,7 +101,7 @@ export function pageBytesOf(file: HasFd): number {
   return found.type === HUGETLBFS_MAGIC ? found.blockBytes : systemPageBytes();
 }
 
-/** True for a file whose pages are ordinary memory, so that taking them may use up the machine's. */
+/** True if the file's pages are ordinary memory, which taking them may use up. */
 export function isOrdinaryMemory(file: HasFd): boolean {
   if (kernel().seals(fdOf(file)) < 0) return false;
   const found = kernel().filesystemOf(file.fd);
@@ -110,9 +109,9 @@ export function isOrdinaryMemory(file: HasFd): boolean {
 }
 
 /**
- * True for memory that `memfd_create(2)` made, with MFD_ALLOW_SEALING. Everything else might have somebody's filesystem
- * behind it, which can keep the kernel waiting for its pages. The name that `/proc` shows proves nothing: a file of an
- * unmounted filesystem may be called `/memfd:…` as well.
+ * True for memory that `memfd_create(2)` made, with MFD_ALLOW_SEALING. Any other file might lie in a userspace
+ * filesystem, which can keep the kernel waiting for its pages. The name in `/proc` proves nothing: a file of an
+ * unmounted filesystem may be called `/memfd:…` too.
  * @throws VfioSystemError EBADF if the fd is not open.
  */
 export function isAnonymousMemory(file: HasFd): boolean {
@@ -120,13 +119,12 @@ export function isAnonymousMemory(file: HasFd): boolean {
   return guarantee === "sealed" || guarantee === "not sealed";
 }
 
-/** What can be said of a file's size lasting. */
 type SizeGuarantee = "sealed" | "not sealed" | "not sealable" | "no memory";
 
 /**
- * Whether a file that came from somebody else keeps its size. One that shrinks under a mapping makes the next access a
- * SIGBUS; `sealed` (F_SEAL_SHRINK) rules that out for good. Nobody can seal a file that was opened by name, in a tmpfs
- * or hugetlbfs (the kernel seals it against sealing from the start), or a memory file made without MFD_ALLOW_SEALING.
+ * Whether a file from another process keeps its size. If it shrinks under a mapping, the next access is a SIGBUS;
+ * `sealed` (F_SEAL_SHRINK) rules that out for good. Nobody can seal a file that was opened by name, in a tmpfs or
+ * hugetlbfs (the kernel seals it against sealing from the start), or a memory file made without MFD_ALLOW_SEALING.
  * @throws VfioSystemError EBADF if the fd is not open.
  */
 export function sizeGuaranteeOf(file: HasFd): SizeGuarantee {
@@ -136,7 +134,6 @@ export function sizeGuaranteeOf(file: HasFd): SizeGuarantee {
   return seals === F_SEAL_SEAL ? "not sealable" : "not sealed";
 }
 
-/** `undefined` for all but files in memory. */
 function sealsOf(file: HasFd): number | undefined {
   const seals = kernel().seals(fdOf(file));
   if (seals === errnoOf("EINVAL")) return undefined;
@@ -172,7 +169,7 @@ function checkOptions(options: MemoryFileOptions): void {
   if (directory === undefined || (typeof directory === "string" && directory !== "")) return;
   throw new VfioError(
     "ERR_VFIO_NOT_HUGETLBFS",
-    `the directory to take pages from is a path, not ${inspect(directory)}`,
+    `the directory to take pages from must be a path, not ${inspect(directory)}`,
   );
 }
 

@@ -9,10 +9,10 @@ const LIMITS = [
   { limit: "memory.max", used: "memory.current" },
   { limit: "memory.limit_in_bytes", used: "memory.usage_in_bytes" },
 ];
-/** Small memories are counted together, and what is left is looked up once for all of them: that costs 0.2 ms. */
+/** Small memories share one look at what is left: each look costs 0.2 ms. */
 const LARGEST_CREDIT = 4 * 2 ** 20;
 const CREDIT_SHARE = 64;
-/** Of what is left a part stays left: with nothing for their programs' own pages, all processes stand still. */
+/** This share of what is left stays free: with nothing for their own pages, all processes stall. */
 const RESERVE_SHARE = 16;
 
 /** A mapping whose pages are about to be taken: a `Mapping` is one. */
@@ -22,14 +22,14 @@ export interface MemoryToTake {
   readonly name: string;
 }
 
-/** Taken without a look. It was seen through that kernel. */
+/** Bytes that may be taken without a look, on that kernel. */
 let credit: { kernel: Kernel; bytes: number } | undefined;
 
 /**
- * What forbids taking all pages of a mapping: less memory is left in the machine (MemAvailable), or below the limit of a
- * cgroup, than the mapping still lacks. Linux gives more than it has, and then its OOM killer ends processes, this one or
- * any other. A sixteenth of what is left stays free. Swap counts for nothing: pages that a device reaches stay in
- * memory. What a cgroup has in its page cache counts as left, since the kernel gives that up first.
+ * Checks that the machine (MemAvailable) and every cgroup's limit leave enough memory for the missing pages of a
+ * mapping. Linux overcommits, and then its OOM killer ends processes, this one or any other. A sixteenth of what is
+ * left stays free. Swap does not count: pages that a device reaches stay in memory. A cgroup's page cache counts as
+ * left, since the kernel gives that up first.
  * @returns a VfioError `ERR_VFIO_MEMORY_EXHAUSTED` with both numbers, or `undefined` if there is enough.
  */
 export function memoryShortage(memory: MemoryToTake): VfioError | undefined {
@@ -50,9 +50,9 @@ function isOnCredit(bytes: number): boolean {
   return true;
 }
 
-/** Pages that are there already, such as those of another process's memory, are not taken again. */
+/** Pages already in memory, such as those of another process, are not taken again. */
 function missingBytes({ handle, bytes }: MemoryToTake, total: number): number {
-  // Counting takes long in what is mostly empty, as this must be.
+  // Counting is slow in a mapping that is mostly empty, as this one must be.
   if (bytes > 2 * total) return bytes;
   return bytes - Math.max(0, kernel().residentBytes(handle));
 }
@@ -63,7 +63,7 @@ function machineMemory(): { available: number; total: number } {
   return { available: bytesOf("MemAvailable"), total: bytesOf("MemTotal") };
 }
 
-/** The numbers behind the names in a file of the kernel's, each in a line of its own. */
+/** The numbers in a kernel file of one name and number for each line. */
 function numbersIn(file: string, behindName: string): (name: string) => number | undefined {
   const text = kernel().readText(file);
   return (name) => {
@@ -84,7 +84,7 @@ function tightestCgroup(): CgroupMemory | undefined {
   return all.sort((one, other) => one.left - other.left)[0];
 }
 
-/** In version 1 the plain names are the cgroup's own, those with `total_` count its children too, as its usage does. */
+/** In version 1 the plain names are the cgroup's own; those with `total_` include its children, as its usage does. */
 function pageCacheOf(folder: string): number {
   const valueOf = numbersIn(`${folder}/memory.stat`, " (\\d+)");
   return ["inactive_file", "active_file"]
@@ -104,7 +104,7 @@ function shortageError(
       ? "no cgroup limits it"
       : `its cgroup ${mib(cgroup.left)} (${cgroup.file}: ${mib(cgroup.bytes)}, in use ${mib(cgroup.used)})`;
   const numbers = [machine, limit].filter(Boolean).join(", ");
-  const problem = `cannot take ${mib(missing)} for ${name}: ${numbers}; a sixteenth of it stays for all else`;
+  const problem = `cannot take ${mib(missing)} for ${name}: ${numbers}; a sixteenth of it stays reserved`;
   const byCgroup = cgroup !== undefined && cgroup.left < available;
   return new VfioError("ERR_VFIO_MEMORY_EXHAUSTED", problem, {
     hint: byCgroup

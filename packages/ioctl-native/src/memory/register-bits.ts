@@ -1,4 +1,4 @@
-/** True for a whole number of so many bits. JavaScript's bit operators make signed ones, which are taken, too. */
+/** True for a whole number of so many bits, signed (as JavaScript's bit operators make it) or not. */
 export function hasBitsOf(bits: 8 | 16, value: number): boolean {
   return (
     typeof value === "number" && (value | 0) === value && value >= -(1 << (bits - 1)) && value < 1 << bits

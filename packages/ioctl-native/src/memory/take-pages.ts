@@ -9,12 +9,11 @@ import { readSysfs } from "../machine/sysfs.js";
 /** The kernel's default is 65530. */
 const MAPPING_LIMIT = "/proc/sys/vm/max_map_count";
 
-/** What is done with a `Mapping` here. */
 interface ClosableMapping extends MemoryToTake {
   close(): void;
 }
 
-/** Says where a mapping's pages shall come from, and whether there are as many. What fails closes the mapping. */
+/** Binds a mapping's pages to a node and checks that there are enough. Closes the mapping on failure. */
 export function preparePages(mapping: ClosableMapping, options: MapOptions): void {
   const { file, populate = false, numaNode } = options;
   const bound = numaNode === undefined ? 0 : kernel().bindMapping(mapping.handle, numaNode);
@@ -25,14 +24,13 @@ export function preparePages(mapping: ClosableMapping, options: MapOptions): voi
   throw shortage;
 }
 
-/** After a failure nothing of the mapping is left: what a hint then counts is all that there is. */
+/** Closes the mapping on failure, so that its pages do not count as used in the hint. */
 export function checkStep(mapping: ClosableMapping, step: MemoryFailure, options: MapOptions): void {
   if (step.errno >= 0) return;
   mapping.close();
   throw mapError(step, options);
 }
 
-/** What a mapping is called in messages. */
 export function nameOf({ name, file }: MapOptions): string {
   if (name === undefined) return `fd ${fdOf(file)}`;
   checkText("the name of a mapping", name);
@@ -45,7 +43,6 @@ export function checkNode(numaNode: number | undefined): void {
   throw argumentError("the NUMA node", "a whole number from 0", numaNode);
 }
 
-/** The error of a call that failed in mapping a file. */
 export function mapError(failure: MemoryFailure, options: MapOptions): VfioSystemError {
   const what = `cannot map ${options.bytes} bytes of ${nameOf(options)}`;
   const hint = (): string | undefined => options.hint?.(failure) ?? remedyOf(failure, options);
@@ -71,7 +68,7 @@ function occupantHint(address: bigint, bytes: number): string {
   return `The addresses are taken by: ${occupant ?? "something that has just gone"}`;
 }
 
-/** A process has a limited number of mappings; nothing else of ENOMEM can be told from here. */
+/** A process has a limited number of mappings; ENOMEM tells no more than that. */
 function countHint(): string | undefined {
   const limit = readSysfs(MAPPING_LIMIT);
   const count = memoryMapLines().length;

@@ -8,16 +8,15 @@ import { checkPacket, checkRoom } from "./packet-arguments.js";
 import { printAs } from "../errors/printed.js";
 
 /**
- * A local SOCK_DGRAM socket with a file of mode 0600, to which others can answer. Datagrams keep their bounds, and file
- * descriptors can ride along (SCM_RIGHTS). Nothing here waits; combine it with {@link waitForFd} or {@link watchFd}.
- * A datagram socket is not told when its peer goes away. Closing does not remove the file.
+ * A local SOCK_DGRAM socket with a file of mode 0600, to which others can answer. Datagrams stay whole, and can carry
+ * file descriptors (SCM_RIGHTS). Nothing waits; combine it with {@link waitForFd} or {@link watchFd}. A datagram socket
+ * does not learn that its peer has gone. Closing does not remove the file.
  */
 export class DatagramSocket implements HasFd, Disposable {
   static {
     printAs(DatagramSocket, (it) => ({ path: it.path, ...fdState(it.#fd) }));
   }
 
-  /** The path of its file. */
   readonly path: string;
   readonly #fd: Fd;
 
@@ -36,18 +35,17 @@ export class DatagramSocket implements HasFd, Disposable {
     return new DatagramSocket(boundSocket({ kind: "datagram", ...purpose }), path);
   }
 
-  /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
+  /** Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#fd.closed;
   }
 
   /**
-   * Binds this socket to one peer: from then on the kernel lets only that one send to it. The peer must have a file.
+   * Binds this socket to one peer: from then on the kernel lets only that peer send to it. The peer must have a file.
    * @throws VfioSystemError ENOENT (no such file), ECONNREFUSED (its socket is closed: stale), EACCES, EPROTOTYPE (a
    * socket of another type), EPERM (it is bound to another peer itself).
    */
@@ -73,8 +71,8 @@ export class DatagramSocket implements HasFd, Disposable {
   }
 
   /**
-   * Takes one datagram, or `undefined` if none is there.
-   * The received fds are close-on-exec and belong to the caller, all of them, those of a truncated datagram too.
+   * Takes one datagram, or `undefined` if none is there. The received fds are close-on-exec and belong to the caller,
+   * those of a truncated datagram too.
    * @param maxBytes up to 16 MiB.
    * @param maxFds up to 253.
    * @throws VfioSystemError; VfioRangeError `ERR_VFIO_PACKET_ARGUMENT`.
@@ -87,12 +85,11 @@ export class DatagramSocket implements HasFd, Disposable {
     throw new VfioSystemError(datagram, { syscall: "recvmsg", what: `cannot receive on ${this.path}` });
   }
 
-  /** Closes the socket. Closing twice does nothing. */
+  /** Closing twice does nothing. */
   close(): void {
     this.#fd.close();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -4,21 +4,19 @@ import { kernel } from "../kernel/kernel.js";
 import type { SocketKind } from "../kernel/system-calls.js";
 import { orUndo } from "../lifecycle/run-all.js";
 
-/** The remedy to name for an errno, if there is one. */
+/** The remedy for an errno, if there is one. */
 export type HintOfErrno = (errno: number) => string | undefined;
 
-/** What a local socket is made for, where, and the remedy if that is refused. */
 export interface SocketPurpose {
   readonly kind: SocketKind;
   readonly path: string;
   /** "cannot connect to /run/…" */
   readonly what: string;
-  /** What it is, for later errors. */
   readonly name: string;
   readonly hint?: HintOfErrno | undefined;
 }
 
-/** Makes a socket and binds or connects it. The error names the call that failed; nothing is left behind. */
+/** Makes a socket and binds or connects it. The error names the failed call; nothing is left behind. */
 export function socketAfter(
   purpose: SocketPurpose,
   syscall: "bind" | "connect",
@@ -39,8 +37,8 @@ export function socketAfter(
 }
 
 /**
- * A socket with a file, whose mode is 0600 from its first moment: bind() takes the mode of the socket's own inode, so it is
- * set there before; a chmod afterwards would leave a gap.
+ * A socket with a file, whose mode is 0600 from its first moment: bind() copies the mode of the socket's inode, set
+ * before; a chmod afterwards would leave a gap.
  */
 export function boundSocket(purpose: SocketPurpose): Fd {
   const { path, what } = purpose;
@@ -50,7 +48,6 @@ export function boundSocket(purpose: SocketPurpose): Fd {
   });
 }
 
-/** What a call with a path was about, if it fails. */
 export function aboutPath(
   syscall: string,
   what: string,
@@ -60,10 +57,9 @@ export function aboutPath(
   return (errno) => ({ syscall, what, path, hint: () => hint?.(errno) });
 }
 
-/** The remedy where no file descriptor is left. */
 export function fdLimitHint(errno: number): string | undefined {
   if (errno === errnoOf("EMFILE")) return "Close some, or raise the limit: ulimit -n";
   if (errno === errnoOf("ENFILE"))
-    return "The system has no more: close some, or raise it: sysctl fs.file-max";
+    return "The system has none left: close some, or raise the limit: sysctl fs.file-max";
   return undefined;
 }

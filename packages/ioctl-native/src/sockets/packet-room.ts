@@ -3,7 +3,9 @@ import { errnoOf } from "../errors/errors.js";
 import type { Kernel } from "../kernel/system-calls.js";
 import type { ReceivedPacket } from "./received-packet.js";
 
-/** What the addon has of sockets that brings more than a number: it writes into a room. `packets.cc` knows what lies where. */
+/**
+ * The addon's socket calls with more results than a number: they write into a room, with the layout of `packets.cc`.
+ */
 export interface RoomFunctions {
   socketReceive(fd: number, room: Uint8Array, maxBytes: number, maxFds: number): number;
   datagramReceive(fd: number, room: Uint8Array, maxBytes: number, maxFds: number): number;
@@ -26,11 +28,11 @@ interface Room {
   readonly words: Int32Array;
 }
 
-/** Packets up to this size share one room, which is emptied before the next call. */
+/** Packets up to this size share one room, emptied before the next call. */
 const SHARED_BYTES = 65_536;
 let shared: Room | undefined;
 
-/** As the kernel's, through a room: making an object natively costs more than receiving a packet. */
+/** Calls as the kernel's, through a room: making an object natively costs more than receiving a packet. */
 export function throughRoom(addon: RoomFunctions): RoomCalls {
   return {
     socketReceive: (fd, maxBytes, maxFds) => {
@@ -59,7 +61,7 @@ function packetIn({ bytes, words }: Room, length: number): ReceivedPacket {
   const fds: number[] = [];
   for (let index = 0; index < count; index++) fds.push(words[FIRST_FD + index] ?? -1);
   const packet = Buffer.alloc(length);
-  // Of a number's length, as nearly all are: calling a function for it takes longer.
+  // The length of a number, as nearly all packets have: a function call would take longer.
   if (length <= 4) for (let index = 0; index < length; index++) packet[index] = bytes[DATA + index] ?? 0;
   else bytes.copy(packet, 0, DATA, DATA + length);
   return { bytes: packet, fds, truncated: words[TRUNCATED] === 1 };

@@ -10,8 +10,8 @@ import { orUndo } from "../lifecycle/run-all.js";
 import { printAs } from "../errors/printed.js";
 
 /**
- * One end of a local SOCK_SEQPACKET connection: packets keep their bounds, and file descriptors can ride along
- * (SCM_RIGHTS). Nothing here waits; combine it with {@link waitForFd} or {@link watchFd}.
+ * One end of a local SOCK_SEQPACKET connection: packets stay whole, and can carry file descriptors (SCM_RIGHTS).
+ * Nothing waits; combine it with {@link waitForFd} or {@link watchFd}.
  */
 export class SeqpacketSocket implements HasFd, Disposable {
   static {
@@ -20,7 +20,7 @@ export class SeqpacketSocket implements HasFd, Disposable {
 
   readonly #fd: Fd;
 
-  /** @param fd a connected socket, which now belongs to this object. */
+  /** @param fd a connected socket, which then belongs to this object. */
   constructor(fd: Fd) {
     checkHasFd("the socket", "an Fd", fd);
     this.#fd = fd;
@@ -37,17 +37,16 @@ export class SeqpacketSocket implements HasFd, Disposable {
     return new SeqpacketSocket(socketAfter({ kind: "seqpacket", ...purpose }, "connect", connect));
   }
 
-  /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
+  /** Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#fd.closed;
   }
 
-  /** Who is at the other end (SO_PEERCRED). */
+  /** SO_PEERCRED. */
   get peer(): PeerCredentials {
     const peer = kernel().socketPeer(this.fd);
     if (typeof peer !== "number") return peer;
@@ -69,8 +68,8 @@ export class SeqpacketSocket implements HasFd, Disposable {
   }
 
   /**
-   * Takes one packet, or `undefined` if none is there. An empty packet without fds means that the peer left.
-   * The received fds are close-on-exec and belong to the caller, all of them, those of a truncated packet too.
+   * Takes one packet, or `undefined` if none is there. An empty packet without fds means that the peer left. The
+   * received fds are close-on-exec and belong to the caller, those of a truncated packet too.
    * @param maxBytes up to 16 MiB.
    * @param maxFds up to 253.
    * @throws VfioSystemError ECONNRESET (the peer left packets unread); VfioRangeError `ERR_VFIO_PACKET_ARGUMENT`.
@@ -83,18 +82,17 @@ export class SeqpacketSocket implements HasFd, Disposable {
     throw new VfioSystemError(packet, { syscall: "recvmsg", what: "cannot receive a packet" });
   }
 
-  /** Closes the connection. Closing twice does nothing. */
+  /** Closing twice does nothing. */
   close(): void {
     this.#fd.close();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  // A non-blocking recvmsg() looks into the queue first and then whether the peer has left. One that sent its last
-  // packets and left in between makes it say "the end" with packets waiting; the second time it says the truth.
+  // A non-blocking recvmsg() first looks into the queue, then for the peer's end. If the peer sends its last packets
+  // and leaves in between, it reports the end with packets waiting; a second call tells the truth.
   #lookAgain(end: ReceivedPacket, maxBytes: number, maxFds: number): ReceivedPacket {
     const packet = kernel().socketReceive(this.fd, maxBytes, maxFds);
     return typeof packet === "number" ? end : packet;
@@ -119,10 +117,11 @@ export class SeqpacketListener implements HasFd, Disposable {
 
   /**
    * Creates the socket file and listens.
-   * @param backlog how many connections may wait for {@link accept}.
-   * @param hint the remedy to name when the file cannot be made.
+   * @param backlog the most connections that wait for {@link accept}.
+   * @param hint the remedy if the file cannot be made.
    * @throws VfioRangeError `ERR_VFIO_PACKET_ARGUMENT` for a backlog that is no whole number from 0; VfioSystemError, of
-   * `bind` EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder); of `socket` EMFILE.
+   * `bind` EADDRINUSE (the file exists), ENAMETOOLONG (over 107 bytes), EACCES, ENOENT (no such folder); of `socket`
+   * EMFILE.
    */
   static listen(path: string, backlog: number, hint?: HintOfErrno): SeqpacketListener {
     checkText("the path of a socket", path);
@@ -137,15 +136,15 @@ export class SeqpacketListener implements HasFd, Disposable {
     return new SeqpacketListener(socket);
   }
 
-  /** The socket's descriptor. Throws `ERR_VFIO_CLOSED` after close. */
+  /** Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
 
   /**
-   * Takes one waiting connection, or `undefined` if none is there (or it left again).
-   * @throws VfioSystemError EMFILE, ENFILE (no file descriptor is left: the connection keeps waiting, so a listener
-   * that watches for it is called again at once).
+   * Takes one waiting connection; `undefined` if there is none, or it has left again.
+   * @throws VfioSystemError EMFILE, ENFILE (no file descriptor is left: the connection keeps waiting, so a watch calls
+   * back again at once).
    */
   accept(): SeqpacketSocket | undefined {
     const fd = kernel().socketAccept(this.fd);
@@ -159,12 +158,11 @@ export class SeqpacketListener implements HasFd, Disposable {
     });
   }
 
-  /** Stops listening. Closing twice does nothing. */
+  /** Closing twice does nothing. */
   close(): void {
     this.#fd.close();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

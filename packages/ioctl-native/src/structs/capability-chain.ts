@@ -5,17 +5,16 @@ import { vfio_info_cap_header } from "../vfio/structs.js";
 
 /** One capability of an info answer. */
 export interface InfoCapability {
-  /** What it is: `VFIO_…_CAP_…`, a number space of its own for each ioctl. */
+  /** `VFIO_…_CAP_…`, a number space of its own for each ioctl. */
   readonly id: number;
-  /** The version of its layout. */
   readonly version: number;
-  /** Where its header lies in the answer. */
+  /** Of its header in the answer. */
   readonly offset: number;
 }
 
 /**
- * Walks the capability chain of an info answer (`struct vfio_info_cap_header`): offsets count from the answer's
- * start, 0 ends the chain. Pure: it needs no device.
+ * Walks the capability chain of an info answer (`struct vfio_info_cap_header`): offsets count from the answer's start,
+ * 0 ends the chain.
  * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN` if the chain leaves the answer or bites its own tail.
  */
 export function walkCapabilities(answer: Uint8Array, first: number): InfoCapability[] {
@@ -33,7 +32,7 @@ export function walkCapabilities(answer: Uint8Array, first: number): InfoCapabil
   return found;
 }
 
-/** Throws if `count` elements of `bytes` each, from `offset` on, do not lie within the answer. */
+/** Throws unless `count` elements of `bytes` each, from `offset` on, lie within the answer. */
 export function checkArray(answer: Uint8Array, offset: number, count: number, bytes: number): void {
   if (!(offset + count * bytes <= answer.length))
     throw badChain(`claims ${count} elements and has room for fewer`);
@@ -41,7 +40,7 @@ export function checkArray(answer: Uint8Array, offset: number, count: number, by
 
 /**
  * The array that a capability consists of.
- * @param offset where the capability begins, with a header whose field `count` is the number of elements behind it.
+ * @param offset of the capability, whose header has the number of elements in its field `count`.
  */
 export function decodeArray<C extends string, E extends Record<string, Field>>(
   answer: Uint8Array,

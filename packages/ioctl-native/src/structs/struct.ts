@@ -5,10 +5,10 @@ import { VfioRangeError } from "../errors/errors.js";
 /** A field's type in the kernel's headers. */
 export type FieldType = "u8" | "u16" | "u32" | "s32" | "u64";
 
-/** One field: where it lies and what it is. */
+/** A field's place and type. */
 export type Field = readonly [offset: number, type: FieldType];
 
-/** The JavaScript value of a field: a bigint for 64 bits, otherwise a number. */
+/** A bigint for 64 bits, otherwise a number. */
 export type ValueOf<T extends FieldType> = T extends "u64" ? bigint : number;
 
 /** The JavaScript values of a struct's fields. */
@@ -17,8 +17,7 @@ export type ValuesOf<F extends Record<string, Field>> = { -readonly [K in keyof 
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
 /**
- * A struct of the kernel's uAPI, declared as data: encoder, decoder and TypeScript type derive from the one table,
- * and a test holds every offset and size against the kernel's own header.
+ * A struct of the kernel's uAPI, declared as data: encoder, decoder and TypeScript type come from one table.
  * @example
  * ```ts
  * import { Struct } from "@vfio/ioctl-native";
@@ -33,11 +32,10 @@ export class Struct<F extends Record<string, Field>> {
   readonly lengthField: string | undefined;
 
   /**
-   * @param name the struct's name in the kernel's header.
-   * @param bytes its size, without a trailing flexible array.
-   * @param fields its fields by name: the offset and type of each.
+   * @param name as in the kernel's header.
+   * @param bytes the size without a trailing flexible array.
    * @param lengthField the field that tells the kernel how far it may read and write. VFIO calls it `argsz`, iommufd
-   * `size`; a field of that name can be something else. Default: `argsz`, if there is one.
+   * `size`; a field of that name can also be another thing. Default: `argsz`, if there is one.
    */
   constructor(
     readonly name: string,
@@ -51,7 +49,7 @@ export class Struct<F extends Record<string, Field>> {
 
   /**
    * A new buffer with the given fields set, the length field set to the buffer's size, and all others zero.
-   * @param bytes its size, for what follows the struct; at least the struct's own.
+   * @param bytes the buffer's size, with room for what follows the struct; at least the struct's own.
    * @throws VfioRangeError `ERR_VFIO_STRUCT_VALUE`, `ERR_VFIO_STRUCT_BOUNDS`.
    */
   encode(values: Partial<ValuesOf<F>> = {}, bytes: number = this.bytes): Uint8Array {
@@ -62,8 +60,8 @@ export class Struct<F extends Record<string, Field>> {
   }
 
   /**
-   * Sets the given fields in an existing buffer, at an offset of it.
-   * @throws VfioRangeError `ERR_VFIO_STRUCT_VALUE` for a value its field can't hold or a field that does not exist;
+   * Sets the given fields in an existing buffer.
+   * @throws VfioRangeError `ERR_VFIO_STRUCT_VALUE` for a value that its field cannot hold, or an unknown field;
    * `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
    */
   write(buffer: Uint8Array, values: Partial<ValuesOf<F>>, at = 0): void {
@@ -78,7 +76,7 @@ export class Struct<F extends Record<string, Field>> {
   }
 
   /**
-   * One field, read at an offset of a buffer: cheaper than {@link decode} where only one is wanted.
+   * Reads one field: cheaper than {@link decode}.
    * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
    */
   read<K extends keyof F & string>(buffer: Uint8Array, name: K, at = 0): ValueOf<F[K][1]> {
@@ -86,10 +84,7 @@ export class Struct<F extends Record<string, Field>> {
     return readField(viewOf(this, buffer, at), at + offset, type) as ValueOf<F[K][1]>;
   }
 
-  /**
-   * All fields, read at an offset of a buffer.
-   * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit.
-   */
+  /** Reads all fields. @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` if the struct does not fit. */
   decode(buffer: Uint8Array, at = 0): ValuesOf<F> {
     const view = viewOf(this, buffer, at);
     const entries = Object.entries(this.fields).map(([name, [offset, type]]) => [
@@ -116,7 +111,6 @@ export class Struct<F extends Record<string, Field>> {
   }
 }
 
-/** First and last value of each type. */
 const RANGES: Record<FieldType, readonly [bigint, bigint]> = {
   u8: [0n, 2n ** 8n - 1n],
   u16: [0n, 2n ** 16n - 1n],
@@ -154,20 +148,32 @@ function viewOf(struct: { name: string; bytes: number }, buffer: Uint8Array, at:
   return new DataView(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }
 
-/** How a DataView reads and writes each type. */
-const ACCESSORS = {
-  u8: ["getUint8", "setUint8"],
-  u16: ["getUint16", "setUint16"],
-  u32: ["getUint32", "setUint32"],
-  s32: ["getInt32", "setInt32"],
-  u64: ["getBigUint64", "setBigUint64"],
-} as const;
-
 function readField(view: DataView, offset: number, type: FieldType): number | bigint {
-  return view[ACCESSORS[type][0]](offset, LITTLE_ENDIAN);
+  switch (type) {
+    case "u8":
+      return view.getUint8(offset);
+    case "u16":
+      return view.getUint16(offset, LITTLE_ENDIAN);
+    case "u32":
+      return view.getUint32(offset, LITTLE_ENDIAN);
+    case "s32":
+      return view.getInt32(offset, LITTLE_ENDIAN);
+    case "u64":
+      return view.getBigUint64(offset, LITTLE_ENDIAN);
+  }
 }
 
 function writeField(view: DataView, offset: number, type: FieldType, value: number | bigint): void {
-  if (type === "u64") return view.setBigUint64(offset, BigInt(value), LITTLE_ENDIAN);
-  view[ACCESSORS[type][1]](offset, Number(value), LITTLE_ENDIAN);
+  switch (type) {
+    case "u8":
+      return view.setUint8(offset, Number(value));
+    case "u16":
+      return view.setUint16(offset, Number(value), LITTLE_ENDIAN);
+    case "u32":
+      return view.setUint32(offset, Number(value), LITTLE_ENDIAN);
+    case "s32":
+      return view.setInt32(offset, Number(value), LITTLE_ENDIAN);
+    case "u64":
+      return view.setBigUint64(offset, BigInt(value), LITTLE_ENDIAN);
+  }
 }

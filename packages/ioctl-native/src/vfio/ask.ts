@@ -2,10 +2,10 @@ import { ioctl, type Ioctl, type IoctlContext } from "../kernel/ioctl.js";
 import type { HasFd } from "../files/fd.js";
 import type { Field, Struct, ValuesOf } from "../structs/struct.js";
 
-/** What could not be done, for the error of a call that failed; called only then, with `-errno`. */
+/** What failed, for the error; called only on failure, with `-errno`. */
 export type ContextOfErrno = (errno: number) => IoctlContext;
 
-/** Asks an ioctl that answers in the struct it is given, and decodes the answer. */
+/** Performs an ioctl that answers in its struct, and decodes the answer. */
 export function ask<F extends Record<string, Field>>(
   file: HasFd,
   request: Ioctl<Struct<F>>,

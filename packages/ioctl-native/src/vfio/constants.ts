@@ -1,34 +1,34 @@
 /** Numbers of `<linux/vfio.h>`, under the header's own names; a test compiles the header and compares every one. */
 
-/** What `VFIO_GET_API_VERSION` answers: the only version so far. */
+/** The answer to `VFIO_GET_API_VERSION`: the only version so far. */
 export const VFIO_API_VERSION = 0;
 
 /** IOMMU type: x86-like page tables; an unmap may cut a mapping in pieces. */
 export const VFIO_TYPE1_IOMMU = 1;
-/** IOMMU type: as type1, but an unmap takes back only whole mappings. */
+/** IOMMU type: as type1, but unmaps only whole mappings. */
 export const VFIO_TYPE1v2_IOMMU = 3;
 /** Extension: DMA is cache-coherent, whatever the device says. */
 export const VFIO_DMA_CC_IOMMU = 4;
 /** IOMMU type: none. Devices reach all memory. */
 export const VFIO_NOIOMMU_IOMMU = 8;
-/** Extension: one unmap can take back every mapping. */
+/** Extension: one unmap can unmap everything. */
 export const VFIO_UNMAP_ALL = 9;
 
-/** Group status: every device in the group is bound to VFIO or to a harmless driver or none. */
+/** Group status: every device in the group is bound to VFIO, to a harmless driver or to none. */
 export const VFIO_GROUP_FLAGS_VIABLE = 1 << 0;
 /** Group status: the group is in a container. */
 export const VFIO_GROUP_FLAGS_CONTAINER_SET = 1 << 1;
 
 /** Device info: the device can be reset with `VFIO_DEVICE_RESET`. */
 export const VFIO_DEVICE_FLAGS_RESET = 1 << 0;
-/** Device info: it is a PCI device. */
+/** Device info: a PCI device. */
 export const VFIO_DEVICE_FLAGS_PCI = 1 << 1;
 
-/** Region info: it can be read. */
+/** Region info: readable. */
 export const VFIO_REGION_INFO_FLAG_READ = 1 << 0;
-/** Region info: it can be written. */
+/** Region info: writable. */
 export const VFIO_REGION_INFO_FLAG_WRITE = 1 << 1;
-/** Region info: it can be mapped, as a whole or in its sparse areas. */
+/** Region info: mappable, as a whole or in its sparse areas. */
 export const VFIO_REGION_INFO_FLAG_MMAP = 1 << 2;
 /** Region info: a capability chain follows the struct. */
 export const VFIO_REGION_INFO_FLAG_CAPS = 1 << 3;
@@ -54,12 +54,12 @@ export const VFIO_PCI_INTX_IRQ_INDEX = 0;
 export const VFIO_PCI_MSI_IRQ_INDEX = 1;
 /** Interrupt index of MSI-X. */
 export const VFIO_PCI_MSIX_IRQ_INDEX = 2;
-/** Interrupt index of errors that PCI Express reports (AER). */
+/** Interrupt index of PCI Express errors (AER). */
 export const VFIO_PCI_ERR_IRQ_INDEX = 3;
-/** Interrupt index of the kernel's request to give the device back. */
+/** Interrupt index of the kernel's request to close the device. */
 export const VFIO_PCI_REQ_IRQ_INDEX = 4;
 
-/** Interrupt info: it can be signalled through an eventfd. */
+/** Interrupt info: an eventfd can signal it. */
 export const VFIO_IRQ_INFO_EVENTFD = 1 << 0;
 /** Interrupt info: it can be masked and unmasked. */
 export const VFIO_IRQ_INFO_MASKABLE = 1 << 1;
@@ -78,10 +78,10 @@ export const VFIO_IRQ_SET_DATA_EVENTFD = 1 << 2;
 export const VFIO_IRQ_SET_ACTION_MASK = 1 << 3;
 /** Set interrupts: unmask. */
 export const VFIO_IRQ_SET_ACTION_UNMASK = 1 << 4;
-/** Set interrupts: say where to signal, or fire it now. */
+/** Set interrupts: set where to signal, or fire now. */
 export const VFIO_IRQ_SET_ACTION_TRIGGER = 1 << 5;
 
-/** IOMMU info: the bitmap of page sizes is there. */
+/** IOMMU info: the bitmap of page sizes is valid. */
 export const VFIO_IOMMU_INFO_PGSIZES = 1 << 0;
 /** IOMMU info: a capability chain follows the struct. */
 export const VFIO_IOMMU_INFO_CAPS = 1 << 1;

@@ -18,9 +18,8 @@ import { vfio_irq_set } from "./structs.js";
 
 /** An open VFIO device, wherever its fd came from. */
 export interface VfioDevice extends HasFd {
-  /** Its PCI address, for error messages. */
   readonly bdf?: string;
-  /** Forbids closing the device while BARs are mapped or interrupts set up: the kernel would keep it busy. */
+  /** Forbids closing the device while BARs are mapped or interrupts set up: they would keep it busy in the kernel. */
   hold?(reason: string): Disposable;
 }
 
@@ -30,11 +29,11 @@ const [START] = vfio_irq_set.fields.start;
 const known = new WeakMap<VfioDevice, DeviceCalls>();
 
 /**
- * The calls of a device: its own, or ioctls on its fd. The same object each time for the same device.
- * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has neither.
+ * A device's own calls, or ioctls on its fd: the same object each time for the same device.
+ * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything without either.
  */
 export function deviceCallsOf(device: DeviceCalls | VfioDevice): DeviceCalls {
-  // A device by calls may have no fd, or one that is not its own to be asked.
+  // A device by calls may have no fd, or one that its calls do not use.
   if (isDeviceCalls(device)) return device;
   checkHasFd("the device", "an open VFIO device", device);
   const calls = known.get(device) ?? new FdDeviceCalls(device);
@@ -46,7 +45,6 @@ function isDeviceCalls(device: DeviceCalls | VfioDevice | null | undefined): dev
   return typeof (device as Partial<DeviceCalls> | null | undefined)?.readRegion === "function";
 }
 
-/** Where a region lies in the device's file, and what messages call it. */
 interface RegionPlace {
   readonly fileOffset: number;
   readonly name: string;
@@ -142,7 +140,7 @@ class FdDeviceCalls implements DeviceCalls {
     return SharedFile.of(this.#device, name);
   }
 
-  /** The kernel never moves a region, so it is asked once. */
+  /** Asks the kernel once: it never moves a region. */
   #place(index: number): RegionPlace {
     return (this.#places[index] ??= {
       fileOffset: this.region(index).fileOffset,

@@ -4,11 +4,11 @@ import { ask, type ContextOfErrno } from "./ask.js";
 import { VFIO_DEVICE_FLAGS_PCI, VFIO_DEVICE_FLAGS_RESET } from "./constants.js";
 import { VFIO_DEVICE_GET_INFO, VFIO_DEVICE_RESET } from "./ioctls.js";
 
-/** What the kernel says of an open device (`VFIO_DEVICE_GET_INFO`). */
+/** The answer of `VFIO_DEVICE_GET_INFO`. */
 export interface DeviceInfo {
-  /** The device can be reset on its own (`VFIO_DEVICE_RESET`). */
+  /** By `VFIO_DEVICE_RESET`, on its own. */
   readonly canReset: boolean;
-  /** It is a PCI device: its regions and interrupts have PCI's meaning. */
+  /** True for a PCI device: its regions and interrupts have PCI's meaning. */
   readonly isPci: boolean;
   /** Highest region index plus 1: 9 for PCI (BAR0–5, ROM, config, VGA). */
   readonly regions: number;
@@ -16,7 +16,7 @@ export interface DeviceInfo {
   readonly interrupts: number;
 }
 
-/** Asks what a device has (`VFIO_DEVICE_GET_INFO`). */
+/** `VFIO_DEVICE_GET_INFO`. */
 export function getDeviceInfo(device: HasFd, context?: ContextOfErrno): DeviceInfo {
   const { flags, num_regions, num_irqs } = ask(device, VFIO_DEVICE_GET_INFO, {}, context);
   return {
@@ -27,7 +27,7 @@ export function getDeviceInfo(device: HasFd, context?: ContextOfErrno): DeviceIn
   };
 }
 
-/** Resets a device (`VFIO_DEVICE_RESET`). **This call blocks**, up to seconds. */
+/** Resets a device (`VFIO_DEVICE_RESET`). **Blocks**, up to seconds. */
 export function resetDevice(device: HasFd, context?: ContextOfErrno): void {
   ioctl(device, VFIO_DEVICE_RESET, 0, context);
 }

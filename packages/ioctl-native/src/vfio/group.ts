@@ -10,15 +10,14 @@ import {
   VFIO_GROUP_UNSET_CONTAINER,
 } from "./ioctls.js";
 
-/** What the kernel says of a group (`VFIO_GROUP_GET_STATUS`). */
+/** The answer of `VFIO_GROUP_GET_STATUS`. */
 export interface GroupStatus {
   /** Every device in the group is bound to VFIO or to nothing. */
   readonly viable: boolean;
-  /** The group is in a container. */
   readonly inContainer: boolean;
 }
 
-/** Asks whether a group is viable, and in a container (`VFIO_GROUP_GET_STATUS`). */
+/** `VFIO_GROUP_GET_STATUS`. */
 export function getGroupStatus(group: HasFd, context?: ContextOfErrno): GroupStatus {
   const { flags } = ask(group, VFIO_GROUP_GET_STATUS, {}, context);
   return {
@@ -32,14 +31,14 @@ export function setGroupContainer(group: HasFd, container: HasFd, context?: Cont
   ioctl(group, VFIO_GROUP_SET_CONTAINER, fdOf(container), context);
 }
 
-/** Takes a group out of its container (`VFIO_GROUP_UNSET_CONTAINER`); no device of it may be open. */
+/** Takes a group out of its container (`VFIO_GROUP_UNSET_CONTAINER`); none of its devices may be open. */
 export function unsetGroupContainer(group: HasFd, context?: ContextOfErrno): void {
   ioctl(group, VFIO_GROUP_UNSET_CONTAINER, 0, context);
 }
 
 /**
  * Opens a device of a group, and returns the new fd (`VFIO_GROUP_GET_DEVICE_FD`).
- * @param name its PCI address, with the token of a virtual function behind it if need be.
+ * @param name the PCI address, followed by a virtual function's token if needed.
  */
 export function getGroupDeviceFd(group: HasFd, name: string, context?: ContextOfErrno): number {
   return ioctl(group, VFIO_GROUP_GET_DEVICE_FD, name, context);

@@ -14,21 +14,19 @@ const MOST_DEVICES = 256;
 
 /** A device that a hot reset reaches. */
 export interface HotResetDevice {
-  /** Its full PCI address. */
   readonly bdf: string;
-  /** The number of its IOMMU group. */
   readonly group: number;
 }
 
-/** What a hot reset reaches (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`). */
+/** The reach of a hot reset (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`). */
 export interface HotResetInfo {
   /** `VFIO_PCI_HOT_RESET_FLAG_…`. */
   readonly flags: number;
-  /** Every device on the same slot or bus, itself included. */
+  /** Every device on the same slot or bus, the asked one included. */
   readonly devices: HotResetDevice[];
 }
 
-/** Asks which devices a hot reset reaches (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`). ENODEV: there is nothing to reset. */
+/** Asks which devices a hot reset reaches (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`). ENODEV: nothing to reset. */
 export function getHotResetInfo(device: HasFd, context: ContextOfErrno): HotResetInfo {
   let answer = INFO.encode();
   let result = tryIoctl(device, VFIO_DEVICE_GET_PCI_HOT_RESET_INFO, answer);
@@ -54,8 +52,8 @@ function decode(answer: Uint8Array, offset: number): HotResetDevice {
 }
 
 /**
- * Resets everything on a device's slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`). **This call blocks**, up to seconds.
- * @param groups fds of all groups that are there, each once.
+ * Resets everything on a device's slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`). **Blocks**, up to seconds.
+ * @param groups fds of all groups there, each once.
  */
 export function hotResetDevice(device: HasFd, groups: readonly number[], context?: ContextOfErrno): void {
   ioctl(device, VFIO_DEVICE_PCI_HOT_RESET, encode(groups), context);

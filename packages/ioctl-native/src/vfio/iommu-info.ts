@@ -19,15 +19,15 @@ import {
 
 const WITHOUT_GROUP = "The IOMMU type is set when the first group joins the container: add a group first";
 
-/** What the IOMMU of a container can do. It changes when groups come and go. */
+/** The abilities of a container's IOMMU. They change as groups come and go. */
 export interface IommuInfo {
-  /** Bitmap of page sizes: bit n set means pages of 2^n bytes. */
+  /** A bitmap: bit n set means pages of 2^n bytes. */
   readonly pageSizes: bigint;
-  /** The smallest page size in bytes: every mapping's IOVA and size must be a multiple of it. */
+  /** In bytes: every mapping's IOVA and size must be a multiple of it. */
   readonly smallestPage: number;
-  /** Where DMA may be mapped, in ascending order; `undefined` if the kernel is too old (before 5.4) to tell. */
+  /** Where DMA may be mapped, in ascending order; `undefined` before Linux 5.4, which does not tell. */
   readonly iovaRanges: readonly IovaRange[] | undefined;
-  /** How many more mappings the container takes; `undefined` if the kernel (before 5.10) does not tell. */
+  /** The number of mappings the container still takes; `undefined` before Linux 5.10, which does not tell. */
   readonly mappingsLeft: number | undefined;
 }
 
@@ -44,9 +44,9 @@ export function readIommuInfo(container: HasFd): IommuInfo {
 }
 
 /**
- * Decodes an answer of `VFIO_IOMMU_GET_INFO`. Pure: it needs no container.
- * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` for an answer shorter
- * than the struct.
+ * Decodes an answer of `VFIO_IOMMU_GET_INFO`.
+ * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` for an answer shorter than
+ * the struct.
  */
 export function decodeIommuInfo(answer: Uint8Array): IommuInfo {
   const info = vfio_iommu_type1_info.decode(answer);

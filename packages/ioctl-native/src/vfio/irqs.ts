@@ -11,21 +11,19 @@ import {
 import { VFIO_DEVICE_GET_IRQ_INFO, VFIO_DEVICE_SET_IRQS } from "./ioctls.js";
 import { vfio_irq_set } from "./structs.js";
 
-/** What the kernel says of one interrupt index of a device (`VFIO_DEVICE_GET_IRQ_INFO`). */
+/** The answer of `VFIO_DEVICE_GET_IRQ_INFO` for one interrupt index. */
 export interface IrqInfo {
-  /** How many vectors the device has of it; 0 if it does not have the type. */
+  /** 0 if the device does not have the type. */
   readonly vectors: number;
-  /** The kernel can signal it through an eventfd. */
   readonly eventfd: boolean;
-  /** The kernel can hold it back and let it through again. */
   readonly maskable: boolean;
   /** The kernel masks it with every interrupt, until it is unmasked (INTx). */
   readonly automasked: boolean;
-  /** Vectors can be added while it is enabled (MSI-X, Linux 6.6 and later where the machine allows it). */
+  /** Vectors can be added while it is enabled (MSI-X, from Linux 6.6 on where the machine allows it). */
   readonly resizable: boolean;
 }
 
-/** Asks for an interrupt index (`VFIO_DEVICE_GET_IRQ_INFO`). */
+/** `VFIO_DEVICE_GET_IRQ_INFO`. */
 export function getIrqInfo(device: HasFd, index: number, context?: ContextOfErrno): IrqInfo {
   const { flags, count } = ask(device, VFIO_DEVICE_GET_IRQ_INFO, { index }, context);
   return {
@@ -37,23 +35,21 @@ export function getIrqInfo(device: HasFd, index: number, context?: ContextOfErrn
   };
 }
 
-/** What to do with which vectors of an index. */
+/** An action on some vectors of an index. */
 export interface IrqSet {
   /** `VFIO_PCI_…_IRQ_INDEX`. */
   readonly index: number;
   /** One `VFIO_IRQ_SET_DATA_…` and one `VFIO_IRQ_SET_ACTION_…`. */
   readonly flags: number;
-  /** The first vector. */
   readonly start: number;
-  /** How many vectors. */
   readonly count: number;
-  /** What `flags` announce: an eventfd (s32) or a byte for each vector. */
+  /** As `flags` announce: an eventfd (s32) or a byte for each vector. */
   readonly data?: Uint8Array;
 }
 
 /**
  * Wires, fires, masks or disables interrupts (`VFIO_DEVICE_SET_IRQS`).
- * @returns 0; or how many vectors there were, if they are fewer than asked for.
+ * @returns 0, or the number of vectors there are, if fewer than asked for.
  */
 export function setIrqs(device: HasFd, irqs: IrqSet, context?: ContextOfErrno): number {
   checkObject("the set of interrupts", irqs);
@@ -63,7 +59,7 @@ export function setIrqs(device: HasFd, irqs: IrqSet, context?: ContextOfErrno): 
   return ioctl(device, VFIO_DEVICE_SET_IRQS, buffer, context);
 }
 
-/** As {@link setIrqs} with a struct that is encoded already: for loops. Returns `-errno` if it failed. */
+/** As {@link setIrqs} with an encoded struct: for loops. Returns `-errno` on failure. */
 export function trySetIrqs(device: HasFd, encoded: Uint8Array): number {
   return unsafeIoctl(device, VFIO_DEVICE_SET_IRQS.number, encoded);
 }

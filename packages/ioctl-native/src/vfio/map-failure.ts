@@ -7,7 +7,7 @@ const ENTRY_LIMIT = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit";
 
 /**
  * The remedy for a refused `VFIO_IOMMU_MAP_DMA`, by errno.
- * @param wanted how many bytes were still to be mapped.
+ * @param wanted the number of bytes still to be mapped.
  */
 export function explainMapFailure(errno: number, wanted: number, info: () => IommuInfo | undefined): Hint {
   switch (errno) {
@@ -18,7 +18,7 @@ export function explainMapFailure(errno: number, wanted: number, info: () => Iom
     case errnoOf("EEXIST"):
       return (
         "The range overlaps a mapping of this container that another mapper, process or library made: " +
-        "mappers of one process share an IovaAllocator ({ iova: allocator }), and keep clear of others with windows in its `reserved`"
+        "let mappers of one process share an IovaAllocator ({ iova: allocator }), and keep clear of others with windows in its `reserved`"
       );
     case errnoOf("EINVAL"):
       return "The IOMMU may have changed since its ranges were read: a group joined or left";
@@ -30,8 +30,8 @@ export function explainMapFailure(errno: number, wanted: number, info: () => Iom
 }
 
 /**
- * VFIO counts the pages it pins, hugepages included, against RLIMIT_MEMLOCK; they show up in VmLck. Where the limit would
- * do, the kernel itself has no memory left, for its tables of pages.
+ * VFIO counts the pages it pins, hugepages included, against RLIMIT_MEMLOCK; VmLck shows them. If the limit would do,
+ * the kernel has no memory left for its page tables.
  */
 function memlockHint(wanted: number): string | undefined {
   const limit = kernel().memlockLimit();

@@ -6,10 +6,11 @@ import type { ContextOfErrno } from "./ask.js";
 const LONGEST_ANSWER = 16 * 2 ** 20;
 
 /**
- * Asks an info ioctl whose answer may carry a capability chain behind the struct. The kernel writes the size it
- * would have needed into `argsz`; then it is asked again with a buffer of that size.
- * @returns the whole answer's bytes; decode them with the ioctl's struct.
- * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing; VfioRangeError `ERR_VFIO_ARGUMENT`.
+ * Performs an info ioctl whose answer may have a capability chain behind the struct. The kernel writes the size it
+ * needs into `argsz`; a second call has a buffer of that size.
+ * @returns the whole answer, to be decoded with the ioctl's struct.
+ * @throws VfioSystemError; VfioError `ERR_VFIO_BAD_ANSWER` if the answer keeps growing; VfioRangeError
+ * `ERR_VFIO_ARGUMENT`.
  */
 export function queryInfo<F extends Record<string, Field> & Record<"argsz", Field>>(
   file: { readonly fd: number },
@@ -25,7 +26,7 @@ export function queryInfo<F extends Record<string, Field> & Record<"argsz", Fiel
     return buffer;
   };
   let answer = ask(struct.bytes);
-  // The answer may have grown between two questions: a group came, and the IOVA ranges are others.
+  // The answer may grow between two calls: a group comes, and the IOVA ranges change.
   for (let tries = 0; tries < 8; tries++) {
     const needed = struct.decode(answer).argsz as number;
     if (needed <= answer.length) return answer;

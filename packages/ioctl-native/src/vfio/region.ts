@@ -21,46 +21,44 @@ import {
 
 /** A part of a region that may be mapped (`VFIO_REGION_INFO_CAP_SPARSE_MMAP`). */
 export interface MappableArea {
-  /** Where it starts in the region, in bytes. */
+  /** In the region, in bytes. */
   readonly offset: number;
-  /** Its length. */
   readonly bytes: number;
 }
 
-/** What the kernel says of a device region: a BAR, the ROM, the config space. */
+/** A region of a device, such as a BAR: the answer of `VFIO_DEVICE_GET_REGION_INFO`. */
 export interface RegionInfo {
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
   /** 0 for a region the device does not have. */
   readonly bytes: number;
-  /** Where the region lies in the device's file. The kernel's number, never computed. */
+  /** In the device's file. The kernel's number, never computed. */
   readonly fileOffset: number;
-  /** It can be read, with `pread` at {@link fileOffset}. */
+  /** With `pread` at {@link fileOffset}. */
   readonly readable: boolean;
-  /** It can be written, with `pwrite` at {@link fileOffset}. */
+  /** With `pwrite` at {@link fileOffset}. */
   readonly writable: boolean;
-  /** The kernel offers `mmap` of it, or of its sparse areas. */
+  /** With `mmap`, as a whole or in its sparse areas. */
   readonly mappable: boolean;
-  /** The MSI-X table may be mapped with the rest. */
   readonly msixMappable: boolean;
-  /** The only parts that may be mapped, or `undefined` if all of it may. */
+  /** The only mappable parts, or `undefined` if the whole region is mappable. */
   readonly sparseAreas: readonly MappableArea[] | undefined;
 }
 
 const NAMES = ["BAR0", "BAR1", "BAR2", "BAR3", "BAR4", "BAR5", "the ROM", "the config space", "VGA"];
 
-/** What messages call a region of a PCI device: "BAR0 of 0000:00:10.0". */
+/** A region's name in messages: "BAR0 of 0000:00:10.0". */
 export function regionName(index: number, device: string): string {
   return `${NAMES[index] ?? `region ${index}`} of ${device}`;
 }
 
-/** Asks for a region (`VFIO_DEVICE_GET_REGION_INFO`). */
+/** `VFIO_DEVICE_GET_REGION_INFO`. */
 export function getRegionInfo(device: HasFd, index: number, context: ContextOfErrno): RegionInfo {
   return decodeRegionInfo(queryInfo(device, VFIO_DEVICE_GET_REGION_INFO, { index }, context));
 }
 
 /**
- * Decodes an answer of `VFIO_DEVICE_GET_REGION_INFO`. Pure: it needs no device.
+ * Decodes an answer of `VFIO_DEVICE_GET_REGION_INFO`.
  * @throws VfioError `ERR_VFIO_BAD_CAPABILITY_CHAIN`; VfioRangeError `ERR_VFIO_STRUCT_BOUNDS`, `ERR_VFIO_ARGUMENT`.
  */
 export function decodeRegionInfo(answer: Uint8Array): RegionInfo {

@@ -1,10 +1,10 @@
-/** Structs for an ioctl, one behind the other, in one buffer for all calls: a large memory in small pieces takes thousands. */
+/** Consecutive structs for an ioctl in one buffer for all calls: a large memory in small pieces takes thousands. */
 export class ReusedStructs {
-  /** All of them, as words of 64 bits. */
+  /** All structs, as words of 64 bits. */
   readonly quads: BigUint64Array;
   readonly #bytes: Uint8Array;
   readonly #size: number;
-  /** The views that were asked for last: most calls ask for the same. */
+  /** The last view: most calls ask for the same. */
   #first: Uint8Array;
 
   /** @param struct has `argsz`, as VFIO's have, and a size that is a multiple of 8. */
@@ -23,7 +23,6 @@ export class ReusedStructs {
     this.#first = this.#bytes;
   }
 
-  /** The first `count` structs. */
   first(count: number): Uint8Array {
     if (this.#first.length !== count * this.#size) this.#first = this.#bytes.subarray(0, count * this.#size);
     return this.#first;

@@ -24,14 +24,13 @@ export const DMA_MAP_FLAGS: Readonly<Record<DmaAccess, number>> = {
   "write-only": WRITE,
 };
 
-/** How a map struct begins, for each access. */
 const HEADERS: Record<DmaAccess, bigint> = {
   "read-write": headerOf("read-write"),
   "read-only": headerOf("read-only"),
   "write-only": headerOf("write-only"),
 };
 
-/** How many pieces go with one call: as many structs as fit two pages. */
+/** The number of pieces in one call: as many structs as fit two pages. */
 const MANY = 256;
 
 /** The addresses of a VFIO container (type1 or type1v2): anybody's container, known only by its fd. */
@@ -46,13 +45,13 @@ export class Type1Space implements AddressSpace {
   readonly #maps = new ReusedStructs(mapStruct, MANY);
   readonly #unmap = new ReusedStructs(unmapStruct, 1);
 
-  /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has no fd. */
+  /** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything without an fd. */
   constructor(container: HasFd) {
     checkHasFd("the container", "a VFIO container ({ fd: number })", container);
     this.#container = container;
   }
 
-  /** See {@link AddressSpace.limits}. Without a group a container has no IOMMU type, and says EINVAL. */
+  /** See {@link AddressSpace.limits}. A container without a group has no IOMMU type, and answers EINVAL. */
   limits(): IommuInfo | undefined {
     try {
       return readIommuInfo(this.#container);
@@ -86,17 +85,17 @@ export class Type1Space implements AddressSpace {
     quads[UNMAP.iova] = iova;
     quads[UNMAP.size] = bigIntOf(bytes);
     ioctl(this.#container, VFIO_IOMMU_UNMAP_DMA, this.#unmap.first(1), () => unmapFailure(iova, bytes));
-    // The kernel writes into the struct how much it really took back.
+    // The kernel writes the number of bytes unmapped into the struct.
     return Number(quads[UNMAP.size]);
   }
 
-  /** See {@link AddressSpace.mapAsync}: one piece. Throws what {@link map} throws. */
+  /** See {@link AddressSpace.mapAsync}. Maps one piece; throws what {@link map} throws. */
   async mapAsync(
     ...[memory, offset, bytes, iova, access, pieceBytes = bytes]: Parameters<AddressSpace["map"]>
   ): Promise<number> {
     const piece = Math.min(bytes, pieceBytes);
     const vaddr = memory.address + bigIntOf(offset);
-    // A struct of its own: others may be under way.
+    // A struct of its own: other calls may be in progress.
     const argument = mapStruct.encode({ flags: DMA_MAP_FLAGS[access], vaddr, iova, size: bigIntOf(piece) });
     await ioctlAsync(this.#container, VFIO_IOMMU_MAP_DMA, argument, (errno) =>
       this.#mapFailure(errno, iova, piece, memory.bytes - offset),
@@ -110,7 +109,6 @@ export class Type1Space implements AddressSpace {
     return Number(unmapStruct.read(argument, "size"));
   }
 
-  /** The structs for `count` pieces of the same size. */
   #fill(count: number, address: bigint, iova: bigint, pieceBytes: number, access: DmaAccess): void {
     const { quads } = this.#maps;
     const header = HEADERS[access];
@@ -138,7 +136,7 @@ function unmapFailure(iova: bigint, bytes: number): IoctlContext {
   return { what: `cannot unmap IOVA ${formatRange(rangeOf({ iova, bytes }))}` };
 }
 
-/** Where each field lies, in words of 64 bits; the first one holds `argsz` and the flags. */
+/** Field indexes in words of 64 bits; the first word has `argsz` and the flags. */
 const MAP = {
   quads: mapStruct.bytes / 8,
   vaddr: mapStruct.fields.vaddr[0] / 8,

@@ -1,12 +1,5 @@
-import {
-  errnoOf,
-  useKernel,
-  vfioConstants,
-  vfioIoctls,
-  vfioStructs,
-  type IovaRange,
-  type Kernel,
-} from "../../src/index.js";
+import { errnoOf, useKernel, type IovaRange, type Kernel } from "../../src/index.js";
+import { vfioConstants, vfioIoctls, vfioStructs } from "../../src/vfio/index.js";
 import { closedError, rangeOf } from "../../src/internal.js";
 
 const {

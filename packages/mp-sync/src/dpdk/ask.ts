@@ -14,29 +14,25 @@ import { PrivateSocket } from "./private-socket.js";
 import { readReply, type Question } from "./question.js";
 import { connectHint } from "../socket/system-hints.js";
 
-/** Between two tries when the primary's queue is full (10 datagrams), in milliseconds. */
+/** Between two tries when the primary's queue is full (10 datagrams). */
 const FULL_QUEUE_MS = 10;
-/** Between two tries when it says that it is not ready. */
+/** Between two tries when the primary is not ready. */
 const NOT_READY_MS = 100;
-/** More than any reply has, so that a second fd is seen and counted, not cut off. */
+/** More than any reply has, so that a second fd is counted, not cut off. */
 const MAX_FDS = 253;
 
-/** Whom to ask, and for how long. */
 export interface DpdkInquiry {
   readonly directory: string;
-  /** The primary's user. */
   readonly owner: FileStatus;
   readonly socketPath: string;
   readonly dialect: RteMpDialect;
   readonly timeoutMs: number;
-  /** Each of them ends the asking. */
   readonly signals: readonly (AbortSignal | undefined)[];
-  /** Looks whether it is still the same primary, and throws if not: a new one might be of another version. */
+  /** Throws unless the primary is still the same: a new one might be of another version. */
   readonly checkAlive: () => void;
   readonly verify: (file: Fd) => void;
 }
 
-/** What a primary answered: a value, and an fd if one was asked for. */
 export interface DpdkAnswer {
   /** The group's number, or the IOMMU type. */
   readonly value: number;
@@ -44,9 +40,9 @@ export interface DpdkAnswer {
 }
 
 /**
- * Asks a DPDK primary, again if it is not ready, over a fresh socket each time: so no late reply can be taken for another.
+ * Asks a DPDK primary, again while it is not ready, over a new socket each time: so no late reply can pass for another.
  * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_DPDK_NO_PRIMARY`, the question's refusal;
- *   VfioSystemError EACCES; what `checkAlive` throws; a signal's reason.
+ * VfioSystemError EACCES; what `checkAlive` throws; a signal's reason.
  */
 export async function askDpdk(inquiry: DpdkInquiry, question: Question): Promise<DpdkAnswer> {
   const progress = { notReady: 0 };
@@ -114,7 +110,7 @@ async function send(
   for (;;) {
     checkAlive();
     try {
-      // Connected, it takes datagrams from the primary alone: the kernel refuses everybody else's.
+      // A connected socket takes datagrams from the primary alone: the kernel refuses all others.
       socket.connect(socketPath, connectHint);
       return socket.send(socketPath, message);
     } catch (error) {
@@ -137,8 +133,8 @@ function describeSendError(error: unknown, socketPath: string): unknown {
   if (!isVfioError(error) || (error.code !== "ECONNREFUSED" && error.code !== "ENOENT")) return error;
   const state = error.code === "ENOENT" ? "there is no socket" : "nobody listens any more";
   return noPrimaryError(
-    `the DPDK primary has no way to be asked: ${state} at ${socketPath}`,
-    "It is just starting or ending, or its IPC thread has ended, as a message of the wrong size makes it do; start it again",
+    `the DPDK primary cannot be reached: ${state} at ${socketPath}`,
+    "The primary is starting or ending, or a message of the wrong size has ended its IPC thread; start it again",
     error,
   );
 }
@@ -151,6 +147,6 @@ function timeoutError(
   const state = timesNotReady > 0 ? `; it said ${timesNotReady} times that it is not ready` : "";
   const message = `no answer from the DPDK primary at ${socketPath} within ${timeoutMs} ms when asked for ${what}${state}`;
   return new VfioError("ERR_VFIO_TIMEOUT", message, {
-    hint: "It is stopped or still starting, its IPC thread has ended, or it runs without VFIO (then its log says 'Cannot find action'): look at its state, or allow more time (timeoutMs)",
+    hint: "The primary is stopped or still starting, its IPC thread has ended, or it runs without VFIO (then its log says 'Cannot find action'): check its state, or allow more time (timeoutMs)",
   });
 }

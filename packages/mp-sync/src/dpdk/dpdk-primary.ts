@@ -15,10 +15,10 @@ import type { Question } from "./question.js";
 import { containerRefused, groupRefused, noDeviceError } from "./refusals.js";
 import type { DpdkVersion } from "./version.js";
 
-/** What {@link DpdkPrimary} is made of. */
+/** The parts of a {@link DpdkPrimary}. */
 export interface JoinedPrimary {
   readonly directory: string;
-  /** Its `config`, which now belongs to the {@link DpdkPrimary}. */
+  /** Belongs to the {@link DpdkPrimary} from then on. */
   readonly config: PrimaryConfig;
   readonly version: DpdkVersion;
   readonly dialect: RteMpDialect;
@@ -34,19 +34,17 @@ export interface DpdkGroupOptions extends RequestOptions {
 }
 
 /**
- * A running DPDK primary that this process has joined. Each request is a datagram from a socket of its own; nothing is
- * held open between them but the primary's `config`, to see that it lives. All fds it gave are closed with it.
+ * A running DPDK primary that this process has joined. Each request is a datagram from a new socket; between requests
+ * only the primary's `config` is open, to see that it lives. Closing closes all received fds.
  */
 export class DpdkPrimary implements Disposable {
   static {
     printAs(DpdkPrimary, (it) => ({ directory: it.directory, pid: it.pid, closed: it.closed }));
   }
 
-  /** Its runtime directory. */
   readonly directory: string;
-  /** Its version. */
   readonly version: DpdkVersion;
-  /** Its process id, or `undefined` if it is in a PID namespace that this process does not see. */
+  /** `undefined` if the primary is in a PID namespace that this process does not see. */
   readonly pid: number | undefined;
   readonly #joined: JoinedPrimary;
   readonly #watch: PrimaryWatch;
@@ -66,13 +64,12 @@ export class DpdkPrimary implements Disposable {
     return new DpdkPrimary(joined);
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closing.signal.aborted;
   }
 
   /**
-   * Aborted with VfioError `ERR_VFIO_PRIMARY_GONE`, within half a second, when the primary ends. Requests under way fail
+   * Aborted with VfioError `ERR_VFIO_PRIMARY_GONE` within half a second of the primary's end. Requests in progress fail
    * with the same error. Does not keep this process alive.
    */
   get gone(): AbortSignal {
@@ -89,7 +86,7 @@ export class DpdkPrimary implements Disposable {
   }
 
   /**
-   * The type of its IOMMU: 1 for type1, 7 for sPAPR v2, 8 for none. Known to primaries from 19.02 on.
+   * The IOMMU type: 1 for type1, 7 for sPAPR v2, 8 for none. Only primaries from 19.02 on tell it.
    * @throws VfioError `ERR_VFIO_DPDK_NO_DEVICE`; otherwise as {@link container}.
    */
   async iommuType(options: RequestOptions = {}): Promise<number> {
@@ -104,10 +101,10 @@ export class DpdkPrimary implements Disposable {
   }
 
   /**
-   * Its container, the one that it uses itself. From 18.11 on; before, a primary only gave new, empty ones.
+   * The primary's own container. Older primaries than 18.11 only gave new, empty ones.
    * @throws VfioError `ERR_VFIO_CONTAINER_REFUSED`, `ERR_VFIO_WRONG_FD`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`,
-   *   `ERR_VFIO_DPDK_NO_PRIMARY`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_TIMEOUT_RANGE`;
-   *   VfioSystemError EACCES; the signal's reason.
+   * `ERR_VFIO_DPDK_NO_PRIMARY`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_TIMEOUT_RANGE`;
+   * VfioSystemError EACCES; the signal's reason.
    */
   async container(options: RequestOptions = {}): Promise<Fd> {
     const refused = (): VfioError => containerRefused(this.directory);
@@ -117,10 +114,10 @@ export class DpdkPrimary implements Disposable {
   }
 
   /**
-   * A group by its number. The fd is this process's own; each call asks anew.
+   * A group by its number. The fd is this process's own; each call asks the primary.
    * @param number from 0 to 2^31 - 1.
    * @throws VfioError `ERR_VFIO_GROUP_NOT_IN_USE` (nothing was sent), `ERR_VFIO_GROUP_NO_FD`, `ERR_VFIO_GROUP_REFUSED`;
-   *   VfioRangeError `ERR_VFIO_GROUP_NUMBER`; otherwise as {@link container}.
+   * VfioRangeError `ERR_VFIO_GROUP_NUMBER`; otherwise as {@link container}.
    */
   async group(number: number, options: DpdkGroupOptions = {}): Promise<SharedGroup> {
     this.#checkUsable();
@@ -137,7 +134,7 @@ export class DpdkPrimary implements Disposable {
     return group;
   }
 
-  /** Closes every fd that came from the primary, and gives up the requests under way (`ERR_VFIO_CLOSED`). */
+  /** Closes every fd that came from the primary, and ends requests in progress (`ERR_VFIO_CLOSED`). */
   close(): void {
     if (this.closed) return;
     this.#closing.abort(this.#closedError());
@@ -145,7 +142,6 @@ export class DpdkPrimary implements Disposable {
     runAll([...closings(this.#files), () => this.#joined.config[Symbol.dispose]()]);
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }

@@ -2,7 +2,7 @@ import { VfioError } from "@vfio/ioctl-native";
 import { filesOpenIn, groupOfLink } from "@vfio/ioctl-native/internal";
 
 /**
- * The numbers of the groups that a process has open, lowest first; `undefined` if its open files can't be seen.
+ * The numbers of the groups that a process has open, lowest first; `undefined` if its open files cannot be seen.
  * @param pid `undefined` for a process of another PID namespace.
  */
 export function groupsOpenIn(pid: number | undefined): number[] | undefined {
@@ -11,7 +11,7 @@ export function groupsOpenIn(pid: number | undefined): number[] | undefined {
 }
 
 /**
- * Refuses a group that a DPDK primary does not have open: being asked, it would open and record it, and before its first
+ * Refuses a group that a DPDK primary does not have open: on request it would open and record it, and before its first
  * device that makes it forget to set the IOMMU type.
  * @throws VfioError `ERR_VFIO_GROUP_NOT_IN_USE`.
  */
@@ -26,7 +26,7 @@ export function checkGroupInUse(number: number, pid: number | undefined, directo
     "ERR_VFIO_GROUP_NOT_IN_USE",
     `group ${number} was not asked for: the DPDK primary in ${directory} ${state}`,
     {
-      hint: "Being asked, DPDK opens a group that it does not use, and keeps it. Let the primary use the device (its option -a), or pass allowUnused: true",
+      hint: "On request, DPDK opens a group that it does not use, and keeps it. Let the primary use the device (its option -a), or pass allowUnused: true",
     },
   );
 }

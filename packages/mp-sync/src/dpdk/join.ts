@@ -10,21 +10,21 @@ import { dpdkRuntimeDirectory, type DpdkDirectoryOptions } from "./runtime-direc
 import type { DpdkVersion } from "./version.js";
 
 const DEFAULT_TIMEOUT_MS = 5000;
-/** Between two looks at a primary that initialises itself. */
+/** Between two looks at a primary that is still initialising. */
 const INITIALISING_MS = 50;
 
 /** Options of {@link joinDpdkPrimary}. `signal` ends the joining, not the requests after it. */
 export interface JoinDpdkOptions extends DpdkDirectoryOptions, RequestOptions {
-  /** Looks at each received fd, and throws if it is not what was asked for. Default: {@link verifyVfioFd}. */
+  /** Checks each received fd, and throws unless it is what was asked for. Default: {@link verifyVfioFd}. */
   readonly verify?: FdVerifier | undefined;
 }
 
 /**
- * Joins a running DPDK primary on this machine, as its user or as root: releases 18.11 to 26.07. Reads its runtime
- * directory and waits until it is initialised. Nothing is sent before something is asked for.
- * @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` (no directory, or nobody who holds its lock), `ERR_VFIO_DPDK_VERSION`,
- *   `ERR_VFIO_TIMEOUT` (not initialised in time); VfioSystemError EACCES; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`,
- *   `ERR_VFIO_SOCKET_PATH`, `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MP_ARGUMENT`; the signal's reason.
+ * Joins a running DPDK primary (18.11 to 26.07) on this machine, as its user or as root. Reads its runtime directory
+ * and waits until it is initialised; sends nothing before the first request.
+ * @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` (no directory, or nobody holds its lock), `ERR_VFIO_DPDK_VERSION`,
+ * `ERR_VFIO_TIMEOUT` (not initialised in time); VfioSystemError EACCES; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`,
+ * `ERR_VFIO_SOCKET_PATH`, `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MP_ARGUMENT`; the signal's reason.
  * @example
  * ```ts
  * // needs a DPDK primary
@@ -61,7 +61,7 @@ async function initialisedVersion(
   signal: AbortSignal | undefined,
 ): Promise<DpdkVersion> {
   const message = `the DPDK primary in ${directory} has not initialised itself within ${timeoutMs} ms`;
-  const hint = "Its own log says what it waits for; or allow more time (timeoutMs)";
+  const hint = "See the primary's own log, or allow more time (timeoutMs)";
   const atTimeout = (): VfioError => new VfioError("ERR_VFIO_TIMEOUT", message, { hint });
   using deadline = new Deadline(timeoutMs, atTimeout, signal);
   for (;;) {
@@ -77,6 +77,6 @@ function livingPid(config: PrimaryConfig, directory: string): number | undefined
   if (locked) return pid === 0 ? undefined : pid;
   throw noPrimaryError(
     `the DPDK primary in ${directory} has ended: nobody holds the lock on ${config.path}`,
-    "Start it again, and join it then; what it left in that directory is taken over",
+    "Start it again, then join it; it takes over the files in that directory",
   );
 }

@@ -2,7 +2,7 @@ import { Struct } from "@vfio/ioctl-native";
 
 export const VFIO_ACTION = "eal_vfio_mp_sync";
 
-/** Asks for the fd of a group; its number is the request's value. The same in all versions. */
+/** Asks for the fd of a group, whose number is the request's value. The same in all versions. */
 export const REQUEST_GROUP = 0x200;
 
 /** `mp_msg_internal.type`. */
@@ -16,11 +16,10 @@ const NAME_BYTES = 64;
 /** `struct mp_msg_internal` with a `struct vfio_mp_param` in it, as it lies in a datagram. */
 export interface RteMpLayout {
   readonly struct: Struct<RteMpFields>;
-  /** Where the action's name begins; it has 64 bytes. */
+  /** Offset of the action's name, which has 64 bytes. */
   readonly nameAt: number;
 }
 
-/** The numbers of a message. */
 type RteMpFields = Readonly<
   Record<
     "type" | "len_param" | "num_fds" | "req" | "result" | "value",
@@ -30,7 +29,7 @@ type RteMpFields = Readonly<
 
 /** Up to 25.07. */
 export const LAYOUT_332 = layout(332, 4);
-/** From 25.11: `type` is followed by padding, and behind the parameters is a piece of the sender's own fd table. */
+/** From 25.11 on: padding follows `type`, and a piece of the sender's own fd table the parameters. */
 export const LAYOUT_340 = layout(340, 8);
 
 function layout(bytes: number, nameAt: number): RteMpLayout {
@@ -47,14 +46,13 @@ function layout(bytes: number, nameAt: number): RteMpLayout {
   return { struct: new Struct("mp_msg_internal", bytes, fields), nameAt };
 }
 
-/** A request to DPDK's VFIO. `value` is a group's number where one is asked for. */
+/** @param value the group's number, if the request is for a group. */
 export function encodeRequest({ struct, nameAt }: RteMpLayout, req: number, value: number): Uint8Array {
   const bytes = struct.encode({ type: MpType.request, len_param: PARAM_BYTES, req, value });
   new TextEncoder().encodeInto(VFIO_ACTION, bytes.subarray(nameAt, nameAt + NAME_BYTES));
   return bytes;
 }
 
-/** The action's name in a message of the right size. */
 export function nameOfMessage({ nameAt }: RteMpLayout, bytes: Uint8Array): string {
   const name = bytes.subarray(nameAt, nameAt + NAME_BYTES);
   const end = name.indexOf(0);

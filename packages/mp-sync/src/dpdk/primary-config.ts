@@ -16,15 +16,14 @@ import { exists, listFolder, lockHolder, orUndo } from "@vfio/ioctl-native/inter
 import { fdHint } from "../socket/system-hints.js";
 import { decodeDpdkVersion, type DpdkVersion } from "./version.js";
 
-/** A hint names no more primaries than these. */
 const MOST_NAMED = 8;
-/** RTE_MAGIC: written when the primary has initialised itself, 0 before. */
+/** RTE_MAGIC: written at the end of the primary's initialisation, 0 before. */
 const MAGIC = 19820526;
 
-/** The file `config` in a runtime directory: the primary keeps a lock on it as long as it runs. */
+/** The file `config` in a runtime directory, which the primary locks while it runs. */
 export class PrimaryConfig implements Disposable {
   readonly path: string;
-  /** Whose it is, and so the primary's user. */
+  /** The file's owner, and so the primary's user. */
   readonly owner: FileStatus;
   readonly #file: Fd;
 
@@ -34,10 +33,7 @@ export class PrimaryConfig implements Disposable {
     this.owner = owner;
   }
 
-  /**
-   * Opens it for reading.
-   * @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` if there is none; VfioSystemError EACCES.
-   */
+  /** @throws VfioError `ERR_VFIO_DPDK_NO_PRIMARY` if there is none; VfioSystemError EACCES. */
   static open(directory: string): PrimaryConfig {
     const configPath = path.join(directory, "config");
     const file = openConfig(configPath, directory);
@@ -52,8 +48,8 @@ export class PrimaryConfig implements Disposable {
   }
 
   /**
-   * The primary's version, or `undefined` as long as it is not initialised.
-   * @throws VfioError `ERR_VFIO_DPDK_VERSION` if this is no DPDK's file.
+   * `undefined` until the primary is initialised.
+   * @throws VfioError `ERR_VFIO_DPDK_VERSION` if the file is not DPDK's.
    */
   version(): DpdkVersion | undefined {
     const words = new Uint32Array(readAt(this.#file, 0, 8, this.path).slice().buffer);
@@ -62,7 +58,7 @@ export class PrimaryConfig implements Disposable {
     if (magic === 0) return undefined;
     throw new VfioError(
       "ERR_VFIO_DPDK_VERSION",
-      `${this.path} is no DPDK's: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`,
+      `${this.path} is not a DPDK config: it begins with 0x${magic.toString(16)}, not 0x${MAGIC.toString(16)}`,
       { hint: "Pass the runtime directory of a DPDK primary; nothing was sent" },
     );
   }
@@ -72,14 +68,13 @@ export class PrimaryConfig implements Disposable {
   }
 }
 
-/** The error of a primary that is not there, in all its kinds. */
 export function noPrimaryError(message: string, hint: string, cause?: unknown): VfioError {
   return new VfioError("ERR_VFIO_DPDK_NO_PRIMARY", message, { hint, cause });
 }
 
 function openConfig(configPath: string, directory: string): Fd {
   try {
-    // A FIFO of that name would keep open() waiting.
+    // A FIFO of that name would block open().
     return openFile(configPath, { flags: constants.O_RDONLY | constants.O_NONBLOCK, hint: openHint });
   } catch (error) {
     if (!hasErrno(error, "ENOENT", "ENOTDIR")) throw error;
@@ -89,16 +84,16 @@ function openConfig(configPath: string, directory: string): Fd {
 
 function openHint(errno: number): string | undefined {
   if (errno !== errnoOf("EACCES")) return fdHint(errno);
-  return `The primary runs as another user: run this process (uid ${process.getuid?.()}) as that one, or as root`;
+  return `The primary runs as another user: run this process (uid ${process.getuid?.()}) as that user, or as root`;
 }
 
 function absentHint(directory: string): string {
   const others = neighbours(path.dirname(directory));
-  const found = others.length === 0 ? "" : ` There are others here: ${others.join(", ")}.`;
-  return `Start it, or pass its --file-prefix as prefix.${found} With --in-memory or --no-shconf a primary cannot be joined; another user's has another directory`;
+  const found = others.length === 0 ? "" : ` Other primaries here: ${others.join(", ")}.`;
+  return `Start it, or pass its --file-prefix as prefix.${found} A primary with --in-memory or --no-shconf cannot be joined; another user's primary has another directory`;
 }
 
-/** Other primaries beside it: whoever passed some directory of his own gets no list of what lies around there. */
+/** Primaries in the same folder. A caller with another directory gets no list of what lies around it. */
 function neighbours(folder: string): string[] {
   try {
     return listFolder(folder)

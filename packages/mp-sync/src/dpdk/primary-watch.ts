@@ -1,10 +1,10 @@
 import { VfioError } from "@vfio/ioctl-native";
 import type { PrimaryConfig } from "./primary-config.js";
 
-/** A datagram socket is not told that its peer has ended, so the lock is looked at this often, in milliseconds. */
+/** In milliseconds. A datagram socket does not learn that its peer has ended, so the lock is checked this often. */
 const INTERVAL_MS = 250;
 
-/** Notices when a primary lets go of the lock that it keeps as long as it lives. Does not keep this process alive. */
+/** Notices when a primary lets go of its lock, which it keeps until it ends. Does not keep this process alive. */
 export class PrimaryWatch implements Disposable {
   readonly #gone = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -12,7 +12,7 @@ export class PrimaryWatch implements Disposable {
   readonly #isThere: () => boolean;
   readonly #error: () => VfioError;
 
-  /** @param pid who had the lock; another one is a new primary, for which nothing that came from the first counts. */
+  /** @param pid the lock's holder; another pid is a new primary, for which nothing of the first one holds. */
   constructor(config: PrimaryConfig, directory: string, pid: number | undefined) {
     this.#isThere = () => {
       const holder = config.holder();
@@ -23,7 +23,7 @@ export class PrimaryWatch implements Disposable {
     this.#timer.unref();
   }
 
-  /** Looks now, before something is sent: a new primary might be of another version. */
+  /** Checks now, before a request is sent: a new primary might be of another version. */
   look(): void {
     if (this.signal.aborted || this.#isThere()) return;
     this[Symbol.dispose]();
@@ -44,6 +44,8 @@ function primaryGoneError(directory: string, pid: number | undefined): VfioError
   return new VfioError(
     "ERR_VFIO_PRIMARY_GONE",
     `the DPDK primary in ${directory}${who} has ended: nobody holds the lock on its config any more`,
-    { hint: "Close what came from it: the device stays busy until then. If it runs again, join it again" },
+    {
+      hint: "Close the fds that came from it: the device stays busy until then. Once it runs again, join it again",
+    },
   );
 }

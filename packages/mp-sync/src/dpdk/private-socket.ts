@@ -6,12 +6,12 @@ import { onProcessEnd } from "../primary/process-end.js";
 import { checkLength } from "../socket/socket-path.js";
 import { socketFileHint } from "../socket/system-hints.js";
 
-/** Not `mp_socket_…`: to those DPDK's primary sends requests of its own, and waits 5 s for each answer. */
+/** Not `mp_socket_…`: DPDK's primary sends requests of its own to those, and waits 5 s for each answer. */
 const PREFIX = ".vfio_reply_";
 
 /**
- * A datagram socket for one reply. Its file lies beside the primary's socket, where both processes see it under the same
- * path, belongs to the primary's user, and is removed with the socket or when this process ends.
+ * A datagram socket for one reply. Its file lies beside the primary's socket, where both processes see the same path,
+ * belongs to the primary's user, and goes with the socket or this process.
  */
 export class PrivateSocket implements Disposable {
   readonly socket: DatagramSocket;
@@ -23,7 +23,6 @@ export class PrivateSocket implements Disposable {
   }
 
   /**
-   * Makes one.
    * @param owner the primary's user, who must be able to send to it.
    * @throws VfioSystemError EACCES; VfioRangeError `ERR_VFIO_SOCKET_PATH` if the directory's path is too long.
    */
@@ -41,7 +40,7 @@ export class PrivateSocket implements Disposable {
 
   [Symbol.dispose](): void {
     this.#forget();
-    // In this order: a file whose socket is closed looks like one that a killed process left.
+    // In this order: a file whose socket is closed looks like one left by a killed process.
     this.#remove();
     this.socket.close();
   }
@@ -49,7 +48,7 @@ export class PrivateSocket implements Disposable {
   #giveTo({ uid, gid }: FileStatus): void {
     if (uid === process.getuid?.()) return;
     const file = this.socket.path;
-    // The directory is the primary's user's, who may put a link to another file in its place: so never follow one.
+    // The directory belongs to the primary's user, who could replace the file by a link: never follow one.
     check(kernel().lchown(file, uid, gid), () => ({
       syscall: "lchown",
       what: `cannot give ${file} to the primary's user ${uid}`,
@@ -62,10 +61,9 @@ export class PrivateSocket implements Disposable {
   }
 }
 
-/** Removes the files of processes that were killed in the middle of a request. */
 function removeStaleSockets(directory: string, prober: DatagramSocket): void {
   const names = kernel().list(directory);
-  // What cannot be seen is left to the next one.
+  // What cannot be seen is left to the next request.
   if (typeof names === "number") return;
   for (const name of names) {
     const file = path.join(directory, name);
@@ -74,7 +72,7 @@ function removeStaleSockets(directory: string, prober: DatagramSocket): void {
   }
 }
 
-/** A living one refuses with EPERM once it is connected to the primary, and nothing is sent to it in any case. */
+/** A live socket refuses with EPERM once it is connected to the primary; nothing is sent to it in any case. */
 function isStale(file: string, prober: DatagramSocket): boolean {
   try {
     prober.connect(file);

@@ -3,21 +3,20 @@ import type { IncomingPacket } from "../wire/exchange-types.js";
 import { ERR, NO_FD, OK, protocolError } from "../wire/protocol.js";
 import { MpType, nameOfMessage, PARAM_BYTES, VFIO_ACTION, type RteMpLayout } from "./message.js";
 
-/** What a DPDK primary is asked for. */
 export interface Question {
   /** For messages: "group 5". */
   readonly what: string;
   readonly req: number;
-  /** Its number, if it is a group: the reply repeats it. */
+  /** The group's number, if any: the reply repeats it. */
   readonly group?: number;
   readonly bringsFd: boolean;
   readonly refused: (result: "NO_FD" | "ERR") => VfioError;
 }
 
 /**
- * The value in a reply, or "not ready" for a primary that asks to be asked again later. Pure: the fds themselves are
- * the receiver's to keep or close.
- * @throws VfioError `ERR_VFIO_PROTOCOL` for a reply that is not what belongs there; the question's own for a refusal.
+ * The value in a reply, or "not ready" if the primary wants to be asked again later. The fds are the receiver's to keep
+ * or close.
+ * @throws VfioError `ERR_VFIO_PROTOCOL` for a wrong reply; the question's own error for a refusal.
  */
 export function readReply(
   layout: RteMpLayout,

@@ -1,6 +1,6 @@
 import { VfioError } from "@vfio/ioctl-native";
 
-/** The error of a primary that knows no IOMMU type: it has attached no group. */
+/** The primary knows no IOMMU type: it has attached no group. */
 export function noDeviceError(directory: string): VfioError {
   return new VfioError(
     "ERR_VFIO_DPDK_NO_DEVICE",
@@ -12,7 +12,7 @@ export function noDeviceError(directory: string): VfioError {
 export function containerRefused(directory: string): VfioError {
   return new VfioError(
     "ERR_VFIO_CONTAINER_REFUSED",
-    `the DPDK primary in ${directory} does not give its container (ERR)`,
+    `the DPDK primary in ${directory} does not share its container (ERR)`,
     { hint: "It runs without VFIO: its own log says why" },
   );
 }
@@ -27,7 +27,7 @@ export function groupRefused(result: "NO_FD" | "ERR", number: number, directory:
   }
   return new VfioError(
     "ERR_VFIO_GROUP_REFUSED",
-    `the DPDK primary in ${directory} failed to give group ${number} (ERR)`,
-    { hint: "Its own log says why; ls /sys/kernel/iommu_groups shows the groups there are" },
+    `the DPDK primary in ${directory} failed to share group ${number} (ERR)`,
+    { hint: "Its own log says why; ls /sys/kernel/iommu_groups lists the groups" },
   );
 }

@@ -9,15 +9,14 @@ export const DPDK_PREFIX = "rte";
 export interface DpdkDirectoryOptions {
   /** The primary's `--file-prefix`. Default `rte`. */
   readonly prefix?: string | undefined;
-  /** Its runtime directory itself, instead of the one that the prefix gives. */
   readonly directory?: string | undefined;
 }
 
-/** Who asks, as far as the directory depends on it. */
+/** The asking user, as far as the directory depends on it. */
 export interface DpdkUser {
-  /** Effective user id; 0 is root. */
+  /** Effective; 0 is root. */
   readonly uid: number;
-  /** The environment: RUNTIME_DIRECTORY and XDG_RUNTIME_DIR count. */
+  /** Only RUNTIME_DIRECTORY and XDG_RUNTIME_DIR count. */
   readonly env: Readonly<Record<string, string | undefined>>;
 }
 
@@ -30,7 +29,7 @@ export function dpdkRuntimeDirectory(
   options: DpdkDirectoryOptions = {},
   user: DpdkUser = { uid: process.getuid?.() ?? 0, env: process.env },
 ): string {
-  checkObject(options, "where a DPDK primary is", "told by an object of options");
+  checkObject(options, "where a DPDK primary is", "given as an object of options");
   if (options.directory !== undefined) {
     checkName(options.directory, "the runtime directory of a DPDK primary");
     return path.resolve(options.directory);

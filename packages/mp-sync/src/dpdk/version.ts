@@ -1,8 +1,7 @@
-/** The version of a DPDK, as its primary writes it into the runtime directory. */
+/** A DPDK version, as its primary writes it into the runtime directory. */
 export interface DpdkVersion {
   /** Two digits: 22. 0 if the primary is older than 19.08, which wrote no version. */
   readonly year: number;
-  /** 1 to 12: 11. */
   readonly month: number;
   /** The third part: 11 in 22.11.11. */
   readonly minor: number;
@@ -13,7 +12,7 @@ export interface DpdkVersion {
 }
 
 const RELEASE = 99;
-/** Where later versions have their number, those before 19.08 have that of the memory channels. */
+/** Versions before 19.08 have the number of memory channels where later ones have their version. */
 const MOST_CHANNELS = 0xffff;
 
 /**

@@ -3,7 +3,7 @@ import { watchFd, type FdWatcher, type SeqpacketListener, type SeqpacketSocket }
 const BATCH = 64;
 const BACK_OFF_MS = 100;
 
-/** What an acceptor needs of its server. None of these may throw. */
+/** The acceptor's calls of its server. None of these may throw. */
 export interface AcceptingServer {
   hasRoom(): boolean;
   admit(socket: SeqpacketSocket): void;
@@ -11,8 +11,8 @@ export interface AcceptingServer {
 }
 
 /**
- * Takes connections while there is room, a batch at a time so that a crowd at the door does not hold up
- * the event loop; the others wait in the kernel's queue.
+ * Takes connections while there is room, in batches, so that a crowd does not hold up the event loop; the others wait
+ * in the kernel's queue.
  */
 export class ConnectionAcceptor {
   readonly #listener: SeqpacketListener;

@@ -4,7 +4,6 @@ import { constants } from "node:os";
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type EndingSignal = (typeof SIGNALS)[number];
 
-/** What is needed of `process`. */
 export interface SignalledProcess extends Pick<
   EventEmitter,
   "on" | "removeListener" | "listeners" | "listenerCount"
@@ -13,11 +12,11 @@ export interface SignalledProcess extends Pick<
 }
 
 /**
- * Lets signals end the first process of a PID namespace, such as a container's: the kernel keeps from it every signal
- * that it has no handler for, also those that Node.js and other libraries send it again to end it (pid_namespaces(7)).
+ * Lets signals end the first process of a PID namespace, such as a container's: the kernel drops its signals without a
+ * handler, also those that Node.js and other libraries resend to end it (pid_namespaces(7)).
  *
- * It listens only while nobody else does. So it never ends a program that handles a signal itself, no other listener
- * takes it for one who does, and when a library has removed its own to let the signal end the process, it does.
+ * It listens only while nobody else does. So it never ends a program that handles a signal itself, other listeners do
+ * not take it for a handler, and a library that removes its own handler to let the signal end the process succeeds.
  */
 export class FirstProcess {
   readonly #process: SignalledProcess;
@@ -38,8 +37,8 @@ export class FirstProcess {
     for (const signal of SIGNALS) this.#process.removeListener(signal, this.#end);
   }
 
-  // The event comes before the listener is there; Node.js stops to watch for a signal when its last listener goes, and
-  // begins when the first one comes. So ours goes when the other one is in place, and before any signal is delivered.
+  // The event comes before the listener is there; Node.js watches a signal from its first listener to its last. So ours
+  // goes when the other one is in place, and before any signal is delivered.
   readonly #onAdded = (name: string | symbol, listener: unknown): void => {
     if (isEndingSignal(name) && listener !== this.#end) queueMicrotask(() => this.#giveWay(name));
   };

@@ -4,12 +4,12 @@ import type { ClientOutcome } from "./server-events.js";
 
 type LeaseEnd = Extract<ClientOutcome, { type: "lease-ended" }>;
 
-/** When its server closes, everything is unmapped afterwards; and a lost mapping takes no time. */
+/** When the server closes, everything must be unmapped before it returns; a lost mapping takes no time. */
 export function mustNotWait(outcome: ClientOutcome): boolean {
   return outcome.type === "dropped" && (outcome.reason === "closed" || outcome.reason === "lost");
 }
 
-/** Unmaps the lease of a client that is through, and says how it ended. Never rejects. */
+/** Unmaps a finished client's lease, and says how it ended. Never rejects. */
 export async function end(leases: Leases, lease: Lease, outcome: ClientOutcome): Promise<LeaseEnd> {
   try {
     await leases.releaseAsync(lease);
@@ -19,7 +19,6 @@ export async function end(leases: Leases, lease: Lease, outcome: ClientOutcome):
   }
 }
 
-/** As {@link end}, at once. */
 export function endNow(leases: Leases, lease: Lease, outcome: ClientOutcome): LeaseEnd {
   try {
     leases.release(lease);

@@ -1,15 +1,15 @@
-/** A lost mapping makes no event in the kernel, so the leases are looked at this often, in milliseconds. */
+/** In milliseconds. The kernel reports no lost mapping, so the leases are checked this often. */
 const INTERVAL_MS = 250;
 
-/** A container that tells when a group has joined it; `@vfio/vfio-core`'s does. */
+/** A container that calls back when a group has joined; `@vfio/vfio-core`'s does. */
 export interface TellsOfGroups {
   /** Calls back whenever a group has joined and mappings are possible. */
   onGroupAdded?(listener: () => void): Disposable;
 }
 
 /**
- * Has leases looked at as long as there are any: every now and then, and as soon as a group joins, before any device of
- * it can be opened. Does not keep this process alive.
+ * Checks leases while there are any: regularly, and as soon as a group joins, before any of its devices can be opened.
+ * Does not keep this process alive.
  */
 export class LeaseWatch implements Disposable {
   readonly #look: () => void;

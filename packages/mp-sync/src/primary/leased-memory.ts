@@ -1,16 +1,8 @@
-import {
-  errnoOf,
-  hasErrno,
-  isVfioError,
-  Mapping,
-  tryIommu,
-  type HasFd,
-  type Type1Space,
-} from "@vfio/ioctl-native";
+import { errnoOf, hasErrno, isVfioError, Mapping, type HasFd } from "@vfio/ioctl-native";
+import { tryIommu, type Type1Space } from "@vfio/ioctl-native/vfio";
 import { isOrdinaryMemory, memoryShortage, undo } from "@vfio/ioctl-native/internal";
 import type { LeaseTerms } from "../wire/lease-messages.js";
 
-/** Where leases are mapped: a container, and its addresses. */
 export interface LeaseSpace {
   readonly container: HasFd;
   readonly space: Type1Space;
@@ -30,7 +22,7 @@ export class LeasedMemory {
   }
 
   /**
-   * Maps it, off the event loop: pinning many pages takes long. The file may be closed as soon as this returns.
+   * Maps the memory off the event loop: pinning many pages takes long. The file may be closed as soon as this returns.
    * @throws VfioSystemError of `mmap` or the ioctl; VfioError `ERR_VFIO_CLOSED` if the container is closed,
    * `ERR_VFIO_MEMORY_EXHAUSTED`.
    */
@@ -55,8 +47,8 @@ export class LeasedMemory {
   }
 
   /**
-   * Whether the container still has it. The kernel lists no mappings, but refuses to make one a second time. Where it
-   * makes it, it was lost: {@link unmap} undoes that, too. Unknown counts as there.
+   * Whether the container still has the mapping. The kernel lists no mappings, but refuses to make one twice. If it
+   * succeeds, the mapping was lost: {@link unmap} undoes the new one, too. Unknown counts as mapped.
    */
   isMapped(): boolean {
     const { iova, bytes, access } = this.#terms;
@@ -70,10 +62,10 @@ export class LeasedMemory {
   }
 
   /**
-   * Undoes it, and gives the memory back.
-   * @returns the number of bytes of it that the container had.
+   * Unmaps and frees the memory.
+   * @returns the number of bytes that the container had mapped.
    * @throws VfioSystemError if the kernel refuses, VfioError `ERR_VFIO_CLOSED` if the container is closed: it may still
-   *   be mapped, so the memory stays.
+   * be mapped, so the memory stays.
    */
   unmap(): number {
     if (this.#unmaps) return this.#unmapBeside();
@@ -85,7 +77,6 @@ export class LeasedMemory {
     }
   }
 
-  /** As {@link unmap}, off the event loop. */
   async unmapAsync(): Promise<number> {
     const { iova, bytes } = this.#terms;
     this.#unmaps = true;
@@ -98,8 +89,8 @@ export class LeasedMemory {
     }
   }
 
-  // While the kernel is at it: it does one after the other, so afterwards nothing is mapped. Which of them found the
-  // mapping does not matter, and the other one gives the memory back.
+  // Runs while the kernel unmaps in another thread: it does one after the other, so afterwards nothing is mapped. It
+  // does not matter which found the mapping; the other one frees the memory.
   #unmapBeside(): number {
     const { iova, bytes } = this.#terms;
     try {
@@ -120,12 +111,12 @@ export class LeasedMemory {
     return this.#giveBack(0);
   }
 
-  // A container that has no group any more has no IOMMU, forgot all mappings, and answers EINVAL to whatever is asked.
-  // So does one that has an IOMMU, to a range that it cannot unmap as it is: only then can it say what it can do.
+  // A container without a group has no IOMMU, has forgotten all mappings, and answers EINVAL to everything. So does one
+  // with an IOMMU, for a range that it cannot unmap as it is; but only that one answers what it can do.
   #isForgotten(error: unknown): boolean {
     return hasErrno(error) && NO_IOMMU.has(error.errno) && NO_IOMMU.has(tryIommu(this.#at.container));
   }
 }
 
-/** ENODEV is what iommufd answers in VFIO's stead, ENOTTY what is no container at all. */
+/** iommufd answers ENODEV in VFIO's stead; a file that is no container, ENOTTY. */
 const NO_IOMMU: ReadonlySet<number> = new Set([errnoOf("EINVAL"), errnoOf("ENODEV"), errnoOf("ENOTTY")]);

@@ -1,51 +1,50 @@
 import type { VfioSystemError } from "@vfio/ioctl-native";
 import {
   errnoOf,
-  Type1Space,
   isVfioError,
   VfioError,
   VfioRangeError,
   type HasFd,
   type IovaRange,
 } from "@vfio/ioctl-native";
+import { Type1Space } from "@vfio/ioctl-native/vfio";
 import { isAnonymousMemory, isWithin, overlaps, rangeOf, shownValue } from "@vfio/ioctl-native/internal";
 import { checkLimit, checkObject } from "../argument-checks.js";
 import { rangeText, type Lease, type LeaseTerms, type LeaseVerdict } from "../wire/lease-messages.js";
 import { LeasedMemory, type LeaseSpace } from "./leased-memory.js";
 
 /**
- * Where leases lie if nothing else is said: 1 GiB, as much as they may have together, that devices of 32 address bits
- * reach, far from where an allocator begins. Let the primary's own allocator leave it free: `new DmaMapper(container,
- * { iova: new IovaAllocator({ reserved: [LEASE_WINDOW] }) })` of `@vfio/dma`.
+ * The default range of leases: 1 GiB, as much as all leases together may have, within 32 address bits and far from an
+ * allocator's first addresses. Let the primary's own allocator leave it free: `new DmaMapper(container, { iova: new
+ * IovaAllocator({ reserved: [LEASE_WINDOW] }) })` of `@vfio/dma`.
  */
 export const LEASE_WINDOW: IovaRange = Object.freeze({ start: 0x8000_0000n, end: 0xbfff_ffffn });
 
-/** What secondaries may map for themselves. */
+/** Limits of the memory that secondaries may map for themselves. */
 export interface LeaseOptions {
-  /** The IOVAs they may choose from, `end` included. Keep your own mappings out of it. Default: {@link LEASE_WINDOW}. */
+  /** The IOVAs they may choose from, ends included. Keep your own mappings out of it. Default: {@link LEASE_WINDOW}. */
   readonly window?: IovaRange | undefined;
-  /** How many leases there may be at once, from 1. Default 256. */
+  /** The most leases at once, from 1. Default 256. */
   readonly maxLeases?: number | undefined;
-  /** How many bytes all leases together may have, from 1. Default 1 GiB. */
+  /** The most bytes of all leases together, from 1. Default 1 GiB. */
   readonly maxBytes?: number | undefined;
 }
 
-/** What came of a request for a lease. */
 export interface LeaseGrant {
   readonly verdict: LeaseVerdict;
   readonly lease?: Lease;
 }
 
 /**
- * The leases of a primary. The primary itself maps the memory, so that a range which the kernel accepted holds
- * nothing but the lease, and whatever becomes of the secondary, the primary can unmap it.
+ * The leases of a primary. The primary itself maps the memory, so that it can unmap it whatever becomes of the
+ * secondary, and the range holds nothing but the lease.
  */
 export class Leases {
   readonly #at: LeaseSpace;
   readonly #window: IovaRange;
   readonly #maxLeases: number;
   readonly #maxBytes: number;
-  /** With each lease its memory; none while it is being mapped. */
+  /** The memory of each lease; none while it is being mapped. */
   readonly #leases = new Map<Lease, LeasedMemory | undefined>();
   #closed = false;
 
@@ -60,19 +59,17 @@ export class Leases {
     this.#maxBytes = maxBytes;
   }
 
-  /** Those there are now, in the order they came; and those that the kernel refused to unmap. */
+  /** In the order they came, with those that the kernel refused to unmap. */
   get all(): readonly Lease[] {
     return [...this.#leases.keys()];
   }
 
-  /**
-   * Maps memory for a secondary, or says why not. Never rejects. The file may be closed as soon as this returns.
-   */
+  /** Maps memory for a secondary, or says why not. Never rejects. The file may be closed as soon as this returns. */
   async grant(terms: LeaseTerms, file: HasFd, pid: number): Promise<LeaseGrant> {
     const refusal = this.#refusalOf(terms, file);
     if (refusal !== undefined) return { verdict: refusal };
     const lease: Lease = { iova: terms.iova, bytes: terms.bytes, pid };
-    // Its place is taken before the kernel is asked: meanwhile others may come.
+    // Takes its place before the kernel is asked: others may come meanwhile.
     this.#leases.set(lease, undefined);
     try {
       this.#leases.set(lease, await LeasedMemory.map(this.#at, terms, file));
@@ -83,34 +80,30 @@ export class Leases {
     }
   }
 
-  /**
-   * Asks the kernel for a lease's mapping.
-   * @throws VfioError `ERR_VFIO_LEASE_LOST` if the container no longer has it.
-   */
+  /** @throws VfioError `ERR_VFIO_LEASE_LOST` if the container no longer has it. */
   checkMapped(lease: Lease): void {
     if (this.#leases.get(lease)?.isMapped() === false) throw lostError(lease, 0);
   }
 
   /**
-   * Undoes a lease's mapping. Twice does nothing.
+   * Unmaps a lease. Releasing twice does nothing.
    * @throws VfioSystemError if the kernel refuses, VfioError `ERR_VFIO_CLOSED` if the container is closed: it may still
-   *   be mapped, so the memory stays, and so does its place in the book. VfioError `ERR_VFIO_LEASE_LOST` if the
-   *   container had not all of it any more.
+   * be mapped, so the memory stays, and so does its place in the book. VfioError `ERR_VFIO_LEASE_LOST` if the
+   * container had not all of it any more.
    */
   release(lease: Lease): void {
     const memory = this.#leases.get(lease);
     if (memory !== undefined) this.#strike(lease, memory.unmap());
   }
 
-  /** As {@link release}, off the event loop. */
   async releaseAsync(lease: Lease): Promise<void> {
     const memory = this.#leases.get(lease);
     if (memory !== undefined) this.#strike(lease, await memory.unmapAsync());
   }
 
   /**
-   * Grants nothing any more, and tries once more for those that the kernel refused to unmap: an event has told of each
-   * already. One that is being mapped at the moment is unmapped as soon as it is.
+   * Grants nothing from then on, and tries again to unmap the leases that the kernel refused to unmap: an event has
+   * told of each. A lease that is being mapped is unmapped afterwards.
    */
   close(): void {
     this.#closed = true;
@@ -145,8 +138,8 @@ export class Leases {
     const taken = this.all.reduce((sum, lease) => sum + lease.bytes, 0);
     if (this.#leases.size >= this.#maxLeases) return { errno: errnoOf("EMFILE") };
     if (taken + bytes > this.#maxBytes) return { errno: errnoOf("EFBIG") };
-    // Behind any other file may be a filesystem of somebody's own (FUSE), which could keep the kernel, and with it this
-    // process, waiting for its pages.
+    // Any other file may lie in a userspace filesystem (FUSE), which could keep the kernel, and with it this process,
+    // waiting for its pages.
     return isAnonymousMemory(file) ? undefined : { errno: errnoOf("EBADF") };
   }
 }
@@ -156,7 +149,7 @@ function lostError(lease: Lease, unmapped: number): VfioError {
     "ERR_VFIO_LEASE_LOST",
     `of the lease of process ${lease.pid} only ${unmapped} of ${lease.bytes} bytes were still mapped: ${rangeText(lease)}`,
     {
-      hint: "The container's last group left, and the kernel forgot all mappings, or somebody unmapped it: keep a group while leases run. Its secondary may ask for it anew",
+      hint: "The container's last group left, and the kernel forgot all mappings, or another process unmapped the lease: keep a group while leases run. The secondary may ask for a new lease",
     },
   );
 }
@@ -172,7 +165,7 @@ function isSystemError(error: object): error is VfioSystemError {
   return "errno" in error && "syscall" in error;
 }
 
-// The container has been closed. EBADF of mmap is the file's.
+// True if the container has been closed. EBADF of mmap is the file's.
 function isOfContainer({ code, syscall }: VfioSystemError): boolean {
   return code === "EBADF" && syscall === "ioctl";
 }

@@ -5,12 +5,12 @@ const works = new Set<() => void>();
 const firstProcess = process.pid === 1 ? new FirstProcess(process) : undefined;
 
 /**
- * Does something when this thread ends in order: by itself, by `process.exit` or by an uncaught error. A signal that
- * nobody handles ends a process at once, and nothing is done then: with a handler of ours it would have to wait for the
- * event loop, which may be busy for ever, and other handlers would count it as one who deals with the signal. So what is
- * left behind must do no harm. Only the first process of a container gets a handler: see {@link FirstProcess}.
+ * Does work when this thread ends in order: by itself, by `process.exit` or by an uncaught error. A signal that nobody
+ * handles ends a process at once, without the work: a handler would have to wait for the event loop, which may be busy
+ * for ever, and other libraries would take it for one that deals with the signal. So what is left behind must do no
+ * harm. Only the first process of a container gets a handler: see {@link FirstProcess}.
  * @param work synchronous, and harmless when done twice.
- * @returns a function that forgets it.
+ * @returns a function that cancels the work.
  */
 export function onProcessEnd(work: () => void): () => void {
   if (works.size === 0) listen();

@@ -15,14 +15,13 @@ import type { LeaseGrant, Leases } from "./leases.js";
 import { encodeAnswer } from "../wire/protocol.js";
 import type { ClientOutcome, DropReason } from "./server-events.js";
 
-/** What a server gives each of its clients. */
 export interface ClientService {
   readonly offer: ExchangeOffer;
   readonly leases: Leases;
   /** The fd to attach; may throw if it has been closed. */
   fdOf(attachment: Attachment): number;
   readonly timeoutMs: number;
-  /** A client has its lease, and may stay. Must not throw. */
+  /** The client has its lease, and may stay. Must not throw. */
   onLeased(client: ServedClient, outcome: Answered): void;
   /** Called once for each client, when its connection is closed. Must not throw. */
   onEnd(client: ServedClient, outcome: ClientOutcome): void;
@@ -33,8 +32,7 @@ const NO_FILES: readonly Fd[] = [];
 type Reply = Extract<ExchangeAction, { type: "reply" }>;
 
 /**
- * One client of a server: moves packets between its socket and its {@link Exchange}, never waiting but in
- * the event loop.
+ * One client of a server: moves packets between its socket and its {@link Exchange}, and waits only in the event loop.
  */
 export class ServedClient {
   readonly peer: PeerCredentials;
@@ -44,7 +42,7 @@ export class ServedClient {
   readonly #outbox: ExchangeAction[] = [];
   #lease: Lease | undefined;
   #mayStay = false;
-  /** While the kernel maps or unmaps its memory: nothing is read from it, and its time does not count. */
+  /** While the kernel maps or unmaps its memory: nothing is read from it, and its timeout stands still. */
   #waitsForKernel = false;
   #watcher: FdWatcher | undefined;
   #watchesWriting = false;
@@ -59,20 +57,19 @@ export class ServedClient {
     this.#exchange = new Exchange(service.offer);
   }
 
-  /** Serves what is there already; the rest follows from the event loop, until the time is up. */
+  /** Serves what is there already; the event loop does the rest, until the timeout. */
   start(): void {
     this.#advance();
     if (!this.#ended && !this.#mayStay) this.#limitTime();
   }
 
-  /** Whether it keeps this process alive while it waits for the client. */
   setReferenced(referenced: boolean): void {
     this.#referenced = referenced;
     if (referenced) this.#watcher?.ref();
     else this.#watcher?.unref();
   }
 
-  /** Ends the connection, and so tells the client, if the container has lost its lease's mapping. */
+  /** Ends the connection, which tells the client, if the container has lost its lease's mapping. */
   checkLease(): void {
     if (this.#lease === undefined || this.#waitsForKernel || this.#ended) return;
     try {
@@ -94,7 +91,7 @@ export class ServedClient {
     }
   };
 
-  /** Takes one step. False if it has to wait for the client or the kernel, or is through. */
+  /** Takes one step. Returns false if it must wait for the client or the kernel, or is done. */
   #step(): boolean {
     if (this.#waitsForKernel) return this.#unwatch();
     const action = this.#outbox[0];
@@ -108,7 +105,7 @@ export class ServedClient {
   }
 
   #receive(): boolean {
-    // With room for no fd, the kernel closes uninvited ones itself and marks the packet as truncated.
+    // Without room for fds, the kernel closes uninvited ones itself and marks the packet as truncated.
     const { roomForBytes, roomForFds } = this.#exchange;
     const packet = this.#socket.receive(roomForBytes, roomForFds);
     if (packet === undefined) return this.#watch(false);
@@ -187,8 +184,7 @@ export class ServedClient {
     if (this.#lease !== undefined) void this.#awaitKernel(this.#service.leases.releaseAsync(this.#lease));
   }
 
-  // After a busy spell of this process, the time can be up with the client's packet already there: so look
-  // once more.
+  // After a busy spell of this process, the time can be up with the client's packet waiting: look once more.
   #onTimeout(): void {
     if (!this.#waitsForKernel) this.#advance();
     if (this.#waitsForKernel) return this.#limitTime();

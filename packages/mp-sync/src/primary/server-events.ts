@@ -2,37 +2,42 @@ import type { PeerCredentials } from "@vfio/ioctl-native";
 import type { Answered } from "../wire/exchange-types.js";
 
 /**
- * Why a client was dropped: it left, sent what is no request, ran out of time, was not allowed, the server
- * closed, answering it failed, or the container lost its lease's mapping.
+ * Why a client was dropped: it left, sent no valid request, ran out of time, was not allowed, the server closed,
+ * answering it failed, or the container lost its lease's mapping.
  */
 export type DropReason = "left" | "malformed" | "timeout" | "refused" | "closed" | "failed" | "lost";
 
-/**
- * How the connection with one client ended: it was answered; it was dropped without an answer, or with ERR (`error` for
- * `refused` by a policy that threw, `failed` and `lost`); or a lease that had been granted is over, its memory unmapped
- * unless there is an `error`, such as `ERR_VFIO_LEASE_LOST`: it was given back, or its holder was dropped, `left` for one
- * that died, too.
- */
+/** How the connection with one client ended. */
 export type ClientOutcome =
   | Answered
   | {
+      /** Without an answer, or with ERR. */
       readonly type: "dropped";
       readonly reason: DropReason;
+      /** The reason in words. */
       readonly detail: string;
+      /** For `refused` (by a policy that threw), `failed` and `lost`. */
       readonly error?: unknown;
     }
   | {
+      /** The memory is unmapped, unless there is an error. */
       readonly type: "lease-ended";
       readonly iova: bigint;
       readonly bytes: number;
+      /** Given back, or why the holder was dropped: `left` for one that died, too. */
       readonly reason: "released" | DropReason;
+      /** What failed, if anything: `ERR_VFIO_LEASE_LOST` for a mapping that was already gone. */
       readonly error?: unknown;
     };
 
-/**
- * What a server tells about its work. The `peer` is the client as the kernel says, or -1 everywhere if it does not say;
- * where no connection can be taken now (out of fds, say), it is tried again a little later.
- */
+/** A server's report. */
 export type ServerEvent =
-  | (ClientOutcome & { readonly peer: PeerCredentials })
-  | { readonly type: "accept-failed"; readonly error: unknown };
+  | (ClientOutcome & {
+      /** The client by the kernel's word, -1 everywhere if unknown. */
+      readonly peer: PeerCredentials;
+    })
+  | {
+      /** No connection can be taken now (out of fds, say); the server tries again a little later. */
+      readonly type: "accept-failed";
+      readonly error: unknown;
+    };

@@ -7,29 +7,29 @@ import type { SocketPathOptions } from "../socket/socket-path.js";
 
 /** Options of {@link FdServer.listen}. */
 export interface FdServerOptions extends SocketPathOptions {
-  /** The container itself, which every secondary then has too. Not closed by the server. */
+  /** Every secondary gets it too. Not closed by the server. */
   readonly container: SharedContainer;
   /** The groups to share. Not closed by the server. */
   readonly groups: readonly NumberedGroup[];
   /** Memory to share by file, e.g. what is mapped for DMA; at most 1024. Default: none. */
   readonly memories?: readonly DescribedMemory[] | undefined;
-  /** The devices to tell secondaries of; at most 1024, each by its own address. Default: none. */
+  /** The devices to announce to secondaries; at most 1024, each by its own address. Default: none. */
   readonly devices?: readonly DeviceEntry[] | undefined;
   /**
-   * What secondaries may map for DMA through this process, as long as they are connected; `false`: nothing.
-   * Default: anywhere, within the limits of {@link LeaseOptions}.
+   * What secondaries may map for DMA through this process while they are connected; `false`: nothing. Default: the
+   * defaults of {@link LeaseOptions}.
    */
   readonly leases?: LeaseOptions | false | undefined;
-  /** Milliseconds a client has for its whole exchange, above 0. Default 2000. */
+  /** A client's time for its whole exchange, in milliseconds above 0. Default 2000. */
   readonly timeoutMs?: number | undefined;
   /**
-   * How many clients are served at once, from 1; more wait in the kernel's queue. Those that only hold a lease don't
+   * The most clients served at once, from 1; more wait in the kernel's queue. Clients that only hold a lease do not
    * count. Default 64.
    */
   readonly maxClients?: number | undefined;
-  /** Who may ask. Default: this process's user and root. Others get ERR. */
+  /** Default: this process's user and root. Others get ERR. */
   readonly allow?: AccessPolicy | undefined;
-  /** Tells of each client how its exchange ended; of a lease, when it was granted and when it ended. */
+  /** Called when a client's exchange has ended, and when a lease is granted or ends. */
   readonly onEvent?: ((event: ServerEvent) => void) | undefined;
   /** Whether the machine has a group. Default: as sysfs says. */
   readonly groupExists?: GroupExists | undefined;

@@ -16,10 +16,10 @@ import { SocketFile } from "../socket/socket-file.js";
 import { socketPath } from "../socket/socket-path.js";
 
 /**
- * The primary's side: gives the container, the groups and the shared memory to secondaries that ask for
- * them on a local socket (mode 0600), and maps memory for them as long as they are there. It never waits for a
- * client, and one that hangs costs the others nothing. A listening server keeps the process alive; the socket file goes
- * when the server or, in order, the process ends. What a kill or a signal leaves behind, the next primary takes over.
+ * The primary's side: gives the container, the groups and the shared memory to secondaries over a local socket (mode
+ * 0600), and maps memory for them while they are connected. A client that hangs does not delay the others. A listening
+ * server keeps the process alive; the socket file goes when the server closes or the process ends in order. The next
+ * primary takes over the file that a killed one leaves.
  * @example
  * ```ts
  * import { openFile } from "@vfio/ioctl-native";
@@ -86,12 +86,13 @@ export class FdServer implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Starts to serve secondaries. A dead primary's socket file is taken over.
-   * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING` (who it is: in the message),
-   *   `ERR_VFIO_SOCKET_PATH_OCCUPIED`, `ERR_VFIO_GROUP_SHARED_TWICE`, `ERR_VFIO_CLOSED`; VfioRangeError
-   *   `ERR_VFIO_MP_ARGUMENT`, `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_DEVICES`, `ERR_VFIO_LEASES`,
-   *   `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MAX_CLIENTS`, `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`;
-   *   VfioSystemError (ENOENT, EACCES, …).
+   * Starts to serve secondaries. Takes over a dead primary's socket file.
+   * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING` (the message says who),
+   * `ERR_VFIO_SOCKET_PATH_OCCUPIED`, `ERR_VFIO_GROUP_SHARED_TWICE`, `ERR_VFIO_CLOSED`; VfioRangeError
+   * `ERR_VFIO_MP_ARGUMENT`, `ERR_VFIO_FD`, `ERR_VFIO_GROUP_NUMBER`, `ERR_VFIO_MEMORIES`, `ERR_VFIO_DEVICES`,
+   * `ERR_VFIO_LEASES`,
+   * `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MAX_CLIENTS`, `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`;
+   * VfioSystemError (ENOENT, EACCES, …).
    */
   static async listen(options: FdServerOptions): Promise<FdServer> {
     const path = checkedPath(options);
@@ -109,22 +110,21 @@ export class FdServer implements AsyncDisposable, Disposable {
     return server;
   }
 
-  /** The socket file's absolute path. */
+  /** Absolute. */
   get path(): string {
     return this.#socketFile.path;
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** How many clients are being served now, without those that only hold a lease. */
+  /** The number of clients being served, without those that only hold a lease. */
   get clients(): number {
     return this.#clients.size;
   }
 
-  /** What secondaries have mapped now, in the order it came. */
+  /** What secondaries have mapped, in the order it came. */
   get leases(): readonly Lease[] {
     return this.#service.leases.all;
   }
@@ -139,7 +139,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Stops sharing a group; who has its fd already keeps it.
+   * Stops sharing a group; those who have its fd keep it.
    * @returns false if it was not shared.
    * @throws VfioError `ERR_VFIO_CLOSED`.
    */
@@ -156,7 +156,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Stops sharing a memory; who has its fd already keeps it.
+   * Stops sharing a memory; those who have its fd keep it.
    * @param memory the same object that was added.
    * @returns false if it was not shared.
    * @throws VfioError `ERR_VFIO_CLOSED`.
@@ -166,7 +166,7 @@ export class FdServer implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Tells secondaries of one more device from now on. The object is read anew for each: its `open` may change.
+   * Announces one more device to secondaries from now on. The object is read at each request: its `open` may change.
    * @throws VfioError `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_DEVICES`, `ERR_VFIO_GROUP_NUMBER`.
    */
   addDevice(device: DeviceEntry): void {
@@ -174,15 +174,15 @@ export class FdServer implements AsyncDisposable, Disposable {
   }
 
   /**
-   * Leaves a device out from now on.
-   * @returns false if there was none of that address.
+   * Stops announcing a device.
+   * @returns false if there was none with that address.
    * @throws VfioError `ERR_VFIO_CLOSED`.
    */
   removeDevice(bdf: string): boolean {
     return this.#open().removeDevice(bdf);
   }
 
-  /** Lets the process end although the server listens and leases run; these are then ended first. */
+  /** Lets the process end in spite of the server and its leases, which are ended first. */
   unref(): void {
     this.#setReferenced(false);
   }
@@ -192,7 +192,7 @@ export class FdServer implements AsyncDisposable, Disposable {
     this.#setReferenced(true);
   }
 
-  /** Removes the socket file, stops listening, drops the clients being served and ends all leases, all at once. */
+  /** Removes the socket file, stops listening, drops the clients being served and ends all leases, without waiting. */
   close(): void {
     const clients = [...this.#clients, ...this.#leaseholders];
     runAll([
@@ -204,14 +204,13 @@ export class FdServer implements AsyncDisposable, Disposable {
     ]);
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
   /**
-   * Removes the socket file, stops listening, waits until the clients being served are through (at most
-   * `timeoutMs`), and ends all leases.
+   * Removes the socket file, stops listening, waits for the clients being served (at most `timeoutMs`), and ends all
+   * leases.
    */
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stopListening();
@@ -278,7 +277,6 @@ export class FdServer implements AsyncDisposable, Disposable {
   }
 }
 
-/** The path of the socket, of options that are what they must be. */
 function checkedPath(options: FdServerOptions): string {
   checkObject(options, "the options of FdServer.listen()");
   const { timeoutMs, maxClients, groups, memories, devices, leases, allow, onEvent, groupExists } = options;

@@ -1,5 +1,6 @@
 import { types } from "node:util";
-import { IOMMU_TYPES, VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type HasFd } from "@vfio/ioctl-native";
+import { IOMMU_TYPES } from "@vfio/ioctl-native/vfio";
 import { shownValue } from "@vfio/ioctl-native/internal";
 import { checkFd, checkObject } from "../argument-checks.js";
 import { isDeviceName, type DeviceEntry } from "../wire/device-entry.js";
@@ -9,28 +10,28 @@ import { checkGroupNumber, MAX_DESCRIPTION_BYTES, MAX_DEVICES, MAX_MEMORIES } fr
 
 /** A container to share. */
 export interface SharedContainer extends HasFd, TellsOfGroups {
-  /** Which IOMMU it has, for secondaries that ask: by name, or `VFIO_…_IOMMU`. A `Container` of `@vfio/vfio-core` has it. */
+  /** For secondaries that ask: by name, or `VFIO_…_IOMMU`. A `Container` of `@vfio/vfio-core` has it. */
   readonly iommuType?: "type1" | "type1v2" | number;
 }
 
-/** A group that is open here, with the number it has in `/dev/vfio` and sysfs. */
+/** An open group, with its number in `/dev/vfio` and sysfs. */
 export interface NumberedGroup extends HasFd {
   /** From 0 to 2^31 - 1. */
   readonly number: number;
 }
 
-/** Memory that can be mapped by whoever has its file, with a description that only its users understand. */
+/** Memory that anyone with its file can map, with a description that only its users understand. */
 export interface DescribedMemory {
-  /** The memory's file. Not closed by the server. */
+  /** Not closed by the server. */
   readonly file: HasFd;
   /** At most 65536 bytes. */
   readonly description: Uint8Array;
 }
 
-/** Tells whether the machine has an IOMMU group of that number, right now. */
+/** Whether the machine has an IOMMU group of that number, right now. */
 export type GroupExists = (group: number) => boolean;
 
-/** What a primary shares. It borrows the fds: opening and closing them stays its caller's business. */
+/** What a primary shares. It borrows the fds: its caller opens and closes them. */
 export class SharedResources implements ExchangeOffer {
   readonly grantsLeases: boolean;
   readonly #container: SharedContainer;
@@ -121,11 +122,11 @@ export class SharedResources implements ExchangeOffer {
 
   groupState(group: number): GroupState {
     if (this.#groups.has(group)) return "shared";
-    // A missing /dev/vfio/N alone cannot tell "not bound to VFIO" from "no such group".
+    // A missing /dev/vfio/N alone does not tell "not bound to VFIO" from "no such group".
     return this.#groupExists(group) ? "not-shared" : "unknown";
   }
 
-  /** @throws VfioError `ERR_VFIO_CLOSED` if the fd, or what it belongs to, is gone meanwhile. */
+  /** @throws VfioError `ERR_VFIO_CLOSED` if the fd or its owner has gone meanwhile. */
   fdOf(attachment: Attachment): number {
     const file = this.#fileOf(attachment);
     if (file !== undefined) return file.fd;

@@ -25,33 +25,30 @@ import { requestContainer, requestGroup } from "./requests.js";
 import { socketPath, type SocketPathOptions } from "../socket/socket-path.js";
 import { verifyVfioFd, type FdVerifier } from "./verify.js";
 
-/** How long one request may take. */
+/** Limits of one request. */
 export interface RequestOptions {
-  /**
-   * Milliseconds for the whole exchange, above 0. Default: as given to {@link connectToPrimary}, there
-   * 5000.
-   */
+  /** Milliseconds for the whole exchange, above 0. Default: as for {@link connectToPrimary}, there 5000. */
   readonly timeoutMs?: number | undefined;
-  /** Gives the request up; the promise rejects with the signal's reason. */
+  /** Ends the request; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /** Options of {@link connectToPrimary}. `signal` ends the connecting, not the requests after it. */
 export interface ConnectOptions extends SocketPathOptions, RequestOptions {
   /**
-   * Looks at each received container and group fd, and throws if it is not what was asked for. Default:
+   * Checks each received container and group fd, and throws unless it is what was asked for. Default:
    * {@link verifyVfioFd}.
    */
   readonly verify?: FdVerifier | undefined;
 }
 
-/** A group that the primary has opened; its fd here is this process's own. */
+/** A group of the primary; its fd here is this process's own. */
 export class SharedGroup extends Fd {
   static {
     printAs(SharedGroup, (it) => ({ number: it.number, ...fdState(it) }));
   }
 
-  /** The group's number in `/dev/vfio` and sysfs. */
+  /** In `/dev/vfio` and sysfs. */
   readonly number: number;
 
   constructor(fd: number, number: number) {
@@ -61,15 +58,14 @@ export class SharedGroup extends Fd {
 }
 
 /**
- * The primary, as its secondary sees it. As in DPDK, each request is a connection of its own, so nothing
- * is held open between them. All fds it gave are closed with it.
+ * The primary, as its secondary sees it. As in DPDK, each request has its own connection, and nothing stays open
+ * between them. Closing closes all received fds.
  */
 export class PrimaryPeer implements Disposable {
   static {
     printAs(PrimaryPeer, (it) => ({ path: it.path, groups: [...it.#groups.keys()], closed: it.#closed }));
   }
 
-  /** The primary's socket file. */
   readonly path: string;
   readonly #timeoutMs: number;
   readonly #verify: FdVerifier;
@@ -92,25 +88,23 @@ export class PrimaryPeer implements Disposable {
     return new PrimaryPeer(path, timeoutMs, verify, container);
   }
 
-  /** True after {@link close}. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** The primary's container. @throws VfioError `ERR_VFIO_CLOSED` after close. */
+  /** @throws VfioError `ERR_VFIO_CLOSED` after close. */
   get container(): Fd {
     this.#checkOpen();
     return this.#container;
   }
 
   /**
-   * A group by its number. The primary is asked once per group, unless the group's fd has been closed
-   * since.
+   * A group by its number. Asks the primary once for each group, again if the group's fd has been closed.
    * @param number from 0 to 2^31 - 1.
    * @throws VfioError `ERR_VFIO_GROUP_NO_FD` (it exists, but the primary has no fd),
-   *   `ERR_VFIO_GROUP_REFUSED` (the primary knows no such group), `ERR_VFIO_WRONG_FD`,
-   *   `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError
-   *   `ERR_VFIO_GROUP_NUMBER`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
+   * `ERR_VFIO_GROUP_REFUSED` (the primary knows no such group), `ERR_VFIO_WRONG_FD`,
+   * `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError
+   * `ERR_VFIO_GROUP_NUMBER`; VfioSystemError ENOENT, ECONNREFUSED, EACCES.
    */
   async group(number: number, options: RequestOptions = {}): Promise<SharedGroup> {
     this.#checkOpen();
@@ -133,25 +127,19 @@ export class PrimaryPeer implements Disposable {
 
   /**
    * The container's IOMMU type: `VFIO_TYPE1_IOMMU` (1), `VFIO_TYPE1v2_IOMMU` (3), …; `undefined` if the primary does
-   * not tell.
+   * not know.
    * @throws As {@link hello}.
    */
   async iommuType(options: RequestOptions = {}): Promise<number | undefined> {
     return requestIommuType(this.#inquiry(options));
   }
 
-  /**
-   * The primary's devices, and which of them it has open; asked anew each time.
-   * @throws As {@link hello}.
-   */
+  /** The primary's devices, and which of them it has open; asked each time. @throws As {@link hello}. */
   async devices(options: RequestOptions = {}): Promise<DeviceEntry[]> {
     return requestDevices(this.#inquiry(options));
   }
 
-  /**
-   * The memory that the primary shares; asked anew, with new fds, each time.
-   * @throws As {@link hello}.
-   */
+  /** The memory that the primary shares; asked each time, with new fds. @throws As {@link hello}. */
   async memory(options: RequestOptions = {}): Promise<SharedMemory[]> {
     const memories = await requestMemory(this.#inquiry(options));
     this.#own(memories.map(({ file }) => file));
@@ -160,10 +148,10 @@ export class PrimaryPeer implements Disposable {
 
   /**
    * Lets the primary map memory of this process for DMA. It stays mapped until the lease is closed or this process
-   * ends, be it by kill -9.
+   * ends, even by kill -9.
    * @throws As {@link hello}; and VfioError `ERR_VFIO_LEASE_CONFLICT` (another lease or mapping has a part of that
-   *   range; the message says which), `ERR_VFIO_LEASE_REFUSED` (`cause` has the errno); VfioRangeError
-   *   `ERR_VFIO_LEASE_RANGE`.
+   * range; the message says which), `ERR_VFIO_LEASE_REFUSED` (`cause` has the errno); VfioRangeError
+   * `ERR_VFIO_LEASE_RANGE`.
    */
   async mapDma(request: DmaRequest, options: RequestOptions = {}): Promise<DmaLease> {
     const lease = await DmaLease.request(this.#inquiry(options), request);
@@ -171,7 +159,9 @@ export class PrimaryPeer implements Disposable {
     return lease;
   }
 
-  /** Closes every fd that came from the primary, ends the leases, and gives up the requests under way (`ERR_VFIO_CLOSED`). */
+  /**
+   * Closes every fd that came from the primary, and ends the leases and the requests in progress (`ERR_VFIO_CLOSED`).
+   */
   close(): void {
     if (this.closed) return;
     this.#closed = true;
@@ -179,7 +169,6 @@ export class PrimaryPeer implements Disposable {
     runAll(closings(this.#files));
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -189,8 +178,7 @@ export class PrimaryPeer implements Disposable {
     return group?.closed === false ? group : undefined;
   }
 
-  // Each caller asks for itself, with its own signal and timeout; of several at once, the first one's fd
-  // is everybody's.
+  // Each caller asks with its own signal and timeout; the first fd to arrive serves all of them.
   #rememberGroup(file: Fd, number: number): SharedGroup {
     this.#own([file]);
     const known = this.#knownGroup(number);
@@ -227,11 +215,11 @@ export class PrimaryPeer implements Disposable {
 }
 
 /**
- * Joins a primary as its secondary: finds it, and takes its container.
+ * Joins a primary as its secondary, and takes its container.
  * @throws VfioSystemError ENOENT (no primary), ECONNREFUSED (a dead one's socket), EACCES; VfioError
- *   `ERR_VFIO_CONTAINER_REFUSED`, `ERR_VFIO_WRONG_FD`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`,
- *   `ERR_VFIO_TIMEOUT`; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`,
- *   `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MP_ARGUMENT`; the signal's reason.
+ * `ERR_VFIO_CONTAINER_REFUSED`, `ERR_VFIO_WRONG_FD`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_PRIMARY_GONE`,
+ * `ERR_VFIO_TIMEOUT`; VfioRangeError `ERR_VFIO_SOCKET_PREFIX`, `ERR_VFIO_SOCKET_PATH`,
+ * `ERR_VFIO_TIMEOUT_RANGE`, `ERR_VFIO_MP_ARGUMENT`; the signal's reason.
  * @example
  * ```ts
  * // needs a primary

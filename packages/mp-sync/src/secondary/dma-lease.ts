@@ -26,32 +26,32 @@ import { takeOk } from "./extension-requests.js";
 import { encodeInt, INT_BYTES, RELEASE, REQ_LEASE } from "../wire/protocol.js";
 import { readAnswer, readBytes } from "./reply.js";
 
-/** Memory to be mapped for DMA by the primary. */
+/** Memory for the primary to map for DMA. */
 export interface DmaRequest {
-  /** An anonymous memory file (`memfd_create` with MFD_ALLOW_SEALING), such as `HugepageMemory` of `@vfio/dma` has. */
+  /**
+   * An anonymous memory file (`memfd_create` with MFD_ALLOW_SEALING), such as that of `HugepageMemory` of `@vfio/dma`.
+   */
   readonly file: HasFd;
-  /** The first address under which devices shall reach it; a multiple of the IOMMU's smallest page (4096). */
+  /** The first device address; a multiple of the IOMMU's smallest page (4096). */
   readonly iova: bigint;
-  /** How much of it, in bytes; a multiple of the page size. */
+  /** A multiple of the page size. */
   readonly bytes: number;
-  /** Where in the file, in bytes; a multiple of the page size. Default 0. */
+  /** In the file, in bytes; a multiple of the page size. Default 0. */
   readonly offset?: number | undefined;
-  /** What devices may do there. Default `read-write`. */
+  /** Default `read-write`. */
   readonly access?: LeaseTerms["access"] | undefined;
 }
 
 /**
- * Memory of this process that the primary has mapped for DMA. The mapping lasts as long as the connection: it goes
- * when this object is closed, and when this process ends, however that happens.
+ * Memory of this process that the primary has mapped for DMA. It stays mapped until this object is closed or this
+ * process ends, however it ends.
  */
 export class DmaLease implements Disposable, AsyncDisposable {
   static {
     printAs(DmaLease, (it) => ({ iova: it.iova, bytes: it.bytes, lost: it.lost.aborted, closed: it.closed }));
   }
 
-  /** The first address under which devices reach the memory. */
   readonly iova: bigint;
-  /** Its length. */
   readonly bytes: number;
   readonly #path: string;
   readonly #socket: SeqpacketSocket;
@@ -64,7 +64,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
     this.bytes = bytes;
     this.#path = path;
     this.#socket = socket;
-    // A primary says nothing unasked: whatever comes now is its end.
+    // A primary sends nothing unasked: whatever comes now is its end.
     this.#watcher = watchFd(socket, () => this.#onLost());
     this.#watcher.unref();
   }
@@ -83,7 +83,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
     });
   }
 
-  /** True after {@link close} or {@link release}, or when the primary is gone. */
+  /** True after {@link close} or {@link release}, or when the primary has gone. */
   get closed(): boolean {
     return this.#socket.closed;
   }
@@ -97,29 +97,26 @@ export class DmaLease implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Gives the lease back, and waits until the primary has unmapped the memory. Called again meanwhile, it waits for the
-   * same.
+   * Gives the lease back, and waits until the primary has unmapped the memory. A second call waits for the first.
    * @throws VfioError `ERR_VFIO_PRIMARY_GONE`, `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PROTOCOL`, `ERR_VFIO_LEASE_REFUSED` (the
-   *   primary failed to unmap it; its events have the errno), `ERR_VFIO_CLOSED` ({@link close} came meanwhile);
-   *   VfioSystemError (EMFILE, …).
+   * primary failed to unmap it; its events have the errno), `ERR_VFIO_CLOSED` ({@link close} came meanwhile);
+   * VfioSystemError (EMFILE, …).
    */
   async release(timeoutMs = 5000): Promise<void> {
     if (this.closed) return;
     await (this.#releasing ??= this.#giveBack(timeoutMs));
   }
 
-  /** Ends the lease without waiting: the primary unmaps the memory when it sees the end of the connection. */
+  /** Ends the lease without waiting: the primary unmaps the memory when it sees the connection's end. */
   close(): void {
     this.#watcher.stop();
     this.#socket.close();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** As {@link release}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.release();
   }
@@ -147,13 +144,13 @@ export class DmaLease implements Disposable, AsyncDisposable {
     this.#goneError();
   }
 
-  /** The error of a lease that its primary ended; whoever waits for {@link lost} is told, too. */
+  /** Also aborts {@link lost}. */
   #goneError(): VfioError {
     const error = new VfioError(
       "ERR_VFIO_PRIMARY_GONE",
       `the primary at ${this.#path} ended the DMA lease on ${rangeText(this)}`,
       {
-        hint: "It closed its server or died, or its container's last group left, and the kernel forgot all mappings. Stop the device's DMA there before anything else",
+        hint: "The primary closed its server or died, or its container's last group left, and the kernel forgot all mappings. Stop the device's DMA there before anything else",
       },
     );
     this.#lost.abort(error);
@@ -162,7 +159,7 @@ export class DmaLease implements Disposable, AsyncDisposable {
 }
 
 function termsOf(request: DmaRequest): LeaseTerms {
-  checkObject(request, "what is to be mapped", "told by an object with file, iova and bytes");
+  checkObject(request, "what is to be mapped", "given as an object with file, iova and bytes");
   checkFd(request.file, "the memory to be mapped");
   const { iova, bytes, offset = 0, access = "read-write" } = request;
   checkAccess(access);
@@ -198,7 +195,7 @@ function refusedError(path: string, terms: LeaseTerms, { errno, conflict }: Leas
 function conflictError(what: string, conflict: LeaseVerdict["conflict"]): VfioError {
   const other =
     conflict === undefined
-      ? "a mapping that is no lease is there"
+      ? "a mapping that is not a lease is there"
       : `process ${conflict.pid} has a lease on ${rangeText(conflict)}`;
   return new VfioError("ERR_VFIO_LEASE_CONFLICT", `${what}: ${other}`, {
     hint: "Choose an IOVA range that overlaps no other lease or mapping of this container",
@@ -210,7 +207,7 @@ function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
     "ERR_VFIO_LEASE_REFUSED",
     `the primary at ${path} failed to unmap ${rangeText(range)}`,
     {
-      hint: "Its events say why: the kernel refuses, and the memory may still be mapped; or its mapping was lost before",
+      hint: "The primary's events say why: the kernel refused, and the memory may still be mapped; or the mapping was lost before",
     },
   );
 }
@@ -218,10 +215,10 @@ function unmapError(path: string, range: LeaseTerms | DmaLease): VfioError {
 const HINTS = new Map<number, string>([
   [
     errnoOf("ERANGE"),
-    "Choose an IOVA inside the window that the primary gives to leases; if it says nothing else, LEASE_WINDOW: 0x80000000 to 0xbfffffff",
+    "Choose an IOVA inside the primary's window for leases, by default LEASE_WINDOW: 0x80000000 to 0xbfffffff",
   ],
-  [errnoOf("EMFILE"), "The primary has as many leases as it may have (maxLeases)"],
-  [errnoOf("EFBIG"), "All leases together would be more than the primary may map for them (maxBytes)"],
+  [errnoOf("EMFILE"), "The primary has reached its limit of leases (maxLeases)"],
+  [errnoOf("EFBIG"), "All leases together would exceed the primary's limit of bytes (maxBytes)"],
   [errnoOf("EBADF"), "The file must be an anonymous memory file (memfd_create with MFD_ALLOW_SEALING)"],
   [
     errnoOf("EINVAL"),
@@ -229,7 +226,7 @@ const HINTS = new Map<number, string>([
   ],
   [
     errnoOf("ENODEV"),
-    "The primary has closed its container: it ends, or must start its server with a new one",
+    "The primary has closed its container: it is ending, or must restart its server with a new container",
   ],
   [errnoOf("EACCES"), "The file must be open for writing too, unless the access is read-only"],
   [errnoOf("EPERM"), "The file is sealed against writing: only the access read-only is possible"],

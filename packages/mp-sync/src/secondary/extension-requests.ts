@@ -15,26 +15,25 @@ import {
 import { readAnswer, readBytes, readCount, readInt } from "./reply.js";
 import { onlyFile } from "./requests.js";
 
-/** One memory that the primary shares, with an fd of this process's own. */
+/** Memory that the primary shares, with an fd of this process's own. */
 export interface SharedMemory {
   /**
-   * The memory's file, to be mapped. It belongs to the `PrimaryPeer`, which closes it, and to whom it is handed on, such
-   * as `HugepageMemory.attach` of `@vfio/dma`: the first close counts, and what is mapped by then stays mapped.
+   * The file to map. It belongs to the `PrimaryPeer`, and to the object it is passed on to, such as that of
+   * `HugepageMemory.attach` of `@vfio/dma`: the first close counts, and existing mappings stay.
    */
   readonly file: Fd;
-  /** What the primary wrote about it; the protocol does not look inside. */
+  /** By the primary; the protocol does not look inside. */
   readonly description: Uint8Array;
 }
 
-/** What a primary says of itself. */
+/** A primary's answer to hello. */
 export interface PrimaryHello {
-  /** The version of its requests from 0x10000 on, from 1. */
+  /** Of its requests from 0x10000 on; from 1. */
   readonly version: number;
-  /** What it can do beyond giving its container and groups. */
   readonly can: Capabilities;
 }
 
-/** Says hello: OK, the primary's version, its capabilities. */
+/** The reply: OK, the primary's version, its capabilities. */
 export function requestHello(inquiry: Inquiry): Promise<PrimaryHello> {
   return RequestConnection.hold(inquiry, "a hello", async (connection) => {
     connection.send(REQ_HELLO, PROTOCOL_VERSION);
@@ -45,7 +44,7 @@ export function requestHello(inquiry: Inquiry): Promise<PrimaryHello> {
   });
 }
 
-/** Asks for the container's IOMMU type: OK, then the number. */
+/** The reply: OK, then the number. */
 export function requestIommuType(inquiry: Inquiry): Promise<number | undefined> {
   return RequestConnection.hold(inquiry, "its IOMMU type", async (connection) => {
     connection.send(REQ_IOMMU_TYPE);
@@ -55,7 +54,7 @@ export function requestIommuType(inquiry: Inquiry): Promise<number | undefined> 
   });
 }
 
-/** Asks for all shared memory: OK, how many, then each with its description. */
+/** The reply: OK, a count, then each memory with its description. */
 export function requestMemory(inquiry: Inquiry): Promise<SharedMemory[]> {
   return RequestConnection.hold(inquiry, "its shared memory", async (connection) => {
     connection.send(REQ_MEMORY);
@@ -68,7 +67,7 @@ export function requestMemory(inquiry: Inquiry): Promise<SharedMemory[]> {
   });
 }
 
-/** Asks for the primary's devices: OK, how many, then each. */
+/** The reply: OK, a count, then each device. */
 export function requestDevices(inquiry: Inquiry): Promise<DeviceEntry[]> {
   return RequestConnection.hold(inquiry, "its devices", async (connection) => {
     connection.send(REQ_DEVICES);
@@ -96,13 +95,12 @@ export async function takeOk(
   if (answer !== "OK") throw lacksRequest(answer, `${name} (0x${code.toString(16)})`, path);
 }
 
-/** The error of a primary that does not know a request, or does not serve it. */
 function lacksRequest(answer: string, request: string, path: string): VfioError {
   return new VfioError(
     "ERR_VFIO_PRIMARY_LACKS_REQUEST",
     `the primary at ${path} answers ${answer} to ${request}: it does not serve this request, or failed`,
     {
-      hint: "A primary of the 2014 protocol only knows those for container and groups; FdServer of @vfio/mp-sync knows all but what its options switch off. Or it does not allow this user, or it failed: its events say why",
+      hint: "A 2014 primary serves only requests for container and groups; FdServer of @vfio/mp-sync serves all that its options do not switch off. Or the primary does not allow this user, or failed: its events say why",
     },
   );
 }

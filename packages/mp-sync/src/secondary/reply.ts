@@ -2,9 +2,9 @@ import type { IncomingPacket } from "../wire/exchange-types.js";
 import { decodeAnswer, decodeInt, protocolError, type Answer } from "../wire/protocol.js";
 
 /**
- * The answer in one reply packet. What rides along with a refusal doesn't matter (its receiver closes it);
- * with an OK it does.
- * @param fdsWithOk how many fds belong to an OK here.
+ * The answer in a reply packet. Fds that come with a refusal do not matter (the receiver closes them); those with an OK
+ * do.
+ * @param fdsWithOk the number of fds that an OK must bring.
  * @throws VfioError `ERR_VFIO_PROTOCOL`.
  */
 export function readAnswer(packet: IncomingPacket, fdsWithOk: 0 | 1): Answer {
@@ -14,9 +14,9 @@ export function readAnswer(packet: IncomingPacket, fdsWithOk: 0 | 1): Answer {
 }
 
 /**
- * A number, which comes without an fd.
- * @param what what it is, for messages: "its version".
- * @param least the smallest that is possible.
+ * A number, without an fd.
+ * @param what for messages: "its version".
+ * @param least the smallest valid number.
  * @throws VfioError `ERR_VFIO_PROTOCOL`.
  */
 export function readInt(packet: IncomingPacket, what: string, least: number): number {
@@ -27,8 +27,8 @@ export function readInt(packet: IncomingPacket, what: string, least: number): nu
 }
 
 /**
- * How many packets of a kind follow.
- * @param what of what, for messages: "shared memories".
+ * The number of packets that follow.
+ * @param what for messages: "shared memories".
  * @throws VfioError `ERR_VFIO_PROTOCOL`.
  */
 export function readCount(packet: IncomingPacket, what: string, most: number): number {
@@ -39,8 +39,8 @@ export function readCount(packet: IncomingPacket, what: string, most: number): n
 }
 
 /**
- * A packet that is no int, with the fds that belong to it.
- * @param what what it is, for messages: "a device".
+ * A packet that is no int, with its fds.
+ * @param what for messages: "a device".
  * @throws VfioError `ERR_VFIO_PROTOCOL`.
  */
 export function readBytes(packet: IncomingPacket, fds: 0 | 1, what: string): Uint8Array {

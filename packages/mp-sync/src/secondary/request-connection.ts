@@ -5,17 +5,16 @@ import { encodeInt, INT_BYTES } from "../wire/protocol.js";
 import { connectHint } from "../socket/system-hints.js";
 
 const RETRY_MS = 10;
-/** A primary answers within some ten microseconds, and the way through the event loop takes as long again. */
+/** A primary answers within some ten microseconds; the event loop would add as much. */
 const SOON_MS = 0.06;
-// More than any reply has, so that a second fd is seen and counted, not cut off.
+// More than any reply has, so that a second fd is counted, not cut off.
 const MAX_FDS = 8;
 
-/** Whom to ask, and for how long. */
 export interface Inquiry {
   readonly path: string;
   readonly timeoutMs: number;
   readonly signal?: AbortSignal | undefined;
-  /** Where the request is noted while it lasts, for somebody who may have to end it. */
+  /** Lists requests in progress, for whoever may have to end them. */
   readonly underWay?: Set<Deadline> | undefined;
 }
 
@@ -24,8 +23,8 @@ export interface PacketWithFiles extends IncomingPacket {
 }
 
 /**
- * The secondary's side of one connection, which serves one request. Every fd that came and was not taken
- * with {@link RequestConnection.keep} is closed at the end.
+ * The secondary's side of one connection, which serves one request. Fds not taken with {@link RequestConnection.keep}
+ * are closed at the end.
  */
 export class RequestConnection {
   readonly #socket: SeqpacketSocket;
@@ -44,9 +43,9 @@ export class RequestConnection {
 
   /**
    * Connects, lets `talk` ask and listen, and closes the connection.
-   * @param what what is asked for, for messages.
+   * @param what the request, for messages.
    * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_PRIMARY_GONE`; VfioSystemError (ENOENT, ECONNREFUSED,
-   *   EACCES); a signal's reason.
+   * EACCES); a signal's reason.
    */
   static async hold<T>(
     inquiry: Inquiry,
@@ -79,8 +78,8 @@ export class RequestConnection {
     try {
       this.#socket.send(bytes, fds);
     } catch (error) {
-      // A primary that refused and left has left its answer behind: receive() finds it, or that there is none.
-      // ECONNRESET is the same of one that left something unread.
+      // A primary that refused and left has left its answer: receive() finds it, or that there is none. ECONNRESET
+      // means the same if it left packets unread.
       if (!hasErrno(error, "EPIPE", "ECONNRESET")) throw error;
     }
   }
@@ -94,12 +93,12 @@ export class RequestConnection {
     }
   }
 
-  /** Takes fds out of this object's care. */
+  /** The caller closes these. */
   keep(...files: readonly Fd[]): void {
     for (const file of files) this.#received.delete(file);
   }
 
-  /** Gives the socket itself to somebody, who closes it from then on; unless that one fails to be made. */
+  /** Gives the socket away to an owner, who closes it; unless making the owner fails. */
   handOver<T>(makeOwner: (socket: SeqpacketSocket) => T): T {
     const owner = makeOwner(this.#socket);
     this.#isKept = true;
@@ -134,9 +133,9 @@ export class RequestConnection {
   #goneError(): VfioError {
     return new VfioError(
       "ERR_VFIO_PRIMARY_GONE",
-      `the primary at ${this.#path} closed the connection while it was asked for ${this.#what}`,
+      `the primary at ${this.#path} closed the connection before it answered the request for ${this.#what}`,
       {
-        hint: "It ended, closed its server, or dropped this request as too slow; if it runs again, ask again",
+        hint: "The primary ended, closed its server, or dropped this request as too slow; try again once it runs",
       },
     );
   }
@@ -154,7 +153,7 @@ async function connect(path: string, deadline: Deadline): Promise<SeqpacketSocke
       return SeqpacketSocket.connect(path, hintFor);
     } catch (error) {
       if (!hasErrno(error, "EAGAIN")) throw error;
-      // Until the primary may have taken somebody from its queue.
+      // Until the primary may have taken a client from its queue.
       await deadline.pause(RETRY_MS);
     }
   }
@@ -176,7 +175,7 @@ function timeoutError({ path, timeoutMs }: Inquiry, what: string): VfioError {
     "ERR_VFIO_TIMEOUT",
     `no answer from the primary at ${path} within ${timeoutMs} ms when asked for ${what}`,
     {
-      hint: "It is there but stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
+      hint: "The primary is stopped, or too busy to answer; check its state or allow more time (timeoutMs)",
     },
   );
 }

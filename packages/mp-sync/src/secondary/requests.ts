@@ -4,7 +4,7 @@ import { protocolError, REQ_CONTAINER, REQ_GROUP, type Answer } from "../wire/pr
 import { readAnswer } from "./reply.js";
 import { nameOf, type ExpectedFd, type FdVerifier } from "./verify.js";
 
-/** Asks for the container: OK and its fd come in one packet. */
+/** The reply: OK and the fd in one packet. */
 export function requestContainer(inquiry: Inquiry, verify: FdVerifier): Promise<Fd> {
   const expected: ExpectedFd = { kind: "container" };
   return RequestConnection.hold(inquiry, nameOf(expected), async (connection) => {
@@ -16,7 +16,7 @@ export function requestContainer(inquiry: Inquiry, verify: FdVerifier): Promise<
   });
 }
 
-/** Asks for a group: OK comes alone, then OK with the fd. */
+/** The reply: OK alone, then OK with the fd. */
 export function requestGroup(inquiry: Inquiry, number: number, verify: FdVerifier): Promise<Fd> {
   const expected: ExpectedFd = { kind: "group", number };
   return RequestConnection.hold(inquiry, nameOf(expected), async (connection) => {
@@ -51,8 +51,10 @@ export function onlyFile(files: readonly Fd[]): Fd {
 function containerRefused(answer: Answer, path: string): VfioError {
   return new VfioError(
     "ERR_VFIO_CONTAINER_REFUSED",
-    `the primary at ${path} does not give its container (${answer})`,
-    { hint: "It does not allow this user, or has closed its container; its own log or events say which" },
+    `the primary at ${path} does not share its container (${answer})`,
+    {
+      hint: "The primary does not allow this user, or has closed its container; its log or events say which",
+    },
   );
 }
 
@@ -60,8 +62,8 @@ function groupRefused(answer: Answer, number: number, path: string): VfioError {
   if (answer !== "NO_FD") {
     return new VfioError(
       "ERR_VFIO_GROUP_REFUSED",
-      `the primary at ${path} knows no group ${number}, or failed to give it (${answer})`,
-      { hint: "ls /sys/kernel/iommu_groups shows the groups there are" },
+      `the primary at ${path} knows no group ${number}, or failed to share it (${answer})`,
+      { hint: "ls /sys/kernel/iommu_groups lists the groups" },
     );
   }
   return new VfioError(

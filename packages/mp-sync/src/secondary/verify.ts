@@ -1,36 +1,29 @@
-import {
-  errnoOf,
-  tryIoctl,
-  VfioError,
-  vfioIoctls,
-  vfioStructs,
-  VfioSystemError,
-  type HasFd,
-} from "@vfio/ioctl-native";
+import { errnoOf, tryIoctl, VfioError, VfioSystemError, type HasFd } from "@vfio/ioctl-native";
+import { vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { contextOr, fileOf, groupOfLink, isContainerLink } from "@vfio/ioctl-native/internal";
 
-/** What a received fd should be: a container, or the IOMMU group of a number. */
+/** The expected kind of a received fd: a container, or a certain IOMMU group. */
 export type ExpectedFd = { readonly kind: "container" } | { readonly kind: "group"; readonly number: number };
 
-/** Throws if a received fd is not what was asked for. */
+/** Throws unless a received fd is what was asked for. */
 export type FdVerifier = (file: HasFd, expected: ExpectedFd) => void;
 
 /**
- * Looks behind a received fd (`/proc/self/fd`), and asks it something that only a VFIO container or group answers.
- * Refuses all but a container, or the group in question. Without /proc, a group's number is not checked.
- * @throws VfioError `ERR_VFIO_WRONG_FD`; VfioSystemError (EIO, ENODEV, …) if it cannot be told.
+ * Refuses all but a container, or the group in question: looks at the fd's file (`/proc/self/fd`), and at its answer to
+ * an ioctl that only VFIO knows. Without /proc, a group's number is not checked.
+ * @throws VfioError `ERR_VFIO_WRONG_FD`; VfioSystemError (EIO, ENODEV, …) if that cannot be found out.
  */
 export const verifyVfioFd: FdVerifier = (file, expected) => {
   const link = contextOr(undefined, () => fileOf(file.fd));
   if (link !== undefined && !isLinkOf(expected, link)) throw wrongFd(link, expected);
-  // Any folder may hold a file named vfio/7. VFIO's answers are 0 here; other files' ioctls fail.
+  // Any folder may have a file named vfio/7. VFIO's answers are 0 here; other files' ioctls fail.
   const answer = answerOf(file, expected);
   if (answer === 0) return;
   if (answer < 0 && !NOT_VFIO.has(answer)) throw unverifiedError(answer, expected);
   throw wrongFd(`${link ?? "a file"}, which is no part of VFIO,`, expected);
 };
 
-/** What files answer that know no such request: others, and those that are open for their path alone (O_PATH). */
+/** The errnos of files that do not know the ioctl, and of those opened for their path alone (O_PATH). */
 const NOT_VFIO: ReadonlySet<number> = new Set(
   (["ENOTTY", "EINVAL", "EOPNOTSUPP", "ENOSYS", "EBADF"] as const).map(errnoOf),
 );
@@ -49,7 +42,7 @@ function answerOf(file: HasFd, { kind }: ExpectedFd): number {
 
 function wrongFd(what: string, expected: ExpectedFd): VfioError {
   return new VfioError("ERR_VFIO_WRONG_FD", `the primary sent ${what} as ${nameOf(expected)}`, {
-    hint: "The primary shares a wrong fd: check what it passes to FdServer.listen(), or that it is what you take it for",
+    hint: "The primary shares a wrong fd: check the arguments of its FdServer.listen(), and that it is the primary you expect",
   });
 }
 

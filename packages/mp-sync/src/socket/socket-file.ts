@@ -10,7 +10,6 @@ import { withTakeoverLock } from "./takeover-lock.js";
 // The kernel caps it at net.core.somaxconn.
 const BACKLOG = 4096;
 
-/** A listening socket and the file that names it. */
 export class SocketFile implements Disposable {
   readonly path: string;
   readonly listener: SeqpacketListener;
@@ -23,9 +22,9 @@ export class SocketFile implements Disposable {
   }
 
   /**
-   * Listens on a socket file, in place of a stale one if there is one.
+   * Listens on a socket file, and replaces a stale one.
    * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING`, `ERR_VFIO_SOCKET_PATH_OCCUPIED`;
-   *   VfioSystemError.
+   * VfioSystemError.
    */
   static async claim(file: string): Promise<SocketFile> {
     const result = await withTakeoverLock(file, () => {
@@ -35,9 +34,8 @@ export class SocketFile implements Disposable {
     return result instanceof SocketFile ? result : refuseLivePrimary(file, result);
   }
 
-  // bind() and listen() are two calls, and in between the file looks stale; unlink() before bind() would
-  // leave a moment without any. So the socket listens under another name first, and rename() puts it in
-  // place.
+  // Between bind() and listen() the file looks stale, and unlink() before bind() would leave a moment without one. So
+  // the socket listens under another name first, and rename() puts it in place.
   static #replace(file: string): SocketFile {
     const temporary = path.join(path.dirname(file), `.${randomBytes(4).toString("hex")}`);
     checkLength(temporary);
@@ -63,7 +61,7 @@ export class SocketFile implements Disposable {
     if (typeof stat !== "number" && stat.inode === this.#inode) kernel().unlink(this.path);
   }
 
-  /** Removes the file, then stops listening: as long as it listens, nobody takes the file over. */
+  /** Removes the file, then stops listening: nobody takes the file over while it listens. */
   close(): void {
     runAll([() => this.remove(), () => this.listener.close()]);
   }

@@ -3,25 +3,23 @@ import { VfioRangeError } from "@vfio/ioctl-native";
 import { shownValue } from "@vfio/ioctl-native/internal";
 import { checkObject } from "../argument-checks.js";
 
-/** The file prefix when none is given. DPDK's own is `rte`. */
+/** DPDK's own default is `rte`. */
 export const DEFAULT_PREFIX = "vfio";
 
-/** `sockaddr_un.sun_path` has room for this many bytes before its NUL. */
+/** The room in `sockaddr_un.sun_path` before its NUL. */
 const MAX_PATH_BYTES = 107;
 
 /** Where primary and secondary meet. */
 export interface SocketPathOptions {
-  /** Tells several primaries of one user apart, like DPDK's `--file-prefix`. Default `vfio`. */
+  /** Tells apart several primaries of one user, like DPDK's `--file-prefix`. Default `vfio`. */
   readonly prefix?: string | undefined;
-  /** The socket file itself, instead of the path that the prefix gives. */
   readonly path?: string | undefined;
 }
 
-/** Who asks, as far as the path depends on it. */
+/** The asking user, as far as the path depends on it. */
 export interface SocketPathUser {
-  /** Effective user id; 0 is root. */
+  /** Effective; 0 is root. */
   readonly uid: number;
-  /** The HOME variable, if it is set. */
   readonly home: string | undefined;
 }
 
@@ -37,7 +35,7 @@ export interface SocketPathUser {
  * ```
  */
 export function socketPath(options: SocketPathOptions = {}, user?: SocketPathUser): string {
-  checkObject(options, "where primary and secondary meet", "told by an object of options");
+  checkObject(options, "where primary and secondary meet", "given as an object of options");
   const file = options.path ?? pathOfPrefix(options.prefix ?? DEFAULT_PREFIX, user ?? currentUser());
   return checkPath(file);
 }
@@ -48,10 +46,7 @@ function pathOfPrefix(prefix: string, { uid, home }: SocketPathUser): string {
   return path.join(folder, `.${prefix}_mp_socket`);
 }
 
-/**
- * Refuses a prefix that cannot be part of a file name.
- * @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`.
- */
+/** @throws VfioRangeError `ERR_VFIO_SOCKET_PREFIX`. */
 export function checkPrefix(prefix: string): void {
   if (isName(prefix) && !prefix.includes("/")) return;
   throw new VfioRangeError(
@@ -68,8 +63,7 @@ function checkPath(file: string): string {
 }
 
 /**
- * Refuses what is no path at all.
- * @param what what it cannot be, for the message.
+ * @param what the thing that `file` should name, for the message.
  * @throws VfioRangeError `ERR_VFIO_SOCKET_PATH`.
  */
 export function checkName(file: string, what: string): void {
@@ -81,10 +75,7 @@ function isName(text: unknown): text is string {
   return typeof text === "string" && text !== "" && !text.includes("\0");
 }
 
-/**
- * Refuses a path that does not fit in a socket address.
- * @throws VfioRangeError `ERR_VFIO_SOCKET_PATH`.
- */
+/** @throws VfioRangeError `ERR_VFIO_SOCKET_PATH`. */
 export function checkLength(file: string): void {
   const bytes = Buffer.byteLength(file);
   if (bytes <= MAX_PATH_BYTES) return;

@@ -15,13 +15,13 @@ import { fdHint } from "./system-hints.js";
 const FAREWELL_MS = 500;
 
 /**
- * Who is at a path: nobody, a dead primary's socket file, or a live primary (with a connection to it, if
- * it had room for one).
+ * What is at a path: nothing, a dead primary's socket file, or a live primary (with a connection, if it had room for
+ * one).
  */
 export type Occupant = "absent" | "stale" | { readonly live: SeqpacketSocket | undefined };
 
 /**
- * Finds out whether somebody listens on a socket file.
+ * Finds out whether a process listens on a socket file.
  * @throws VfioError `ERR_VFIO_SOCKET_PATH_OCCUPIED` if something else is there; VfioSystemError.
  */
 export function probeSocketFile(file: string): Occupant {
@@ -45,10 +45,7 @@ function connectToOccupant(file: string): Occupant {
   }
 }
 
-/**
- * Takes leave of a live primary and says who it is.
- * @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING`, always.
- */
+/** @throws VfioError `ERR_VFIO_PRIMARY_ALREADY_RUNNING`, always, with the primary's name. */
 export async function refuseLivePrimary(file: string, { live }: Exclude<Occupant, string>): Promise<never> {
   const owner = live === undefined ? "its queue is full, so it did not say who it is" : ownerOf(live);
   if (live !== undefined) await takeLeave(live);
@@ -66,8 +63,8 @@ function ownerOf(live: SeqpacketSocket): string {
   }
 }
 
-// A 2014 primary answers even a connection that is closed at once, and dies of SIGPIPE doing so. So ask it
-// for nothing (0 is no request), and hear it out.
+// A 2014 primary answers even a connection that is closed at once, and then dies of SIGPIPE. So send a request that is
+// none (0), and wait for the answer.
 async function takeLeave(live: SeqpacketSocket): Promise<void> {
   try {
     live.send(encodeInt(0));
@@ -82,7 +79,7 @@ async function takeLeave(live: SeqpacketSocket): Promise<void> {
 
 function occupiedError(file: string, what: string): VfioError {
   return new VfioError("ERR_VFIO_SOCKET_PATH_OCCUPIED", `cannot listen on ${file}: it ${what}`, {
-    hint: "It is left alone; remove it, or choose another prefix or path",
+    hint: "The file is left alone; remove it, or choose another prefix or path",
   });
 }
 
@@ -93,5 +90,5 @@ function probeError(errno: number, syscall: string, file: string): VfioSystemErr
 
 function probeHint(errno: number): string | undefined {
   if (errno !== errnoOf("EACCES")) return fdHint(errno);
-  return `What is there belongs to another user than uid ${process.getuid?.()}, or its folder is closed to this one`;
+  return `The file there belongs to another user than uid ${process.getuid?.()}, or its folder is closed to this one`;
 }

@@ -1,6 +1,6 @@
 import { errnoOf } from "@vfio/ioctl-native";
 
-/** What to do where this process or this system has no file descriptors left: it may happen to every call that makes one. */
+/** When this process or system has no file descriptors left: any call that makes one may fail so. */
 export function fdHint(errno: number): string | undefined {
   switch (errno) {
     case errnoOf("EMFILE"):
@@ -12,7 +12,6 @@ export function fdHint(errno: number): string | undefined {
   }
 }
 
-/** What to do where a primary's socket cannot be connected to. */
 export function connectHint(errno: number): string | undefined {
   switch (errno) {
     case errnoOf("EACCES"):
@@ -24,7 +23,6 @@ export function connectHint(errno: number): string | undefined {
   }
 }
 
-/** What to do where a socket file, or one like it, cannot be made in a folder. */
 export function socketFileHint(errno: number): string | undefined {
   switch (errno) {
     case errnoOf("ENOENT"):

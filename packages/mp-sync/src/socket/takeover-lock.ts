@@ -9,10 +9,9 @@ const RETRY_MS = 5;
 const PATIENCE_MS = 1000;
 
 /**
- * Lets one process at a time look at a socket file and put its own there: two primaries that both find the
- * same stale file must not both take it over. The lock is an abstract socket, which the kernel frees with
- * its holder, kill -9 included. Any user can occupy such a name, so after a second the lock is done
- * without: it must never keep a primary from starting.
+ * Lets one process at a time check a socket file and replace it: two primaries must not take over the same stale file.
+ * The lock is an abstract socket, which the kernel frees with its holder, kill -9 included. Any user can occupy its
+ * name, so after a second the work goes on without it: the lock must not keep a primary from starting.
  */
 export async function withTakeoverLock<T>(socketFile: string, work: () => T): Promise<T> {
   const lock = await acquire(lockName(socketFile));
@@ -28,7 +27,7 @@ async function acquire(name: string): Promise<net.Server | undefined> {
   do {
     const lock = net.createServer();
     try {
-      // `exclusive`: a cluster worker takes the lock itself instead of having its parent share one.
+      // `exclusive`: a cluster worker takes the lock itself instead of sharing its parent's.
       await once(lock.listen({ path: name, exclusive: true }), "listening");
       return lock;
     } catch {

@@ -1,11 +1,11 @@
 import { Struct } from "@vfio/ioctl-native";
 import { isGroupNumber, protocolError } from "./protocol.js";
 
-/** A device that a primary tells its secondaries of. */
+/** A device that a primary announces to its secondaries. */
 export interface DeviceEntry {
-  /** Its PCI address, e.g. `0000:00:10.0`: 1 to 255 bytes. */
+  /** For example `0000:00:10.0`: 1 to 255 bytes. */
   readonly bdf: string;
-  /** The number of its IOMMU group, from 0. */
+  /** The IOMMU group's number, from 0. */
   readonly group: number;
   /** True while the primary has it open. */
   readonly open: boolean;
@@ -26,7 +26,7 @@ export function isDeviceName(bdf: string): boolean {
   );
 }
 
-/** The packet of one device: its group, flags (bit 0: open), and its address without a NUL. */
+/** Group, flags (bit 0: open), and the address without a NUL. */
 export function encodeDevice({ bdf, group, open }: DeviceEntry): Uint8Array {
   const name = new TextEncoder().encode(bdf);
   const packet = header.encode({ group, flags: open ? OPEN : 0 }, header.bytes + name.length);
@@ -34,10 +34,7 @@ export function encodeDevice({ bdf, group, open }: DeviceEntry): Uint8Array {
   return packet;
 }
 
-/**
- * The device in a packet.
- * @throws VfioError `ERR_VFIO_PROTOCOL`.
- */
+/** @throws VfioError `ERR_VFIO_PROTOCOL`. */
 export function decodeDevice(packet: Uint8Array): DeviceEntry {
   if (packet.length <= header.bytes) throw protocolError(`a device in a packet of ${packet.length} bytes`);
   const { group, flags } = header.decode(packet);

@@ -33,7 +33,7 @@ import {
   type Answer,
 } from "./protocol.js";
 
-/** What a client has to send next. */
+/** The client's next packet. */
 export type Expected = "request" | "group number" | "protocol version" | "lease" | "release" | "nothing";
 
 /**
@@ -64,17 +64,15 @@ export class Exchange {
     this.#offer = offer;
   }
 
-  /** What the client has to send next. */
   get expected(): Expected {
     return this.#expected;
   }
 
-  /** The largest packet that can be right now. */
+  /** The size of the largest valid packet now. */
   get roomForBytes(): number {
     return this.#expected === "lease" ? TERMS_BYTES : INT_BYTES;
   }
 
-  /** How many fds can be right now. */
   get roomForFds(): number {
     return this.#expected === "lease" ? 1 : 0;
   }
@@ -97,10 +95,7 @@ export class Exchange {
     }
   }
 
-  /**
-   * What came of the lease that the last {@link feed} gave.
-   * @returns what to do, in order.
-   */
+  /** Takes the result of the lease that the last {@link feed} asked for. @returns what to do, in order. */
   decide(verdict: LeaseVerdict): readonly ExchangeAction[] {
     const terms = this.#leased;
     if (terms === undefined || this.#expected !== "nothing") return [];

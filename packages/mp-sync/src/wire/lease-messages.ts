@@ -1,39 +1,34 @@
-import { DMA_ACCESSES, DMA_MAP_FLAGS, Struct, type DmaAccess } from "@vfio/ioctl-native";
+import { DMA_ACCESSES, Struct, type DmaAccess } from "@vfio/ioctl-native";
+import { DMA_MAP_FLAGS } from "@vfio/ioctl-native/vfio";
 import { formatAddress, rangeOf } from "@vfio/ioctl-native/internal";
 import { protocolError } from "./protocol.js";
 
-/** What devices may do in leased memory, seen from the device. */
+/** What devices may do in leased memory. */
 export type LeaseAccess = DmaAccess;
 
 const ACCESS = new Map(DMA_ACCESSES.map((access) => [DMA_MAP_FLAGS[access], access]));
 
-/** What a secondary wants to have mapped for DMA, and where. */
+/** What a secondary wants mapped for DMA, and where. */
 export interface LeaseTerms {
-  /** The first address under which devices reach the memory. */
   readonly iova: bigint;
-  /** How much of the memory, in bytes. */
   readonly bytes: number;
-  /** Where in the memory's file, in bytes. */
+  /** In the memory's file, in bytes. */
   readonly offset: number;
-  /** What devices may do there. */
   readonly access: LeaseAccess;
 }
 
 /** Memory of a secondary that its primary has mapped for it. */
 export interface Lease {
-  /** The first address under which devices reach it. */
   readonly iova: bigint;
-  /** Its length in bytes. */
   readonly bytes: number;
-  /** The process that holds it. */
   readonly pid: number;
 }
 
-/** What came of a request for a lease. */
+/** The result of a request for a lease. */
 export interface LeaseVerdict {
   /** 0 if the memory is mapped, otherwise a negative errno. */
   readonly errno: number;
-  /** With EEXIST: the other lease that is in the way; missing if that is a mapping which is no lease. */
+  /** With EEXIST: the other lease in the way; absent if that is a mapping but no lease. */
   readonly conflict?: Lease;
 }
 
@@ -59,18 +54,17 @@ export function isLeaseAccess(value: unknown): value is LeaseAccess {
   return typeof value === "string" && Object.hasOwn(DMA_MAP_FLAGS, value);
 }
 
-/** "IOVA 0x1000 to 0x1fff". */
 export function rangeText(lease: Pick<LeaseTerms, "iova" | "bytes">): string {
   const { start, end } = rangeOf(lease);
   return `IOVA ${formatAddress(start)} to ${formatAddress(end)}`;
 }
 
-/** The packet that follows `REQ_LEASE`; the memory's fd rides along. */
+/** Follows `REQ_LEASE`, with the memory's fd. */
 export function encodeTerms({ iova, bytes, offset, access }: LeaseTerms): Uint8Array {
   return terms.encode({ iova, bytes: BigInt(bytes), offset: BigInt(offset), flags: DMA_MAP_FLAGS[access] });
 }
 
-/** The terms in a packet; undefined if it holds none. */
+/** `undefined` for a packet without terms. */
 export function decodeTerms(packet: Uint8Array): LeaseTerms | undefined {
   if (packet.length !== TERMS_BYTES) return undefined;
   const { iova, bytes, offset, flags, reserved } = terms.decode(packet);
@@ -79,17 +73,14 @@ export function decodeTerms(packet: Uint8Array): LeaseTerms | undefined {
   return { iova, bytes: Number(bytes), offset: Number(offset), access };
 }
 
-/** The packet that says what came of a request for a lease. */
+/** The reply to a request for a lease. */
 export function encodeVerdict({ errno, conflict }: LeaseVerdict): Uint8Array {
   if (conflict === undefined) return verdict.encode({ result: errno });
   const { iova, bytes, pid } = conflict;
   return verdict.encode({ result: errno, pid, iova, bytes: BigInt(bytes) });
 }
 
-/**
- * The verdict in a packet.
- * @throws VfioError `ERR_VFIO_PROTOCOL`.
- */
+/** @throws VfioError `ERR_VFIO_PROTOCOL`. */
 export function decodeVerdict(packet: Uint8Array): LeaseVerdict {
   if (packet.length !== VERDICT_BYTES) {
     throw protocolError(`a packet of ${packet.length} bytes where a verdict of ${VERDICT_BYTES} belongs`);

@@ -1,38 +1,39 @@
 import { VfioError, VfioRangeError } from "@vfio/ioctl-native";
 import { shownValue } from "@vfio/ioctl-native/internal";
 
-/** Asks for the container. The reply is one packet: {@link OK} with the fd attached. */
+/** Asks for the container. The reply: {@link OK} with the fd, in one packet. */
 export const REQ_CONTAINER = 0x100;
 
 /**
- * Asks for a group; its number follows as a second packet. The reply is {@link OK} alone, then {@link OK}
- * with the fd.
+ * Asks for a group; its number follows as a second packet. The reply: {@link OK} alone, then {@link OK} with the fd.
  */
 export const REQ_GROUP = 0x200;
 
 /**
- * Says hello; the secondary's {@link PROTOCOL_VERSION} follows as a second packet. The reply is {@link OK}, the
- * primary's version, and what it can do (`CAN_…`). Codes from 0x10000 are ours: no DPDK uses them, and a 2014
- * primary answers {@link ERR}.
+ * Says hello; the secondary's {@link PROTOCOL_VERSION} follows as a second packet. The reply: {@link OK}, the primary's
+ * version, and its capabilities (`CAN_…`). No DPDK uses codes from 0x10000 on; a 2014 primary answers {@link ERR}.
  */
 export const REQ_HELLO = 0x10000;
 
-/** Asks for the shared memory: {@link OK}, a count, then one packet per memory (description, with the fd attached). */
+/**
+ * Asks for the shared memory. The reply: {@link OK}, a count, then one packet for each memory (description, with the
+ * fd).
+ */
 export const REQ_MEMORY = 0x10001;
 
-/** Asks for the container's IOMMU type: {@link OK}, then its number as in `<linux/vfio.h>`, or 0 if it is not told. */
+/** Asks for the container's IOMMU type. The reply: {@link OK}, then its number in `<linux/vfio.h>`, 0 for unknown. */
 export const REQ_IOMMU_TYPE = 0x10002;
 
-/** Asks which devices the primary has: {@link OK}, a count, then one packet per device. */
+/** Asks for the primary's devices. The reply: {@link OK}, a count, then one packet for each device. */
 export const REQ_DEVICES = 0x10003;
 
 /**
- * Asks to map memory for DMA: what and where follows as a second packet, with the memory's fd. The reply is
- * {@link OK}, then a verdict. The mapping lasts as long as the connection.
+ * Asks to map memory for DMA; the terms follow as a second packet, with the memory's fd. The reply: {@link OK}, then a
+ * verdict. The mapping lasts as long as the connection.
  */
 export const REQ_LEASE = 0x10004;
 
-/** What a secondary sends to give its lease back; {@link OK} says that nothing is mapped any more. */
+/** A secondary gives its lease back; the reply {@link OK} says that nothing is mapped any longer. */
 export const RELEASE = 0;
 
 /** The version of the requests from 0x10000 on. */
@@ -56,16 +57,16 @@ export const NO_FD = 1;
 /** The primary refuses: no such group, no such request, or it failed. */
 export const ERR = 0xff;
 
-/** Nearly every packet is one C `int`: 4 bytes, in the machine's own byte order. */
+/** Nearly every packet is one C `int` in the machine's byte order. */
 export const INT_BYTES = 4;
 
-/** The longest description of one shared memory, in bytes. */
+/** Of one shared memory. */
 export const MAX_DESCRIPTION_BYTES = 65_536;
 
-/** The most shared memories one primary may offer; a secondary takes no count above it. */
+/** Of one primary; a secondary accepts no higher count. */
 export const MAX_MEMORIES = 1024;
 
-/** The most devices one primary may tell of; a secondary takes no count above it. */
+/** Of one primary; a secondary accepts no higher count. */
 export const MAX_DEVICES = 1024;
 
 /** The three answers of a primary, by name. */
@@ -79,7 +80,7 @@ const ANSWERS = new Map<number, Answer>([
 ]);
 
 /**
- * The packet of one int.
+ * Encodes the packet of one int.
  * @param value from -2^31 to 2^31 - 1.
  * @throws VfioRangeError `ERR_VFIO_PROTOCOL_INT`.
  */
@@ -94,10 +95,7 @@ export function encodeInt(value: number): Uint8Array {
   return word.bytes.slice();
 }
 
-/**
- * The int of one packet.
- * @throws VfioError `ERR_VFIO_PROTOCOL` if the packet is not exactly 4 bytes long.
- */
+/** Decodes the packet of one int. @throws VfioError `ERR_VFIO_PROTOCOL` if the packet is not exactly 4 bytes long. */
 export function decodeInt(bytes: Uint8Array): number {
   if (bytes.length !== INT_BYTES) {
     throw protocolError(`a packet of ${bytes.length} bytes where an int of ${INT_BYTES} belongs`);
@@ -106,15 +104,12 @@ export function decodeInt(bytes: Uint8Array): number {
   return word.int[0] ?? 0;
 }
 
-/** The packet of one answer. */
+/** Encodes the packet of one answer. */
 export function encodeAnswer(answer: Answer): Uint8Array {
   return encodeInt(ANSWER_CODES[answer]);
 }
 
-/**
- * The answer in one packet.
- * @throws VfioError `ERR_VFIO_PROTOCOL` if it is none of the three.
- */
+/** Decodes the packet of one answer. @throws VfioError `ERR_VFIO_PROTOCOL` if it is none of the three. */
 export function decodeAnswer(bytes: Uint8Array): Answer {
   const code = decodeInt(bytes);
   const answer = ANSWERS.get(code);
@@ -122,15 +117,12 @@ export function decodeAnswer(bytes: Uint8Array): Answer {
   return answer;
 }
 
-/** True for a number that can stand in a request for a group: 0 to 2^31 - 1. */
+/** True for a number that a request for a group can carry: 0 to 2^31 - 1. */
 export function isGroupNumber(value: number): boolean {
   return Number.isInteger(value) && value >= 0 && (value | 0) === value;
 }
 
-/**
- * Refuses what cannot be a group's number.
- * @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER`.
- */
+/** @throws VfioRangeError `ERR_VFIO_GROUP_NUMBER`. */
 export function checkGroupNumber(value: number): void {
   if (isGroupNumber(value)) return;
   throw new VfioRangeError(
@@ -139,12 +131,12 @@ export function checkGroupNumber(value: number): void {
   );
 }
 
-/** The error of every packet that is not what the protocol says. */
+/** The error of a packet against the protocol. */
 export function protocolError(detail: string, hint?: string): VfioError {
   return new VfioError("ERR_VFIO_PROTOCOL", `broken protocol: ${detail}`, hint === undefined ? {} : { hint });
 }
 
-/** One for all: a DataView, or a buffer of its own for each int, costs more than the exchange of a packet. */
+/** Shared: a DataView or a buffer for each int would cost more than the exchange of a packet. */
 const word = wordOfBytes();
 
 function wordOfBytes(): { readonly bytes: Uint8Array; readonly int: Int32Array } {

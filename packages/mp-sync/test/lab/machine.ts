@@ -1,15 +1,7 @@
 import { readlinkSync } from "node:fs";
 import path from "node:path";
-import {
-  ioctl,
-  isVfioError,
-  openFile,
-  readIommuInfo,
-  vfioConstants,
-  vfioIoctls,
-  type Fd,
-  type HasFd,
-} from "@vfio/ioctl-native";
+import { ioctl, isVfioError, openFile, type Fd, type HasFd } from "@vfio/ioctl-native";
+import { readIommuInfo, vfioConstants, vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { expect } from "vitest";
 
 /** Two devices of the lab, each in a group of its own. */

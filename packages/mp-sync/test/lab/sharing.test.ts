@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { ioctl, vfioConstants, vfioIoctls, vfioStructs, type Fd } from "@vfio/ioctl-native";
+import { ioctl, type Fd } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { connectToPrimary, FdServer, LEASE_WINDOW, type PrimaryPeer } from "../../src/index.js";
 import { Child } from "../support/child.js";
@@ -149,7 +150,7 @@ describe("given a primary with two groups, and a device in each", () => {
     expect(left()).toBe(ALL_MAPPINGS - 3);
     using peer = await connectToPrimary({ path: server.path });
     using file = someFile();
-    const text = "a mapping that is no lease is there";
+    const text = "a mapping that is not a lease is there";
     await expectError(() => peer.mapDma({ file, iova, bytes: 4096 }), "ERR_VFIO_LEASE_CONFLICT", text);
     expect(unmap(opened.container, iova)).toBe(BigInt(BYTES));
     expect(left()).toBe(ALL_MAPPINGS - 2);

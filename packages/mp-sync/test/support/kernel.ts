@@ -1,4 +1,5 @@
-import { kernel, realKernel, useKernel, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { kernel, realKernel, useKernel } from "@vfio/ioctl-native";
+import { vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { afterEach, beforeEach } from "vitest";
 
 const QUESTIONS = [vfioIoctls.VFIO_GET_API_VERSION.number, vfioIoctls.VFIO_GROUP_GET_STATUS.number];

@@ -3,7 +3,7 @@ import { decodeFlags, type BitFlags } from "../config/bits.js";
 import { COMMAND, type CommandFlag } from "../config/command-status.js";
 import type { ConfigAccess } from "./config-access.js";
 
-/** The command bits that can be switched here: `pci.memorySpace` looks after mapped BARs, too. */
+/** The command bits that can be switched here; `pci.memorySpace` is separate, as it also cares for mapped BARs. */
 export type SwitchableCommandFlag = Exclude<CommandFlag, "memorySpace">;
 
 /** A device's command register (PCI Local Bus 3.0, section 6.2.2): what the device may do. */
@@ -17,19 +17,19 @@ export class CommandRegister {
     this.#device = device;
   }
 
-  /** All its bits, by name, at one moment. Throws as `pci.config.read16`. */
+  /** All bits, read at once. Throws as `pci.config.read16`. */
   read(): BitFlags<CommandFlag> {
     return decodeFlags(COMMAND, this.#config.read16(COMMAND_OFFSET));
   }
 
-  /** One bit, read now. Throws as `pci.config.read16`. */
+  /** Reads one bit. Throws as `pci.config.read16`. */
   isSet(flag: CommandFlag): boolean {
     return isCommandSet(this.#config, flag);
   }
 
   /**
-   * Switches one bit, leaves all others as they are, and reads it back.
-   * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it, as it may for what it does not have;
+   * Switches one bit and reads it back.
+   * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it, as devices may for features they lack;
    * `ERR_VFIO_DEVICE_GONE`.
    */
   set(flag: SwitchableCommandFlag, on: boolean): void {

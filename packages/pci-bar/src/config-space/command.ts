@@ -6,12 +6,12 @@ import { checkPresent } from "../device/presence.js";
 
 export const COMMAND_OFFSET = 0x04;
 
-/** True if a write at this offset, an aligned one, changes the command register, or its upper byte. */
+/** True if an aligned write at this offset changes the command register or its upper byte. */
 export function touchesCommand(offset: number): boolean {
   return offset === COMMAND_OFFSET || offset === COMMAND_OFFSET + 1;
 }
 
-/** A bit of the command register, as a mask. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is none. */
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for an unknown flag. */
 export function commandMask(flag: CommandFlag): number {
   if (!Object.hasOwn(COMMAND, flag))
     throw argumentError("the command bit", `one of ${Object.keys(COMMAND).join(", ")}`, flag);
@@ -24,8 +24,8 @@ export function isCommandSet(config: ConfigAccess, flag: CommandFlag): boolean {
 
 /**
  * Sets or clears a bit of the command register and reads it back.
- * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`: of a device that
- * does not answer every bit reads as set; VfioRangeError `ERR_VFIO_ARGUMENT`.
+ * @throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_DEVICE_GONE`: every bit of a
+ * device that does not answer reads as set; VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
 export function setCommand(config: ConfigAccess, flag: CommandFlag, on: boolean, device: string): void {
   const mask = commandMask(flag);

@@ -1,10 +1,5 @@
-import {
-  deviceCallsOf,
-  vfioConstants,
-  VfioRangeError,
-  type DeviceCalls,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { VfioRangeError, type DeviceCalls } from "@vfio/ioctl-native";
+import { deviceCallsOf, vfioConstants, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import { printAs, regionName } from "@vfio/ioctl-native/internal";
 import { CommandRegister } from "./command-register.js";
 import { ConfigPicture } from "../config/config-reader.js";
@@ -18,7 +13,7 @@ const CONFIG = vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
 const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
 
 /**
- * A device's PCI configuration space; multi-byte registers are little-endian whatever the machine is.
+ * A device's PCI configuration space; multi-byte registers are little-endian on every machine.
  * @example
  * ```ts
  * // needs a device
@@ -39,15 +34,15 @@ export class ConfigSpace {
 
   /** 256 bytes, or 4096 for PCI Express. */
   readonly bytes: number;
-  /** Its command register, by name: `config.command.set("intxDisabled", true)`. */
+  /** For example `config.command.set("intxDisabled", true)`. */
   readonly command: CommandRegister;
-  /** Its status register, by name: `config.status.read().capabilities`. */
+  /** For example `config.status.read().capabilities`. */
   readonly status: StatusRegister;
   readonly #device: DeviceCalls;
   readonly #beforeWrite: (offset: number, value: number) => void;
   readonly #checkOpen: () => void;
   readonly #name: string;
-  /** What an access carries: one at a time, so one place does for all. */
+  /** The bytes of the access in progress: there is one at a time. */
   readonly #view = new DataView(new ArrayBuffer(4));
   readonly #carried = {
     1: new Uint8Array(this.#view.buffer, 0, 1),
@@ -56,8 +51,8 @@ export class ConfigSpace {
   };
 
   /**
-   * @param beforeWrite throws for a write that must not be.
-   * @param checkOpen throws once nothing may be accessed any more.
+   * @param beforeWrite throws for a forbidden write.
+   * @param checkOpen throws once no access is allowed.
    */
   constructor(
     device: DeviceCalls | VfioDevice,
@@ -102,9 +97,9 @@ export class ConfigSpace {
   }
 
   /**
-   * Reads all of it at once and decodes header and capabilities. What the device says is taken as data, however
-   * wrong; see {@link decodeConfig}. vfio-pci answers some registers itself: the BARs, parts of the command register
-   * and of MSI, and it hides capabilities that are not for userspace.
+   * Reads all of the config space and decodes header and capabilities; wrong contents are data, no error: see
+   * {@link decodeConfig}. vfio-pci answers some registers itself (the BARs, parts of the command register and of MSI) and
+   * hides capabilities that are not for userspace.
    * @throws VfioSystemError; VfioError `ERR_VFIO_SHORT_IO`.
    */
   decode(): PciConfig {
@@ -112,8 +107,8 @@ export class ConfigSpace {
   }
 
   /**
-   * What `lspci -vv -nn` writes about the device, without the names of makers and devices, and with the sizes of its
-   * regions, which the kernel knows. Throws as {@link decode}.
+   * The text of `lspci -vv -nn` about the device, without vendor and device names, and with the kernel's sizes of its
+   * regions. Throws as {@link decode}.
    */
   describe(): string {
     const { bdf } = this.#device;
@@ -148,7 +143,7 @@ export class ConfigSpace {
     checkValue(value, width);
     this.#beforeWrite(offset, value);
     this.#checkOpen();
-    // It reads other registers, so what is written comes last.
+    // The check reads other registers, so the value is written to the view last.
     this.#view.setInt32(0, value, true);
     this.#device.writeRegion(CONFIG, offset, this.#carried[width]);
   }

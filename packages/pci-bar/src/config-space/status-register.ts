@@ -6,7 +6,7 @@ import type { ConfigAccess } from "./config-access.js";
 
 const OFFSET = 0x06;
 
-/** A device's status register (PCI Local Bus 3.0, section 6.2.3): what it has and what went wrong. */
+/** A device's status register (PCI Local Bus 3.0, section 6.2.3). */
 export class StatusRegister {
   readonly #config: ConfigAccess;
   readonly #device: string;
@@ -17,14 +17,14 @@ export class StatusRegister {
     this.#device = device;
   }
 
-  /** All its bits, by name, at one moment. Throws as `pci.config.read16`. */
+  /** All bits, read at once. Throws as `pci.config.read16`. */
   read(): BitFlags<StatusFlag> {
     return decodeFlags(STATUS, this.#config.read16(OFFSET));
   }
 
   /**
-   * Clears error bits, which stay set otherwise: writes 1 to these and 0 to all others, and reads them back.
-   * @throws VfioError `ERR_VFIO_STATUS_REGISTER` if one is still set: vfio-pci lets nobody write this register;
+   * Clears error bits, which else stay set, by writing 1 to them, and reads them back.
+   * @throws VfioError `ERR_VFIO_STATUS_REGISTER` if one is still set: vfio-pci forbids writing this register;
    * VfioRangeError `ERR_VFIO_ARGUMENT`.
    */
   clear(...flags: readonly ClearableStatusFlag[]): void {

@@ -1,27 +1,24 @@
 import { bitsOf, isSet, wide } from "./bits.js";
 
-/** What a base address register says of itself (PCI Local Bus 3.0, section 6.2.5.1). */
+/** A base address register (PCI Local Bus 3.0, section 6.2.5.1). */
 export interface BaseAddress {
-  /** Its index: 0 to 5 in an ordinary device, 0 or 1 in a bridge. */
+  /** 0 to 5 in an ordinary device, 0 or 1 in a bridge. */
   readonly index: number;
   /**
    * `io`: I/O ports. `mem32`, `mem64`: memory with a 32-bit or 64-bit address; a `mem64` takes the next register too.
-   * `mem1M`: memory below 1 MiB, of old. `reserved`: a memory type that no specification knows. `invalid`: a 64-bit
-   * address in the last register, where there is no room for its upper half.
+   * `mem1M`: memory below 1 MiB (obsolete). `reserved`: a memory type that no specification knows. `invalid`: a 64-bit
+   * address in the last register, without room for its upper half.
    */
   readonly kind: "io" | "mem32" | "mem64" | "mem1M" | "reserved" | "invalid";
   /** Reads have no side effects. Never for `io`. */
   readonly prefetchable: boolean;
-  /** Where it is on the bus. 0 where nobody has assigned an address. */
+  /** On the bus; 0 if none is assigned. */
   readonly address: bigint;
 }
 
 const MEMORY_KINDS = ["mem32", "mem1M", "mem64", "reserved"] as const;
 
-/**
- * Decodes base address registers. One that reads 0 or all ones is not there.
- * @param registers their values, in order.
- */
+/** Decodes base address registers, without those that read 0 or all ones. */
 export function decodeBars(registers: readonly number[]): BaseAddress[] {
   const bars: BaseAddress[] = [];
   for (let index = 0; index < registers.length; index++) {

@@ -1,15 +1,15 @@
 /** One-bit fields of a register, by name. */
 export type BitFlags<Name extends string> = Readonly<Record<Name, boolean>>;
 
-/** Where each one-bit field lies in its register, and what lspci calls it. */
+/** The bit of each one-bit field, and lspci's word for it. */
 export type FlagTable<Name extends string> = Readonly<Record<Name, readonly [bit: number, word: string]>>;
 
-/** A flag table, whose names are a type: `keyof typeof TABLE`. */
+/** Infers the names, for `keyof typeof TABLE`. */
 export function flagTable<Name extends string>(table: FlagTable<Name>): FlagTable<Name> {
   return table;
 }
 
-/** The field of `width` bits that begins at bit `lowest`, as a number that is not negative. */
+/** `width` bits from bit `lowest` on, as a number that is not negative. */
 export function bitsOf(value: number, lowest: number, width: number): number {
   return Math.floor(value / 2 ** lowest) % 2 ** width;
 }
@@ -18,7 +18,6 @@ export function isSet(value: number, bit: number): boolean {
   return bitsOf(value, bit, 1) === 1;
 }
 
-/** Two 32-bit halves as one address. */
 export function wide(high: number, low: number): bigint {
   return (BigInt(high) << 32n) | BigInt(low);
 }
@@ -31,7 +30,7 @@ export function decodeFlags<Name extends string>(table: FlagTable<Name>, value: 
   return Object.fromEntries(entries) as BitFlags<Name>;
 }
 
-/** Flags as lspci writes them: `Mem+ BusMaster-`. */
+/** In lspci's form: `Mem+ BusMaster-`. */
 export function flagText<Name extends string>(
   table: FlagTable<Name>,
   flags: BitFlags<Name>,
@@ -44,7 +43,6 @@ export function plusMinus(on: boolean): string {
   return on ? "+" : "-";
 }
 
-/** A number in hexadecimal, with as many digits. */
 export function hex(value: number | bigint, digits: number): string {
   return value.toString(16).padStart(digits, "0");
 }

@@ -1,13 +1,12 @@
 import { bitsOf, decodeFlags, flagTable, wide, type BitFlags } from "./bits.js";
 import type { ConfigReader } from "./config-reader.js";
 
-/** Addresses that a bridge lets through to what is behind it. */
+/** A range of addresses that a bridge passes on to the buses behind it. */
 export interface BridgeWindow {
-  /** The first address. */
   readonly base: bigint;
-  /** The last address. Below `base`: the window is closed. */
+  /** The last address. Below `base` if the window is closed. */
   readonly limit: bigint;
-  /** How many bits its addresses have: 16 or 32 for I/O ports, 32 or 64 for memory. */
+  /** 16 or 32 for I/O ports, 32 or 64 for memory. */
   readonly addressBits: number;
 }
 
@@ -33,13 +32,12 @@ export type BridgeBuses = ReturnType<typeof decodeBuses>;
 
 export function decodeBuses(config: ConfigReader) {
   return {
-    /** The bus towards the processor. */
     primary: config.read8(0x18),
     /** The bus right behind the bridge. */
     secondary: config.read8(0x19),
     /** The last bus behind the bridge. */
     subordinate: config.read8(0x1a),
-    /** The latency timer on the secondary bus, in bus clocks. */
+    /** Of the secondary bus, in bus clocks. */
     latencyTimer: config.read8(0x1b),
   } as const;
 }
@@ -48,21 +46,22 @@ export function decodeBridgeControl(config: ConfigReader): BitFlags<BridgeContro
   return decodeFlags(BRIDGE_CONTROL, config.read16(0x3e));
 }
 
-/** What a bridge lets through (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5). `undefined`: a reserved type. @useDeclaredType */
+/**
+ * A bridge's windows (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5); `undefined` for a reserved type.
+ * @useDeclaredType
+ */
 export type BridgeWindows = ReturnType<typeof decodeWindows>;
 
 export function decodeWindows(config: ConfigReader) {
   return {
-    /** I/O ports. */
     io: ioWindow(config),
-    /** Memory. */
     memory: memoryWindow(config),
-    /** Memory that can be read without side effects. */
+    /** Memory whose reads have no side effects. */
     prefetchable: prefetchableWindow(config),
   } as const;
 }
 
-/** The low four bits of base and limit say the type; a base of another type than its limit is no window. */
+/** The low four bits of base and limit are the type; if they differ, there is no window. */
 function typeOf(base: number, limit: number, known: readonly number[]): number | undefined {
   const type = bitsOf(base, 0, 4);
   return type === bitsOf(limit, 0, 4) && known.includes(type) ? type : undefined;

@@ -9,25 +9,24 @@ const LAST_BAR = 5;
 
 /** One entry of the standard capability list. */
 export interface PciCapability {
-  /** Which capability: 0x05 is MSI, 0x10 PCI Express, 0x11 MSI-X. */
+  /** 0x05 is MSI, 0x10 PCI Express, 0x11 MSI-X. */
   readonly id: number;
-  /** Where it begins in the config space. */
   readonly offset: number;
 }
 
-/** Where a device's MSI-X table lies. */
+/** The place of a device's MSI-X table. */
 export interface MsixTable {
-  /** The BAR that holds it, 0 to 5. */
+  /** 0 to 5. */
   readonly bar: number;
-  /** Where it begins in that BAR, in bytes. */
+  /** In the BAR, in bytes. */
   readonly offset: number;
-  /** How many entries of 16 bytes it has, 1 to 2048. */
+  /** The number of entries of 16 bytes, 1 to 2048. */
   readonly vectors: number;
 }
 
 /**
- * Walks the standard capability list. A list that leaves its area or comes back to itself ends there: broken
- * devices have such lists, and what was found before is still true. `walkStandardCapabilities` says what was wrong.
+ * Walks the standard capability list. A list that leaves its area or comes back to itself, as broken devices have, ends
+ * there; `walkStandardCapabilities` says what was wrong.
  * @example
  * ```ts
  * import { listCapabilities } from "@vfio/pci-bar";
@@ -51,16 +50,16 @@ export function listCapabilities(config: ConfigReader): PciCapability[] {
   return walkStandardCapabilities(config).found.map(({ id, offset }) => ({ id, offset }));
 }
 
-/** The MSI-X table's place (PCI 3.0, section 6.8.2), or `undefined` if the device has no MSI-X, or names no BAR. */
+/** The place of the MSI-X table (PCI 3.0, section 6.8.2); `undefined` if the device has no MSI-X, or names no BAR. */
 export function findMsixTable(config: ConfigReader): MsixTable | undefined {
   const capability = listCapabilities(config).find(({ id }) => id === CAPABILITY_ID_MSIX);
   if (capability === undefined) return undefined;
   try {
     const { table, vectors } = decodeMsix(new CapabilityView(config, capability.offset, STANDARD_BYTES));
-    // BIR values 6 and 7 are reserved (PCI 3.0, section 6.8.2.3): the table is then in no BAR that could be left out.
+    // BIR values 6 and 7 are reserved (PCI 3.0, section 6.8.2.3): the table is then in no BAR.
     return table.bar > LAST_BAR ? undefined : { ...table, vectors };
   } catch (error) {
-    // Broken devices place it so that its 12 bytes reach out of the area that standard capabilities have.
+    // Broken devices place it so that its 12 bytes leave the area of standard capabilities.
     if (error instanceof CapabilityOutOfArea) return undefined;
     throw error;
   }

@@ -1,4 +1,4 @@
-/** What lspci calls the capabilities that are not decoded (PCI Code and ID Assignment 1.11, section 2). */
+/** lspci's names of capabilities that are not decoded (PCI Code and ID Assignment 1.11, section 2). */
 const STANDARD: Readonly<Record<number, string>> = {
   0x00: "Null",
   0x02: "AGP",

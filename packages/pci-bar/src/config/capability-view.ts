@@ -1,17 +1,17 @@
 import type { ConfigReader } from "./config-reader.js";
 
-/** Thrown inside the decoders only: a capability that reaches out of its area is kept as raw bytes. */
+/** Thrown inside the decoders only: a capability that leaves its area is kept as raw bytes. */
 export class CapabilityOutOfArea extends Error {}
 
-/** One capability's registers, at offsets from its own beginning. */
+/** One capability's registers, at offsets from its start. */
 export class CapabilityView implements ConfigReader {
   readonly #config: ConfigReader;
   readonly #offset: number;
   readonly #end: number;
 
   /**
-   * @param offset where the capability begins in the config space: a multiple of 4.
-   * @param end where its area ends: 256, 4096 or what there is of it.
+   * @param offset of the capability in the config space: a multiple of 4.
+   * @param end of its area: 256, 4096, or the end of what can be read.
    */
   constructor(config: ConfigReader, offset: number, end: number) {
     this.#config = config;
@@ -31,7 +31,7 @@ export class CapabilityView implements ConfigReader {
     return this.#config.read32(this.#place(at, 4));
   }
 
-  /** Some of its bytes; fewer if its area ends before. */
+  /** The first bytes; fewer if the area ends before. */
   raw(bytes: number): Uint8Array {
     const length = Math.min(bytes, this.#end - this.#offset);
     return Uint8Array.from({ length }, (_, at) => this.read8(at));

@@ -9,36 +9,35 @@ const CAPABILITIES_POINTER = 0x34;
 const CARDBUS_CAPABILITIES_POINTER = 0x14;
 const HEADER_BYTES = 0x40;
 const CARDBUS_HEADER_BYTES = 0x80;
-/** Where the standard capabilities end and the extended ones begin. */
+/** The end of the standard capabilities and start of the extended ones. */
 const STANDARD_BYTES = 0x100;
 const EXTENDED_BYTES = 0x1000;
 const NOTHING_THERE = 0xff;
 
-/** Where a capability was found. */
+/** A capability, found but not decoded. */
 export interface CapabilityPlace {
-  /** Which capability: of the standard ones, 0x05 is MSI and 0x10 PCI Express; of the extended ones, 0x0001 is AER. */
+  /** Of the standard capabilities, 0x05 is MSI and 0x10 PCI Express; of the extended ones, 0x0001 is AER. */
   readonly id: number;
-  /** Where it begins in the config space. */
   readonly offset: number;
-  /** It is in the list that begins at 0x100, which PCI Express devices have. Its ids are others. */
+  /** In PCI Express's list from 0x100 on, which has other ids. */
   readonly extended: boolean;
-  /** The version of an extended capability; 0 for a standard one, which has none. */
+  /** 0 for a standard capability, which has none. */
   readonly version: number;
 }
 
-/** What a walk along a capability list found. */
+/** The result of a walk along a capability list. */
 export interface CapabilityWalk {
-  /** The capabilities in the list's order. Each begins inside its area; nothing is known of its length. */
+  /** In the list's order. Each begins inside its area; its length is unknown. */
   readonly found: readonly CapabilityPlace[];
-  /** Why the walk ended before the list's end, or `undefined` if it did not. What was found before is still true. */
+  /** Why the walk ended before the list's end, if it did. What was found is still true. */
   readonly problem: string | undefined;
 }
 
 /**
- * Walks the standard capability list (PCI Local Bus 3.0, section 6.7). It never throws for what a device says: a list
- * that leaves its area, comes back to itself or reads all ones ends there, and `problem` says so.
- * @param end where the readable part ends, at most 256.
- * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is no config space.
+ * Walks the standard capability list (PCI Local Bus 3.0, section 6.7). Device data cannot make it throw: a list that
+ * leaves its area, comes back to itself or reads all ones ends there, and `problem` says so.
+ * @param end of the readable part, at most 256.
+ * @throws VfioRangeError `ERR_VFIO_ARGUMENT` if `config` is no config space.
  */
 export function walkStandardCapabilities(config: ConfigReader, end = STANDARD_BYTES): CapabilityWalk {
   checkConfigReader(config);
@@ -47,7 +46,7 @@ export function walkStandardCapabilities(config: ConfigReader, end = STANDARD_BY
   const first = cardbus ? CARDBUS_HEADER_BYTES : HEADER_BYTES;
   const pointer = cardbus ? CARDBUS_CAPABILITIES_POINTER : CAPABILITIES_POINTER;
   const area = { first, end: Math.min(end, STANDARD_BYTES) };
-  // The two lowest bits of every pointer are reserved and must be masked off.
+  // The two lowest bits of every pointer are reserved: mask them off.
   return walk(config.read8(pointer) & 0xfc, area, (offset) => {
     const id = config.read8(offset);
     const next = config.read8(offset + 1) & 0xfc;
@@ -83,9 +82,8 @@ export function walkExtendedCapabilities(config: SizedConfig): CapabilityWalk {
 interface Step {
   readonly place: CapabilityPlace;
   readonly next: number;
-  /** There is nothing here, and that is how an empty list ends. */
   readonly empty: boolean;
-  /** All ones: nobody answers. */
+  /** All ones: the device does not answer. */
   readonly broken: boolean;
 }
 

@@ -15,65 +15,63 @@ import * as serial from "./capabilities/serial-number.js";
 import * as sriov from "./capabilities/sr-iov.js";
 import * as subsystem from "./capabilities/subsystem-ids.js";
 import * as vendor from "./capabilities/vendor-specific.js";
-import * as express from "./express/pci-express.js";
-import { isRoot, type PortType } from "./express/port-type.js";
+import * as express from "./capabilities/pci-express/pci-express.js";
+import { isRoot, type PortType } from "./capabilities/pci-express/port-type.js";
 
-/** What is known of each kind of capability. */
+/** The decoded fields of each kind of capability. */
 export interface CapabilityFields {
-  /** Power management, id 0x01. */
+  /** Id 0x01. */
   readonly "power-management": power.PowerManagement;
-  /** MSI, id 0x05. */
+  /** Id 0x05. */
   readonly msi: msi.Msi;
-  /** A vendor's own, id 0x09. */
+  /** Id 0x09. */
   readonly "vendor-specific": vendor.VendorSpecific;
-  /** Subsystem ids of a bridge, id 0x0d. */
+  /** Of a bridge, id 0x0d. */
   readonly "subsystem-ids": subsystem.SubsystemIds;
-  /** PCI Express, id 0x10. */
+  /** Id 0x10. */
   readonly "pci-express": express.PciExpress;
-  /** MSI-X, id 0x11. */
+  /** Id 0x11. */
   readonly msix: msix.Msix;
-  /** Advanced features, id 0x13. */
+  /** Id 0x13. */
   readonly "advanced-features": features.AdvancedFeatures;
-  /** Advanced error reporting, extended id 0x0001. */
+  /** Extended id 0x0001. */
   readonly "error-reporting": errors.ErrorReporting;
-  /** The device serial number, extended id 0x0003. */
+  /** Extended id 0x0003. */
   readonly "serial-number": serial.SerialNumber;
-  /** A vendor's own, extended id 0x000b. */
+  /** Extended id 0x000b. */
   readonly "vendor-specific-extended": vendor.VendorSpecificExtended;
-  /** Access control services, extended id 0x000d. */
+  /** Extended id 0x000d. */
   readonly "access-control": access.AccessControl;
-  /** Alternative routing-ID interpretation, extended id 0x000e. */
+  /** Extended id 0x000e. */
   readonly "routing-id": routing.RoutingId;
-  /** Address translation services, extended id 0x000f. */
+  /** Extended id 0x000f. */
   readonly "address-translation": translation.AddressTranslation;
-  /** SR-IOV, extended id 0x0010. */
+  /** Extended id 0x0010. */
   readonly "sr-iov": sriov.SrIov;
-  /** Latency tolerance reporting, extended id 0x0018. */
+  /** Extended id 0x0018. */
   readonly "latency-tolerance": latency.LatencyTolerance;
-  /** L1 PM substates, extended id 0x001e. */
+  /** Extended id 0x001e. */
   readonly "l1-substates": l1.L1Substates;
-  /** A vendor's own that names its vendor, extended id 0x0023. */
+  /** Extended id 0x0023. */
   readonly "designated-vendor-specific": vendor.DesignatedVendorSpecific;
   /** Any other, or one that could not be decoded. */
   readonly unknown: UnknownCapability;
 }
 
-/** The kinds of capabilities that are decoded, and `unknown`. */
+/** The decoded kinds of capabilities, and `unknown`. */
 export type CapabilityKind = keyof CapabilityFields;
 
-/** A capability that is kept as it is. */
+/** A capability that is not decoded. */
 export interface UnknownCapability {
-  /** Why it could not be decoded, or `undefined` if it is only not known here. */
+  /** Why it could not be decoded; `undefined` if its id is not known here. */
   readonly problem: string | undefined;
-  /** Its bytes from its beginning up to the next capability, or to the end of its area. */
+  /** Up to the next capability, or to the end of its area. */
   readonly bytes: Uint8Array;
 }
 
-/** A decoded capability of one kind: where it is, what it is, what it says. */
+/** A decoded capability of one kind. */
 export interface DecodedCapability<Kind extends CapabilityKind> extends CapabilityPlace {
-  /** What it is. */
   readonly kind: Kind;
-  /** What it says. */
   readonly fields: CapabilityFields[Kind];
 }
 
@@ -144,17 +142,16 @@ const EXTENDED_KINDS: Readonly<Record<number, DecodedKind>> = {
   0x23: "designated-vendor-specific",
 };
 
-/** Where a capability's registers end at the latest, and where the next capability begins. */
 export interface CapabilityRoom {
-  /** The end of its area: 256, 4096, or what there is of it. */
+  /** Of its area: 256, 4096, or the end of what can be read. */
   readonly end: number;
-  /** Where the next capability begins in the config space, or the area's end. */
+  /** The next capability's offset, or the area's end. */
   readonly next: number;
 }
 
 /**
- * Decodes one capability. One that reaches out of its area is `unknown`, with its bytes.
- * @param portType what PCI Express says the function is: root ports have more registers.
+ * Decodes one capability. One that leaves its area is `unknown`, with its bytes.
+ * @param portType the function's type in PCI Express: root ports have more registers.
  */
 export function decodeCapability(
   config: ConfigReader,
@@ -179,7 +176,7 @@ export function decodeCapability(
   }
 }
 
-/** What lspci would write about one that is decoded, in lines; the first is its title. */
+/** lspci's lines about a decoded capability; the first is its title. */
 export function describeDecoded<Kind extends DecodedKind>(
   kind: Kind,
   fields: CapabilityFields[Kind],

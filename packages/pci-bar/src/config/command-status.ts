@@ -1,6 +1,6 @@
 import { bitsOf, flagTable } from "./bits.js";
 
-/** Those that stay until they are cleared by writing 1. */
+/** Bits that stay set until cleared by writing 1. */
 export type ClearableStatusFlag = Exclude<
   StatusFlag,
   "capabilities" | "mhz66" | "userDefinable" | "fastBackToBack" | "intx"
@@ -11,7 +11,7 @@ export type SecondaryStatusFlag =
   | Exclude<StatusFlag, "capabilities" | "userDefinable" | "intx" | "signaledSystemError">
   | "receivedSystemError";
 
-/** When a device answers that it is meant: the slowest DEVSEL# timing. */
+/** The slowest DEVSEL# timing: how soon a device answers. */
 export type DeviceSelect = "fast" | "medium" | "slow" | "reserved";
 
 export const COMMAND = flagTable({

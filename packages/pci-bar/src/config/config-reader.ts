@@ -2,29 +2,29 @@ import { types } from "node:util";
 import { VfioRangeError } from "@vfio/ioctl-native";
 import { argumentError, shownValue } from "@vfio/ioctl-native/internal";
 
-/** What the capability walkers and decoders need: any config space, or a picture of one. */
+/** Input of the capability walkers and decoders: any config space, or a picture of one. */
 export interface ConfigReader {
-  /** Reads 8 bits at a byte offset. */
+  /** At a byte offset. */
   read8(offset: number): number;
-  /** Reads 16 bits, little-endian, at a multiple of 2. */
+  /** Little-endian, at a multiple of 2. */
   read16(offset: number): number;
-  /** Reads 32 bits, little-endian, at a multiple of 4. */
+  /** Little-endian, at a multiple of 4. */
   read32(offset: number): number;
 }
 
 /** A config space whose length is known. */
 export interface SizedConfig extends ConfigReader {
-  /** How much of it can be read: 256 bytes for PCI, 4096 for PCI Express, 64 for a file that only root may read whole. */
+  /** The readable length: 256 for PCI, 4096 for PCI Express, 64 for a file that only root may read whole. */
   readonly bytes: number;
 }
 
-/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has no functions to read with. */
+/** @throws VfioRangeError `ERR_VFIO_ARGUMENT` unless `config` has read functions. */
 export function checkConfigReader(config: unknown): void {
   const isReader = typeof config === "object" && config !== null && "read8" in config;
   if (!isReader) throw argumentError("the config space", "a ConfigSpace or ConfigPicture", config);
 }
 
-/** A picture of a config space: bytes that were read from a device, from `/sys/bus/pci/devices/…/config` or from a dump. */
+/** A picture of a config space: its bytes from a device, `/sys/bus/pci/devices/…/config` or a dump. */
 export class ConfigPicture implements SizedConfig {
   readonly #view: DataView;
 
@@ -34,24 +34,23 @@ export class ConfigPicture implements SizedConfig {
     this.#view = new DataView(picture.buffer, picture.byteOffset, picture.byteLength);
   }
 
-  /** How many bytes the picture has. */
   get bytes(): number {
     return this.#view.byteLength;
   }
 
-  /** 8 bits. Throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` outside the picture. */
+  /** Throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` outside the picture. */
   read8(offset: number): number {
     this.#check(offset, 1);
     return this.#view.getUint8(offset);
   }
 
-  /** 16 bits at a multiple of 2. Throws as {@link read8}. */
+  /** At a multiple of 2. Throws as {@link read8}. */
   read16(offset: number): number {
     this.#check(offset, 2);
     return this.#view.getUint16(offset, true);
   }
 
-  /** 32 bits at a multiple of 4. Throws as {@link read8}. */
+  /** At a multiple of 4. Throws as {@link read8}. */
   read32(offset: number): number {
     this.#check(offset, 4);
     return this.#view.getUint32(offset, true);

@@ -9,17 +9,13 @@ const ROM_INDEX = 6;
 const UNITS = ["", "K", "M", "G", "T"];
 const PINS = ["?", "A", "B", "C", "D"];
 
-/** What the text about a header needs beside the header. */
 export interface HeaderContext {
-  /** The device's address. */
   readonly name: string | undefined;
-  /** How long the regions are. */
   readonly regionBytes: readonly number[];
-  /** The board maker's ids: in a bridge they are in a capability. */
+  /** In a bridge these ids are in a capability. */
   readonly subsystem: SubsystemIds | undefined;
 }
 
-/** A header in lspci's words, in lines. */
 export function describeHeader(header: PciHeader, { name, regionBytes, subsystem }: HeaderContext): string[] {
   return [
     titleOf(header, name),

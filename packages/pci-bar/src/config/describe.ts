@@ -3,18 +3,17 @@ import { describeDecoded, type Capability } from "./capability.js";
 import { capabilityName } from "./capability-names.js";
 import { describeHeader } from "./describe-header.js";
 import type { SubsystemIds } from "./capabilities/subsystem-ids.js";
-import type { DescribeContext } from "./express/pci-express.js";
+import type { DescribeContext } from "./capabilities/pci-express/pci-express.js";
 import type { PciHeader } from "./header.js";
 
-/** What the text shows that is not in the config space. */
+/** Facts for the text that the config space does not have. */
 export interface DescribeOptions {
   /** The device's address, `0000:00:10.0`: the text begins with it. */
   readonly name?: string;
-  /** How long the regions are, in bytes: 0 to 5 the BARs, 6 the ROM. 0 or absent: not shown. */
+  /** The regions' lengths in bytes: 0 to 5 the BARs, 6 the ROM. 0 or absent: not shown. */
   readonly regionBytes?: readonly number[];
 }
 
-/** A decoded config space, as data. */
 interface ConfigContents {
   readonly header: PciHeader;
   readonly capabilities: readonly Capability[];
@@ -24,7 +23,7 @@ interface ConfigContents {
 const FIRST_FUNCTION = /(^|:)00\.0$/;
 const BYTES_IN_LINE = 16;
 
-/** The text that `lspci -vv -nn` writes about a decoded config space, without names. */
+/** The text of `lspci -vv -nn` about a config space, without vendor and device names. */
 export function describeConfig(config: ConfigContents, { name, regionBytes = [] }: DescribeOptions): string {
   const context = {
     hasMemoryBar: hasMemoryBar(config.header),

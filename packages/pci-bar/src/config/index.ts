@@ -1,6 +1,6 @@
 /**
- * A PCI configuration space as data: headers, capabilities, and the text that lspci would write. Pure: it needs bytes,
- * and no device. The same functions and classes as in `@vfio/pci-bar`.
+ * A PCI configuration space as data: headers, capabilities, and lspci's text. It needs bytes, but no device. The same
+ * functions and classes as in `@vfio/pci-bar`.
  *
  * @packageDocumentation
  */
@@ -67,8 +67,13 @@ export type {
   VendorSpecific,
   VendorSpecificExtended,
 } from "./capabilities/vendor-specific.js";
-export type { ExpressControl, ExpressDevice, ExpressStatus, ExpressSupport } from "./express/device.js";
-export type { ExpressControl2, ExpressDevice2, ExpressSupport2 } from "./express/device2.js";
+export type {
+  ExpressControl,
+  ExpressDevice,
+  ExpressStatus,
+  ExpressSupport,
+} from "./capabilities/pci-express/device.js";
+export type { ExpressControl2, ExpressDevice2, ExpressSupport2 } from "./capabilities/pci-express/device2.js";
 export type {
   AspmState,
   ExpressLink,
@@ -76,9 +81,20 @@ export type {
   LinkRate,
   LinkStatus,
   LinkSupport,
-} from "./express/link.js";
-export type { ExpressLink2, LinkControl2, LinkStatus2, LinkSupport2 } from "./express/link2.js";
-export type { PciExpress } from "./express/pci-express.js";
-export type { PortType } from "./express/port-type.js";
-export type { ExpressRoot, RootControl } from "./express/root.js";
-export type { ExpressSlot, Indicator, SlotControl, SlotStatus, SlotSupport } from "./express/slot.js";
+} from "./capabilities/pci-express/link.js";
+export type {
+  ExpressLink2,
+  LinkControl2,
+  LinkStatus2,
+  LinkSupport2,
+} from "./capabilities/pci-express/link2.js";
+export type { PciExpress } from "./capabilities/pci-express/pci-express.js";
+export type { PortType } from "./capabilities/pci-express/port-type.js";
+export type { ExpressRoot, RootControl } from "./capabilities/pci-express/root.js";
+export type {
+  ExpressSlot,
+  Indicator,
+  SlotControl,
+  SlotStatus,
+  SlotSupport,
+} from "./capabilities/pci-express/slot.js";

@@ -12,19 +12,18 @@ import {
 } from "./capability-walk.js";
 import { checkConfigReader, type SizedConfig } from "./config-reader.js";
 import { describeConfig, type DescribeOptions } from "./describe.js";
-import type { PortType } from "./express/port-type.js";
+import type { PortType } from "./capabilities/pci-express/port-type.js";
 import { decodeHeader, type PciHeader } from "./header.js";
 
 const STANDARD_BYTES = 0x100;
 const EXTENDED_BYTES = 0x1000;
 
-/** A decoded config space, as data. */
+/** A decoded config space. */
 export class PciConfig {
-  /** The first 64 bytes. */
   readonly header: PciHeader;
-  /** All capabilities, the standard ones first, in the order of their lists. */
+  /** The standard ones first, in the order of their lists. */
   readonly capabilities: readonly Capability[];
-  /** What is wrong with the capability lists. Empty for a sound device. */
+  /** Faults of the capability lists. Empty for a sound device. */
   readonly problems: readonly string[];
 
   /** Programs call {@link decodeConfig}. */
@@ -34,13 +33,13 @@ export class PciConfig {
     this.problems = problems;
   }
 
-  /** What the first capability of a kind says, or `undefined` if the device has none. */
+  /** The first capability of a kind, if the device has one. */
   capability<Kind extends CapabilityKind>(kind: Kind): CapabilityFields[Kind] | undefined {
     const found = this.capabilities.find((each) => each.kind === kind);
     return found?.fields as CapabilityFields[Kind] | undefined;
   }
 
-  /** The text that `lspci -vv -nn` writes, without the names of makers and devices. */
+  /** The text of `lspci -vv -nn`, without vendor and device names. */
   describe(options: DescribeOptions = {}): string {
     return describeConfig(this, options);
   }
@@ -53,9 +52,8 @@ export class PciConfig {
 }
 
 /**
- * Decodes a config space: header and all capabilities. Pure: it needs no device, reads nothing twice that matters and
- * nothing outside `config.bytes`. Whatever a device says is data: what cannot be decoded is `unknown` with its bytes,
- * what is wrong with a list is in `problems`.
+ * Decodes a config space: header and all capabilities. Reads nothing outside `config.bytes`. Wrong contents are data:
+ * what cannot be decoded is `unknown` with its bytes, and `problems` has the faults of the lists.
  * @throws VfioRangeError `ERR_VFIO_CONFIG_OFFSET` if there are fewer than 64 bytes; `ERR_VFIO_ARGUMENT`.
  */
 export function decodeConfig(config: SizedConfig): PciConfig {
@@ -81,7 +79,7 @@ function decodeAll(
   portType: PortType | undefined,
 ): Capability[] {
   return places.map((place) => {
-    // Nothing says how long an unknown capability is: at most up to the next one.
+    // An unknown capability's length is unknown: at most up to the next one.
     const later = places.map(({ offset }) => offset).filter((offset) => offset > place.offset);
     return decodeCapability(config, place, { end, next: Math.min(end, ...later) }, portType);
   });

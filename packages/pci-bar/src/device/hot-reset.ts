@@ -4,19 +4,18 @@ import {
   VfioError,
   type DeviceCalls,
   type HasFd,
-  type HotResetDevice,
-  type HotResetInfo,
   type IoctlContext,
 } from "@vfio/ioctl-native";
+import type { HotResetDevice, HotResetInfo } from "@vfio/ioctl-native/vfio";
 import { argumentError, checkHasFd, driverOf, fileOf, groupOfLink } from "@vfio/ioctl-native/internal";
 import type { ResetCall } from "./reset.js";
 
-/** `VFIO_PCI_HOT_RESET_FLAG_DEV_ID`: where the group's number is said to be, there is an iommufd device id. */
+/** `VFIO_PCI_HOT_RESET_FLAG_DEV_ID`: the field of the group's number holds an iommufd device id. */
 const FLAG_DEV_ID = 1 << 0;
 
 /**
  * Every device on the same slot or bus, itself included (`VFIO_DEVICE_GET_PCI_HOT_RESET_INFO`).
- * @throws VfioError `ERR_VFIO_NO_RESET` if there is no slot or bus that could be reset, as for what sits on a root bus;
+ * @throws VfioError `ERR_VFIO_NO_RESET` if there is no slot or bus to reset, as on a root bus;
  * `ERR_VFIO_HOT_RESET_GROUPS` if the kernel names no groups.
  */
 export function readHotResetDevices(device: DeviceCalls): HotResetDevice[] {
@@ -40,8 +39,8 @@ function readInfo(device: DeviceCalls): HotResetInfo {
 }
 
 /**
- * Makes ready to reset the whole slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`).
- * @param groups open VFIO groups: each group that the reset reaches must be among them. Others are ignored.
+ * Prepares a reset of the whole slot or bus (`VFIO_DEVICE_PCI_HOT_RESET`).
+ * @param groups open VFIO groups, with each group that the reset reaches. Others are ignored.
  * @throws VfioError `ERR_VFIO_NO_RESET`; `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing;
  * VfioRangeError `ERR_VFIO_ARGUMENT`.
  */
@@ -53,7 +52,7 @@ export function planHotReset(device: DeviceCalls, groups: readonly HasFd[]): Res
   const given = new Map(groups.map((group) => [groupNumberOf(group), group.fd]));
   const missing = reached.filter(({ group }) => !given.has(group));
   if (missing.length > 0) throw missingGroupsError(device, missing);
-  // The kernel takes no more fds than it reaches devices, so each group once.
+  // The kernel accepts no more fds than devices reached, so each group once.
   const fds = [...new Set(reached.map(({ group }) => group))].map((group) => given.get(group) ?? -1);
   const context = (errno: number): IoctlContext => ({
     what: `cannot hot reset ${device.name}`,
@@ -66,11 +65,11 @@ export function planHotReset(device: DeviceCalls, groups: readonly HasFd[]): Res
   };
 }
 
-/** The kernel is asked with fds, and only their links know the numbers: /dev/vfio/12. */
+/** Only the link of an fd has the group's number: /dev/vfio/12. */
 function groupNumberOf({ fd }: HasFd): number {
   const number = groupOfLink(fileOf(fd) ?? "");
   if (number !== undefined) return number;
-  throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is no VFIO group`, {
+  throw new VfioError("ERR_VFIO_HOT_RESET_GROUPS", `fd ${fd} is not a VFIO group`, {
     hint: "Pass the open groups, not devices or containers",
   });
 }
@@ -90,7 +89,7 @@ function missingGroupsError(device: DeviceCalls, missing: readonly HotResetDevic
   });
 }
 
-/** Such a reset takes no groups at all: what is bound to the same iommufd is the proof. */
+/** Such a reset takes no groups: having the devices bound to the same iommufd is the proof. */
 function devIdError(device: DeviceCalls): VfioError {
   return new VfioError(
     "ERR_VFIO_HOT_RESET_GROUPS",

@@ -8,15 +8,15 @@ export type DeviceResource = OpenRegion | Interrupts | KernelInterrupt;
 const openByDevice = new WeakMap<DeviceCalls, OpenResources>();
 
 /**
- * What is open of one device, by all `PciDevice`s on it together: what one of them does to the device, it does to the
- * others' mappings and interrupts.
+ * The open resources of one device, of all its `PciDevice`s together: what one does to the device affects the mappings
+ * and interrupts of the others.
  */
 export class OpenResources {
-  /** Which `PciDevice` switched bus mastering on, and so switches it off when it is closed. */
+  /** The `PciDevice` that switched bus mastering on, and switches it off when closed. */
   busMaster: object | undefined;
   readonly #resources = new Set<DeviceResource>();
 
-  /** The one of this device: it has the same calls however often it is asked for them. */
+  /** One for each device, which always has the same calls. */
   static of(device: DeviceCalls): OpenResources {
     const known = openByDevice.get(device);
     if (known !== undefined) return known;
@@ -34,12 +34,12 @@ export class OpenResources {
     return [...this.#resources].filter((resource) => resource instanceof OpenRegion);
   }
 
-  /** The interrupts that are set up; the kernel serves one set at a time. */
+  /** The kernel serves one set at a time. */
   get interrupts(): Interrupts | undefined {
     return [...this.#resources].find((resource) => resource instanceof Interrupts);
   }
 
-  /** ERR and REQ, if they are wired; the kernel has one of each. */
+  /** ERR and REQ, if wired; the kernel has one of each. */
   get kernelInterrupts(): KernelInterrupt[] {
     return [...this.#resources].filter((resource) => resource instanceof KernelInterrupt);
   }

@@ -1,13 +1,5 @@
-import {
-  deviceCallsOf,
-  hasErrno,
-  vfioConstants,
-  VfioRangeError,
-  type DeviceCalls,
-  type HasFd,
-  type HotResetDevice,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { hasErrno, VfioRangeError, type DeviceCalls, type HasFd } from "@vfio/ioctl-native";
+import { deviceCallsOf, vfioConstants, type HotResetDevice, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import {
   checkFunction,
   checkOptions,
@@ -28,6 +20,7 @@ import {
 } from "../config-space/command.js";
 import { ConfigSpace } from "../config-space/config-space.js";
 import { OpenResources, type DeviceResource } from "./open-resources.js";
+import { resetsFunction } from "./function-reset.js";
 import { planHotReset, readHotResetDevices } from "./hot-reset.js";
 import type { InterruptListener, ListenOptions } from "../interrupts/interrupt-vector.js";
 import { checkNoneInUse, Interrupts, type InterruptOptions } from "../interrupts/interrupts.js";
@@ -38,7 +31,7 @@ import {
 } from "../interrupts/kernel-interrupt.js";
 import { OpenRegion } from "../regions/open-region.js";
 import { PciRegion, type MapRegionOptions } from "../regions/pci-region.js";
-import { bringToD0, putsIntoD3hot, readPowerState, type PowerState } from "./power-state.js";
+import { bringToD0, changesPowerState, readPowerState, type PowerState } from "./power-state.js";
 import { checkPresent, isPresent } from "./presence.js";
 import {
   canReset,
@@ -54,10 +47,10 @@ import { checkSteers, roleOf, type DeviceRole, type PciDeviceOptions } from "./r
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 
 /**
- * What is PCI about an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known
- * only by its fd. Closing it switches bus mastering off, closes its interrupts and unmaps its BARs; the device itself stays open, but
- * nothing here reaches it any more: everything, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object
- * know of each other's mappings and interrupts; two device objects with one fd do not.
+ * The PCI side of an open VFIO device: config space, BARs, interrupts, bus mastering. Anybody's device, known only by
+ * its fd. Closing switches bus mastering off, closes the interrupts and unmaps the BARs; the device itself stays open,
+ * but everything here, the config space too, throws `ERR_VFIO_CLOSED`. Several on the same device object know of each
+ * other's mappings and interrupts; two device objects with one fd do not.
  * @example
  * ```ts
  * // needs a device
@@ -77,9 +70,7 @@ export class PciDevice implements Disposable {
     printAs(PciDevice, (it) => ({ device: it.#device.name, open: it.#owned.size, closed: it.#closed }));
   }
 
-  /** Its configuration space, through the kernel. */
   readonly config: ConfigSpace;
-  /** Where the MSI-X table lies, or `undefined` if the device has no MSI-X. */
   readonly msixTable: MsixTable | undefined;
   readonly #device: DeviceCalls;
   readonly #role: DeviceRole;
@@ -89,8 +80,8 @@ export class PciDevice implements Disposable {
   #closed = false;
 
   /**
-   * @param device its calls, or whatever has the fd of an open VFIO device.
-   * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what has neither; VfioSystemError.
+   * @param device a device's calls, or anything with the fd of an open VFIO device.
+   * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else; VfioSystemError.
    */
   constructor(device: DeviceCalls | VfioDevice, options: PciDeviceOptions = {}) {
     this.#device = deviceCallsOf(device);
@@ -104,12 +95,10 @@ export class PciDevice implements Disposable {
     this.msixTable = findMsixTable(this.config);
   }
 
-  /** PCI vendor id, 16 bits, from the config space. */
   get vendorId(): number {
     return this.config.read16(0x00);
   }
 
-  /** PCI device id, 16 bits, from the config space. */
   get deviceId(): number {
     return this.config.read16(0x02);
   }
@@ -126,22 +115,21 @@ export class PciDevice implements Disposable {
     return this.region(index);
   }
 
-  /** The BARs that the device has, mappable or not. */
   get bars(): PciRegion[] {
     return Array.from({ length: LAST_BAR + 1 }, (_, index) => this.bar(index)).filter(
       ({ bytes }) => bytes > 0,
     );
   }
 
-  /** The expansion ROM, or `undefined` if the device has none. The kernel switches it on for each read. */
+  /** `undefined` if the device has none. The kernel switches the ROM on for each read. */
   get rom(): PciRegion | undefined {
     const rom = this.region(vfioConstants.VFIO_PCI_ROM_REGION_INDEX);
     return rom.bytes === 0 ? undefined : rom;
   }
 
   /**
-   * The legacy VGA addresses, or `undefined` if the device is no VGA device, or the kernel has no `VFIO_PCI_VGA`.
-   * Offsets are the addresses themselves; only 0xa0000–0xbffff, 0x3b0–0x3bb and 0x3c0–0x3df answer.
+   * The legacy VGA addresses; `undefined` if the device is no VGA device, or the kernel lacks `VFIO_PCI_VGA`. Offsets
+   * are the addresses themselves; only 0xa0000–0xbffff, 0x3b0–0x3bb and 0x3c0–0x3df answer.
    */
   get vga(): PciRegion | undefined {
     try {
@@ -153,8 +141,8 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Any region by the kernel's index: 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA, from 9 on what the
-   * device's driver in the kernel adds.
+   * Any region by the kernel's index: 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA, from 9 on those that the
+   * device's kernel driver adds.
    * @throws VfioSystemError EINVAL for an index the device does not have; VfioError `ERR_VFIO_CLOSED`.
    */
   region(index: number): PciRegion {
@@ -169,8 +157,8 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Maps every BAR that can be mapped, leaving out the one with the MSI-X table unless the options say otherwise. If
-   * one fails, those before it are unmapped again.
+   * Maps every BAR that can be mapped, without the one with the MSI-X table unless the options say otherwise: all of
+   * them or none.
    */
   mapBars(options: MapRegionOptions = {}): OpenRegion[] {
     checkOptions("the options of mapBars()", options);
@@ -187,7 +175,7 @@ export class PciDevice implements Disposable {
 
   /**
    * Chooses an interrupt type and wires its vectors to eventfds, without enabling anything. A device has one
-   * `Interrupts` at a time: the kernel serves one type, and a second would take the first one's eventfds away.
+   * `Interrupts` at a time: the kernel serves one type, and a second would take the first one's eventfds.
    * @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` while others are open; `ERR_VFIO_NO_INTERRUPT`; `ERR_VFIO_CLOSED`;
    * `ERR_VFIO_DEVICE_GONE`; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`, `ERR_VFIO_ARGUMENT`.
    */
@@ -201,8 +189,8 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * The device may start DMA of its own. Setting it is verified by reading it back. Whichever `PciDevice` of a device
-   * switched it on switches it off when it is closed.
+   * Whether the device may start DMA. Setting it is verified by reading it back. The `PciDevice` that switched it on
+   * switches it off when closed.
    */
   get busMaster(): boolean {
     return isCommandSet(this.config, "busMaster");
@@ -213,20 +201,20 @@ export class PciDevice implements Disposable {
     setCommand(this.config, "busMaster", on, this.#device.name);
   }
 
-  /** The device answers at its memory BARs. Setting it is verified by reading it back. */
+  /** Whether the device answers at its memory BARs. Setting it is verified by reading it back. */
   get memorySpace(): boolean {
     return isCommandSet(this.config, "memorySpace");
   }
 
   /**
-   * Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_MEMORY_SPACE_IN_USE` for
+   * Throws VfioError `ERR_VFIO_COMMAND_REGISTER` if the device did not keep it; `ERR_VFIO_MEMORY_SPACE_IN_USE` when
    * switching it off while regions are mapped; `ERR_VFIO_DEVICE_GONE`.
    */
   set memorySpace(on: boolean) {
     setCommand(this.config, "memorySpace", on, this.#device.name);
   }
 
-  /** The device answers at its I/O-port BARs. Setting it is verified by reading it back. */
+  /** Whether the device answers at its I/O-port BARs. Setting it is verified by reading it back. */
   get ioSpace(): boolean {
     return isCommandSet(this.config, "ioSpace");
   }
@@ -237,11 +225,11 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Calls back when the kernel wants the device back: it is to be unplugged, or unbound from vfio-pci. Whoever asked
-   * waits until the device's last fd is closed, so stop using it, and close everything in order. The kernel asks again
-   * every 10 seconds (`VFIO_PCI_REQ_IRQ_INDEX`, vfio_pci_core_request).
-   * @param options a listener does not keep the process alive, unless told so here.
-   * @returns dispose of it to hear no more.
+   * Calls back when the kernel wants the device back, to unplug it or unbind it from vfio-pci. It waits until the
+   * device's last fd is closed: stop using the device, and close everything in order. The kernel asks again every 10
+   * seconds (`VFIO_PCI_REQ_IRQ_INDEX`, vfio_pci_core_request).
+   * @param options here the default of `keepAlive` is false.
+   * @returns dispose of it to stop listening.
    * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the kernel does not ask; `ERR_VFIO_INTERRUPTS_IN_USE` if another
    * `PciDevice` on this device listens; `ERR_VFIO_CLOSED`.
    */
@@ -252,12 +240,11 @@ export class PciDevice implements Disposable {
 
   /**
    * Calls back when a PCI Express device reported an uncorrectable error (AER; `VFIO_PCI_ERR_IRQ_INDEX`,
-   * vfio_pci_core_aer_err_detected). What the device does from then on is undefined until it was reset. After a fatal
-   * error the kernel resets the link itself, once it has told: accesses to the config space wait for that, and then
-   * memory space, bus mastering and the device's interrupts are off, and its registers have their reset values. Closed
-   * and opened again, the device is as after any opening.
-   * Parameters and result as with {@link onRemovalRequested}.
-   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it is no PCI Express device; `ERR_VFIO_INTERRUPTS_IN_USE`;
+   * vfio_pci_core_aer_err_detected). From then on its behaviour is undefined until a reset. After a fatal error the
+   * kernel calls back, then resets the link itself: accesses to the config space wait for that; afterwards memory
+   * space, bus mastering and interrupts are off, and registers have their reset values. Closing and opening the device
+   * again makes it usable. Parameters and result as with {@link onRemovalRequested}.
+   * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the device is not PCI Express; `ERR_VFIO_INTERRUPTS_IN_USE`;
    * `ERR_VFIO_CLOSED`.
    */
   onDeviceError(listener: () => void, options?: ListenOptions): Disposable {
@@ -266,42 +253,40 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * False if the device does not answer any more: it was pulled out, or has no power. Also while a region is open whose
-   * memory went away (`region.gone`), as it does when somebody else switches the memory space off.
+   * False if the device answers no longer (unplugged, or without power), or if the memory of an open region has gone
+   * away (`region.gone`), as when another program switches the memory space off.
    */
   get present(): boolean {
     return isPresent(this.config) && !this.#open.regions.some(({ gone }) => gone);
   }
 
-  /** Its power state; in all but D0 its BARs do not answer. Throws VfioError `ERR_VFIO_DEVICE_GONE`. */
+  /** In all states but D0 the BARs do not answer. Throws VfioError `ERR_VFIO_DEVICE_GONE`. */
   get powerState(): PowerState {
     return readPowerState(this.config, this.#device.name);
   }
 
   /**
-   * Switches the device on, if it is not.
-   * @throws VfioError `ERR_VFIO_POWER_STATE` if it stays where it is; `ERR_VFIO_DEVICE_GONE`.
+   * Switches the device to power state D0.
+   * @throws VfioError `ERR_VFIO_POWER_STATE` if it stays in another state; `ERR_VFIO_DEVICE_GONE`.
    */
   bringToD0(): void {
     this.#checkSteers("change the power state");
     bringToD0(this.config, this.#device.name);
   }
 
-  /** True if {@link reset} is possible. */
   get canReset(): boolean {
     this.#checkOpen();
     return canReset(this.#device);
   }
 
   /**
-   * Resets this function alone, and brings back what was asked for. Afterwards it is in power state D0. Counts of
-   * interrupts from before can still be read. **This call blocks**: the kernel waits up to a minute for a device to come
-   * back. {@link resetAsync} does not.
-   * @throws before anything is reset, with interrupts as they were: VfioError `ERR_VFIO_NO_RESET` if the kernel knows
-   * no way; `ERR_VFIO_MEMORY_SPACE_IN_USE` if memory space shall stay off and something is mapped;
-   * `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED`; VfioSystemError of the reset itself. After the reset, with interrupts
-   * disabled: `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_POWER_STATE`, `ERR_VFIO_COMMAND_REGISTER`, and what
-   * `interrupts.enable()` throws.
+   * Resets this function alone, and restores what the options say. Afterwards it is in power state D0; counts of
+   * earlier interrupts can still be read. **Blocks** up to a minute, until the device comes back; {@link resetAsync}
+   * does not.
+   * @throws before the reset, with interrupts as they were: VfioError `ERR_VFIO_NO_RESET` if the kernel has no way;
+   * `ERR_VFIO_MEMORY_SPACE_IN_USE` if memory space is to stay off and something is mapped; `ERR_VFIO_DEVICE_GONE`;
+   * `ERR_VFIO_CLOSED`; VfioSystemError of the reset itself. After the reset, with interrupts disabled:
+   * `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_POWER_STATE`, `ERR_VFIO_COMMAND_REGISTER`, and what `interrupts.enable()` throws.
    */
   reset(options: ResetOptions = {}): void {
     this.#checkReset(options);
@@ -309,8 +294,8 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * As {@link reset}, off the event loop. Until the promise is settled the device answers nobody: use nothing of it. If
-   * it is closed meanwhile, the reset goes on, and the promise rejects with `ERR_VFIO_CLOSED`.
+   * As {@link reset}, off the event loop. Do not use the device until the promise settles: it does not answer. If it is
+   * closed meanwhile, the reset goes on, and the promise rejects with `ERR_VFIO_CLOSED`.
    */
   async resetAsync(options: ResetAsyncOptions = {}): Promise<void> {
     this.#checkReset(options);
@@ -318,7 +303,7 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * The devices that {@link hotReset} resets, this one among them: all on its slot or bus.
+   * The devices that {@link hotReset} resets: all on this one's slot or bus.
    * @throws VfioError `ERR_VFIO_NO_RESET` if there is no such slot or bus, as on a root bus;
    * `ERR_VFIO_HOT_RESET_GROUPS` for a device that was opened without its group (iommufd).
    */
@@ -328,11 +313,11 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Resets everything on the device's slot or bus, and brings back of this device what was asked for. **This call
-   * blocks**, as {@link reset}; {@link hotResetAsync} does not.
+   * Resets everything on the device's slot or bus, and restores of this device what the options say. **Blocks**, as
+   * {@link reset}; {@link hotResetAsync} does not.
    * @param groups the open groups of all {@link hotResetDevices}: the proof that they are yours.
    * @throws VfioError `ERR_VFIO_HOT_RESET_GROUPS` with the devices whose group is missing; `ERR_VFIO_NO_RESET`;
-   * `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of them is not bound to vfio-pci; and as {@link reset}.
+   * `ERR_VFIO_CLOSED`; VfioSystemError, EINVAL if one of the devices is not bound to vfio-pci; and as {@link reset}.
    */
   hotReset(groups: readonly HasFd[], options: ResetOptions = {}): void {
     this.#checkReset(options);
@@ -346,10 +331,10 @@ export class PciDevice implements Disposable {
   }
 
   /**
-   * Switches bus mastering off, if it was switched on here; closes the interrupts; unmaps all BARs. So the device starts
-   * no DMA any more when its memory is taken away. One that is busy may still end what it began: stop its queues first.
+   * Switches bus mastering off if this object switched it on, closes the interrupts and unmaps all BARs, so that the
+   * device starts no DMA while its memory goes. A busy device may still end what it began: stop its queues first.
    * Closing twice does nothing.
-   * @throws what one of them threw, a VfioAggregateError `ERR_VFIO_SEVERAL` if several did; all are closed all the same.
+   * @throws the failure, or a VfioAggregateError `ERR_VFIO_SEVERAL` of several; everything is closed all the same.
    */
   close(): void {
     if (this.#closed) return;
@@ -358,22 +343,23 @@ export class PciDevice implements Disposable {
     runAll([() => this.#stopDma(), () => (this.#closed = true), ...closings(owned)]);
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
   #beforeWrite(offset: number, value: number): void {
     if (touchesCommand(offset)) this.#checkSteers("write the command register");
-    if (this.#role === "secondary" && putsIntoD3hot(this.config, offset, value))
-      this.#checkSteers("change the power state");
+    if (this.#role === "secondary") {
+      if (changesPowerState(this.config, offset, value)) this.#checkSteers("change the power state");
+      if (resetsFunction(this.config, offset, value)) this.#checkSteers("do a reset");
+    }
     checkMemoryStays(this.config, { offset, value }, this.#open.regions, this.#device.name);
     if (offset !== COMMAND_OFFSET) return;
     if ((value & commandMask("busMaster")) === 0) this.#open.busMaster = undefined;
     else if (!this.busMaster) this.#open.busMaster ??= this;
   }
 
-  /** A device that does not answer starts none. */
+  /** A device that does not answer starts no DMA. */
   #stopDma(): void {
     if (this.#open.busMaster !== this) return;
     this.#open.busMaster = undefined;

@@ -9,19 +9,24 @@ import type { OpenRegion } from "../regions/open-region.js";
 import { bringToD0 } from "./power-state.js";
 import { checkPresent } from "./presence.js";
 
-/** What comes back after a reset. The device's own registers have their reset values in any case. */
+/** What a reset restores. The device's own registers have their reset values in any case. */
 export interface ResetOptions {
-  /** Memory and I/O space are enabled if they were. Default true; with false they are off, and nothing may be mapped. */
+  /**
+   * Enable memory and I/O space again if they were enabled. Default true; with false they are off, and nothing may be
+   * mapped.
+   */
   readonly restoreMemorySpace?: boolean;
-  /** Bus mastering is on if it was. Default true; with false it is off, and the device starts no DMA. */
+  /** Switch bus mastering on again if it was on. Default true; with false the device starts no DMA. */
   readonly restoreBusMaster?: boolean;
-  /** Enabled interrupts are enabled again. Default true; with false they are as after `interrupts.disable()`. */
+  /**
+   * Enable interrupts again if they were enabled. Default true; with false they are as after `interrupts.disable()`.
+   */
   readonly restoreInterrupts?: boolean;
 }
 
-/** As {@link ResetOptions}, for a reset off the event loop. */
+/** {@link ResetOptions} for a reset off the event loop. */
 export interface ResetAsyncOptions extends ResetOptions {
-  /** If it is aborted by now, nothing is reset. A reset that has begun goes on to its end. */
+  /** Aborted before the reset begins, it prevents it. A reset that has begun goes on. */
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -32,7 +37,7 @@ export interface ResetTarget {
   readonly regions: readonly OpenRegion[];
 }
 
-/** True if the device can be reset alone (`VFIO_DEVICE_FLAGS_RESET`). */
+/** Whether the device can be reset alone (`VFIO_DEVICE_FLAGS_RESET`). */
 export function canReset(device: DeviceCalls): boolean {
   return device.info(() => ({ what: `cannot read the device info of ${device.name}` })).canReset;
 }
@@ -43,7 +48,7 @@ export interface ResetCall {
 }
 
 /**
- * Makes ready to reset one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, as the kernel chooses).
+ * Prepares a reset of one function (`VFIO_DEVICE_RESET`: FLR, power management, slot or bus, as the kernel chooses).
  * @throws VfioError `ERR_VFIO_NO_RESET`.
  */
 export function planReset(device: DeviceCalls): ResetCall {
@@ -59,9 +64,8 @@ export function planReset(device: DeviceCalls): ResetCall {
 }
 
 /**
- * Resets, and brings back what was asked for. The kernel's own reset keeps the command register and the triggers of
- * interrupts (Linux 6.12); other ways to reset do not, so nothing here relies on it: interrupts are disabled before
- * and enabled anew.
+ * Resets, and restores what the options say. The kernel's own reset keeps the command register and the triggers of
+ * interrupts (Linux 6.12); other ways to reset do not, so interrupts are disabled before and enabled afterwards.
  */
 export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: ResetCall): void {
   const after = prepare(target, options);
@@ -73,7 +77,6 @@ export function resetKeeping(target: ResetTarget, options: ResetOptions, reset: 
   after.done();
 }
 
-/** As {@link resetKeeping}; the reset itself is done off the event loop. */
 export async function resetKeepingAsync(
   target: ResetTarget,
   options: ResetAsyncOptions,
@@ -89,7 +92,7 @@ export async function resetKeepingAsync(
   after.done();
 }
 
-/** Does what comes before a reset. What comes after it depends on how it went. */
+/** Does the work before a reset. @returns the work after it. */
 function prepare(target: ResetTarget, options: ResetOptions) {
   const { config, interrupts } = target;
   const name = target.device.name;
@@ -125,6 +128,6 @@ function wantedBits(config: ConfigSpace, options: ResetOptions): [flag: CommandF
 
 function noResetError(device: DeviceCalls): VfioError {
   return new VfioError("ERR_VFIO_NO_RESET", `${device.name} cannot be reset alone`, {
-    hint: "Set its registers anew, or reset all that is on its bus: pci.hotReset(groups)",
+    hint: "Reinitialise its registers, or reset all devices on its bus: pci.hotReset(groups)",
   });
 }

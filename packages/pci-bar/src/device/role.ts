@@ -1,15 +1,15 @@
 import { VfioError } from "@vfio/ioctl-native";
 import { argumentError, checkOptions } from "@vfio/ioctl-native/internal";
 
-/** Whether this process steers the device, or uses one that another process steers. */
+/** Whether this process controls the device, or uses one that another process controls. */
 export type DeviceRole = "primary" | "secondary";
 
 /** Options of {@link PciDevice}. */
 export interface PciDeviceOptions {
   /**
-   * `"secondary"` in a process that shares the device with its primary: it uses registers and memory, and throws
-   * VfioError `ERR_VFIO_SECONDARY` where it would steer the device: resets, interrupts, the command register, the
-   * power state. The kernel keeps one state of these for all processes. Default `"primary"`.
+   * `"secondary"` in a process that shares the device with its primary: it uses registers and memory; calls that
+   * control the device throw VfioError `ERR_VFIO_SECONDARY`: resets, interrupts, the command register, the power state.
+   * The kernel keeps one state of these for all processes. Default `"primary"`.
    */
   readonly role?: DeviceRole;
 }

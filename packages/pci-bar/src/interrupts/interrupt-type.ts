@@ -1,35 +1,27 @@
-import {
-  deviceCallsOf,
-  vfioConstants,
-  VfioError,
-  type DeviceCalls,
-  type IrqInfo,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import { deviceCallsOf, vfioConstants, type IrqInfo, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import { argumentError } from "@vfio/ioctl-native/internal";
 
-/** How a device interrupts. */
+/** MSI-X, MSI, or INTx (the legacy line). */
 export type InterruptType = "msix" | "msi" | "intx";
 
-/** VFIO's index of each type. */
 export const INTERRUPT_INDEX: Record<InterruptType, number> = {
   msix: vfioConstants.VFIO_PCI_MSIX_IRQ_INDEX,
   msi: vfioConstants.VFIO_PCI_MSI_IRQ_INDEX,
   intx: vfioConstants.VFIO_PCI_INTX_IRQ_INDEX,
 };
 
-/** Best first: the order in which DPDK chooses, too. */
+/** Best first, as in DPDK. */
 const PREFERENCE: readonly InterruptType[] = ["msix", "msi", "intx"];
 
-/** What the kernel says of one interrupt type of a device (`VFIO_DEVICE_GET_IRQ_INFO`). */
+/** One interrupt type of a device (`VFIO_DEVICE_GET_IRQ_INFO`). */
 export interface InterruptInfo extends IrqInfo {
-  /** The type that was asked about. */
   readonly type: InterruptType;
 }
 
 /**
- * Asks for an interrupt type.
- * @throws VfioSystemError; VfioRangeError `ERR_VFIO_ARGUMENT` for what is no device, or none of the types.
+ * Asks the kernel for an interrupt type.
+ * @throws VfioSystemError; VfioRangeError `ERR_VFIO_ARGUMENT` if `device` is no device, or `type` no type.
  */
 export function readInterruptInfo(device: DeviceCalls | VfioDevice, type: InterruptType): InterruptInfo {
   const calls = deviceCallsOf(device);
@@ -42,8 +34,8 @@ export function readInterruptInfo(device: DeviceCalls | VfioDevice, type: Interr
 }
 
 /**
- * The best type that a device has: MSI-X, then MSI, then INTx; or the forced one.
- * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if it has none, or not the forced one.
+ * The best type of a device (MSI-X, then MSI, then INTx), or the forced one.
+ * @throws VfioError `ERR_VFIO_NO_INTERRUPT` if the device has none, or not the forced one.
  */
 export function chooseInterrupt(device: DeviceCalls | VfioDevice, forced?: InterruptType): InterruptInfo {
   const candidates = forced === undefined ? PREFERENCE : [forced];
@@ -52,7 +44,6 @@ export function chooseInterrupt(device: DeviceCalls | VfioDevice, forced?: Inter
   if (chosen !== undefined) return chosen;
   const wanted = forced ?? "usable interrupts";
   throw new VfioError("ERR_VFIO_NO_INTERRUPT", `${deviceCallsOf(device).name} has no ${wanted}`, {
-    hint:
-      forced === undefined ? "Poll its registers instead" : "Leave the type out to get the best that it has",
+    hint: forced === undefined ? "Poll its registers instead" : "Omit the type to get the device's best",
   });
 }

@@ -10,27 +10,27 @@ import {
   printAs,
 } from "@vfio/ioctl-native/internal";
 
-/** How long and until when to wait for an interrupt. */
+/** Limits of a wait for an interrupt. */
 export type InterruptWait = WaitLimits;
 
-/** How long to poll busily for an interrupt. */
+/** Limits of busy polling for an interrupt. */
 export interface BusyWait {
   /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0. Default 10. */
   readonly timeoutMs?: number | undefined;
 }
 
-/** Called with how many interrupts came since the last count was given out, at least 1. */
+/** Called with the number of interrupts since the last count was given out, at least 1. */
 export type InterruptListener = (count: number) => void;
 
 /** Options of {@link InterruptVector.onInterrupt}. */
 export interface ListenOptions {
-  /** The process does not end while the listener is there. Default true. */
+  /** Keep the process alive while the listener is there. Default true. */
   readonly keepAlive?: boolean;
 }
 
-/** So many counts in a row are given out at once; then the event loop has a turn, or timers and signals would starve. */
+/** The most counts given out in a row; then the event loop has a turn, or timers and signals would starve. */
 const COUNTS_PER_TURN = 64;
-/** What is to be done then is done when the running job has ended: for less than queueMicrotask() takes. */
+/** Runs work when the current job has ended: cheaper than queueMicrotask(). */
 const JOB_ENDED = Promise.resolve();
 
 interface Waiter {
@@ -40,8 +40,8 @@ interface Waiter {
 }
 
 /**
- * One interrupt vector. Interrupts are counted in the kernel, so none is lost between two waits: each wait gives
- * how many came since the last. Every count is given out once: to the wait that began first, or else to the listeners.
+ * One interrupt vector. The kernel counts interrupts, so none is lost between two waits: each wait gives the number
+ * since the last. Every count is given out once: to the wait that began first, else to the listeners.
  * @example
  * ```ts
  * // needs a device
@@ -61,7 +61,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     printAs(InterruptVector, (it) => ({ name: it.#name, number: it.number, closed: it.#closed }));
   }
 
-  /** The vector's number, from 0. */
+  /** From 0. */
   readonly number: number;
   readonly #name: string;
   readonly #eventFd = EventFd.create();
@@ -78,33 +78,36 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     this.#name = name;
   }
 
-  /** The eventfd that the kernel raises. Who reads it takes counts away from the waits and listeners here. */
+  /** The eventfd that the kernel raises. Reading it takes counts away from the waits and listeners here. */
   get fd(): number {
     this.#checkOpen();
     return this.#eventFd.fd;
   }
 
   /**
-   * Waits for the next interrupt. One that came already, or comes before the running job ends, is met at once; others
-   * are met through the event loop.
-   * @returns how many came since the last count was given out, at least 1.
-   * @throws VfioError `ERR_VFIO_TIMEOUT`; `ERR_VFIO_CLOSED`, also when it is closed meanwhile; VfioRangeError
+   * Waits for the next interrupt. One that came already, or comes before the current job ends, resolves at once; others
+   * through the event loop.
+   * @returns the number of interrupts since the last count was given out, at least 1.
+   * @throws VfioError `ERR_VFIO_TIMEOUT`; `ERR_VFIO_CLOSED`, also if closed meanwhile; VfioRangeError
    * `ERR_VFIO_WAIT_ARGUMENT`; the signal's reason when aborted (`ERR_VFIO_ABORTED` if that is no Error).
    */
   wait(options: InterruptWait = {}): Promise<number> {
-    // Not async: what an async function returns as a promise is some turns of the microtask queue late.
+    // Not async: an async function's promise would resolve some turns of the microtask queue later.
     return new Promise((resolve, reject) => {
       this.#checkOpen();
       checkOptions("the options of wait()", options);
       checkWaitLimits(options);
-      // Who waits already comes first.
+      // Earlier waits come first.
       const count = this.#waiters.size === 0 ? this.#look() : 0;
       if (count > 0) resolve(count);
       else this.#enqueue({ resolve, reject, limit: undefined }, options);
     });
   }
 
-  /** How many interrupts came since the last count was given out; 0 if none. Never waits: for busy polling. Throws `ERR_VFIO_CLOSED`. */
+  /**
+   * The number of interrupts since the last count was given out; 0 if none. Never waits: for busy polling. Throws
+   * `ERR_VFIO_CLOSED`.
+   */
   poll(): number {
     try {
       return this.#eventFd.read();
@@ -115,9 +118,9 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   }
 
   /**
-   * As {@link poll}, but looks again and again (busy polling) until an interrupt came: the quickest way to meet one, for
-   * what takes microseconds. Nothing else happens in this thread meanwhile, and who waits otherwise comes second.
-   * @returns how many came since the last count was given out, at least 1.
+   * As {@link poll}, but busy-polls until an interrupt comes: the fastest way, for waits of microseconds. Blocks the
+   * thread, and comes before other waits.
+   * @returns the number of interrupts since the last count was given out, at least 1.
    * @throws VfioError `ERR_VFIO_TIMEOUT`, `ERR_VFIO_CLOSED`; VfioRangeError `ERR_VFIO_WAIT_ARGUMENT`.
    */
   waitSync(options: BusyWait = {}): number {
@@ -128,10 +131,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     return count;
   }
 
-  /**
-   * Calls back with every count that no {@link wait} takes, until disposed of.
-   * @throws VfioError `ERR_VFIO_CLOSED`.
-   */
+  /** Calls back with every count that no {@link wait} takes, until disposed of. @throws VfioError `ERR_VFIO_CLOSED`. */
   onInterrupt(listener: InterruptListener, options: ListenOptions = {}): Disposable {
     this.#checkOpen();
     checkFunction("the listener of onInterrupt()", listener);
@@ -150,8 +150,8 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
   }
 
   /**
-   * Every count that {@link wait} gives, until the vector is closed; the limits hold for each wait. Throws as that does,
-   * but for the end: `ERR_VFIO_CLOSED` is only thrown if it was closed before.
+   * Every count that {@link wait} gives, until the vector is closed; the limits hold for each wait. Throws as
+   * {@link wait}, but `ERR_VFIO_CLOSED` only if the vector was closed before.
    */
   async *counts(options: InterruptWait = {}): AsyncGenerator<number, void, void> {
     this.#checkOpen();
@@ -167,12 +167,12 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     }
   }
 
-  /** `for await (const count of vector)`: {@link counts} without limits, until the vector is closed. */
+  /** `for await (const count of vector)`: {@link counts} without limits. */
   [Symbol.asyncIterator](): AsyncGenerator<number, void, void> {
     return this.counts();
   }
 
-  /** Closes the eventfd. `Interrupts.close` does it. Closing twice does nothing. */
+  /** `Interrupts.close` does it. Closing twice does nothing. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -182,7 +182,6 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     this.#eventFd.close();
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -208,7 +207,10 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     void JOB_ENDED.then(this.#lookOrWatch);
   }
 
-  /** What was started right behind wait() may be over when the job ends: that needs no watch, and no turn of the event loop. */
+  /**
+   * An interrupt caused by work right behind wait() may be there when the job ends: that needs no watch, and no turn of
+   * the event loop.
+   */
   readonly #lookOrWatch = (): void => {
     try {
       const count = this.#waiters.size > 0 ? this.#look() : 0;
@@ -224,7 +226,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     for (const waiter of [...this.#waiters]) this.#finish(waiter, () => waiter.reject(error));
   }
 
-  /** As {@link poll}, unless the event loop must have a turn first: then the watch finds what is there. */
+  /** As {@link poll}, unless the event loop must have a turn first: then the watch finds the count. */
   #look(): number {
     if (this.#countsThisTurn >= COUNTS_PER_TURN) return 0;
     const count = this.poll();
@@ -239,7 +241,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
     settle();
   }
 
-  /** One watch serves many waits: a new one each time would cost five system calls. */
+  /** One watch serves many waits: a new one costs five system calls. */
   #watch(): void {
     if (this.#watcher !== undefined) return;
     this.#watcher = watchFd(this.#eventFd, () => this.#onReadable());
@@ -248,7 +250,7 @@ export class InterruptVector implements AsyncIterable<number>, Disposable {
 
   #onReadable(): void {
     this.#countsThisTurn = 0;
-    // Nobody wants it now: the count stays in the kernel.
+    // Nobody wants the count now: it stays in the kernel.
     if (this.#waiters.size === 0 && this.#listeners.size === 0) return this.#stopWatching();
     const count = this.poll();
     if (count > 0) this.#giveOut(count);

@@ -1,10 +1,5 @@
-import {
-  deviceCallsOf,
-  VfioError,
-  VfioRangeError,
-  type DeviceCalls,
-  type VfioDevice,
-} from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type DeviceCalls } from "@vfio/ioctl-native";
+import { deviceCallsOf, type VfioDevice } from "@vfio/ioctl-native/vfio";
 import {
   checkFunction,
   checkOptions,
@@ -26,11 +21,11 @@ import { IrqControl } from "./irq-control.js";
 
 /** Options of `PciDevice.setUpInterrupts`. */
 export interface InterruptOptions {
-  /** Default: the best that the device has, in the order MSI-X, MSI, INTx. */
+  /** Default: the device's best, in the order MSI-X, MSI, INTx. */
   readonly type?: "msix" | "msi" | "intx";
-  /** How many vectors to use, from `start` on. Default 1. */
+  /** The number of vectors, from `start` on. Default 1. */
   readonly vectors?: number;
-  /** The first vector to use. Default 0. */
+  /** The first vector. Default 0. */
   readonly start?: number;
 }
 
@@ -58,7 +53,6 @@ export class Interrupts implements Disposable {
     }));
   }
 
-  /** The chosen type, as the kernel described it. */
   readonly info: InterruptInfo;
   readonly #device: DeviceCalls;
   readonly #name: string;
@@ -84,7 +78,7 @@ export class Interrupts implements Disposable {
     );
   }
 
-  /** Chooses the type and creates the eventfds. Nothing is enabled. Programs call `pci.setUpInterrupts()`. */
+  /** Chooses the type and creates the eventfds, without enabling. Programs call `pci.setUpInterrupts()`. */
   static setUp(device: DeviceCalls | VfioDevice, options: InterruptOptions = {}): Interrupts {
     checkOptions("the options of setUpInterrupts()", options);
     const calls = deviceCallsOf(device);
@@ -94,17 +88,15 @@ export class Interrupts implements Disposable {
     return new Interrupts(calls, info, start, vectors);
   }
 
-  /** The chosen type. */
   get type(): InterruptType {
     return this.info.type;
   }
 
-  /** True between {@link enable} and {@link disable}. */
   get enabled(): boolean {
     return this.#enabled;
   }
 
-  /** All vectors that are set up, by their numbers. */
+  /** All vectors that are set up, in the order of their numbers. */
   get vectors(): readonly InterruptVector[] {
     return [...this.#vectors];
   }
@@ -118,14 +110,14 @@ export class Interrupts implements Disposable {
     if (vector !== undefined) return vector;
     throw new VfioRangeError(
       "ERR_VFIO_INTERRUPT_VECTORS",
-      `vector ${String(number)} is not set up: they are ${this.#start} to ${this.#end - 1}`,
+      `vector ${String(number)} is not set up: the vectors are ${this.#start} to ${this.#end - 1}`,
     );
   }
 
   /**
-   * Sets up more vectors, behind the last. While the interrupts are enabled, the new ones are enabled at once, and the
-   * others lose nothing; the kernel allows that only if `info.resizable`.
-   * @throws VfioError `ERR_VFIO_INTERRUPTS_NOT_RESIZABLE` if they are enabled and it does not; VfioRangeError
+   * Sets up more vectors, behind the last. If the interrupts are enabled, so are the new ones at once, and the others
+   * lose nothing; the kernel allows that only if `info.resizable`.
+   * @throws VfioError `ERR_VFIO_INTERRUPTS_NOT_RESIZABLE` if they are enabled and not resizable; VfioRangeError
    * `ERR_VFIO_INTERRUPT_VECTORS`. After a throw the vectors are as before.
    */
   addVectors(count = 1): InterruptVector[] {
@@ -139,7 +131,7 @@ export class Interrupts implements Disposable {
   }
 
   /**
-   * Tells the kernel to raise the eventfds with the device's interrupts.
+   * Lets the device's interrupts raise the eventfds.
    * @throws VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS` if the machine has fewer vectors left; VfioSystemError.
    */
   enable(): void {
@@ -151,7 +143,8 @@ export class Interrupts implements Disposable {
   }
 
   /**
-   * Holds INTx back until {@link unmask}, also over {@link disable} and {@link enable}, or a reset. MSI and MSI-X cannot be masked through VFIO.
+   * Masks INTx until {@link unmask}, also over {@link disable} and {@link enable}, or a reset. MSI and MSI-X cannot be
+   * masked through VFIO.
    * @throws VfioError `ERR_VFIO_NOT_MASKABLE` for other types; `ERR_VFIO_INTERRUPTS_DISABLED` before {@link enable}.
    */
   mask(): void {
@@ -161,8 +154,8 @@ export class Interrupts implements Disposable {
   }
 
   /**
-   * Lets an INTx interrupt come again: the kernel masks it with each one, since its line stays raised until the
-   * device is served. Throws as {@link mask}.
+   * Unmasks INTx: the kernel masks it with each interrupt, since its line stays raised until the device is served.
+   * Throws as {@link mask}.
    */
   unmask(): void {
     this.#checkMaskable();
@@ -171,10 +164,10 @@ export class Interrupts implements Disposable {
   }
 
   /**
-   * Raises vectors as if the device had (the kernel's loopback): to test a program without a device that plays along.
-   * @param numbers which ones; all in one system call.
-   * @throws VfioError `ERR_VFIO_INTERRUPTS_DISABLED` before {@link enable}; VfioRangeError
-   * `ERR_VFIO_INTERRUPT_VECTORS` for a vector that was not set up.
+   * Raises vectors as if the device had (the kernel's loopback): to test a program without the device's help.
+   * @param numbers of vectors; all in one system call.
+   * @throws VfioError `ERR_VFIO_INTERRUPTS_DISABLED` before {@link enable}; VfioRangeError `ERR_VFIO_INTERRUPT_VECTORS`
+   * for a vector that was not set up.
    */
   trigger(...numbers: number[]): void {
     this.#checkEnabled("triggered");
@@ -184,7 +177,7 @@ export class Interrupts implements Disposable {
     if (numbers.length > 0) this.#control.fire(this.#start, which);
   }
 
-  /** Nothing is delivered any more. What was counted before can still be read. */
+  /** Stops delivery. Earlier counts can still be read. */
   disable(): void {
     if (!this.#enabled) return;
     this.#control.disable();
@@ -192,9 +185,9 @@ export class Interrupts implements Disposable {
   }
 
   /**
-   * Disables and gives the eventfds back. Closing twice does nothing.
-   * @throws VfioSystemError if the kernel did not disable them, as for a device that is gone (`ENODEV`). They are
-   * closed all the same, and everything is given back.
+   * Disables and closes the eventfds. Closing twice does nothing.
+   * @throws VfioSystemError if the kernel did not disable them, as for a device that is gone (`ENODEV`). Everything is
+   * closed all the same.
    */
   close(): void {
     if (this.#closed) return;
@@ -214,12 +207,10 @@ export class Interrupts implements Disposable {
     this.#closeListeners.push(listener);
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** The number behind the last vector's. */
   get #end(): number {
     return this.#start + this.#vectors.length;
   }
@@ -245,7 +236,7 @@ export class Interrupts implements Disposable {
   }
 }
 
-/** The kernel serves one type at a time. Throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE` if there are interrupts already. */
+/** The kernel serves one type at a time. @throws VfioError `ERR_VFIO_INTERRUPTS_IN_USE`. */
 export function checkNoneInUse(open: Interrupts | undefined, device: string): void {
   if (open === undefined) return;
   throw new VfioError("ERR_VFIO_INTERRUPTS_IN_USE", `${device} has ${open.type} interrupts set up already`, {

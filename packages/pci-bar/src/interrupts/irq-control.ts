@@ -1,4 +1,5 @@
-import { hasErrno, vfioConstants, VfioRangeError, type DeviceCalls, type HasFd } from "@vfio/ioctl-native";
+import { hasErrno, VfioRangeError, type DeviceCalls, type HasFd } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { orUndo } from "@vfio/ioctl-native/internal";
 
 const {
@@ -13,7 +14,7 @@ const {
 /** Enables a vector that raises nothing. */
 const NO_EVENTFD: HasFd = { fd: -1 };
 
-/** One of a device's interrupt indexes, as `VFIO_DEVICE_SET_IRQS` steers it (drivers/vfio/pci/vfio_pci_intrs.c). */
+/** One of a device's interrupt indexes, controlled by `VFIO_DEVICE_SET_IRQS` (drivers/vfio/pci/vfio_pci_intrs.c). */
 export class IrqControl {
   readonly #device: DeviceCalls;
   readonly #index: number;
@@ -38,7 +39,7 @@ export class IrqControl {
     const wanted = start + eventFds.length;
     try {
       const available = this.#set("enable", DATA_EVENTFD | TRIGGER, start, eventFds.length, fds);
-      // pci_alloc_irq_vectors() got fewer than were asked for: vfio-pci gave them back and returns how many there were.
+      // pci_alloc_irq_vectors() got too few: vfio-pci freed them and returns their number.
       if (available > 0) throw shortageError(this.#name, wanted, `the kernel has ${available} vectors left`);
     } catch (error) {
       // It got none, or the processors have no vector left for one of them (request_irq).
@@ -49,8 +50,8 @@ export class IrqControl {
   }
 
   /**
-   * As {@link enable} for INTx, which is masked from the start: until it is, there is no eventfd that it could raise. A
-   * line that is up is told after {@link unmask}.
+   * As {@link enable} for INTx, but masked from the start: until then it has no eventfd to raise. A raised line is
+   * reported after {@link unmask}.
    */
   enableMasked(eventFd: HasFd): void {
     this.enable(0, [NO_EVENTFD]);
@@ -61,7 +62,7 @@ export class IrqControl {
     orUndo(arm, () => this.disable());
   }
 
-  /** Takes all triggers away. DATA_NONE with a count above 0 would fire the vectors instead. */
+  /** Removes all triggers. DATA_NONE with a count above 0 would fire the vectors instead. */
   disable(): void {
     this.#set("disable", DATA_NONE | TRIGGER, 0, 0);
   }
@@ -71,17 +72,17 @@ export class IrqControl {
     this.#set("trigger", DATA_BOOL | TRIGGER, start, which.length, which);
   }
 
-  /** As {@link fire}, for one vector. It is called in loops, so it encodes nothing. */
+  /** As {@link fire}, for one vector. Called in loops, so it encodes nothing. */
   fireOne(number: number): void {
     if (this.#device.fireIrq(this.#index, number) < 0) this.fire(number, Uint8Array.of(1));
   }
 
-  /** Holds vector 0 back (INTx). */
+  /** Vector 0 alone (INTx). */
   mask(): void {
     this.#set("mask", DATA_NONE | MASK, 0, 1);
   }
 
-  /** Lets vector 0 through again (INTx). */
+  /** Vector 0 alone (INTx). */
   unmask(): void {
     this.#set("unmask", DATA_NONE | UNMASK, 0, 1);
   }

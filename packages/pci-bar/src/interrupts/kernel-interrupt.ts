@@ -1,4 +1,5 @@
-import { hasErrno, vfioConstants, VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import { hasErrno, VfioError, type DeviceCalls } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { orUndo, printAs, runAll } from "@vfio/ioctl-native/internal";
 import { InterruptVector, type InterruptListener, type ListenOptions } from "./interrupt-vector.js";
 import { IrqControl } from "./irq-control.js";
@@ -11,8 +12,8 @@ const IRQ_INDEX: Record<KernelInterruptKind, number> = {
 };
 
 /**
- * One of the two interrupts that the kernel itself raises: ERR and REQ. They are independent of the device's own
- * type, and outlive a reset.
+ * One of the two interrupts that the kernel itself raises: ERR and REQ. They are independent of the device's interrupt
+ * type, and survive a reset.
  */
 export class KernelInterrupt implements Disposable {
   static {
@@ -39,12 +40,12 @@ export class KernelInterrupt implements Disposable {
     );
   }
 
-  /** Calls back with each one, until disposed of. */
+  /** Calls back with each interrupt, until disposed of. */
   listen(listener: InterruptListener, { keepAlive = false }: ListenOptions = {}): Disposable {
     return this.#vector.onInterrupt(listener, { keepAlive });
   }
 
-  /** Nothing is told any more. Closing twice does nothing. */
+  /** Closing twice does nothing. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -56,12 +57,10 @@ export class KernelInterrupt implements Disposable {
     ]);
   }
 
-  /** Calls back when it is closed. */
   onClose(listener: () => void): void {
     this.#closeListeners.push(listener);
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
@@ -95,10 +94,10 @@ function enabledVector(control: IrqControl, name: string): InterruptVector {
 
 const HINT: Record<KernelInterruptKind, string> = {
   error: "Only PCI Express devices report errors (AER)",
-  "removal request": "This kernel's driver for the device does not ask for it back",
+  "removal request": "The device's driver in this kernel sends no removal requests",
 };
 
-/** For a device without PCI Express the kernel answers EINVAL when it is asked about ERR. */
+/** Of a device without PCI Express, the kernel answers EINVAL for ERR. */
 function checkAvailable(device: DeviceCalls, kind: KernelInterruptKind): void {
   const message = `${device.name} has no ${kind} interrupt`;
   try {

@@ -1,4 +1,5 @@
-import { vfioConstants, VfioError } from "@vfio/ioctl-native";
+import { VfioError } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { COMMAND_OFFSET, commandMask, isCommandSet } from "../config-space/command.js";
 import type { ConfigSpace } from "../config-space/config-space.js";
 import type { OpenRegion } from "./open-region.js";
@@ -11,7 +12,7 @@ const IO_SPACE_INDICATOR = 1;
 const LAST_BAR = vfioConstants.VFIO_PCI_BAR5_REGION_INDEX;
 const ROM = vfioConstants.VFIO_PCI_ROM_REGION_INDEX;
 
-/** Which of a device's two switches an open region needs. The config space and VGA's legacy addresses need none. */
+/** The switch that an open region depends on. The config space and VGA's legacy addresses depend on none. */
 function spaceOf(index: number, config: ConfigSpace): "memory" | "io" | undefined {
   if (index === ROM) return "memory";
   if (index > LAST_BAR) return undefined;
@@ -20,7 +21,7 @@ function spaceOf(index: number, config: ConfigSpace): "memory" | "io" | undefine
 }
 
 /**
- * A mapping of memory that is switched off is a SIGBUS at the first touch; I/O ports give all ones.
+ * With the space switched off, the first touch of mapped memory is a SIGBUS; I/O ports read as all ones.
  * @throws VfioError `ERR_VFIO_DEVICE_GONE`, `ERR_VFIO_MEMORY_SPACE_DISABLED`, `ERR_VFIO_IO_SPACE_DISABLED`.
  */
 export function checkAnswers({ index, name }: PciRegion, config: ConfigSpace, device: string): void {
@@ -51,9 +52,8 @@ function disabledError(code: string, problem: string, remedy: string): VfioError
 }
 
 /**
- * The kernel takes the pages of mapped memory BARs away when the memory space is switched off, or the device put into
- * D3hot, and the next touch is a SIGBUS. So a write to the config space that does this is refused while something is
- * mapped.
+ * When the memory space is switched off or the device put into D3hot, the kernel removes the pages of mapped BARs, and
+ * the next touch is a SIGBUS. So such a write to the config space is refused while something is mapped.
  * @throws VfioError `ERR_VFIO_MEMORY_SPACE_IN_USE`.
  */
 export function checkMemoryStays(
@@ -71,8 +71,8 @@ export function checkNothingMapped(regions: readonly OpenRegion[], device: strin
   if (mapped.length === 0) return;
   throw new VfioError(
     "ERR_VFIO_MEMORY_SPACE_IN_USE",
-    `cannot switch off the memory space of ${device}: mapped are ${mapped.join(", ")}`,
-    { hint: "Close them first: the next access would end the process with a SIGBUS" },
+    `cannot switch off the memory space of ${device}: still mapped: ${mapped.join(", ")}`,
+    { hint: "Close them first: their pages would go away, and accesses would read ones" },
   );
 }
 

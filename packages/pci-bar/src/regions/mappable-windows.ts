@@ -1,12 +1,12 @@
-import type { MappableArea, RegionInfo } from "@vfio/ioctl-native";
+import type { MappableArea, RegionInfo } from "@vfio/ioctl-native/vfio";
 
-/** `mmap` takes whole pages. On x86 a page has 4 KiB; elsewhere the kernel may be built with up to 64 KiB. */
+/** `mmap` takes whole pages: 4 KiB on x86; elsewhere up to 64 KiB, as the kernel was built. */
 const PAGE = process.arch === "x64" ? 0x1000 : 0x10000;
 
 /**
- * The parts of a region that may be mapped, in order: all that the kernel offers, without the pages that something
- * else lies in.
- * @param keepOut what must not be mapped: the MSI-X table.
+ * The parts of a region that may be mapped, in order: all that the kernel offers, without pages that hold something
+ * else.
+ * @param keepOut the MSI-X table, which must not be mapped.
  */
 export function mappableWindows(
   { bytes, mappable, sparseAreas }: Pick<RegionInfo, "bytes" | "mappable" | "sparseAreas">,
@@ -18,7 +18,7 @@ export function mappableWindows(
   return allowed.filter((area) => area.bytes > 0).sort((a, b) => a.offset - b.offset);
 }
 
-/** Only the region's own end need not be a page's: beyond it there is nothing. */
+/** Only the region's own end may lie within a page: nothing is beyond it. */
 function wholePages({ offset, bytes }: MappableArea, regionBytes: number): MappableArea {
   const start = pageAfter(offset);
   const end = Math.min(offset + bytes, regionBytes);

@@ -4,8 +4,8 @@ import { types } from "node:util";
 import { SingleAccesses } from "./single-accesses.js";
 
 /**
- * Plain memory as a window of a region, which is all of it. A mapping belongs to the window from now on.
- * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is neither bytes nor a mapping.
+ * Plain memory as a window of a whole region. A mapping belongs to the window from then on.
+ * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else.
  */
 export function memoryWindow(memory: Uint8Array | Mapping, name: string): RegionWindow {
   if (memory instanceof Mapping) return mappedWindow(0, memory);

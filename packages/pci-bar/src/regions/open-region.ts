@@ -32,14 +32,14 @@ import { SingleAccesses } from "./single-accesses.js";
 import { WindowedAccesses } from "./windowed-accesses.js";
 
 /**
- * A region that can be reached: mapped, by `pread` and `pwrite`, or partly so; a driver need not care. Every accessor
- * call is exactly one access of exactly its width, in order. An offset outside the region or not a multiple of the
- * width is a RangeError `ERR_VFIO_REGISTER_OFFSET`, one that is not mapped and cannot be reached otherwise a RangeError
- * `ERR_VFIO_REGION_HOLE`; a write to a ROM is `ERR_VFIO_READ_ONLY`, and any use after close `ERR_VFIO_CLOSED`.
+ * An open region: mapped, accessed by `pread` and `pwrite`, or both; a driver need not care. Every accessor call is one
+ * access of exactly its width, in order. An offset outside the region or not a multiple of the width is a RangeError
+ * `ERR_VFIO_REGISTER_OFFSET`, one that is out of reach a RangeError `ERR_VFIO_REGION_HOLE`; a write to a ROM is
+ * `ERR_VFIO_READ_ONLY`, and any use after close `ERR_VFIO_CLOSED`.
  *
- * Of what is mapped, values are the device's bytes in the machine's byte order; on a little-endian machine that is
- * PCI's own. Of what is not mapped, each access is a system call that can fail (VfioSystemError; EIO: the device's
- * memory space is switched off), and 64 bits are no single access (`ERR_VFIO_REGISTER_WIDTH`).
+ * Where mapped, values are the device's bytes in the machine's byte order, which is PCI's on a little-endian machine.
+ * Elsewhere each access is a system call that can fail (VfioSystemError; EIO: the device's memory space is switched
+ * off), and 64 bits are no single access (`ERR_VFIO_REGISTER_WIDTH`).
  * @example
  * ```ts
  * // needs a device
@@ -67,27 +67,26 @@ export class OpenRegion implements RegisterFunctions, Disposable {
 
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
-  /** What messages call it: "BAR0 of 0000:00:10.0". */
+  /** For messages: "BAR0 of 0000:00:10.0". */
   readonly name: string;
-  /** Its length. */
   readonly bytes: number;
-  /** What is mapped of it, in order: one window with all of it, several, or none. */
+  /** The mapped parts, in order: one window for the whole region, several, or none. */
   readonly windows: readonly MappedWindow[];
-  /** One 8-bit load at a byte offset. */
+  /** At any byte offset. */
   readonly read8: RegisterFunctions["read8"];
-  /** One 16-bit load at a multiple of 2. */
+  /** At a multiple of 2. */
   readonly read16: RegisterFunctions["read16"];
-  /** One 32-bit load at a multiple of 4. The value is not negative. */
+  /** At a multiple of 4. The value is not negative. */
   readonly read32: RegisterFunctions["read32"];
-  /** One 64-bit load; the value is a bigint. */
+  /** At a multiple of 8. */
   readonly read64: RegisterFunctions["read64"];
-  /** One 8-bit store at a byte offset. */
+  /** At any byte offset. */
   readonly write8: RegisterFunctions["write8"];
-  /** One 16-bit store at a multiple of 2. */
+  /** At a multiple of 2. */
   readonly write16: RegisterFunctions["write16"];
-  /** One 32-bit store at a multiple of 4. */
+  /** At a multiple of 4. */
   readonly write32: RegisterFunctions["write32"];
-  /** One 64-bit store of a bigint. */
+  /** At a multiple of 8. */
   readonly write64: RegisterFunctions["write64"];
   readonly #parts: RegionParts;
   readonly #windows: readonly RegionWindow[];
@@ -97,7 +96,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   #shared: SharedAccess | undefined;
   #closed = false;
 
-  /** Programs call `pci.bar(index).map()` or `open()`. The mappings and the hold now belong to this object. */
+  /** Programs call `pci.bar(index).map()` or `open()`. The mappings and the hold then belong to this object. */
   constructor(parts: RegionParts) {
     checkWindows("the parts of a region", parts);
     this.#parts = parts;
@@ -111,7 +110,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     const { file } = parts;
     this.#rest = file && "device" in file ? fileAccess(file, this.name) : file;
     this.#access = this.#reached();
-    // Own properties that hold the native functions themselves: a method around each would double its cost.
+    // The native functions themselves: a method around each would double its cost.
     const { registers } = this.#access;
     const { read8, read16, read32, read64 } = registers;
     const { write8, write16, write32, write64 } = parts.writable ? registers : readOnly(registers, this.name);
@@ -126,12 +125,12 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * A region that another thread of this process has open, for this thread. It belongs to the thread that opened it:
-   * from that one's close on, every access here is `ERR_VFIO_CLOSED`, however the region is reached. Closing it here
-   * unmaps nothing: of a region mapped in one piece, `read8` to `write64` go on until then.
-   * @param shared what the other thread's {@link share} gave.
-   * @throws if it is closed already: VfioSystemError EBADF if it is mapped, VfioError `ERR_VFIO_CLOSED` otherwise;
-   * VfioRangeError `ERR_VFIO_ARGUMENT`.
+   * A region that another thread of this process has open, for this thread. It belongs to that thread: when that closes
+   * it, every access here is `ERR_VFIO_CLOSED`. Closing it here unmaps nothing: of a region mapped in one piece,
+   * `read8` to `write64` work on until then.
+   * @param shared the result of {@link share} in the other thread.
+   * @throws if closed already, VfioSystemError EBADF (mapped) or VfioError `ERR_VFIO_CLOSED`; VfioRangeError
+   * `ERR_VFIO_ARGUMENT`.
    */
   static fromShared(shared: SharedRegion): OpenRegion {
     checkWindows("what was shared", shared);
@@ -150,9 +149,8 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * A region in plain memory: what a register table or a driver does can be tested without a device. It reads and
-   * writes what the memory holds, little-endian, and does nothing of its own.
-   * @param memory bytes, or a mapping, which then belongs to the region and is closed with it.
+   * A region in plain memory, to test a register table or a driver without a device. Little-endian.
+   * @param memory bytes, or a mapping, which is then closed with the region.
    * @param name for error messages.
    * @throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything else.
    * @example
@@ -173,14 +171,13 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * A part of this region as a region of its own, whose offsets count from where it begins: a doorbell, a queue's
-   * registers. It lies in one of the {@link windows} and has functions of that window, so it costs what a region mapped
-   * in one piece costs, whatever else this one consists of. It is closed with this region, and closing it unmaps
-   * nothing. Other threads make their own of their region.
+   * A part of this region as a region of its own, whose offsets count from its start: a doorbell, a queue's registers.
+   * It lies in one of the {@link windows}, and is as fast as a region mapped in one piece. It is closed with this
+   * region; closing it unmaps nothing. Other threads make parts of their own region.
    * @param offset in bytes, a multiple of 8.
-   * @param bytes its length, from 1.
-   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for what is not in the region; `ERR_VFIO_REGION_HOLE` for what is
-   * not in one window; VfioError `ERR_VFIO_CLOSED`.
+   * @param bytes from 1.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for a part outside the region; `ERR_VFIO_REGION_HOLE` for one not
+   * in one window; VfioError `ERR_VFIO_CLOSED`.
    * @example
    * ```ts
    * // needs a device
@@ -205,9 +202,9 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * What another thread needs for {@link fromShared}: plain data for `postMessage` or `workerData`. If not all of the
-   * region is mapped, the first call duplicates the device's fd for the other threads; {@link close} gives it back, at
-   * the latest when an access that is on its way there is over.
+   * Input of {@link fromShared} in another thread: plain data for `postMessage` or `workerData`. If part of the region
+   * is not mapped, the first call duplicates the device's fd for the other threads; {@link close} closes it after
+   * accesses in progress.
    * @throws VfioError `ERR_VFIO_REGION_NOT_SHARED` for a {@link part}, memory of this thread, and a device that only
    * this thread reaches; `ERR_VFIO_CLOSED`; VfioSystemError EMFILE.
    */
@@ -224,8 +221,8 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   /**
    * Reads neighbouring registers, one access of the element's width for each element, in order.
    * @param offset of the first, in bytes; a multiple of the element's width.
-   * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE` for another kind of array; the errors of a single access, and then
-   * nothing was read, unless a system call failed on the way.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE` for another kind of array; the errors of a single access, before
+   * anything is read, unless a system call fails on the way.
    */
   readBlock(offset: number, target: RegisterArray): void {
     this.#bulk.readBlock(offset, target);
@@ -260,10 +257,9 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * Writes 8 bits, and reads back: a write on its way through bridges is posted, and a read from the same device comes
-   * after it.
-   * @param readBack the register that is read. Default: the same; name another one if reading it does something.
-   * @returns what was read.
+   * Writes 8 bits, and reads back: bridges post writes, and a read from the same device arrives after them.
+   * @param readBack the register to read. Default: the same; name another if reading it has side effects.
+   * @returns the value read.
    */
   writeFlush8(offset: number, value: number, readBack = offset): number {
     this.write8(offset, value);
@@ -289,19 +285,19 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * Waits until the bits under a mask have a value, without keeping the event loop: looks of up to 50 µs each, and time
-   * for others between them. The register is read at least once. A device that no longer answers reads as all ones, which are as
-   * wanted where set bits are waited for: then look at `pci.present`, or at a bit that is never set.
-   * @param mask the bits that are looked at; with bigints, the register has 64 bits.
-   * @param value what they are to become, at their places in the register.
-   * @returns the whole register as it was then.
-   * @throws VfioError `ERR_VFIO_TIMEOUT` with the last value; the signal's reason when aborted, or `ERR_VFIO_ABORTED` if
-   * that is no Error; VfioRangeError `ERR_VFIO_POLL_TARGET` for a mask and value that can never match,
-   * `ERR_VFIO_WAIT_ARGUMENT` for a time that is none; VfioError `ERR_VFIO_DEVICE_GONE` if the memory went away
+   * Waits until the bits under a mask have a value, in looks of up to 50 µs between which the event loop runs. Reads
+   * the register at least once. A device that answers no longer reads as all ones, which satisfies a wait for set bits:
+   * then check `pci.present`, or a bit that is never set.
+   * @param mask the bits to look at; with bigints, the register has 64 bits.
+   * @param value the wanted bits, at their places in the register.
+   * @returns the whole register.
+   * @throws VfioError `ERR_VFIO_TIMEOUT` with the last value; the signal's reason when aborted, or `ERR_VFIO_ABORTED`
+   * if that is no Error; VfioRangeError `ERR_VFIO_POLL_TARGET` for a mask and value that can never match,
+   * `ERR_VFIO_WAIT_ARGUMENT` for an invalid time; VfioError `ERR_VFIO_DEVICE_GONE` if the memory has gone away
    * ({@link gone}); the errors of a read.
    */
   pollMask(offset: number, mask: number, value: number, options?: PollOptions): Promise<number>;
-  /** The same for 64 bits. */
+  /** For 64 bits. */
   pollMask(
     offset: number,
     mask: bigint,
@@ -319,12 +315,9 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     return pollMask(this.#bulk, target, options);
   }
 
-  /**
-   * As {@link pollMask}, but nothing else happens in this thread meanwhile: for what takes microseconds.
-   * Default timeout: 10 ms.
-   */
+  /** As {@link pollMask}, but blocks the thread: for waits of microseconds. Default timeout: 10 ms. */
   pollMaskSync(offset: number, mask: number, value: number, options?: PollSyncOptions): number;
-  /** The same for 64 bits. */
+  /** For 64 bits. */
   pollMaskSync(offset: number, mask: bigint, value: bigint, options?: Omit<PollSyncOptions, "width">): bigint;
   pollMaskSync(
     offset: number,
@@ -338,9 +331,8 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   }
 
   /**
-   * True once memory of a mapped window went away, as it does when the device's memory space is switched off, or the
-   * device is pulled out: what was read there since are ones that nobody wrote. It stays so: close the region and map it
-   * anew.
+   * True once memory of a mapped window has gone away, as when the device's memory space is switched off or the device
+   * unplugged: values read since may be ones that nobody wrote. It stays so: close the region and map it anew.
    */
   get gone(): boolean {
     return this.#windows.some((window) => window.isGone());
@@ -364,12 +356,11 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     ]);
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** A region in one piece is reached without anything between; otherwise windows are looked up. */
+  /** A region in one piece is accessed directly; otherwise windows are looked up. */
   #reached(): RegisterAccess {
     const [first] = this.#windows;
     if (first?.bytes === this.bytes) return first;
@@ -379,7 +370,7 @@ export class OpenRegion implements RegisterFunctions, Disposable {
       : new WindowedAccesses(this.#parts, this.#windows, rest);
   }
 
-  /** One duplicate, however often and by whom the region is shared. */
+  /** One duplicate, however often the region is shared. */
   #shareFile(): SharedRegionFile | undefined {
     if (this.#rest === undefined || this.#access === this.#windows[0]) return undefined;
     this.#shared ??= this.#rest.share?.();

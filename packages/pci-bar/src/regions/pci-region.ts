@@ -1,13 +1,11 @@
+import { VfioError, type DeviceCalls, type RegionWindow } from "@vfio/ioctl-native";
 import {
   deviceCallsOf,
   vfioConstants,
-  VfioError,
-  type DeviceCalls,
   type MappableArea,
   type RegionInfo,
-  type RegionWindow,
   type VfioDevice,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/vfio";
 import {
   argumentError,
   checkOptions,
@@ -23,23 +21,21 @@ import { deviceAccess, type RegionAccess } from "./region-access.js";
 
 const MSIX_ENTRY_BYTES = 16;
 
-/** What a region has to know of its device. */
+/** A region's view of its device. */
 export interface RegionContext {
-  /** The device it belongs to. */
   readonly device: DeviceCalls | VfioDevice;
-  /** Where the MSI-X table is, if the device has one. */
   readonly msixTable: MsixTable | undefined;
-  /** Throws `ERR_VFIO_CLOSED` once nothing may be opened any more. */
+  /** Throws `ERR_VFIO_CLOSED` once nothing may be opened. */
   checkOpen(): void;
-  /** Throws unless the device answers at this region now: memory or I/O space may be switched off. */
+  /** Throws unless the device answers at this region: memory or I/O space may be switched off. */
   checkAnswers(region: PciRegion): void;
-  /** Called with each region that is opened, whose owner the caller becomes. */
+  /** Takes ownership of an opened region. */
   own(region: OpenRegion): void;
 }
 
 /**
- * What to do about the MSI-X table, which belongs to the kernel: `"refuse"` to map the BAR that has it; map all
- * `"around"` its pages; or map it with the rest (`"include"`), which the kernel has to offer (`msixMappable`).
+ * What to do about the MSI-X table, which belongs to the kernel: `"refuse"` to map its BAR, map all `"around"` its
+ * pages, or `"include"` it, which the kernel must allow (`msixMappable`).
  */
 export type MsixTablePolicy = "refuse" | "around" | "include";
 
@@ -50,7 +46,7 @@ export interface MapRegionOptions {
 }
 
 /**
- * A region of a device, not open yet: one of its BARs, its ROM, its config space, VGA.
+ * A region of a device, not open yet: a BAR, the ROM, the config space, VGA.
  * @example
  * ```ts
  * // needs a device
@@ -70,9 +66,8 @@ export class PciRegion {
 
   /** 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA. */
   readonly index: number;
-  /** What the kernel says of it. */
   readonly info: RegionInfo;
-  /** What messages call it: "BAR0 of 0000:00:10.0". */
+  /** For messages: "BAR0 of 0000:00:10.0". */
   readonly name: string;
   readonly #context: RegionContext;
   readonly #device: DeviceCalls;
@@ -88,17 +83,17 @@ export class PciRegion {
     this.#context = context;
   }
 
-  /** 0 if the device does not have it. */
+  /** 0 if the device does not have the region. */
   get bytes(): number {
     return this.info.bytes;
   }
 
-  /** Why {@link map} without options would refuse, or `undefined` if it would not. */
+  /** Why {@link map} without options would refuse, if it would. */
   get obstacle(): string | undefined {
     return this.obstacleTo({});
   }
 
-  /** Why {@link map} with these options would refuse, or `undefined` if it would not. */
+  /** Why {@link map} with these options would refuse, if it would. */
   obstacleTo(options: MapRegionOptions = {}): string | undefined {
     const msixTable = policyOf(options);
     if (this.bytes === 0) return "the device does not have it";
@@ -109,15 +104,15 @@ export class PciRegion {
     if (msixTable === "refuse") return "it holds the MSI-X table, which belongs to the kernel";
     if (msixTable === "include" && !this.info.msixMappable)
       return "it holds the MSI-X table, which this kernel does not offer to map";
-    return this.#windows(msixTable).length === 0 ? "the pages of the MSI-X table are all of it" : undefined;
+    return this.#windows(msixTable).length === 0 ? "it consists of the MSI-X table's pages alone" : undefined;
   }
 
   /**
-   * Maps the region, or of a region that the kernel offers only in part, those parts. An access to what is not mapped
-   * is a RangeError `ERR_VFIO_REGION_HOLE`: {@link open} reaches that, too.
-   * @throws VfioError `ERR_VFIO_BAR_NOT_MAPPABLE` with the reason; `ERR_VFIO_MEMORY_SPACE_DISABLED` if the device
-   * does not answer there: touching such a mapping would end the process with a SIGBUS; `ERR_VFIO_DEVICE_GONE`;
-   * `ERR_VFIO_CLOSED` after `pci.close()`.
+   * Maps the region, or the parts of it that the kernel offers. An access elsewhere is a RangeError
+   * `ERR_VFIO_REGION_HOLE`; {@link open} reaches that, too.
+   * @throws VfioError `ERR_VFIO_BAR_NOT_MAPPABLE` with the reason; `ERR_VFIO_MEMORY_SPACE_DISABLED` if the device does
+   * not answer there: touching the mapping would be a SIGBUS; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED` after
+   * `pci.close()`.
    */
   map(options: MapRegionOptions = {}): OpenRegion {
     this.#context.checkOpen();
@@ -128,10 +123,12 @@ export class PciRegion {
   }
 
   /**
-   * Opens the region whatever it is: mapped where that is possible, all but the MSI-X table's pages, and the rest by
-   * `pread` and `pwrite`. The config space is read-only here: `pci.config` writes it. Of the MSI-X table itself the kernel then gives all ones, and drops what is written.
-   * @throws VfioError `ERR_VFIO_REGION_ABSENT` if the device does not have it; `ERR_VFIO_MEMORY_SPACE_DISABLED` or
-   * `ERR_VFIO_IO_SPACE_DISABLED` if it does not answer there; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED` after `pci.close()`.
+   * Opens the region, whatever it is: mapped where possible, but for the MSI-X table's pages, and the rest by `pread`
+   * and `pwrite`. The config space is read-only here: `pci.config` writes it. The MSI-X table reads as all ones; the
+   * kernel drops writes to it.
+   * @throws VfioError `ERR_VFIO_REGION_ABSENT` if the device does not have the region; `ERR_VFIO_MEMORY_SPACE_DISABLED`
+   * or `ERR_VFIO_IO_SPACE_DISABLED` if it does not answer there; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED` after
+   * `pci.close()`.
    */
   open(): OpenRegion {
     this.#context.checkOpen();
@@ -150,10 +147,10 @@ export class PciRegion {
     return mappableWindows(this.info, policy === "include" ? undefined : this.#table);
   }
 
-  /** All of it, or nothing: when one window fails, those before it are unmapped again. */
+  /** All or nothing: when one window fails, those before it are unmapped again. */
   #open(areas: readonly MappableArea[], file: RegionAccess | undefined): OpenRegion {
     const { index, name, bytes } = this;
-    // pci.config writes it, and knows which writes would take mapped memory away.
+    // pci.config writes it, and knows which writes would remove mapped memory.
     const writable = this.info.writable && index !== vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
     const device = this.#device;
     const hold = device.hold?.(areas.length === 0 ? `the use of ${name}` : `the mapping of ${name}`);
@@ -170,7 +167,7 @@ export class PciRegion {
 }
 
 /**
- * Asks for a region (`VFIO_DEVICE_GET_REGION_INFO`).
+ * Asks the kernel for a region (`VFIO_DEVICE_GET_REGION_INFO`).
  * @param index 0–5 are the BARs, 6 the ROM, 7 the config space, 8 VGA.
  * @throws VfioSystemError EINVAL for an index the device does not have; for VGA that is normal; VfioRangeError
  * `ERR_VFIO_ARGUMENT`, `ERR_VFIO_STRUCT_VALUE`.

@@ -2,11 +2,11 @@ import { VfioError, VfioRangeError, type BulkAccess, type RegisterWidth } from "
 import { checkWaitLimits, hasBits } from "@vfio/ioctl-native/internal";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 
-/** How long a look at the register may keep the event loop: then others have their turn. */
+/** How long one look at the register may block the event loop. */
 const SLICE_MICROSECONDS = 50;
 const LONGEST_MICROSECONDS = 2 ** 40;
 
-/** A register, the bits of it that are looked at, and what they are to become. Bigints mean 64 bits. */
+/** A register, the bits to look at, and their wanted values. Bigints mean 64 bits. */
 export interface PollTarget {
   readonly region: string;
   readonly offset: number;
@@ -15,7 +15,7 @@ export interface PollTarget {
   readonly wanted: number | bigint;
 }
 
-/** How to poll in one go. */
+/** Limits of polling that blocks the thread. */
 export interface PollSyncOptions {
   /** Of the register, in bits. Default 32. */
   readonly width?: 8 | 16 | 32 | undefined;
@@ -23,17 +23,17 @@ export interface PollSyncOptions {
   readonly timeoutMs?: number | undefined;
 }
 
-/** How to poll without keeping the event loop. */
+/** Limits of polling that leaves the event loop free. */
 export interface PollOptions extends PollSyncOptions {
   /** Milliseconds until `ERR_VFIO_TIMEOUT`, from 0; Infinity for no limit. Default 1000. */
   readonly timeoutMs?: number | undefined;
   /** Ends the wait; the promise rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** Milliseconds between two looks of 50 µs each. Default 1. With 0, a look in every turn of the event loop. */
+  /** Between two looks of 50 µs each. Default 1. With 0, one look in every turn of the event loop. */
   readonly intervalMs?: number | undefined;
 }
 
-/** Looks at a register until its bits are as wanted, and lets the event loop run between the looks. */
+/** Looks at a register until its bits are as wanted; the event loop runs between looks. */
 export async function pollMask(
   bulk: BulkAccess,
   target: PollTarget,
@@ -52,7 +52,6 @@ export async function pollMask(
   }
 }
 
-/** The same without the event loop: nothing else happens in this thread meanwhile. */
 export function pollMaskSync(bulk: BulkAccess, target: PollTarget, timeoutMs = 10): number | bigint {
   checkWaitLimits({ timeoutMs });
   const last = look(bulk, target, Math.min(Math.ceil(timeoutMs * 1000), LONGEST_MICROSECONDS));
@@ -69,14 +68,14 @@ function look(
   return bulk.poll(offset, width, Number(mask), Number(wanted), microseconds);
 }
 
-/** An abort ends the pause; whoever pauses looks at the signal next. */
+/** An abort ends the pause; the caller checks the signal next. */
 async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
   if (milliseconds === 0) return nextTurn();
   await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
 }
 
 /**
- * Checks what is to be waited for. JavaScript's bit operators give signed numbers, so -1 is accepted for all bits.
+ * Checks mask and value. JavaScript's bit operators give signed numbers, so -1 is accepted for all bits.
  * @throws VfioRangeError `ERR_VFIO_POLL_TARGET`.
  */
 export function pollTarget(
@@ -104,7 +103,7 @@ function pattern(value: unknown, width: RegisterWidth): number | bigint {
 }
 
 function targetError(problem: string): VfioRangeError {
-  return new VfioRangeError("ERR_VFIO_POLL_TARGET", `this cannot be waited for: ${problem}`);
+  return new VfioRangeError("ERR_VFIO_POLL_TARGET", `cannot wait for this: ${problem}`);
 }
 
 function timeoutError(last: number | bigint, target: PollTarget, timeoutMs: number): VfioError {

@@ -1,11 +1,10 @@
 import { VfioError, type RegisterFunctions } from "@vfio/ioctl-native";
 
-/** The error of every write to a ROM. */
 export function readOnlyError(name: string): VfioError {
   return new VfioError("ERR_VFIO_READ_ONLY", `${name} can only be read`);
 }
 
-/** Accessors without those that write: a read-only mapping has none. */
+/** Adds writers that throw: a read-only mapping has none. */
 export function readOnly(registers: RegisterFunctions, name: string): RegisterFunctions {
   const refuse = (): never => {
     throw readOnlyError(name);

@@ -1,46 +1,41 @@
 import { SharedFile, writeAt, type DeviceCalls, type HasFd, type SharedFileData } from "@vfio/ioctl-native";
 import { readInto } from "@vfio/ioctl-native/internal";
 
-/** How a region's bytes are reached where they are not mapped: each call is one access. */
+/** Access to a region where it is not mapped: each call is one access. */
 export interface RegionAccess {
   /** True if 8 bytes are one access, too. */
   readonly wide?: boolean;
-  /** Fills the bytes. */
+  /** Fills `into` from an offset on. */
   read(offset: number, into: Uint8Array): void;
-  /** Writes the bytes. */
+  /** Writes all of `from` from an offset on. */
   write(offset: number, from: Uint8Array): void;
-  /** A way for other threads, if there is one. Throws VfioSystemError EMFILE. */
+  /** Access for other threads, if possible. Throws VfioSystemError EMFILE. */
   share?(): SharedAccess | undefined;
 }
 
-/** A way to a region for other threads, and its end. */
+/** Access to a region for other threads, and its end. */
 export interface SharedAccess {
-  /** Where another thread finds the region. */
   readonly file: SharedRegionFile;
-  /** No access begins there any more. Twice does nothing. */
+  /** From then on no access begins. Closing twice does nothing. */
   close(): void;
 }
 
-/** Where a region lies in its device's file. */
+/** A region's place in its device's file. */
 export interface RegionFile {
-  /** The device, or its file as threads share it. */
   readonly device: HasFd | SharedFile;
-  /** The offset that the kernel gave. */
   readonly offset: number;
 }
 
-/** Where a region lies in its device's file, as plain data. */
+/** A {@link RegionFile} as plain data. */
 export interface SharedRegionFile extends SharedFileData {
-  /** The offset that the kernel gave. */
   readonly offset: number;
 }
 
-/** By `pread` and `pwrite` on a file. */
 export function fileAccess({ device, offset: start }: RegionFile, name: string): RegionAccess {
   return {
     read: (offset, into) => readInto(device, start + offset, into, name),
     write: (offset, from) => writeAt(device, start + offset, from, name),
-    // One that is shared already is its owner's to close.
+    // A shared file is its owner's to close.
     share: () =>
       device instanceof SharedFile
         ? { file: { ...device.data, offset: start }, close: () => undefined }
@@ -48,7 +43,6 @@ export function fileAccess({ device, offset: start }: RegionFile, name: string):
   };
 }
 
-/** By a device's calls. */
 export function deviceAccess(
   calls: DeviceCalls,
   { index, fileOffset }: { index: number; fileOffset: number },

@@ -5,7 +5,7 @@ import type { RegionShape } from "./region-parts.js";
 import { notMappedError } from "./windowed-accesses.js";
 
 /**
- * The part of a region that begins at an offset, in whichever of its windows has all of it.
+ * A part of a region, in whichever of its windows has all of it.
  * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET`, `ERR_VFIO_REGION_HOLE`.
  */
 export function partOf(
@@ -25,7 +25,7 @@ export function partOf(
   throw notMappedError(offset, windows, name, "A part lies in one of the windows: region.windows");
 }
 
-/** As a region's only window. It ends with the region that closes the whole one. */
+/** As a region's only window. It ends with the whole region's window. */
 function partOfWindow(window: RegionWindow, start: number, bytes: number): RegionWindow {
   const { registers, bulk } = window.part(start, bytes);
   return {

@@ -3,16 +3,14 @@ import { type RegisterArray } from "@vfio/ioctl-native";
 import { bulkArgumentError, registerOffsetError } from "@vfio/ioctl-native/internal";
 import type { RegionShape } from "./region-parts.js";
 
-/** Asked of the value, not of this realm's classes: a test runner's arrays are another realm's. */
+/** By the value's type, not by this realm's classes: a test runner's arrays are of another realm. */
 const KINDS = [types.isUint8Array, types.isUint16Array, types.isUint32Array, types.isBigUint64Array];
 
-/** An access that is to be checked: one register, or many. Offset and width are in bytes. */
 export interface RegisterSpan {
-  /** Of the first register. */
+  /** Of the first register, in bytes. */
   readonly offset: number;
-  /** Of each register. */
+  /** Of each register, in bytes. */
   readonly width: number;
-  /** How many neighbours. */
   readonly count: number;
 }
 
@@ -24,8 +22,8 @@ export function checkSpan(offset: number, width: number, count: number, { name, 
 }
 
 /**
- * What a block takes up: as many registers as elements, or one for a FIFO.
- * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE` if it is no array of registers; `ERR_VFIO_REGISTER_OFFSET`.
+ * The registers of a block: one for each element, or a single one for a FIFO.
+ * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE` for any other array; `ERR_VFIO_REGISTER_OFFSET`.
  */
 export function checkBlock(
   offset: number,

@@ -16,11 +16,11 @@ import { checkBlock, checkSpan } from "./register-array.js";
 type Width = 1 | 2 | 4;
 
 /**
- * Registers that are reached one access at a time, by whatever a {@link RegionAccess} is; little-endian, as PCI's.
+ * Registers accessed one at a time through a {@link RegionAccess}; little-endian, as PCI's.
  *
- * By `pread` and `pwrite` the kernel (`vfio_pci_core_do_io_rw`) makes of 1, 2 or 4 aligned bytes exactly one access of
- * that width. Of 8 bytes it makes two accesses of 4 up to Linux 6.9, and for I/O ports in any version: so there 64 bits
- * are no access.
+ * The kernel (`vfio_pci_core_do_io_rw`) turns a `pread` or `pwrite` of 1, 2 or 4 aligned bytes into one access of that
+ * width, but 8 bytes into two accesses of 4 (up to Linux 6.9; for I/O ports in any version): so 64 bits are refused
+ * there.
  */
 export class SingleAccesses implements RegisterAccess, BulkAccess {
   readonly registers: RegisterFunctions = {
@@ -37,7 +37,7 @@ export class SingleAccesses implements RegisterAccess, BulkAccess {
   readonly #shape: RegionShape;
   readonly #access: RegionAccess;
   readonly #checkOpen: () => void;
-  /** What an access carries: one at a time, so one place does for all. */
+  /** The bytes of the access in progress: there is one at a time. */
   readonly #view = new DataView(new ArrayBuffer(8));
   readonly #carried = {
     1: new Uint8Array(this.#view.buffer, 0, 1),

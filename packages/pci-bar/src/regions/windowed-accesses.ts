@@ -1,31 +1,28 @@
 import {
   VfioRangeError,
   type BulkAccess,
-  type MappableArea,
   type RegionWindow,
   type RegisterAccess,
   type RegisterArray,
   type RegisterFunctions,
   type RegisterWidth,
 } from "@vfio/ioctl-native";
+import type { MappableArea } from "@vfio/ioctl-native/vfio";
 import type { RegionShape } from "./region-parts.js";
 import { checkBlock, checkSpan } from "./register-array.js";
 import { registerWidthError } from "../registers/register-value.js";
 
-/** A part of a region, and how it is reached. */
 type Window = Pick<RegionWindow, "offset" | "bytes" | keyof RegisterAccess>;
 
 /** Neighbouring elements of a block that lie in one window. */
 interface Piece {
   readonly window: Window;
-  /** Where it begins in its window. */
   readonly offset: number;
-  /** Which elements of the block it holds. */
   readonly from: number;
   readonly to: number;
 }
 
-/** A region of which only windows are mapped. What lies in none of them is reached in another way, or not at all. */
+/** A region of which only windows are mapped; the rest is accessed in another way, or not at all. */
 export class WindowedAccesses implements RegisterAccess, BulkAccess {
   readonly registers: RegisterFunctions;
   readonly bulk = this;
@@ -33,7 +30,7 @@ export class WindowedAccesses implements RegisterAccess, BulkAccess {
   readonly #windows: readonly Window[];
   readonly #rest: Window | undefined;
 
-  /** @param rest reaches what lies in no window; without it, that is a `ERR_VFIO_REGION_HOLE`. */
+  /** @param rest accesses outside the windows; without it, they are `ERR_VFIO_REGION_HOLE`. */
   constructor(shape: RegionShape, windows: readonly Window[], rest?: RegisterAccess) {
     this.#shape = shape;
     this.#windows = windows.map((window) => windowAt(window, window));
@@ -137,7 +134,7 @@ export class WindowedAccesses implements RegisterAccess, BulkAccess {
     return this.#rest;
   }
 
-  /** All pieces are found before any is accessed: a hole, or 64 bits where there are none, must not leave a block half done. */
+  /** All pieces are found before any access: a hole, or missing 64-bit access, must not leave a block half done. */
   #pieces(offset: number, block: RegisterArray): Piece[] {
     const { width, count } = checkBlock(offset, block, false, this.#shape);
     const pieces: Piece[] = [];
@@ -153,12 +150,12 @@ export class WindowedAccesses implements RegisterAccess, BulkAccess {
   }
 }
 
-/** All of one shape, whatever they were: V8 then looks a window up without asking what it is. */
+/** All of one shape: V8 then looks up a window without checking its type. */
 function windowAt({ offset, bytes }: MappableArea, { registers, bulk }: RegisterAccess): Window {
   return { offset, bytes, registers, bulk };
 }
 
-/** The error of an access to what is not mapped, with no other way to reach it: it names what is mapped. */
+/** Names what is mapped, for an access elsewhere. */
 export function notMappedError(
   offset: number,
   windows: readonly MappableArea[],
@@ -168,7 +165,7 @@ export function notMappedError(
   const mapped = windows.map(({ offset: from, bytes }) => `[${hex(from)}, ${hex(from + bytes - 1)}]`);
   return new VfioRangeError(
     "ERR_VFIO_REGION_HOLE",
-    `offset ${hex(offset)} of ${name} is not mapped; mapped are ${mapped.join(", ") || "no parts of it"}`,
+    `offset ${hex(offset)} of ${name} is not mapped; the mapped parts: ${mapped.join(", ") || "none"}`,
     { hint },
   );
 }

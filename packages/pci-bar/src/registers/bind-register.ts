@@ -9,8 +9,8 @@ import { wordReader, wordWriter } from "./register-word.js";
 type NamedValues = Readonly<Record<string, unknown>>;
 
 /**
- * One register at one offset, with the halves in which its value is taken apart, and those in which one is put together:
- * a getter of what is written may read the register.
+ * One register at one offset, with separate halves for decoding and for encoding: a getter of the values to write may
+ * read the register.
  */
 interface Place {
   readonly region: RegisterRegion;
@@ -20,7 +20,7 @@ interface Place {
   readonly halves: Uint32Array;
 }
 
-/** The accessors of one register at one offset: only those that its access allows. */
+/** The accessors of one register at one offset: those that its access allows. */
 export function bindRegister(
   plan: RegisterPlan,
   region: RegisterRegion,

@@ -1,6 +1,6 @@
 /**
- * Register blocks, declared once: typed accessors, a decoded dump, documentation. On any region, or on plain memory; no
- * device is needed to declare one. The same classes as in `@vfio/pci-bar`.
+ * Register blocks, declared once: typed accessors, a decoded dump, documentation. On any region, or on plain memory.
+ * The same classes as in `@vfio/pci-bar`.
  *
  * @packageDocumentation
  */

@@ -1,7 +1,7 @@
 import type { RegisterFunctions, RegisterWidth } from "@vfio/ioctl-native";
 import type { OpenRegion } from "../regions/open-region.js";
 
-/** What a declared register block needs of a region. */
+/** The part of a region that a register block uses. */
 export type RegisterRegion = RegisterFunctions &
   Pick<OpenRegion, "name" | "bytes" | "readHalves" | "writeHalves" | "pollMask" | "pollMaskSync"> &
   Partial<Pick<OpenRegion, "windows">>;
@@ -14,7 +14,7 @@ export interface RawRegister {
   readonly store: (halves: Uint32Array) => void;
 }
 
-/** The accessors of a register, made once, so that V8 finds the same function at the same place each time. */
+/** Made once for a register, so that V8 finds the same function at the same place each time. */
 export function rawRegister(region: RegisterRegion, offset: number, width: RegisterWidth): RawRegister {
   if (width === 64) return wideRegister(region, offset);
   const { read8, read16, read32, write8, write16, write32 } = region;
@@ -23,7 +23,7 @@ export function rawRegister(region: RegisterRegion, offset: number, width: Regis
       readRaw: () => read32(offset),
       writeRaw: (value) => write32(offset, value),
       load: (halves) => void (halves[0] = read32(offset)),
-      // A signed number: V8 would allocate one of 2^31 or more to hand it to a native function.
+      // A signed number: V8 would allocate one of 2^31 or more for a native function.
       store: (halves) => write32(offset, (halves[0] ?? 0) | 0),
     };
   }
@@ -43,7 +43,6 @@ export function rawRegister(region: RegisterRegion, offset: number, width: Regis
   };
 }
 
-/** Fields of 64 bits are read and written without a bigint. */
 function wideRegister(region: RegisterRegion, offset: number): RawRegister {
   const { read64, write64 } = region;
   return {

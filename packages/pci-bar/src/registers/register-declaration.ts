@@ -1,50 +1,45 @@
 import type { RegisterWidth } from "@vfio/ioctl-native";
 import type { PollOptions, PollSyncOptions } from "../regions/poll-mask.js";
 
-/**
- * What may be done to a register: read and write; read only; write only; read, and write ones to clear; or read, which
- * clears it.
- */
+/** Read and write; read only; write only; read, and write ones to clear; or read, which clears. */
 export type RegisterAccess = "rw" | "ro" | "wo" | "w1c" | "rc";
 
-/** What may be done to a field of a register. */
+/** As {@link RegisterAccess}, for a field. */
 export type FieldAccess = "rw" | "ro" | "wo" | "w1c";
 
-/** What every field may have. */
+/** Properties of every field. */
 export interface AnyField {
   /** Default: as the register. */
   readonly access?: FieldAccess;
-  /** What it is, for the documentation. */
+  /** For the documentation. */
   readonly text?: string;
 }
 
 /** One bit: true or false. */
 export interface FlagField extends AnyField {
-  /** Which, from 0. */
+  /** From 0. */
   readonly bit: number;
 }
 
-/** Several bits: a number, which may have up to 53 bits. */
+/** Several bits: a number of up to 53 bits. */
 export interface NumberField extends AnyField {
-  /** The highest and the lowest bit, in the order of data sheets: `[31, 24]`. */
+  /** In the order of data sheets: `[31, 24]`. */
   readonly bits: readonly [high: number, low: number];
-  /** Not a bigint. */
   readonly wide?: boolean;
 }
 
 /** Several bits whose values have names. */
 export interface NamedField extends NumberField {
-  /** Each name's value. A value without a name stays a number. */
+  /** A value without a name stays a number. */
   readonly values: Readonly<Record<string, number>>;
 }
 
 /** Several bits as a bigint: necessary from 54 bits on. */
 export interface WideField extends NumberField {
-  /** A bigint. */
   readonly wide: true;
 }
 
-/** A field of a register. */
+/** A field of any kind. */
 export type FieldDeclaration = FlagField | NumberField | NamedField | WideField;
 
 /** A register, or an array of them. */
@@ -55,15 +50,15 @@ export interface RegisterDeclaration {
   readonly width?: RegisterWidth;
   /** Default `"rw"`. */
   readonly access?: RegisterAccess;
-  /** The value after a reset. Default 0: that is what `write` gives to what is not named. */
+  /** After a reset. Default 0. `write` gives it to fields that are not named. */
   readonly reset?: number | bigint;
-  /** What it is, for the documentation. */
+  /** For the documentation. */
   readonly text?: string;
-  /** Its fields by name. Without fields it is one value. */
+  /** Without fields the register is one value. */
   readonly fields?: Readonly<Record<string, FieldDeclaration>>;
-  /** How many of them there are: makes it an array. */
+  /** The number of registers: makes an array. */
   readonly count?: number;
-  /** From one to the next, in bytes. Default: the width. */
+  /** From one register to the next, in bytes. Default: the width. */
   readonly stride?: number;
 }
 
@@ -72,26 +67,23 @@ export type RegisterDeclarations = Readonly<Record<string, RegisterDeclaration>>
 
 /** A register of 64 bits. */
 export interface WideRegister {
-  /** In bits. */
   readonly width: 64;
 }
 
-/** A register that is an array of them. */
+/** An array of registers. */
 export interface RegisterArrayDeclaration {
-  /** How many there are. */
   readonly count: number;
 }
 
 /** A register with fields. */
 export interface RegisterWithFields {
-  /** Its fields by name. */
   readonly fields: Readonly<Record<string, FieldDeclaration>>;
 }
 
-/** What a register's whole value is in JavaScript. */
+/** The JavaScript value of a whole register. */
 export type RawValue<R> = R extends WideRegister ? bigint : number;
 
-/** What a field's value is in JavaScript. */
+/** The JavaScript value of a field. */
 export type FieldValue<F> = F extends FlagField
   ? boolean
   : F extends NamedField
@@ -100,21 +92,20 @@ export type FieldValue<F> = F extends FlagField
       ? bigint
       : number;
 
-/** A declaration that says how something may be accessed. */
+/** A declaration with an access. */
 export interface DeclaresAccess<A> {
-  /** The access. */
   readonly access: A;
 }
-/** A register's access, `rw` if it does not say. */
+/** `rw` by default. */
 export type AccessOf<R> = R extends DeclaresAccess<infer A extends RegisterAccess> ? A : "rw";
-/** A field's access: its own, or its register's. */
+/** A field's own access, or its register's. */
 export type FieldAccessOf<F, R> = F extends DeclaresAccess<infer A extends FieldAccess> ? A : AccessOf<R>;
-/** Access by which something can be read. */
+/** Access that allows reading. */
 export type Readable = "rw" | "ro" | "w1c" | "rc";
-/** Access by which something can be written. */
+/** Access that allows writing. */
 export type Writable = "rw" | "wo" | "w1c";
 
-/** What reading a register gives: its readable fields by name, or without fields the value. */
+/** The result of reading a register: its readable fields by name, or the value if it has no fields. */
 export type ValuesRead<R> = R extends RegisterWithFields
   ? {
       readonly [
@@ -123,7 +114,7 @@ export type ValuesRead<R> = R extends RegisterWithFields
     }
   : RawValue<R>;
 
-/** What writing a register takes: any of its writable fields by name, or without fields the value. */
+/** The input of writing a register: any of its writable fields by name, or the value if it has no fields. */
 export type ValuesWritten<R> = R extends RegisterWithFields
   ? {
       readonly [
@@ -132,25 +123,25 @@ export type ValuesWritten<R> = R extends RegisterWithFields
     }
   : RawValue<R>;
 
-/** Where a register is. */
+/** A register's name and place. */
 export interface RegisterPlace {
-  /** Its name in the declaration, with its index in an array: `doorbell[3]`. */
+  /** As declared, with the index in an array: `doorbell[3]`. */
   readonly name: string;
-  /** In bytes from the start of the region. */
+  /** From the start of the region, in bytes. */
   readonly offset: number;
 }
 
 /** The reading half of a register. */
 export interface Reading<R> {
   /**
-   * Reads it: the fields by name, or without fields the value. Where a place in the program always reads the same
-   * register, V8 does not make an object that nobody keeps: `read().ready` costs about what `readRaw() & 1` does. Where
-   * it reads several, such as those of an array in turn, the object is made.
+   * Reads the register. Where a place in the program always reads the same register, V8 makes no object that nobody
+   * keeps: `read().ready` costs about as much as `readRaw() & 1`. Where it reads several, such as those of an array,
+   * the object is made.
    */
   read(): ValuesRead<R>;
   /**
-   * Reads it as it is. Allocates nothing where V8 inlines it; elsewhere V8 takes 16 bytes for a number from 2^31 on that
-   * one function hands to another, and 64 bits are a bigint.
+   * Reads the register undecoded. Allocates nothing where V8 inlines it; elsewhere V8 takes 16 bytes for a number from
+   * 2^31 on, and 64 bits are a bigint.
    */
   readRaw(): RawValue<R>;
 }
@@ -158,60 +149,57 @@ export interface Reading<R> {
 /** The writing half of a register. */
 export interface Writing<R> {
   /**
-   * Writes it. Fields that are not named get their value after a reset; those that ones clear get zeroes.
-   * @throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for what a field cannot hold.
+   * Writes the register. Fields not named get their reset value; those that ones clear get zeroes.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for a value that a field cannot hold.
    */
   write(values: ValuesWritten<R>): void;
-  /** Writes it as it is. */
+  /** Writes the register unencoded. */
   writeRaw(value: RawValue<R>): void;
 }
 
-/** Of a register that can be read and written. */
+/** For a register that can be read and written. */
 export interface Modifying<R> {
   /**
-   * Reads it, changes the fields that are named, and writes it back: two accesses, between which the device may change
-   * it. Unless they are named, fields that ones clear are written as zeroes, and those that can only be written get
-   * their value after a reset.
-   * @throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for what a field cannot hold.
+   * Reads the register, changes the named fields, and writes it back: two accesses, between which the device may change
+   * it. Unless named, fields that ones clear get zeroes, and write-only fields their reset value.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for a value that a field cannot hold.
    */
   modify(changes: ValuesWritten<R>): void;
 }
 
-/** How to wait for a register's fields. */
+/** Limits of {@link Waiting.waitFor}. */
 export type WaitForOptions = Omit<PollOptions, "width">;
-/** How to wait for a register's fields in one go. */
+/** Limits of {@link Waiting.waitForSync}. */
 export type WaitForSyncOptions = Omit<PollSyncOptions, "width">;
 
-/** Of a register that can be read and has fields. */
+/** For a readable register with fields. */
 export interface Waiting<R> {
   /**
-   * Waits until all fields that are named have these values, as `region.pollMask` does: the event loop runs between
-   * looks of up to 50 µs. Each look reads the register. A device that is gone reads as all ones, and a flag then as true.
-   * @returns the fields as they were then.
+   * Waits until all named fields have these values, as `region.pollMask`: the event loop runs between looks of up to 50
+   * µs. A device that has gone reads as all ones, and a flag as true.
+   * @returns all fields.
    * @throws VfioError `ERR_VFIO_TIMEOUT` with the register, the fields and the last value; VfioRangeError
-   * `ERR_VFIO_REGISTER_FIELD` for what a field cannot be, `ERR_VFIO_POLL_TARGET` if none is named; as `pollMask`.
+   * `ERR_VFIO_REGISTER_FIELD` for a value that a field cannot have, `ERR_VFIO_POLL_TARGET` if none is named; as
+   * `pollMask`.
    */
   waitFor(wanted: Partial<ValuesRead<R>>, options?: WaitForOptions): Promise<ValuesRead<R>>;
-  /** As {@link waitFor}, but nothing else happens in this thread meanwhile. Default timeout: 10 ms. */
+  /** As {@link waitFor}, but blocks the thread. Default timeout: 10 ms. */
   waitForSync(wanted: Partial<ValuesRead<R>>, options?: WaitForSyncOptions): ValuesRead<R>;
 }
 
 /** The reading half of a field. */
 export interface FieldReading<F> {
-  /**
-   * Reads the register: this field of it. Makes no object, wherever it is called, and allocates nothing where V8
-   * inlines it.
-   */
+  /** Reads the register, and returns this field. Makes no object, and allocates nothing where V8 inlines it. */
   read(): FieldValue<F>;
 }
 
 /** The writing half of a field. */
 export interface FieldWriting<F> {
-  /** Reads the register, and writes it back with this field changed: `modify` for one field. */
+  /** `modify` for one field: reads the register, and writes it back. */
   write(value: FieldValue<F>): void;
 }
 
-/** The accessors of one field: only those that its access and its register's allow. */
+/** The accessors of one field: those that its access and its register's allow. */
 export type FieldAccessor<F, R> = (FieldAccessOf<F, R> extends Readable ? FieldReading<F> : unknown) &
   (AccessOf<R> extends "rw" | "w1c"
     ? FieldAccessOf<F, R> extends Writable
@@ -219,13 +207,12 @@ export type FieldAccessor<F, R> = (FieldAccessOf<F, R> extends Readable ? FieldR
       : unknown
     : unknown);
 
-/** Of a register that has fields. */
+/** For a register with fields. */
 export interface WithFields<R, F> {
-  /** Its fields, one by one. */
   readonly fields: { readonly [K in keyof F]: FieldAccessor<F[K], R> };
 }
 
-/** The accessors of one declared register: only those that its access allows. */
+/** The accessors of one declared register: those that its access allows. */
 export type BoundRegister<R> = RegisterPlace &
   (AccessOf<R> extends Readable ? Reading<R> : unknown) &
   (AccessOf<R> extends Writable ? Writing<R> : unknown) &
@@ -237,9 +224,8 @@ export type BoundRegister<R> = RegisterPlace &
 
 /** The accessors of an array of registers. */
 export interface RegisterList<Register> extends Iterable<Register> {
-  /** How many there are. */
   readonly count: number;
-  /** @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for an index that is not from 0 to `count` - 1. */
+  /** @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` unless the index is from 0 to `count` - 1. */
   at(index: number): Register;
 }
 

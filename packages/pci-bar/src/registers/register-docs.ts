@@ -8,7 +8,7 @@ const ACCESS = {
   rc: "read clears",
 } as const;
 
-/** A register block's documentation, as Markdown: a table of the registers, and one of each register's fields. */
+/** A register block's documentation as Markdown: a table of the registers, and one of each register's fields. */
 export function registerMarkdown(layouts: readonly RegisterLayout[]): string {
   const overview = table(
     ["Offset", "Register", "Bits", "Access", "After reset", "What it is"],

@@ -5,40 +5,38 @@ import { whole, type AnyFieldValue } from "./register-field.js";
 import type { RegisterLayout } from "./register-layout.js";
 import type { RegisterPlan } from "./register-plan.js";
 
-/** How to dump a register block. */
+/** Options of {@link RegisterTable.dump}. */
 export interface DumpOptions {
-  /** Read also the registers that reading clears. Default false. */
+  /** Also read the registers that reading clears. Default false. */
   readonly readClearing?: boolean;
-  /** Where the block begins in the region, in bytes. Default 0. */
+  /** The block's offset in the region, in bytes. Default 0. */
   readonly base?: number;
 }
 
-/** Why a register of a dump was not read. */
+/** Why a dump did not read a register. */
 export type SkipReason = "write only" | "reading clears it" | "not mapped" | "no 64-bit access";
 
 /** One register of a dump. */
 export interface DumpedRegister {
-  /** Its name, with its index in an array: `doorbell[3]`. */
+  /** With the index in an array: `doorbell[3]`. */
   readonly name: string;
-  /** In bytes from the start of the region. */
+  /** From the start of the region, in bytes. */
   readonly offset: number;
   /** In bits. */
   readonly width: RegisterWidth;
-  /** Its value, 64 bits as a bigint; or `undefined` if it was not read. */
+  /** 64 bits as a bigint; `undefined` if not read. */
   readonly raw: number | bigint | undefined;
-  /** Its readable fields. */
   readonly fields: Readonly<Record<string, AnyFieldValue>>;
-  /** Why it was not read. */
   readonly skipped?: SkipReason;
 }
 
-/** What is wrong with one register, and not with the region. */
+/** Errors of one register, and not of the region. */
 const OUT_OF_REACH: ReadonlyMap<string, SkipReason> = new Map([
   ["ERR_VFIO_REGION_HOLE", "not mapped"],
   ["ERR_VFIO_REGISTER_WIDTH", "no 64-bit access"],
 ]);
 
-/** Reads each register once, and none that cannot be read, or that reading would clear. */
+/** Reads each register once, but none that cannot be read or that reading would clear. */
 export function dumpRegisters(
   plans: readonly RegisterPlan[],
   region: RegisterRegion,
@@ -55,7 +53,6 @@ export function dumpRegisters(
   });
 }
 
-/** Where each register of a layout is, in a block that begins at `base`: one, or all of an array. */
 export function elementsOf(
   { name, offset, count, stride }: RegisterLayout,
   base: number,
@@ -67,7 +64,7 @@ export function elementsOf(
   }));
 }
 
-/** A dump as text, a line for each register. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for what is none. */
+/** One line for each register. Throws VfioRangeError `ERR_VFIO_ARGUMENT` for anything but a dump. */
 export function formatDump(dump: readonly DumpedRegister[]): string {
   const isDump: boolean = Array.isArray(dump);
   if (!isDump) throw argumentError("the dump", "what dump() returned", dump);

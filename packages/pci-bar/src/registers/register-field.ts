@@ -1,12 +1,12 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
 import type { FieldLayout, RegisterLayout } from "./register-layout.js";
 
-/** What any field's value may be. */
+/** A value of any field. */
 export type AnyFieldValue = boolean | number | bigint | string;
 
 /**
- * Gives a field's value from the two 32-bit halves of its register. The halves come in an array, and not as numbers:
- * V8 allocates a number of 2^31 or more when it hands it to a function that it does not inline.
+ * Takes a field's value from the two 32-bit halves of its register. They come in an array, not as numbers: V8 allocates
+ * a number of 2^31 or more for a function that it does not inline.
  */
 export type FieldDecoder = (halves: Uint32Array) => AnyFieldValue;
 
@@ -14,7 +14,7 @@ export type FieldPlacer = (value: unknown, halves: Uint32Array) => void;
 
 export type FieldEncoder = (value: unknown) => number;
 
-/** The part of a 64-bit mask or value that lies in the lower (0) or upper (1) half, as a number from 0. */
+/** The lower (0) or upper (1) half of a 64-bit mask or value, as a number from 0. */
 export function half(value: bigint, which: 0 | 1): number {
   return Number(BigInt.asUintN(32, value >> BigInt(32 * which)));
 }
@@ -35,7 +35,7 @@ export function isReadable({ access }: FieldLayout): boolean {
   return access !== "wo";
 }
 
-/** A field's decoder, of which the common ones touch no bigint. */
+/** The common decoders touch no bigint. */
 export function decoderOf(field: FieldLayout): FieldDecoder {
   if (field.kind === "flag") return flagDecoder(field);
   if (field.kind === "wide") return wideDecoder(field);
@@ -70,7 +70,7 @@ function wideDecoder(field: FieldLayout): (halves: Uint32Array) => bigint {
   return (halves) => (whole(halves) & mask) >> shift;
 }
 
-/** A field's placer. It throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for what the field cannot hold. */
+/** It throws VfioRangeError `ERR_VFIO_REGISTER_FIELD` for a value that the field cannot hold. */
 export function placerOf(field: FieldLayout): FieldPlacer {
   if (field.kind === "wide") return widePlacer(field);
   const encode = encoderOf(field);
@@ -83,7 +83,7 @@ export function placerOf(field: FieldLayout): FieldPlacer {
   const scale = 2 ** (32 - shift);
   return (value, halves) => {
     const number = encode(value);
-    // Bit operators take a number modulo 2^32, which is the lower half; a division keeps the rest.
+    // Bit operators take a number modulo 2^32, the lower half; a division keeps the rest.
     halves[0] = ((halves[0] ?? 0) & ~lowMask) | (number << shift);
     halves[1] = ((halves[1] ?? 0) & ~highMask) | Math.floor(number / scale);
   };
@@ -121,7 +121,6 @@ export function encoderOf(field: FieldLayout): FieldEncoder {
   };
 }
 
-/** Whether a field with so many values has this one. */
 export function isNumberBelow(limit: number, value: unknown): value is number {
   return typeof value === "number" && Number.isInteger(value) && value >= 0 && value < limit;
 }

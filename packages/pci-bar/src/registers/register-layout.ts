@@ -8,43 +8,31 @@ import type {
   RegisterDeclarations,
 } from "./register-declaration.js";
 
-/** A declared field, checked, with nothing left to default. */
+/** A declared field, checked, with all defaults filled in. */
 export interface FieldLayout {
-  /** Its name. */
   readonly name: string;
-  /** Its highest bit. */
   readonly high: number;
-  /** Its lowest bit. */
   readonly low: number;
-  /** How its values are given. */
   readonly kind: "flag" | "number" | "named" | "wide";
-  /** What may be done to it. */
   readonly access: FieldAccess;
-  /** Names of its values. */
   readonly values: ReadonlyMap<number, string>;
-  /** What it is. */
   readonly text: string;
 }
 
-/** A declared register, checked, with nothing left to default. */
+/** A declared register, checked, with all defaults filled in. */
 export interface RegisterLayout {
-  /** Its name. */
   readonly name: string;
-  /** Of the first, in bytes. */
+  /** Of the first register, in bytes. */
   readonly offset: number;
   /** In bits. */
   readonly width: RegisterWidth;
-  /** What may be done to it. */
   readonly access: RegisterAccess;
-  /** The value after a reset, if the declaration has one. */
   readonly reset: bigint | undefined;
-  /** Its fields, from the lowest. */
+  /** From the lowest bit on. */
   readonly fields: readonly FieldLayout[];
-  /** How many there are, if it is an array. */
   readonly count: number | undefined;
-  /** From one to the next, in bytes. */
+  /** From one register to the next, in bytes. */
   readonly stride: number;
-  /** What it is. */
   readonly text: string;
 }
 
@@ -62,7 +50,7 @@ const REGISTER_KEYS = ["offset", "width", "access", "reset", "text", "fields", "
 const FIELD_KEYS = ["bit", "bits", "values", "wide", "access", "text"];
 
 /**
- * Checks a declaration, so that a mistake in it is found before any register is touched.
+ * Checks a declaration: a mistake is found before any register is touched.
  * @throws VfioRangeError `ERR_VFIO_REGISTER_TABLE` that names register and field.
  */
 export function layOut(declarations: RegisterDeclarations): RegisterLayout[] {
@@ -163,7 +151,7 @@ function isWithin(value: bigint, bits: number): boolean {
 
 type Demand = (condition: boolean, problem: string) => void;
 
-/** A field as JavaScript may give it. */
+/** A field as JavaScript callers may give it. */
 type AnyKeys = Readonly<Partial<Record<"bit" | "bits" | "values" | "wide", unknown>>>;
 
 function demandObject(declaration: unknown, demand: Demand): void {
@@ -175,7 +163,7 @@ function textOf(value: unknown): string {
   return inspect(value, { breakLength: Infinity });
 }
 
-/** A misspelled key would be a default that nobody meant. */
+/** A misspelled key would silently be a default. */
 function demandKnown(declaration: object, known: readonly string[], demand: Demand): void {
   demandObject(declaration, demand);
   for (const key of Object.keys(declaration))

@@ -11,18 +11,18 @@ import {
 
 type Halves = readonly [low: number, high: number];
 
-/** How a register is taken apart and put together, at whatever offset, and what its bits that are not named become. */
+/** How a register is decoded and encoded, at any offset, and what its other bits become. */
 export interface RegisterPlan {
   readonly layout: RegisterLayout;
-  /** What `write` begins with: the value after a reset, without the bits that ones clear. */
+  /** The start value of `write`: the reset value, without the bits that ones clear. */
   readonly base: Halves;
-  /** The bits that are written back as they were read: not those that ones clear, nor those that cannot be read. */
+  /** The bits written back as read: not those that ones clear, nor those that cannot be read. */
   readonly keep: Halves;
-  /** What those that cannot be read are written back as: their value after a reset. */
+  /** The value for bits that cannot be read: their reset value. */
   readonly unread: Halves;
-  /** What takes the readable fields out. Code is compiled for it, with the first call. */
+  /** Decodes the readable fields. Its code is compiled at the first call. */
   readonly decoder: () => FieldsDecoder;
-  /** What makes readers, for a register of up to 32 bits. Code is compiled for it, with the first call. */
+  /** Makes readers, for a register of up to 32 bits. Its code is compiled at the first call. */
   readonly readerMaker: () => ReaderMaker;
   readonly place: FieldsPlacer;
 }

@@ -9,15 +9,15 @@ import { dumpRegisters, elementsOf, type DumpedRegister, type DumpOptions } from
 import { layOut, type RegisterLayout } from "./register-layout.js";
 import { planOf, type RegisterPlan } from "./register-plan.js";
 
-/** Where a register block is put on a region. */
+/** Options of {@link RegisterTable.on}. */
 export interface PlacingOptions {
-  /** Where it begins in the region, in bytes. Default 0. */
+  /** The block's offset in the region, in bytes. Default 0. */
   readonly base?: number;
 }
 
-/** A declared register block: from here come its accessors, its dump and its documentation. */
+/** A declared register block, with its accessors, its dump and its documentation. */
 export class RegisterTable<const D extends RegisterDeclarations> {
-  /** What was declared, checked, with nothing left to default. */
+  /** The checked declaration, with all defaults filled in. */
   readonly layout: readonly RegisterLayout[];
   #plans: readonly RegisterPlan[] | undefined;
 
@@ -27,9 +27,9 @@ export class RegisterTable<const D extends RegisterDeclarations> {
   }
 
   /**
-   * The registers of a region, by name. They are made once, here, and not again for an access.
-   * @param options `base` is where the block begins in the region, for one that is there several times.
-   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` if the region is too small for one of them, or the base is no
+   * The registers of a region, by name. Made here once, not at each access.
+   * @param options `base` is the block's offset, for a block that the region has several times.
+   * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` if the region is too small for a register, or the base no
    * multiple of its width; `ERR_VFIO_REGISTER_WIDTH` for a 64-bit register that is not mapped; `ERR_VFIO_ARGUMENT`.
    */
   on(region: RegisterRegion, options: PlacingOptions = {}): RegisterSet<D> {
@@ -51,8 +51,8 @@ export class RegisterTable<const D extends RegisterDeclarations> {
   }
 
   /**
-   * Reads and decodes every register, but for those that can only be written, that reading would clear, or that the
-   * region cannot reach: each tells why. Text of it: `formatDump`.
+   * Reads and decodes every register but those that are write-only, that reading would clear, or that are out of reach:
+   * each says why. `formatDump` makes it text.
    * @throws VfioRangeError `ERR_VFIO_REGISTER_OFFSET` as {@link on}; the errors of a read.
    */
   dump(region: RegisterRegion, options: DumpOptions = {}): DumpedRegister[] {
@@ -61,12 +61,12 @@ export class RegisterTable<const D extends RegisterDeclarations> {
     return dumpRegisters(this.#planned(), region, options);
   }
 
-  /** The block's documentation, as Markdown. */
+  /** As Markdown. */
   markdown(): string {
     return registerMarkdown(this.layout);
   }
 
-  /** Code is compiled for them: once, and not before it is needed. */
+  /** Compiles code: once, and not before it is needed. */
   #planned(): readonly RegisterPlan[] {
     return (this.#plans ??= this.layout.map(planOf));
   }
@@ -74,7 +74,7 @@ export class RegisterTable<const D extends RegisterDeclarations> {
 
 /**
  * Declares a block of registers.
- * @throws VfioRangeError `ERR_VFIO_REGISTER_TABLE` for a mistake in it, with the register and the field.
+ * @throws VfioRangeError `ERR_VFIO_REGISTER_TABLE` for a mistake, with the register and the field.
  * @example
  * ```ts
  * // needs a device
@@ -105,14 +105,14 @@ function checkFits(
   { name, bytes }: RegisterRegion,
   base: number,
 ): void {
-  // What is no number is shown as it is.
+  // Anything but a number is shown as it is.
   const last = typeof base === "number" ? base + offset + (count - 1) * stride : base;
   const isPlace = Number.isSafeInteger(base) && base >= 0 && base % (width / 8) === 0;
   if (isPlace && last + width / 8 <= bytes) return;
   throw registerOffsetError({ offset: last, width: width / 8, name, bytes });
 }
 
-/** What is not mapped has no access of 64 bits. */
+/** Without a mapping there is no 64-bit access. */
 function checkWidth(layout: RegisterLayout, { name, windows }: RegisterRegion, base: number): void {
   if (layout.width !== 64 || windows === undefined) return;
   for (const { offset } of elementsOf(layout, base)) {

@@ -1,8 +1,8 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
 
 /**
- * A value for a register of so many bytes. JavaScript's bit operators give signed numbers, so -1 is accepted where
- * 0xffffffff is meant.
+ * Checks a value for a register of `bytes` bytes. JavaScript's bit operators give signed numbers, so -1 is accepted for
+ * 0xffffffff.
  * @throws VfioRangeError `ERR_VFIO_REGISTER_VALUE`.
  */
 export function checkValue(value: number, bytes: number): void {
@@ -23,18 +23,17 @@ export function checkWideValue(value: bigint): void {
   );
 }
 
-/** As the native registers' errors have it. */
 function shown(value: unknown): string {
   if (typeof value === "number" || value === undefined || value === null) return String(value);
   if (typeof value === "bigint") return `${value}n`;
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** What is reached by `pread` and `pwrite` has no access of 64 bits. */
+/** `pread` and `pwrite` have no 64-bit access. */
 export function registerWidthError(name: string): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_REGISTER_WIDTH",
-    `${name} has no 64-bit access here: it is reached by pread and pwrite, of which the kernel may make two`,
+    `${name} has no 64-bit access here: it is reached by pread and pwrite, and the kernel may split such an access into two`,
     { hint: "Use two 32-bit accesses, in the order that the device wants" },
   );
 }

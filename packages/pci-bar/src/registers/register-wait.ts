@@ -70,7 +70,7 @@ function targetOf(layout: RegisterLayout, wanted: object): FieldTarget {
 function nothingNamedError({ name }: RegisterLayout): VfioRangeError {
   return new VfioRangeError(
     "ERR_VFIO_POLL_TARGET",
-    `this cannot be waited for: no field of the register ${name} is named`,
+    `cannot wait for this: no field of the register ${name} is named`,
   );
 }
 
@@ -79,7 +79,6 @@ function decoded({ decoder }: RegisterPlan, value: number | bigint): Values {
   return decoder()(Uint32Array.of(half(bits, 0), half(bits, 1)));
 }
 
-/** A timeout says which register, and which of its fields. */
 function named(error: unknown, name: string, wanted: object): unknown {
   if (!isVfioError(error) || error.code !== "ERR_VFIO_TIMEOUT") return error;
   const fields = Object.entries(wanted).map(([field, value]) => `${field}=${String(value)}`);

@@ -3,8 +3,8 @@ import { encoderOf, fieldError, half, isNumberBelow, maskOf } from "./register-f
 import type { FieldLayout } from "./register-layout.js";
 
 /**
- * A field of a 32-bit register that is not wide, as one expression. Each kind has functions of its own: V8 inlines them,
- * and the access in them, only where a place in the program always calls the same.
+ * Reads a field of a 32-bit register in one expression. Each kind of field has its own functions: V8 inlines them, and
+ * the access in them, only where a place in the program always calls the same one.
  */
 export function wordReader(
   field: FieldLayout,
@@ -24,8 +24,8 @@ export function wordReader(
 
 /**
  * Writes such a field.
- * @param keep the bits of the register that are written as they were read.
- * @param base what the bits become that are neither kept nor the field's.
+ * @param keep the bits of the register to write back as read.
+ * @param base the value of all other bits.
  */
 export function wordWriter(
   field: FieldLayout,

@@ -9,18 +9,18 @@ import type { FieldLayout } from "./register-layout.js";
  * four fields took six to seven times as long as the same by hand.
  */
 
-/** Where stack traces and profiles place the compiled code. */
+/** The compiled code's place in stack traces and profiles. */
 const CODE = { filename: "@vfio/pci-bar/unrolled-fields" };
 
 export type FieldsDecoder = (halves: Uint32Array) => Record<string, AnyFieldValue>;
 
-/** Makes, for one place of a register, what reads it and takes its fields out. */
+/** Makes, for one place of a register, the function that reads it and decodes its fields. */
 export type ReaderMaker = (
   load: (offset: number) => number,
   offset: number,
 ) => () => Record<string, AnyFieldValue>;
 
-/** Puts the fields that are named into a register's halves. */
+/** Writes the named fields into a register's halves. */
 export type FieldsPlacer = (values: Readonly<Record<string, unknown>>, halves: Uint32Array) => void;
 
 export function unrolledDecoder(decoders: ReadonlyMap<string, FieldDecoder>): FieldsDecoder {
@@ -32,8 +32,8 @@ export function unrolledDecoder(decoders: ReadonlyMap<string, FieldDecoder>): Fi
 }
 
 /**
- * What makes the readers of a register of up to 32 bits, at all its places: V8 takes them for one function at several
- * offsets, and inlines it also where one place in the program reads several of them, as it does with an array's.
+ * Makes the readers of a register of up to 32 bits, at all its places: V8 treats them as one function, and inlines it
+ * also where one place in the program reads several of them, such as those of an array.
  */
 export function unrolledReader(fields: readonly FieldLayout[]): ReaderMaker {
   const tables = new Map(fields.map((field) => [field.name, field.values]));
@@ -46,9 +46,9 @@ export function unrolledReader(fields: readonly FieldLayout[]): ReaderMaker {
   return (make as (...tables: FieldLayout["values"][]) => ReaderMaker)(...tables.values());
 }
 
-/** A field's value as an expression of the register's `bits`, and of the table with the names of its values. */
+/** A field's value as an expression of the register's `bits`, and of the table of names of its values. */
 function fieldOf(field: FieldLayout, table: string): string {
-  // As bit operators take it: signed.
+  // Signed, for bit operators.
   const masked = `(bits & ${half(maskOf(field), 0) | 0})`;
   if (field.kind === "flag") return `${masked} !== 0`;
   const number = `${masked} >>> ${field.low}`;
@@ -56,12 +56,12 @@ function fieldOf(field: FieldLayout, table: string): string {
   return field.kind === "named" ? `${table}.get(${number}) ?? ${number}` : number;
 }
 
-/** Without the brackets it would be the object's prototype; with them, other names would cost more. */
+/** Brackets keep `__proto__` from being the object's prototype; around other names they would cost more. */
 function keyOf(name: string): string {
   return name === '"__proto__"' ? `[${name}]` : name;
 }
 
-/** One placer of many. For any other name it calls `refuse`, which throws. */
+/** One placer of all fields. For any other name it calls `refuse`, which throws. */
 export function unrolledPlacer(
   placers: ReadonlyMap<string, FieldPlacer>,
   refuse: (name: string) => never,
@@ -72,7 +72,7 @@ export function unrolledPlacer(
     };
   const { names, parameters } = written(placers);
   const cases = names.map((name, at) => `case ${name}: ${parameters[at]}(values[${name}], halves); break;`);
-  // `for in` makes no list of the names, as `Object.entries` would for every access.
+  // `for in` makes no list of names, as `Object.entries` would at every access.
   const loop = `for (const name in values) switch (name) { ${cases.join(" ")} default: refuse(name); }`;
   const make = vm.compileFunction(`return (values, halves) => { ${loop} };`, ["refuse", ...parameters], CODE);
   return (make as (refuse: (name: string) => never, ...calls: FieldPlacer[]) => FieldsPlacer)(
@@ -81,7 +81,7 @@ export function unrolledPlacer(
   );
 }
 
-/** Names as the code's strings, and the names of the functions for them. */
+/** The names as string literals, and the names of their functions. */
 function written(functions: ReadonlyMap<string, unknown>): { names: string[]; parameters: string[] } {
   const names = [...functions.keys()].map((name) => JSON.stringify(name));
   return { names, parameters: names.map((_, at) => `field${at}`) };

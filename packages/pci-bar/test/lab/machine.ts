@@ -2,7 +2,8 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
-import { Fd, ioctl, openFile, vfioConstants, vfioIoctls } from "@vfio/ioctl-native";
+import { Fd, ioctl, openFile } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls } from "@vfio/ioctl-native/vfio";
 import { PciDevice, type InterruptOptions, type VfioDevice } from "../../src/index.js";
 
 export const EDU = "0000:00:10.0";

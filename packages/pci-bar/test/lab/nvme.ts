@@ -1,4 +1,5 @@
-import { createMemoryFile, ioctl, Mapping, vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native";
+import { createMemoryFile, ioctl, Mapping } from "@vfio/ioctl-native";
+import { vfioConstants, vfioIoctls, vfioStructs } from "@vfio/ioctl-native/vfio";
 import { defineRegisters, type OpenRegion, type PciDevice } from "../../src/index.js";
 import { NVME, openDevice, until } from "./machine.js";
 

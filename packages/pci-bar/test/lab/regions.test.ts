@@ -121,7 +121,7 @@ describe("given the nvme device, whose BAR0 has registers and the MSI-X table", 
     expect(region.read32(0x08)).toBe(0x0001_0400);
     expectError(
       () => region.read32(0x2000),
-      `ERR_VFIO_REGION_HOLE … BAR0 of ${NVME} is not mapped; mapped are [0x0, 0x1fff], [0x3000, 0x3fff]`,
+      `ERR_VFIO_REGION_HOLE … BAR0 of ${NVME} is not mapped; the mapped parts: [0x0, 0x1fff], [0x3000, 0x3fff]`,
     );
     expect(nvme.pci.mapBars({ msixTable: "around" })).toHaveLength(1);
   });

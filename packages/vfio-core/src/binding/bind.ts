@@ -13,15 +13,14 @@ import { claimGroup, claimGroupAsync } from "./group-claim.js";
 import { runSteps, runStepsAsync } from "./sysfs-steps.js";
 import { leavesDmaToUser } from "../group/viability.js";
 
-/** A device at another driver, to be given back. Dispose of it when the device and its group are closed. */
+/** A device at another driver. Dispose of it, after closing the device and its group, to give the device back. */
 export class DriverBinding implements Disposable, AsyncDisposable {
   static {
     printAs(DriverBinding, (it) => ({ bdf: it.bdf, former: it.former, restored: it.#restored }));
   }
 
-  /** The device's full PCI address. */
   readonly bdf: string;
-  /** The driver that the device had before, or `undefined` for none. */
+  /** The driver before; `undefined` for none. */
   readonly former: string | undefined;
   #restoring: Promise<void> | undefined;
   #restored = false;
@@ -32,7 +31,10 @@ export class DriverBinding implements Disposable, AsyncDisposable {
     this.former = former;
   }
 
-  /** Gives the device back to its former driver, as {@link bindDriver} and with its errors. Twice does nothing. */
+  /**
+   * Gives the device back to its former driver, as {@link bindDriver} and with its errors. Restoring twice does
+   * nothing.
+   */
   restore(): void {
     if (this.#restored) return;
     bindDriver(this.bdf, this.former);
@@ -46,12 +48,10 @@ export class DriverBinding implements Disposable, AsyncDisposable {
     await this.#restoring;
   }
 
-  /** As {@link restore}. */
   [Symbol.dispose](): void {
     this.restore();
   }
 
-  /** As {@link restoreAsync}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.restoreAsync();
   }
@@ -69,15 +69,15 @@ export class DriverBinding implements Disposable, AsyncDisposable {
 /**
  * Gives a device to a kernel driver (usually `vfio-pci`) or, with `undefined`, to none. Needs root.
  *
- * Works through `driver_override`, so no other device of the same kind is touched; the override is afterwards what it
- * was. The former driver's unbind stops whatever used the device. **This call blocks**: the kernel's drivers may take
- * seconds to let go of a device or to take it. {@link bindDriverAsync} does not.
+ * Works through `driver_override`, which is restored afterwards, so no other device of the same kind is touched. The
+ * former driver's unbind stops all users of the device. **Blocks**: drivers may take seconds to release or to take a
+ * device; {@link bindDriverAsync} does not.
  *
- * A device that is open through VFIO is not taken from it, since the kernel would wait until it is closed.
- * @param driver the driver's name, as in `/sys/bus/pci/drivers`; or what this function returned, to give the device back.
- * @returns dispose of it, or call its `restore()`, to give the device back. After a failure it is given back already.
+ * A device that is open through VFIO is refused, since the kernel would wait until it is closed.
+ * @param driver the driver's name in `/sys/bus/pci/drivers`, or this function's result, to give the device back.
+ * @returns dispose of it, or call its `restore()`, to give the device back. After a failure it has been given back.
  * @throws VfioError `ERR_VFIO_DEVICE_IN_USE` if this or another process has the device's group open;
- * `ERR_VFIO_BIND_FAILED` if there is no such driver, or it did not take the device; VfioSystemError without the rights;
+ * `ERR_VFIO_BIND_FAILED` if there is no such driver, or it refused the device; VfioSystemError without the rights;
  * VfioRangeError `ERR_VFIO_ARGUMENT`; and what {@link describePciDevice} throws.
  * @example
  * ```ts
@@ -99,10 +99,11 @@ export function bindDriver(address: string, driver: string | DriverBinding | und
 }
 
 /**
- * As {@link bindDriver}, but the event loop goes on: what may wait in the kernel is done in a thread of Node's pool.
- * @param options `timeoutMs`: how long to wait until other processes have closed the device. Default 0: not at all.
- * `signal` ends that wait; once the device changes hands, it does so to the end.
- * @returns as {@link bindDriver}. The promise rejects with its errors, or with the signal's reason: then nothing was changed.
+ * As {@link bindDriver}, off the event loop.
+ * @param options `timeoutMs`: the longest wait for other processes to close the device. Default 0: none. `signal` ends
+ * that wait, but no change that has begun.
+ * @returns as {@link bindDriver}. The promise rejects with its errors, or with the signal's reason: then nothing has
+ * changed.
  * @example
  * ```ts
  * // needs a device, and root
@@ -129,8 +130,8 @@ export async function bindDriverAsync(
 const NO_CLAIM: Disposable = { [Symbol.dispose]: () => undefined };
 
 /**
- * Taking an open device from VFIO waits; and where a neighbour in the group is open, a driver that does DMA must not get
- * a device of it (the kernel refuses since Linux 6.0, and before had a BUG_ON).
+ * Taking an open device from VFIO waits; and while a neighbour in the group is open, no device of the group may go to a
+ * driver that does DMA (the kernel refuses since Linux 6.0, and had a BUG_ON before).
  */
 function mayWait({ driver }: PciDeviceInfo, to: string | undefined): boolean {
   return isVfioDriver(driver) || (to !== undefined && !leavesDmaToUser(to));
@@ -141,7 +142,8 @@ function plan(address: string, wanted: unknown): { device: PciDeviceInfo; to: st
   if (to !== undefined && !isDriverName(to))
     throw argumentError("the driver", "a driver's name, or undefined for none", to);
   const device = describePciDevice(address);
-  // Before the device is taken from its driver. Its module may be built in or loaded, the kernel loads none here.
+  // Before the device is taken from its driver. The driver's module may be built in or loaded; the kernel loads none
+  // here.
   if (to !== undefined && to !== device.driver && !exists(`/sys/bus/pci/drivers/${to}`))
     throw noDriverError(device.bdf, to);
   return { device, to };

@@ -3,9 +3,9 @@ import { addSuppressed, driverOf, PCI_DEVICES, readSysfs } from "@vfio/ioctl-nat
 import type { SysfsSteps } from "./sysfs-steps.js";
 
 /**
- * Takes a device from its driver and gives it to another, or to none. After a failure its driver is again what it was.
- * @param claim what keeps the device's group from being opened; it ends when the device has been taken from its driver.
- * @returns the driver that it had.
+ * Takes a device from its driver and gives it to another, or to none. After a failure it has its former driver again.
+ * @param claim keeps others from opening the device's group; disposed of when the device has left its driver.
+ * @returns the former driver.
  */
 export function* changeDriver(
   bdf: string,
@@ -33,8 +33,8 @@ function* giveBack(bdf: string, former: string | undefined): SysfsSteps {
 }
 
 /**
- * The override steers only this change: a driver keeps its device without it. So it is afterwards what it was, and
- * nothing is left behind that would decide who gets the device next.
+ * The override serves this change alone: a driver keeps its device without it. So the former one is restored, and does
+ * not decide who gets the device next.
  */
 function* move(
   bdf: string,
@@ -45,7 +45,7 @@ function* move(
   if (to === undefined) return yield* rebind(bdf, from, to, claim);
   const file = `${PCI_DEVICES}/${bdf}/driver_override`;
   const former = readSysfs(file);
-  // It reads as "(null)" where there is none, and an empty line makes it none.
+  // The file reads as "(null)" without an override, and an empty line removes one.
   const restore = (): SysfsSteps => write(file, former === "(null)" ? "\n" : `${former}\n`);
   yield* write(file, `${to}\n`);
   yield* undoing(rebind(bdf, from, to, claim), restore);
@@ -65,7 +65,7 @@ function* write(file: string, text: string): SysfsSteps {
   yield { file, text };
 }
 
-/** The failure that came first is the one that is thrown. */
+/** Throws the first failure. */
 function* undoing(steps: SysfsSteps, undo: () => SysfsSteps): SysfsSteps {
   try {
     yield* steps;
@@ -81,7 +81,9 @@ function* undoing(steps: SysfsSteps, undo: () => SysfsSteps): SysfsSteps {
 
 function bindError(bdf: string, wanted: string | undefined, got: string | undefined): VfioError {
   const hint =
-    wanted === undefined ? "Something bound it again at once" : "`dmesg` may say why the driver refused it";
+    wanted === undefined
+      ? "Another program bound it again at once"
+      : "`dmesg` may say why the driver refused it";
   return new VfioError(
     "ERR_VFIO_BIND_FAILED",
     `${bdf} went to ${got ?? "no driver"} instead of ${wanted ?? "none"}`,

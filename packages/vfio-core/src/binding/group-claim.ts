@@ -20,18 +20,18 @@ import {
   type Holders,
 } from "@vfio/ioctl-native/internal";
 
-/** How often a group is asked for again while another process has it. */
+/** Between two attempts to open a group that another process has. */
 const RETRY_MS = 50;
-/** What `/proc/<pid>/fd` says of an open device: not which one it is. */
+/** `/proc/<pid>/fd`'s name of an open device: it does not say which. */
 const ANY_DEVICE = "anon_inode:[vfio-device]";
 
 /**
- * Opens a device's group, so that nobody else can, and with it none of its devices: while one is open, taking it from
- * its VFIO driver waits in the kernel (`vfio_unregister_group_dev`), in a state that no signal ends. If this very process
- * has it open, for good. VFIO opens a group once, and counts an open device as its group's user, so EBUSY is the whole
- * answer, also for users that `/proc` does not show. A group that is only open, in no container, holds nothing up.
- * @returns dispose of it when the device has been taken from its driver.
- * @throws VfioError `ERR_VFIO_DEVICE_IN_USE`, naming who has it.
+ * Opens a device's group, so that nobody else can open it or its devices: taking an open device from its VFIO driver
+ * waits in the kernel (`vfio_unregister_group_dev`), beyond any signal, and for ever if this process has it open. VFIO
+ * opens a group once, and counts an open device as its group's user, so EBUSY is the whole answer, also for users that
+ * `/proc` does not show. A group that is open but in no container holds nothing up.
+ * @returns dispose of it when the device has left its driver.
+ * @throws VfioError `ERR_VFIO_DEVICE_IN_USE`, naming the holder.
  */
 export function claimGroup(device: PciDeviceInfo): Disposable {
   const claim = tryClaim(device);
@@ -41,7 +41,8 @@ export function claimGroup(device: PciDeviceInfo): Disposable {
 
 /**
  * As {@link claimGroup}, but waits for other processes to let go.
- * @param limits without a timeout it does not wait. Its end is no `ERR_VFIO_TIMEOUT`, but says who still has it.
+ * @param limits without a timeout there is no wait. When it is up, the error is not `ERR_VFIO_TIMEOUT`, but names the
+ * holder.
  */
 export async function claimGroupAsync(device: PciDeviceInfo, limits: WaitLimits): Promise<Disposable> {
   const { signal, timeoutMs = 0 } = limits;
@@ -56,7 +57,6 @@ export async function claimGroupAsync(device: PciDeviceInfo, limits: WaitLimits)
   }
 }
 
-/** `undefined` if somebody has it. */
 function tryClaim(device: PciDeviceInfo): Disposable | undefined {
   for (const node of groupNodesOf(device)) {
     const fd = kernel().open(node, constants.O_RDWR, 0);
@@ -98,8 +98,8 @@ function inUseError({ bdf, iommuGroup }: PciDeviceInfo, { own, others }: Holders
       ? others
       : ["a process that cannot be seen from here"];
   const hint = own
-    ? "Close the device and its group first, in whichever thread they are: the kernel waits for that, and this process would with it, for good"
-    : "Let it close the device, or end it; bindDriverAsync() with timeoutMs waits for that";
+    ? "Close the device and its group first, in whichever thread: the kernel waits for that, so this process would wait for itself, forever"
+    : "Let that process close the device, or end it; bindDriverAsync() with timeoutMs waits for it";
   return new VfioError(
     "ERR_VFIO_DEVICE_IN_USE",
     `cannot change the driver of ${bdf}: its IOMMU group ${iommuGroup ?? "(none)"} is open in ${who.join(", ")}`,
@@ -108,11 +108,11 @@ function inUseError({ bdf, iommuGroup }: PciDeviceInfo, { own, others }: Holders
 }
 
 function unknownError({ bdf }: PciDeviceInfo, node: string, errno: number): VfioSystemError {
-  const what = `cannot see whether somebody has ${bdf} open (${node})`;
+  const what = `cannot see whether a process has ${bdf} open (${node})`;
   return new VfioSystemError(errno, { syscall: "open", what, path: node });
 }
 
-/** An abort ends it; whoever pauses looks at the signal next. */
+/** An abort ends the pause; the caller checks the signal next. */
 function pause(timeoutMs: number, signal: AbortSignal | undefined): Promise<void> {
   return new Promise((resolve) => {
     const finish = (): void => {

@@ -1,16 +1,14 @@
 import { check, kernel } from "@vfio/ioctl-native";
 import { writeSysfs } from "@vfio/ioctl-native/internal";
 
-/** One write to a sysfs attribute. */
 interface SysfsWrite {
   readonly file: string;
   readonly text: string;
 }
 
-/** What is done in several writes, each of which may wait in the kernel: it says what to write, and is told how it went. */
+/** Work in several writes, each of which may wait in the kernel: yields each write, and gets its failure thrown. */
 export type SysfsSteps<T = void> = Generator<SysfsWrite, T, undefined>;
 
-/** Does all of it in this thread, which stands still meanwhile. */
 export function runSteps<T>(steps: SysfsSteps<T>): T {
   let step = steps.next();
   while (step.done !== true) {
@@ -25,7 +23,6 @@ export function runSteps<T>(steps: SysfsSteps<T>): T {
   return step.value;
 }
 
-/** Does the same, each write off the event loop. */
 export async function runStepsAsync<T>(steps: SysfsSteps<T>): Promise<T> {
   let step = steps.next();
   while (step.done !== true) {

@@ -1,12 +1,5 @@
-import {
-  errnoOf,
-  Fd,
-  getDeviceInfo,
-  getGroupDeviceFd,
-  VfioError,
-  type DeviceInfo,
-  type HasFd,
-} from "@vfio/ioctl-native";
+import { errnoOf, Fd, VfioError, type HasFd } from "@vfio/ioctl-native";
+import { getDeviceInfo, getGroupDeviceFd, type DeviceInfo } from "@vfio/ioctl-native/vfio";
 import { argumentError, checkOptions, Holds, orUndo, printAs, fdState } from "@vfio/ioctl-native/internal";
 import { Closable } from "../group/closable.js";
 import { readGroupStatus } from "../group/group-status.js";
@@ -18,15 +11,14 @@ export interface OpenDeviceOptions {
   readonly vfToken?: string;
 }
 
-/** An open VFIO device. Everything PCI about it (BARs, config space, interrupts) is `@vfio/pci-bar`'s. */
+/** An open VFIO device. Its PCI side (BARs, config space, interrupts) is `@vfio/pci-bar`. */
 export class Device extends Closable {
   static {
     printAs(Device, (it) => ({ bdf: it.bdf, ...fdState(it.#fd) }));
   }
 
-  /** Its full PCI address, e.g. `0000:00:10.0`. */
+  /** The full PCI address, e.g. `0000:00:10.0`. */
   readonly bdf: string;
-  /** What the kernel said of it when it was opened. */
   readonly info: DeviceInfo;
   readonly #fd: Fd;
   readonly #holds = new Holds();
@@ -38,7 +30,7 @@ export class Device extends Closable {
     this.info = getDeviceInfo(fd, () => ({ what: `cannot read the device info of ${bdf}` }));
   }
 
-  /** Opens a device through its group's fd. Programs call `group.openDevice(bdf)`. */
+  /** Programs call `group.openDevice(bdf)`. */
   static open(
     group: HasFd & { readonly number: number },
     bdf: string,
@@ -61,11 +53,11 @@ export class Device extends Closable {
   }
 
   /**
-   * Forbids closing while something relies on the device, such as a mapped BAR, which would keep it busy.
-   * @param reason who needs it, for the error that `close` then throws.
+   * Forbids closing while something uses the device, such as a mapped BAR, which would keep it busy.
+   * @param reason the user, for the error that `close` then throws.
    */
   hold(reason: string): Disposable {
-    if (typeof reason !== "string") throw argumentError("the reason of a hold", "a text", reason);
+    if (typeof reason !== "string") throw argumentError("the reason of a hold", "a string", reason);
     return this.#holds.add(reason);
   }
 

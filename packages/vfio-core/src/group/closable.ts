@@ -9,8 +9,8 @@ export abstract class Closable implements HasFd, Disposable, AsyncDisposable {
   #closing: Promise<void> | undefined;
 
   /**
-   * @param checkFree throws if something still needs it.
-   * @param afterClose is done once it is closed, also if the kernel complained.
+   * @param checkFree throws if it is in use.
+   * @param afterClose called after closing, also if the kernel reported an error.
    */
   constructor(fd: Fd, checkFree: () => void, afterClose: readonly (() => void)[]) {
     this.#fd = fd;
@@ -18,17 +18,18 @@ export abstract class Closable implements HasFd, Disposable, AsyncDisposable {
     this.#afterClose = afterClose;
   }
 
-  /** The descriptor. Throws `ERR_VFIO_CLOSED` after close. */
+  /** Throws `ERR_VFIO_CLOSED` after close. */
   get fd(): number {
     return this.#fd.fd;
   }
 
   /**
-   * Closing twice does nothing. **This call may block**, for up to seconds: with a device's last fd the kernel resets the
-   * device, if it can; with the last fd of a container's last group, or of the container itself, it takes back
-   * everything that is mapped there. {@link closeAsync} does not.
-   * @throws VfioError `ERR_VFIO_DEVICE_IN_USE` while BARs are mapped or interrupts set up, `ERR_VFIO_GROUP_IN_USE` while
-   * devices opened through the group are open, `ERR_VFIO_CONTAINER_IN_USE` while the container has groups.
+   * Closing twice does nothing. **May block** for seconds: with a device's last fd the kernel resets the device, if it
+   * can; with the last fd of a container's last group, or of the container itself, it unmaps everything there.
+   * {@link closeAsync} does not.
+   * @throws VfioError: a `Device` throws `ERR_VFIO_DEVICE_IN_USE` while BARs are mapped or interrupts set up, a `Group`
+   * `ERR_VFIO_GROUP_IN_USE` while devices opened through it are open, a `Container` `ERR_VFIO_CONTAINER_IN_USE` while it
+   * has groups.
    */
   close(): void {
     if (this.#fd.closed) return;
@@ -37,9 +38,9 @@ export abstract class Closable implements HasFd, Disposable, AsyncDisposable {
   }
 
   /**
-   * As {@link close}, off the event loop. This object is closed at once; what it was opened through can be when the
-   * promise is settled.
-   * @param options a `signal` that is aborted by now: then nothing is closed, and the promise rejects with its reason.
+   * As {@link close}, off the event loop. This object is closed at once; its group or container can be closed when the
+   * promise settles.
+   * @param options if `signal` is aborted already, nothing is closed, and the promise rejects with its reason.
    */
   async closeAsync(options: Pick<WaitLimits, "signal"> = {}): Promise<void> {
     checkOptions("the options of closeAsync()", options);
@@ -53,12 +54,10 @@ export abstract class Closable implements HasFd, Disposable, AsyncDisposable {
     return this.#closing;
   }
 
-  /** As {@link close}. */
   [Symbol.dispose](): void {
     this.close();
   }
 
-  /** As {@link closeAsync}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.closeAsync();
   }

@@ -1,22 +1,18 @@
 import type { Fd } from "@vfio/ioctl-native";
+import { errnoOf, hasErrno, openFile, VfioError, type HasFd } from "@vfio/ioctl-native";
 import {
   checkExtension,
-  errnoOf,
   getApiVersion,
-  hasErrno,
   IOMMU_TYPES,
-  openFile,
   readIommuInfo,
   setGroupContainer,
   setIommu,
   tryIommu,
   unsetGroupContainer,
-  VfioError,
   vfioConstants,
-  type HasFd,
   type IommuInfo,
   type IommuType,
-} from "@vfio/ioctl-native";
+} from "@vfio/ioctl-native/vfio";
 import {
   argumentError,
   printAs,
@@ -35,7 +31,7 @@ const NAME = "the VFIO container";
 
 /** Options of {@link Container.open}. */
 export interface ContainerOptions {
-  /** Default: `type1v2` if the kernel has it, otherwise `type1`. */
+  /** Default: `type1v2` if the kernel has it, else `type1`. */
   readonly iommuType?: "type1v2" | "type1";
 }
 
@@ -62,7 +58,7 @@ export class Container extends Closable {
     }));
   }
 
-  /** The IOMMU type that this container sets, or has set, for its groups. */
+  /** The IOMMU type that this container sets for its groups. */
   readonly iommuType: IommuType;
   readonly #fd: Fd;
   readonly #groups = new Set<Group>();
@@ -87,10 +83,10 @@ export class Container extends Closable {
   }
 
   /**
-   * A container that is open elsewhere, such as in a primary process that handed over its fd. The fd is duplicated: both
-   * sides close their own. Groups that others have put there are not listed in {@link groups}; the IOMMU type they have
-   * set stays.
-   * @throws VfioSystemError if it is no container (`ENOTTY`), or cannot be duplicated; and what {@link open} throws.
+   * A container that is open elsewhere, such as in a primary process that passed its fd. The fd is duplicated: both
+   * sides close their own. {@link groups} does not list groups of other processes; the IOMMU type they have set stays.
+   * @throws VfioSystemError if `source` is no container (`ENOTTY`), or cannot be duplicated; and what {@link open}
+   * throws.
    */
   static from(source: HasFd, options: ContainerOptions = {}): Container {
     checkHasFd("the container", "an object with a container's fd", source);
@@ -106,12 +102,12 @@ export class Container extends Closable {
     );
   }
 
-  /** The groups in this container, in the order they came. */
+  /** In the order they came. */
   get groups(): readonly Group[] {
     return [...this.#groups];
   }
 
-  /** VFIO's API version; always 0 so far. */
+  /** VFIO's, always 0 so far. */
   get apiVersion(): number {
     return getApiVersion(this);
   }
@@ -128,9 +124,9 @@ export class Container extends Closable {
   }
 
   /**
-   * Opens a group, checks that it is viable, adds it to this container, and with the first group sets the IOMMU type.
-   * If any of that fails, all of it is undone.
-   * @param number the group's number: {@link iommuGroupOf} knows a device's.
+   * Opens a group, checks that it is viable, adds it to this container, and sets the IOMMU type with the first group:
+   * all or nothing.
+   * @param number of the group: {@link iommuGroupOf} knows a device's.
    * @throws VfioError `ERR_VFIO_GROUP_NOT_VIABLE` naming the culprits; VfioSystemError `EBUSY` naming the holder.
    */
   addGroup(number: number): Group {
@@ -144,10 +140,10 @@ export class Container extends Closable {
   }
 
   /**
-   * Adds an open, viable group to this container, and with the first one sets the IOMMU type.
-   * {@link addGroup} does all of it in one step.
-   * @throws VfioSystemError `EINVAL`, `EPERM` with what to look for; VfioRangeError `ERR_VFIO_ARGUMENT`. And what a listener of
-   * {@link onGroupAdded} throws: all are called, then the first error is thrown, and the group stays attached.
+   * Adds an open, viable group to this container, and sets the IOMMU type with the first one. {@link addGroup} also
+   * opens and checks the group.
+   * @throws VfioSystemError `EINVAL`, `EPERM` with the remedy; VfioRangeError `ERR_VFIO_ARGUMENT`. Also what a listener
+   * of {@link onGroupAdded} throws: all are called, then the first error is thrown, and the group stays attached.
    */
   attach(group: Group): void {
     checkGroup(group);
@@ -166,8 +162,8 @@ export class Container extends Closable {
 
   /**
    * Calls back whenever a group has joined and the IOMMU type is set: with the first group mappings become possible,
-   * and with the first after the last had left, all have to be made anew. What a listener throws, {@link attach}
-   * throws when all have been called; {@link addGroup} then closes the group again.
+   * and with the first after the last has left, all have to be made anew. {@link attach} throws a listener's error when
+   * all have been called; {@link addGroup} then closes the group again.
    */
   onGroupAdded(listener: () => void): Disposable {
     checkFunction("the listener of a container", listener);
@@ -176,7 +172,7 @@ export class Container extends Closable {
   }
 
   /**
-   * What the IOMMU can do: page sizes, usable IOVA ranges, mappings left. It may change with every group that joins.
+   * Page sizes, usable IOVA ranges, mappings left. They may change with every group that joins.
    * @throws VfioSystemError EINVAL before the first group has joined.
    */
   iommuInfo(): IommuInfo {
@@ -194,9 +190,9 @@ export class Container extends Closable {
   }
 
   /**
-   * The kernel accepts a type only once a group is there, since the group's IOMMU decides what is possible; and only
-   * once, until the last group has left. Other processes may have groups in the container, so this one cannot know
-   * which it is: EINVAL is then no failure, and the IOMMU answers.
+   * The kernel accepts a type only with a group, whose IOMMU decides what is possible, and only once until the last
+   * group has left. Other processes may have groups in the container and have set it: then EINVAL is no failure, and
+   * the IOMMU answers.
    */
   #setIommuType(group: number): void {
     if (this.#groups.size > 0 && tryIommu(this) >= 0) return;
@@ -269,20 +265,20 @@ function leave(group: Group): void {
   }));
 }
 
-/** The group joins an IOMMU that is driven already (vfio_iommu_type1_attach_group), or a container without one. */
+/** The group joins an IOMMU with a type already (vfio_iommu_type1_attach_group), or a container without one. */
 function joinHint(errno: number, group: Group): string | undefined {
   if (errno === errnoOf("EINVAL") && group.status().inContainer)
-    return "It is in a container already, which it leaves when all fds of the group are closed";
+    return "The group is in a container already; it leaves that container when all fds of the group are closed";
   return attachHint(errno);
 }
 
 function attachHint(errno: number): string | undefined {
   if (errno === errnoOf("EPERM"))
     return (
-      "`dmesg` tells why: a firmware 1:1 mapping (RMRR), or no interrupt remapping " +
+      "`dmesg` says why: a firmware 1:1 mapping (RMRR), or no interrupt remapping " +
       "(vfio_iommu_type1 allow_unsafe_interrupts=1 accepts that)"
     );
   if (errno === errnoOf("EINVAL"))
-    return "Its IOMMU does not go with the container: what is mapped there lies in a range that it reserves, or its pages are larger";
+    return "The group's IOMMU does not fit the container: it reserves a range that is mapped there, or its pages are larger";
   return undefined;
 }

@@ -1,6 +1,5 @@
 import { check, Fd, kernel, type HasFd } from "@vfio/ioctl-native";
 
-/** A second descriptor for what somebody else has open. */
 export function duplicate({ fd }: HasFd, name: string): Fd {
   const copy = check(kernel().dup(fd), () => ({
     syscall: "fcntl",

@@ -1,6 +1,7 @@
-import { getGroupStatus, type GroupStatus, type HasFd } from "@vfio/ioctl-native";
+import type { HasFd } from "@vfio/ioctl-native";
+import { getGroupStatus, type GroupStatus } from "@vfio/ioctl-native/vfio";
 
-/** Asks the kernel. Throws VfioSystemError. */
+/** @throws VfioSystemError. */
 export function readGroupStatus(group: HasFd, number: number): GroupStatus {
   return getGroupStatus(group, () => ({ what: `cannot read the status of IOMMU group ${number}` }));
 }

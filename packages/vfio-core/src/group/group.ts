@@ -7,10 +7,10 @@ import {
   normalizeBdf,
   openFile,
   VfioError,
-  type GroupStatus,
   type HasFd,
   type PciDeviceInfo,
 } from "@vfio/ioctl-native";
+import type { GroupStatus } from "@vfio/ioctl-native/vfio";
 import {
   checkFunction,
   checkGroupNumber,
@@ -51,7 +51,7 @@ export class Group extends Closable {
     }));
   }
 
-  /** Its number in `/dev/vfio` and sysfs. 0 is a number like any other. */
+  /** In `/dev/vfio` and sysfs. 0 is a number like any other. */
   readonly number: number;
   readonly #fd: Fd;
   readonly #closeListeners: (() => void)[];
@@ -67,8 +67,8 @@ export class Group extends Closable {
 
   /**
    * Opens `/dev/vfio/<number>`. Most programs let `container.addGroup` do it.
-   * @throws VfioError `ERR_VFIO_NO_SUCH_GROUP`, `ERR_VFIO_GROUP_NOT_BOUND`; VfioSystemError `EBUSY` (VFIO opens a
-   * group only once; the holder is named), `EACCES`, `ENOENT` (its devices are VFIO's, but its node is not here);
+   * @throws VfioError `ERR_VFIO_NO_SUCH_GROUP`, `ERR_VFIO_GROUP_NOT_BOUND`; VfioSystemError `EBUSY` (VFIO opens a group
+   * only once; the holder is named), `EACCES`, `ENOENT` (its devices are bound to VFIO, but its node is not here);
    * VfioRangeError `ERR_VFIO_GROUP_NUMBER`.
    */
   static open(number: number): Group {
@@ -86,8 +86,8 @@ export class Group extends Closable {
   }
 
   /**
-   * A group that is open elsewhere, such as in a primary process that handed over its fd. It is in its primary's
-   * container already. The fd is duplicated: both sides close their own.
+   * A group that is open elsewhere, such as in a primary process that passed its fd. It is in the primary's container
+   * already. The fd is duplicated: both sides close their own.
    * @throws VfioRangeError `ERR_VFIO_ARGUMENT`, `ERR_VFIO_GROUP_NUMBER`; VfioSystemError.
    */
   static from(source: HasFd & { readonly number: number }): Group {
@@ -102,7 +102,7 @@ export class Group extends Closable {
     this.#closeListeners.push(listener);
   }
 
-  /** Asks the kernel (`VFIO_GROUP_GET_STATUS`). */
+  /** `VFIO_GROUP_GET_STATUS`. */
   status(): GroupStatus {
     return readGroupStatus(this, this.number);
   }
@@ -114,9 +114,9 @@ export class Group extends Closable {
 
   /**
    * Opens a device of this group (`VFIO_GROUP_GET_DEVICE_FD`). The group must be in a container with its IOMMU type
-   * set. The same device may be opened several times, by several processes that have the group's fd.
-   * @throws VfioError `ERR_VFIO_DEVICE_NOT_IN_GROUP`, `ERR_VFIO_DEVICE_NOT_BOUND` (naming its driver);
-   * VfioSystemError otherwise.
+   * set. A device may be open several times, in several processes with the group's fd.
+   * @throws VfioError `ERR_VFIO_DEVICE_NOT_IN_GROUP`, `ERR_VFIO_DEVICE_NOT_BOUND` (naming its driver); VfioSystemError
+   * otherwise.
    */
   openDevice(address: string, options: OpenDeviceOptions = {}): Device {
     const bdf = normalizeBdf(address);
@@ -149,7 +149,7 @@ export class Group extends Closable {
 
 /**
  * The device node of a group exists only while one of its devices is bound to a VFIO driver.
- * @returns `undefined` if one is: then the node is elsewhere, outside of this container.
+ * @returns `undefined` if one is: then the node is outside of this container.
  */
 function absentError(number: number): VfioError | undefined {
   if (!iommuGroupExists(number)) {
@@ -182,7 +182,7 @@ function notBoundError(bdf: string, driver: string | undefined): VfioError {
   );
 }
 
-/** Commands to paste, so nothing in them depends on what the reader finds. */
+/** Commands to paste, so none depends on what the reader finds. */
 function bindHint(device: Pick<PciDeviceInfo, "bdf" | "driver"> | undefined): string {
   const { bdf, driver } = device ?? { bdf: "<BDF>", driver: undefined };
   const unbind = driver === undefined ? "" : `echo ${bdf} > /sys/bus/pci/devices/${bdf}/driver/unbind; `;
@@ -197,9 +197,9 @@ function openHint(errno: number, number: number, path: string): string | undefin
   if (errno === errnoOf("EACCES"))
     return `Give your user access: chown $USER ${path}, or a udev rule, or run as root`;
   if (errno === errnoOf("EPERM")) return `In a container, pass the device in: --device ${path}`;
-  // It is there if one of the group's devices is bound to VFIO.
+  // The node exists if one of the group's devices is bound to VFIO.
   if (errno === errnoOf("ENOENT") && devicesOfGroup(number).some(({ driver }) => isVfioDriver(driver)))
-    return `Its devices are bound to VFIO, but its node is not here. In a container, pass it in: --device ${path}`;
+    return `The group's devices are bound to VFIO, but its node is not here. In a container, pass the node in: --device ${path}`;
   return undefined;
 }
 

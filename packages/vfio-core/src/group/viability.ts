@@ -2,20 +2,17 @@ import { devicesOfGroup, VfioError, type PciDeviceInfo } from "@vfio/ioctl-nativ
 import { contextOr, isVfioDriver } from "@vfio/ioctl-native/internal";
 
 /**
- * Drivers that leave the DMA of their device to userspace, so that the kernel lets VFIO have the group (they set
- * `driver_managed_dma`). pci-stub and the port driver count, which is easy to get wrong.
+ * Drivers that leave their device's DMA to userspace (`driver_managed_dma`), so that VFIO may have the group. pci-stub
+ * and the port driver count, which is easy to get wrong.
  */
 const HARMLESS_DRIVERS = new Set(["pci-stub", "pcieport", "pci-pf-stub"]);
 
-/**
- * The devices of a group whose kernel driver keeps the group from VFIO.
- * @throws as {@link devicesOfGroup}.
- */
+/** The devices whose kernel driver keeps a group from VFIO. @throws as {@link devicesOfGroup}. */
 export function culpritsOf(group: number): PciDeviceInfo[] {
   return devicesOfGroup(group).filter(isCulprit);
 }
 
-/** True for a driver whose device may be in a group that VFIO has. */
+/** True for a driver whose devices may be in a group of VFIO's. */
 export function leavesDmaToUser(driver: string): boolean {
   return HARMLESS_DRIVERS.has(driver) || isVfioDriver(driver);
 }
@@ -24,7 +21,7 @@ function isCulprit({ driver }: PciDeviceInfo): boolean {
   return driver !== undefined && !leavesDmaToUser(driver);
 }
 
-/** The error for a group that is not viable: every device with its driver, the culprits marked, and what to type. */
+/** Lists every device with its driver, the culprits marked, and what to type. */
 export function notViableError(group: number): VfioError {
   const devices = contextOr([], () => devicesOfGroup(group));
   const members = devices.map(

@@ -1,5 +1,5 @@
 import { leavesNothingBehind, expectError } from "@vfio/test-support";
-import { vfioConstants } from "@vfio/ioctl-native";
+import { vfioConstants } from "@vfio/ioctl-native/vfio";
 import { describe, expect, it } from "vitest";
 import { Container, Group, iommuGroupOf } from "../../src/index.js";
 

@@ -1,7 +1,12 @@
 const LIMIT = 1 << 20;
 const PANIC = "Kernel panic";
+/** How the kernel begins to tell of what then makes it panic. */
+const TROUBLE = /\b(?:BUG:|Oops|general protection fault|cut here|Kernel panic)/;
+const ESCAPE = String.fromCharCode(0x1b);
+/** What a terminal acts on: returns, colours, the cursor's moves, a reset. */
+const CONTROLS = new RegExp(`\\r|${ESCAPE}\\[[0-9;?=]*[A-Za-z]|${ESCAPE}c`, "g");
 
-/** What the guest's kernel printed: the last MiB. */
+/** The last MiB of the guest kernel's output. */
 export class ConsoleLog {
   #text = "";
 
@@ -13,21 +18,19 @@ export class ConsoleLog {
     return this.#text;
   }
 
-  /** The last lines; after a panic the lines from its first one on. */
+  /** The last lines; after a panic the lines from its cause on, which the kernel tells first. */
   tail(lines = 30): string {
     const all = this.#plain().trimEnd().split("\n");
-    const panic = all.findIndex((line) => line.includes(PANIC));
-    return panic === -1 ? all.slice(-lines).join("\n") : all.slice(panic, panic + lines).join("\n");
+    if (this.panic === undefined) return all.slice(-lines).join("\n");
+    const cause = all.findIndex((line) => TROUBLE.test(line));
+    return all.slice(cause, cause + lines).join("\n");
   }
 
-  /** Why the kernel panicked; undefined when it did not. */
   get panic(): string | undefined {
     return new RegExp(`${PANIC} - not syncing: (.*)`).exec(this.#plain())?.[1];
   }
 
-  /** Without carriage returns and without the sequences by which the firmware clears the screen. */
   #plain(): string {
-    // eslint-disable-next-line no-control-regex -- control characters are what it looks for
-    return this.#text.replace(/\r|\u001b\[[0-9;?=]*[A-Za-z]|\u001bc/g, "");
+    return this.#text.replace(CONTROLS, "");
   }
 }

@@ -5,7 +5,6 @@ export type ControlMessage =
   | { readonly type: "exit"; readonly code: number }
   | { readonly type: "fail"; readonly what: string };
 
-/** Reads one line of the control port; undefined for a line that is none of ours. */
 export function parseControlLine(line: string): ControlMessage | undefined {
   const [, type, rest = ""] = /^(ready|exit|fail) (.+)$/.exec(line) ?? [];
   if (type === "fail") return { type, what: rest };
@@ -15,7 +14,6 @@ export function parseControlLine(line: string): ControlMessage | undefined {
   return type === "exit" ? { type, code: number } : undefined;
 }
 
-/** Cuts a stream of chunks into lines and hands on each control message. */
 export function controlReader(onMessage: (message: ControlMessage) => void): (chunk: Buffer) => void {
   return lineReader((line) => {
     const message = parseControlLine(line);

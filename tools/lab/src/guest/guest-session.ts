@@ -16,7 +16,10 @@ export interface SessionLimits {
 
 export type SessionResult = Pick<LabResult, "exitCode" | "bootMs" | "runMs" | "console">;
 
-/** Boots a machine and stays until its command has ended, a limit is reached, or QEMU is gone. Leaves nothing behind in any case. */
+/**
+ * Boots a machine and stays until its command has ended, a limit is reached, or QEMU has ended. Leaves nothing behind
+ * in any case.
+ */
 export async function runSession(plan: MachinePlan, limits: SessionLimits): Promise<SessionResult> {
   if (limits.signal?.aborted) throw aborted("before the machine was started", limits.signal.reason);
   const guest = new Guest();
@@ -40,7 +43,6 @@ export async function runSession(plan: MachinePlan, limits: SessionLimits): Prom
   return { exitCode: await guest.exited.promise, bootMs, runMs, console: machine.console.text };
 }
 
-/** What the guest has told us so far. */
 class Guest {
   readonly ready = new Deferred<number>();
   readonly exited = new Deferred<number>();
@@ -55,7 +57,7 @@ class Guest {
   });
 }
 
-/** Everything that may end a session before its time, as one promise that only ever rejects. */
+/** All reasons to end a session early, as one promise that only ever rejects. */
 class Watch implements Disposable {
   readonly #trouble = new Deferred<never>();
   readonly #machine: Machine;
@@ -69,7 +71,7 @@ class Watch implements Disposable {
     this.#guest = guest;
     this.#limits = limits;
     limits.signal?.addEventListener("abort", this.#onAbort);
-    // While the machine was started, nobody listened.
+    // Nobody listened while the machine was started.
     if (limits.signal?.aborted) this.#onAbort();
     void guest.failed.promise.then((what) => this.#trouble.reject(setupFailed(machine, what)));
     void machine.ended.then((end) => this.#trouble.reject(endedEarly(machine, end, this.#phase)));
@@ -79,7 +81,7 @@ class Watch implements Disposable {
     this.#limits.signal?.removeEventListener("abort", this.#onAbort);
   }
 
-  /** Milliseconds from `start` until the promise settled; rejects when the limit is reached or the session cannot go on. */
+  /** Milliseconds from `start` to the promise's settling; rejects at the limit, or when the session cannot go on. */
   async timed(
     event: { readonly promise: Promise<unknown> },
     limitMs: number,

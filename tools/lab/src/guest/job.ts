@@ -9,25 +9,26 @@ import { shellCommand, shellQuote } from "./shell-quote.js";
 export interface Job {
   readonly command: readonly string[];
   readonly cwd: string;
-  /** What the command needs to see beside its working directory: folders, and files such as the program itself. */
+  /** Folders and files that the command needs beside its working directory, such as the program itself. */
   readonly shows: readonly string[];
   readonly env: Readonly<Record<string, string>>;
-  /** The kernel's lib/modules folder on the host. */
   readonly modules: string;
   readonly hasOutput: boolean;
-  /** A terminal of this size instead of plain output. */
+  /** Makes a terminal of this size, instead of plain output. */
   readonly terminal?: { readonly rows: number; readonly columns: number } | undefined;
 }
 
-/** Where the output folder appears in the guest. */
 const GUEST_OUTPUT = "/run/vfio-lab/output";
 
-/** In the guest these start empty, whatever the host has in them. */
+/** Empty in the guest, whatever the host has in them. */
 const FRESH_FOLDERS = ["/tmp", "/run", "/dev/shm"];
 
 const INHERITED = ["PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "TERM", "TZ", "NO_COLOR"];
 
-/** The environment of the guest's command: a few of the host's variables, ours, and the caller's on top. `node` is the running Node.js. */
+/**
+ * The guest command's environment: some of the host's variables, the lab's, and the caller's on top. `node` is the
+ * running Node.js.
+ */
 export function guestEnvironment(
   host: Readonly<Record<string, string | undefined>>,
   extra: Readonly<Record<string, string>>,
@@ -46,13 +47,13 @@ export function guestEnvironment(
   };
 }
 
-/** PATH may lead to the running Node.js by a link below /run, which the guest does not have. */
+/** PATH may lead to the running Node.js by a link below /run, which the guest lacks. */
 function pathToNode(folders: string | undefined): string | undefined {
   const folder = path.dirname(process.execPath);
   return folders === undefined || folders.split(":").includes(folder) ? folders : `${folder}:${folders}`;
 }
 
-/** Writes the files the guest reads: settings.sh for its init, command.sh for the command, the ROM that a device has. */
+/** Writes the guest's files: settings.sh for its init, command.sh for the command, the ROM of a device. */
 export async function writeJob(directory: string, job: Job): Promise<void> {
   await makeFolder(directory);
   await writeFile(path.join(directory, "settings.sh"), settingsScript(job));
@@ -60,7 +61,6 @@ export async function writeJob(directory: string, job: Job): Promise<void> {
   await writeFile(path.join(directory, OPTION_ROM_FILE), optionRom());
 }
 
-/** Shell variables the init reads. */
 export function settingsScript(job: Job): string {
   const { rows, columns } = job.terminal ?? { rows: 24, columns: 80 };
   const kept = keptPaths([job.cwd, ...job.shows]);
@@ -76,15 +76,17 @@ export function settingsScript(job: Job): string {
   ].join("\n");
 }
 
-/** Starts the command with exactly this environment. `env` takes names a shell would not, such as npm's with dashes. */
+/**
+ * Starts the command with exactly this environment. `env` takes names that a shell refuses, such as npm's with dashes.
+ */
 export function commandScript({ cwd, env, command }: Pick<Job, "cwd" | "env" | "command">): string {
   const variables = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  // env would take a program with "=" in its name for one more variable.
+  // env would take a program with "=" in its name for another variable.
   const program = command[0]?.includes("=") ? ["sh", "-c", 'exec "$0" "$@"', ...command] : command;
   return `cd ${shellQuote(cwd)} && exec /usr/bin/env -i -- ${shellCommand([...variables, ...program])}\n`;
 }
 
-/** For those of the paths that a fresh folder would hide, what is directly below that and leads there; each once. */
+/** Of the paths that a fresh folder would hide, the entry directly below that folder; each once. */
 export function keptPaths(paths: readonly string[]): string[] {
   const kept = paths.flatMap((each) => {
     const fresh = FRESH_FOLDERS.find((folder) => each.startsWith(`${folder}/`));

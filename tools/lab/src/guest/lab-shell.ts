@@ -6,11 +6,11 @@ import { prepareLab } from "../run/prepare-lab.js";
 import { withLabErrors } from "../host/system-failure.js";
 import { limitsOf, pickAccelerator, planFor, readRequest } from "../run/run-in-lab.js";
 
-/** How to open a shell; there is no time limit unless `timeoutMs` sets one. */
+/** No time limit unless `timeoutMs` sets one. */
 export interface LabShellOptions extends Omit<LabOptions, "onStdout" | "onStderr"> {
-  /** Where keys come from. Default: the process's standard input. */
+  /** The source of keys. Default: standard input. */
   readonly input?: NodeJS.ReadStream;
-  /** Where the guest's terminal is shown. Default: the process's standard output. */
+  /** Shows the guest's terminal. Default: standard output. */
   readonly output?: NodeJS.WriteStream;
 }
 
@@ -57,7 +57,7 @@ function notATerminal(): LabError {
   );
 }
 
-/** Raw mode: every key, Ctrl-C too, goes to the guest. */
+/** Raw mode: every key, also Ctrl-C, goes to the guest. */
 function connectKeyboard(machine: Machine, input: NodeJS.ReadStream): () => void {
   const send = (keys: Buffer) => machine.write("tty", keys);
   input.setRawMode(true);

@@ -1,4 +1,4 @@
-/** Cuts a stream of chunks into lines and hands on each, without its line end. */
+/** Passes on each line of a stream of chunks, without its line end. */
 export function lineReader(onLine: (line: string) => void): (chunk: Buffer) => void {
   let rest = "";
   return (chunk) => {

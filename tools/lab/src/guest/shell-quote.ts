@@ -1,4 +1,4 @@
-/** A word the shell reads back as exactly this string: within single quotes nothing is special, a single quote leaves and re-enters them. */
+/** Within single quotes nothing is special; a single quote ends and reopens them. */
 export function shellQuote(word: string): string {
   if (word.includes("\0")) throw new TypeError("A command word cannot contain a NUL character");
   return `'${word.replaceAll("'", `'\\''`)}'`;

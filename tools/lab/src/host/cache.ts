@@ -6,15 +6,14 @@ import { isErrno } from "./is-errno.js";
 import { LabError } from "../run/lab-error.js";
 import { makeFolder } from "./make-folder.js";
 
-/** The lab's folder in the user's cache directory: kernel, initrd, and what was found out about this host. */
+/** In the user's cache directory: kernel, initrd, and facts about this host. */
 export function cacheDirectory(host: Pick<Host, "env">): string {
   const base = host.env.XDG_CACHE_HOME;
-  // The XDG specification: a relative path there is to be ignored.
+  // By the XDG specification, a relative path there is ignored.
   const root = base && path.isAbsolute(base) ? base : path.join(os.homedir(), ".cache");
   return path.join(root, "vfio-lab");
 }
 
-/** Refuses to start what would fill the disk. */
 export async function requireFreeSpace(host: Host, directory: string, bytes: number): Promise<void> {
   await makeFolder(directory);
   const free = await host.freeBytes(directory);
@@ -24,16 +23,14 @@ export async function requireFreeSpace(host: Host, directory: string, bytes: num
   );
 }
 
-/** What an error of a full disk may have beside its message. */
 interface DiskFullParts {
-  /** Default: what to do for the cache. */
+  /** Default: the remedy for the cache. */
   readonly hint?: string;
   readonly cause?: unknown;
 }
 
 const FREE_THE_CACHE = "Free some space, or point XDG_CACHE_HOME at a larger disk.";
 
-/** The error for a disk that has no space left; by default the cache's. */
 export function diskFull(message: string, { hint = FREE_THE_CACHE, cause }: DiskFullParts = {}): LabError {
   return new LabError("ERR_LAB_DISK_FULL", message, { hint, cause });
 }
@@ -43,8 +40,8 @@ function mebibytes(bytes: number): number {
 }
 
 /**
- * Makes a folder all at once: `fill` works in a temporary neighbour that gets the final name when it is done, so a half-made folder is
- * never used. When another process was faster, its folder stays.
+ * `fill` works in a temporary neighbour that gets the final name at the end, so a half-made folder is never used. If
+ * another process was faster, its folder stays.
  */
 export async function makeDirectoryAtOnce(
   target: string,

@@ -4,18 +4,16 @@ import { findProgram, runToEnd } from "@vfio/set-up/run-program.js";
 
 export type { ProgramResult, RunOptions } from "@vfio/set-up/run-program.js";
 
-/** The machine the lab stands on. The one seam through which the set-up reaches it, so that tests can stand in for it. */
+/** The machine the lab stands on: the seam where tests replace it. */
 export interface Host extends Runner {
   readonly platform: string;
   readonly arch: string;
   readonly isRoot: boolean;
   readonly env: Readonly<Record<string, string | undefined>>;
   findProgram(name: string): string | undefined;
-  /** Free bytes of the file system a path is on. */
   freeBytes(directory: string): Promise<number>;
 }
 
-/** The real machine. */
 export const realHost: Host = {
   platform: process.platform,
   arch: process.arch,

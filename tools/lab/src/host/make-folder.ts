@@ -3,8 +3,8 @@ import path from "node:path";
 import { isErrno } from "./is-errno.js";
 
 /**
- * Makes a folder, and those that lead to it. Node's recursive mkdir() never ends where the kernel answers ENOENT although the parent is
- * there, as everywhere below /proc.
+ * Makes a folder and its parents. Node's recursive mkdir() never ends where the kernel answers ENOENT in spite of an
+ * existing parent, as everywhere below /proc.
  */
 export async function makeFolder(folder: string): Promise<void> {
   try {

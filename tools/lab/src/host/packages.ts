@@ -5,15 +5,13 @@ import { isStaticElf } from "../kernel/elf.js";
 import type { Host } from "./host.js";
 import { LabError } from "../run/lab-error.js";
 
-/** A program the lab needs and the Debian package it is in. */
 export interface RequiredProgram {
   readonly program: string;
   readonly package: string;
-  /** More packages that belong to it, which no program of their own shows. */
   readonly with?: readonly string[];
 }
 
-/** Everything the lab calls that Debian does not install by itself. */
+/** All programs of the lab that Debian does not install by itself. */
 export const REQUIRED_PROGRAMS: readonly RequiredProgram[] = [
   { program: "qemu-system-x86_64", package: "qemu-system-x86" },
   { program: "busybox", package: "busybox-static" },
@@ -24,17 +22,19 @@ export const REQUIRED_PROGRAMS: readonly RequiredProgram[] = [
   { program: "setpriv", package: "util-linux" },
 ];
 
-/** What only some commands need in the guest: it shares this machine's programs, so they are installed here. */
+/** For some commands in the guest, which shares this machine's programs: so they are installed here. */
 export const EXTRA_PROGRAMS = {
-  /** DPDK's own test program, and its driver for the lab's network card. */
+  /** DPDK's test program, and its driver for the lab's network card. */
   dpdk: { program: "dpdk-testpmd", package: "dpdk-dev", with: ["librte-net-e1000-23"] },
-  /** Lets system calls of a running program fail. */
+  /** Makes system calls of a running program fail. */
   strace: { program: "strace", package: "strace" },
 } as const satisfies Record<string, RequiredProgram>;
 
 export type LabExtra = keyof typeof EXTRA_PROGRAMS;
 
-/** Installs what is missing when we may; otherwise stops with the command to type. Returns the packages it installed. */
+/**
+ * Installs what is missing, if allowed; otherwise stops with the command to type. Returns the packages it installed.
+ */
 export async function ensurePackages(
   host: Host,
   report: (message: string) => void,
@@ -53,7 +53,6 @@ export async function ensurePackages(
   return missing;
 }
 
-/** The packages whose program is not there. */
 function missingPackages(host: Host, wanted: readonly RequiredProgram[]): string[] {
   const missing = wanted.filter(({ program }) => {
     const file = host.findProgram(program);
@@ -62,7 +61,7 @@ function missingPackages(host: Host, wanted: readonly RequiredProgram[]): string
   return missing.flatMap((required) => [required.package, ...(required.with ?? [])]);
 }
 
-/** Debian's plain `busybox` package is linked dynamically and cannot run in an initrd that holds nothing else. */
+/** Debian's plain `busybox` is linked dynamically, and cannot run in an initrd with nothing else. */
 function isUsableProgram(program: string, file: string): boolean {
   return program !== "busybox" || isStaticElf(readStart(file, 4096));
 }
@@ -100,12 +99,10 @@ function packagesMissing(host: Host, missing: readonly string[]): LabError {
   );
 }
 
-/** Whether a program complains of a full disk. */
 export function saysDiskFull(complaints: string): boolean {
   return /No space left|enough free space/.test(complaints);
 }
 
-/** The end of a program's complaints, on one line. */
 export function lastLines(text: string, count = 3): string {
   return text.trim().split("\n").slice(-count).join(" · ");
 }

@@ -7,14 +7,16 @@ const PREFIX = "vfio-lab-";
 /** A Unix socket's path has at most 107 bytes. */
 const LONGEST_DIRECTORY = 80;
 
-/** A folder only we can enter (mkdtemp makes it 0700), named after our process so that a later run can tell when it is abandoned. */
+/**
+ * A private folder (mkdtemp makes it 0700), named after this process so that a later run can tell when it is abandoned.
+ */
 export async function makeScratchDirectory(): Promise<string> {
   const base = os.tmpdir().length > LONGEST_DIRECTORY ? "/tmp" : os.tmpdir();
   removeAbandoned(base);
   return mkdtemp(path.join(base, `${PREFIX}${process.pid}-`));
 }
 
-/** Removes a folder and all in it; works in an exit handler. */
+/** Works in an exit handler. */
 export function removeScratchDirectory(directory: string): void {
   rmSync(directory, { recursive: true, force: true });
 }
@@ -27,7 +29,7 @@ function removeAbandoned(base: string): void {
     try {
       removeScratchDirectory(path.join(base, name));
     } catch {
-      // Somebody else's: not ours to remove.
+      // Another user's: not ours to remove.
     }
   }
 }

@@ -10,8 +10,8 @@ interface SystemError extends Error {
 }
 
 /**
- * Does part of the lab's work. What the system refuses meanwhile becomes a LabError.
- * @param folder what the work is about, for calls that do not say it themselves: a write knows only an fd.
+ * Does part of the lab's work; failures of the system become a LabError.
+ * @param folder of the work, for calls that do not name it: a write knows only an fd.
  */
 export async function withLabErrors<T>(work: () => Promise<T>, folder?: string): Promise<T> {
   try {
@@ -25,7 +25,7 @@ function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && "syscall" in error && "code" in error && typeof error.code === "string";
 }
 
-/** The hint is what follows from the errno, the call and the place; nothing else is guessed. */
+/** The hint follows from errno, call and place alone. */
 function systemFailure(cause: SystemError, place: string | undefined): LabError {
   const { code: errno, syscall } = cause;
   const call = `${syscall}: ${errno}`;
@@ -50,7 +50,7 @@ const REASONS: Readonly<Record<string, string>> = {
   ENFILE: "The system has as many files open as it may (fs.file-max).",
 };
 
-/** Where a person can have such files instead; the cache's folder first, for it may be below the other. */
+/** Another place for such files; the cache's folder first, as it may be below the other. */
 function elsewhereThan(place: string): string | undefined {
   if (isBelow(place, cacheDirectory({ env: process.env }))) return "point XDG_CACHE_HOME at another folder";
   return isBelow(place, os.tmpdir()) ? "set TMPDIR to another folder" : undefined;

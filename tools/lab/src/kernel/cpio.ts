@@ -1,6 +1,6 @@
-/** A file in an initrd. Folders above it are made by themselves. */
+/** A file in an initrd. Its parent folders are made automatically. */
 export interface CpioFile {
-  /** Path without a leading slash. */
+  /** Without a leading slash. */
   readonly path: string;
   readonly mode: number;
   readonly content: Buffer;
@@ -9,7 +9,10 @@ export interface CpioFile {
 const FOLDER = 0o040755;
 const REGULAR = 0o100000;
 
-/** An archive in the "newc" format, the one the kernel unpacks (Documentation/driver-api/early-userspace/buffer-format.rst). */
+/**
+ * An archive in the "newc" format, which the kernel unpacks
+ * (Documentation/driver-api/early-userspace/buffer-format.rst).
+ */
 export function cpioArchive(files: readonly CpioFile[], emptyFolders: readonly string[]): Buffer {
   const folders = new Set([...emptyFolders, ...files.flatMap((file) => foldersAbove(file.path))]);
   const entries = [

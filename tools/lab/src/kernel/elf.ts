@@ -1,6 +1,6 @@
 const PROGRAM_HEADER_INTERPRETER = 3;
 
-/** True for a 64-bit ELF program that needs no dynamic loader, judged by the start of the file. */
+/** Whether a 64-bit ELF program needs no dynamic loader, by the start of its file. */
 export function isStaticElf(start: Buffer): boolean {
   if (start.length < 64 || start.readUInt32BE(0) !== 0x7f454c46) return false;
   const tableOffset = Number(start.readBigUInt64LE(32));

@@ -16,7 +16,7 @@ const PACKAGE = path.dirname(createRequire(import.meta.url).resolve("@vfio/lab/p
 const GUEST_SCRIPTS = path.join(PACKAGE, "guest");
 const EMPTY_FOLDERS = ["proc", "sys", "dev", "host", "job", "written", "root", "keep"];
 
-/** The initrd for this kernel, made anew only when something that goes into it has changed. */
+/** Rebuilt only when something in it has changed. */
 export async function ensureInitrd(
   host: Host,
   cache: string,
@@ -54,7 +54,7 @@ function fingerprint(kernel: Kernel, programs: readonly CpioFile[]): string {
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Numbered, so that the guest loads them in order by their names. */
+/** Numbered, so that the guest loads them in the order of their names. */
 async function bootModules(host: Host, kernel: Kernel): Promise<CpioFile[]> {
   const files = await moduleFiles(host, kernel, BOOT_MODULES);
   return Promise.all(
@@ -69,7 +69,7 @@ async function bootModules(host: Host, kernel: Kernel): Promise<CpioFile[]> {
 const execute = promisify(execFile);
 
 function damaged(file: string, cause: unknown): unknown {
-  // A number is the program's exit code; a name is an errno, which tells more.
+  // A number is the program's exit code; a name is an errno, which says more.
   if (!(cause instanceof Error && "code" in cause && typeof cause.code === "number")) return cause;
   return new LabError("ERR_LAB_KERNEL_UNPACK", `${file} cannot be unpacked: ${lastLines(cause.message)}`, {
     hint: "Remove the kernel's folder: the next run downloads it anew.",

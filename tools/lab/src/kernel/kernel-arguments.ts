@@ -3,8 +3,8 @@ import type { MachineOptions } from "../run/lab-options.js";
 export const DEFAULT_HUGEPAGES_2M = 256;
 
 /**
- * Emulated instructions are dear: everything here that is not about the IOMMU or hugepages saves boot time. `init_on_alloc=0` alone, a
- * Debian default the other way, saves the time to zero every reserved hugepage.
+ * Emulated instructions are slow: everything here but the IOMMU and hugepages saves boot time. `init_on_alloc=0`,
+ * against Debian's default, saves zeroing every reserved hugepage.
  */
 const FAST_BOOT = [
   "quiet",
@@ -14,7 +14,8 @@ const FAST_BOOT = [
   "audit=0",
   "lsm=",
   "nokaslr",
-  // The emulator reuses translated code only at the same address: a quarter less time for every program after the first.
+  // The emulator reuses translated code only at the same address: this saves a quarter of the time of every later
+  // program.
   "norandmaps",
   "tsc=reliable",
   "no_timer_check",
@@ -23,11 +24,11 @@ const FAST_BOOT = [
   "raid=noautodetect",
   "random.trust_cpu=on",
   "rcupdate.rcu_expedited=1",
-  // The ACPI driver has the bridge's slots already; this one would only complain.
+  // The ACPI driver has the bridge's slots already; this one would only report errors.
   "initcall_blacklist=shpcd_init",
 ];
 
-/** The kernel's command line. `panic=-1` restarts at once on a panic, which QEMU's -no-reboot turns into its end. */
+/** `panic=-1` restarts at once after a panic, and with -no-reboot QEMU then ends. */
 export function kernelArguments(machine: MachineOptions): string {
   return [
     "console=ttyS0",
@@ -39,7 +40,7 @@ export function kernelArguments(machine: MachineOptions): string {
   ].join(" ");
 }
 
-/** The order matters: each `hugepages=` counts pages of the size named just before it. */
+/** The order matters: each `hugepages=` counts pages of the size before it. */
 function hugepageArguments({
   hugepages2M = DEFAULT_HUGEPAGES_2M,
   hugepages1G = 0,

@@ -1,4 +1,3 @@
-/** A compressed kernel as it lies inside a bzImage. */
 export interface CompressedKernel {
   readonly program: "zstd" | "xz";
   readonly bytes: Buffer;
@@ -13,8 +12,8 @@ const PAYLOAD_LENGTH = 0x24c;
 const SIZE_TRAILER = 4;
 
 /**
- * Finds the compressed kernel in a bzImage (the layout is in the kernel's Documentation/arch/x86/boot.rst). QEMU starts the unpacked kernel
- * directly by its PVH entry; letting the emulated processor unpack it would take seconds. Undefined when it is packed some other way.
+ * Finds the compressed kernel in a bzImage (Documentation/arch/x86/boot.rst); `undefined` for an unknown compression.
+ * QEMU starts the unpacked kernel by its PVH entry; unpacking it on the emulated processor would take seconds.
  */
 export function compressedKernel(bzImage: Buffer): CompressedKernel | undefined {
   if (bzImage.length < 0x250 || bzImage.toString("latin1", HEADER_MAGIC, HEADER_MAGIC + 4) !== "HdrS")

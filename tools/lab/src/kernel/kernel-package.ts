@@ -4,13 +4,13 @@ import type { Host } from "../host/host.js";
 import { LabError } from "../run/lab-error.js";
 import { lastLines, saysDiskFull } from "../host/packages.js";
 
-/** Debian's metapackages that depend on the newest 6.12 kernel: in Debian 12 the first, in Debian 13 the second. */
+/** Debian's metapackages of the newest 6.12 kernel: the first in Debian 12, the second in Debian 13. */
 const METAPACKAGES = ["linux-image-6.12-amd64", "linux-image-amd64"];
 
 /** Only the generic flavour: the cloud kernel has no 9p, the rt kernel is slower. */
 const GENERIC_KERNEL = /^linux-image-(6\.12\.\d+(?:[+~.][\w.+~]*)?(?:-\d+)?-amd64)$/;
 
-/** The newest generic 6.12 kernel package in the output of `apt-cache depends`, or undefined. */
+/** The newest generic 6.12 kernel package in `apt-cache depends`' output, if any. */
 export function chooseKernelPackage(aptCacheDepends: string): string | undefined {
   return aptCacheDepends
     .split("\n")
@@ -20,17 +20,17 @@ export function chooseKernelPackage(aptCacheDepends: string): string | undefined
     .at(-1);
 }
 
-/** The kernel release (`uname -r`) a kernel package holds. */
+/** `uname -r` of a package's kernel. */
 export function releaseOfPackage(name: string): string {
   return name.replace(/^linux-image-/, "");
 }
 
-/** Orders names by the numbers in them, so 6.12.9 comes before 6.12.117. */
+/** By the numbers in the names, so that 6.12.9 comes before 6.12.117. */
 export function compareVersions(a: string, b: string): number {
   return a.localeCompare(b, "en", { numeric: true });
 }
 
-/** Asks apt which kernel to take; as root it refreshes the package lists when they know none. */
+/** As root, refreshes the package lists if they have no kernel. */
 export async function findKernelPackage(host: Host, options: AptOptions): Promise<string> {
   const { signal } = options;
   const known = await askApt(host, signal);
@@ -55,14 +55,14 @@ async function askApt(host: Host, signal?: AbortSignal): Promise<string | undefi
   return undefined;
 }
 
-/** Downloads the package into a folder. The lists may name a version the mirror no longer has: as root they are refreshed once. */
+/** The lists may name a version that the mirror no longer has: as root they are refreshed once. */
 export async function downloadPackage(
   host: Host,
   name: string,
   directory: string,
   options: AptOptions,
 ): Promise<void> {
-  // Without the option apt drops to the user _apt, who may not write into our folder, and complains about it.
+  // Without the option apt becomes the user _apt, who may not write into this folder, and reports that.
   const download = () =>
     aptGet(host, ["download", "-o", "APT::Sandbox::User=root", name], { ...options, cwd: directory });
   let result = await download();

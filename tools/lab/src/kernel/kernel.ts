@@ -9,17 +9,15 @@ import { LabError } from "../run/lab-error.js";
 import { lastLines, saysDiskFull } from "../host/packages.js";
 
 export interface Kernel {
-  /** What `uname -r` prints in the guest. */
+  /** `uname -r` in the guest. */
   readonly release: string;
-  /** What QEMU loads. */
   readonly image: string;
-  /** The folder that holds lib/modules. */
   readonly root: string;
 }
 
 const SPACE_NEEDED = 600 << 20;
 
-/** Modules no lab machine has a use for: most of the package's size, and of depmod's time. */
+/** Modules without use in a lab machine: most of the package's size, and of depmod's time. */
 const UNUSED_MODULES = [
   ...[
     "accel",
@@ -39,7 +37,7 @@ const UNUSED_MODULES = [
 ].map((folder) => `kernel/drivers/${folder}`);
 const UNUSED = [...UNUSED_MODULES, "kernel/sound", "kernel/fs/ocfs2", "kernel/fs/xfs", "kernel/fs/btrfs"];
 
-/** The newest cached kernel; when there is none, Debian's newest generic 6.12, downloaded and unpacked. */
+/** The newest cached kernel; if there is none, Debian's newest generic 6.12, downloaded and unpacked. */
 export async function ensureKernel(
   host: Host,
   cache: string,
@@ -75,7 +73,7 @@ function kernelAt(cache: string, release: string): Kernel {
   return { release, root, image: existsSync(unpacked) ? unpacked : path.join(root, "vmlinuz") };
 }
 
-/** Turns a folder with one .deb in it into one with vmlinux, vmlinuz, config and lib/modules. */
+/** Turns a folder with a .deb into one with vmlinux, vmlinuz, config and lib/modules. */
 async function unpackKernel(
   host: Host,
   folder: string,
@@ -88,7 +86,7 @@ async function unpackKernel(
   await run("dpkg-deb", "-x", archive, "tree");
   await rename(path.join(folder, `tree/boot/vmlinuz-${release}`), path.join(folder, "vmlinuz"));
   await rename(path.join(folder, `tree/boot/config-${release}`), path.join(folder, "config"));
-  // Newer Debian releases ship modules under /usr/lib.
+  // Newer Debian releases have modules under /usr/lib.
   const library = existsSync(path.join(folder, "tree/lib/modules")) ? "tree/lib" : "tree/usr/lib";
   await rename(path.join(folder, library), path.join(folder, "lib"));
   const modules = path.join(folder, "lib/modules", release);

@@ -3,7 +3,10 @@ import type { Kernel } from "./kernel.js";
 import { LabError } from "../run/lab-error.js";
 import { lastLines } from "../host/packages.js";
 
-/** Loaded before the root can be mounted. virtio_pci and virtio_console are built into Debian's kernel; naming them costs nothing. */
+/**
+ * Loaded before the root is mounted. virtio_pci and virtio_console are built into Debian's kernel; naming them is
+ * harmless.
+ */
 export const BOOT_MODULES = [
   "virtio_pci",
   "virtio_console",
@@ -15,11 +18,11 @@ export const BOOT_MODULES = [
   "vfio-pci",
 ];
 
-/** Files of the modules and of what they depend on, in loading order. */
+/** The files of modules and their dependencies, in loading order. */
 export async function moduleFiles(host: Host, kernel: Kernel, names: readonly string[]): Promise<string[]> {
   const files = new Set<string>();
   for (const name of names) {
-    // -C: the modprobe.d settings of the host are not meant for the guest.
+    // -C: the guest does not use the host's modprobe.d settings.
     const args = ["-C", "/dev/null", "-S", kernel.release, "-d", kernel.root, "--show-depends", name];
     const { code, stdout, stderr } = await host.run("modprobe", args);
     if (code !== 0) throw noSuchModule(name, kernel, stderr);
@@ -28,7 +31,7 @@ export async function moduleFiles(host: Host, kernel: Kernel, names: readonly st
   return [...files];
 }
 
-/** The files in the output of `modprobe --show-depends`; lines that start with "builtin" need no file. */
+/** Files in the output of `modprobe --show-depends`; lines that start with "builtin" need none. */
 export function parseShowDepends(output: string): string[] {
   return output.split("\n").flatMap((line) => /^insmod (.*\.ko\S*)/.exec(line)?.[1] ?? []);
 }

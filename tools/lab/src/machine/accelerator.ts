@@ -5,12 +5,13 @@ import path from "node:path";
 import type { Accelerator } from "../run/lab-options.js";
 import { makeFolder } from "../host/make-folder.js";
 
-/** Boots the lab's machine with KVM and says whether it came up. */
+/** Boots the lab's machine with KVM. @returns whether it came up. */
 export type KvmProbe = () => Promise<boolean>;
 
 /**
- * Chooses KVM only where it has been seen to run the machine: inside another virtual machine /dev/kvm may open and QEMU then abort or
- * hang. What the probe found is kept per host kernel, in accelerator.json of the cache; removing that file makes the next run probe again.
+ * Chooses KVM only after it has run the machine once: inside another virtual machine /dev/kvm may open, and QEMU then
+ * abort or hang. accelerator.json in the cache keeps the probe's result for each host kernel; removing it makes the
+ * next run probe again.
  */
 export async function chooseAccelerator(
   cache: string,

@@ -1,23 +1,22 @@
 export interface LabDevice {
   readonly bdf: string;
-  /** PCI vendor and device id, in hexadecimal. */
+  /** Vendor and device id, in hexadecimal. */
   readonly id: string;
   readonly description: string;
-  /** The driver it is bound to when the command starts; `null`: none. */
+  /** When the command starts; `null`: none. */
   readonly driver: "vfio-pci" | "pcieport" | null;
-  /** The `-device` argument that makes it. */
   readonly qemu: string;
-  /** It can be pulled out and put back while the machine runs; its QEMU id is its name here. */
+  /** It can be unplugged and plugged in while the machine runs; its QEMU id is its name here. */
   readonly hotplug?: true;
   /** The host can have it report an uncorrectable error (AER); its QEMU id is its name here. */
   readonly reportsErrors?: true;
-  /** It has an expansion ROM: that of `optionRom`. */
+  /** It has the expansion ROM of `optionRom`. */
   readonly rom?: true;
 }
 
 /**
- * The devices every lab machine has, by name. `bridgedEdu` and `bridgedEduUnbound` sit behind `bridge` and share one IOMMU group
- * with it; each of the others has a group of its own.
+ * The devices of every lab machine, by name. `bridgedEdu` and `bridgedEduUnbound` sit behind `bridge` and share one
+ * IOMMU group with it; each of the others has a group of its own.
  */
 export const LAB_DEVICES = {
   edu: {
@@ -112,7 +111,7 @@ export const LAB_DEVICES = {
     id: "1af4:1044",
     description: "virtio entropy device that can be made to report errors (AER), with an expansion ROM",
     driver: "vfio-pci",
-    // Not e1000e: in QEMU 7.2 that has AER, but no bits that enable the reports, so its root port never hears of them.
+    // Not e1000e: QEMU 7.2's has AER, but no bits that enable the reports, so its root port never hears of them.
     qemu: "virtio-rng-pci,id=errorRng,bus=errorPort,aer=on",
     reportsErrors: true,
     rom: true,
@@ -132,7 +131,6 @@ export function devicesForVfio(): string[] {
   return labDevices().flatMap(({ driver, bdf }) => (driver === "vfio-pci" ? [bdf] : []));
 }
 
-/** Every device, widened to the common shape. */
 export function labDevices(): readonly LabDevice[] {
   return Object.values(LAB_DEVICES);
 }

@@ -1,7 +1,7 @@
 import { LAB_DEVICES, type LabDevice } from "./devices.js";
 import { lineReader } from "../guest/line-reader.js";
 
-/** What can be asked for, and which property says that a device is one it can be asked of. */
+/** The possible requests, and the property that a device needs for each. */
 const NEEDED = {
   plug: "hotplug",
   unplug: "hotplug",
@@ -9,17 +9,16 @@ const NEEDED = {
   "fatal-error": "reportsErrors",
 } as const satisfies Record<string, keyof LabDevice>;
 
-/** Errors that PCI Express has as non-fatal and as fatal unless told otherwise, in the monitor's words. */
+/** Errors that are non-fatal and fatal in PCI Express by default, in the monitor's words. */
 const ERRORS = { "nonfatal-error": "POISON_TLP", "fatal-error": "MALF_TLP" };
 
-/** What the guest asks for: `unplug hotplugEdu`. */
+/** The guest's request: `unplug hotplugEdu`. */
 export interface HotplugRequest {
   readonly verb: keyof typeof NEEDED;
   readonly name: string;
   readonly device: LabDevice;
 }
 
-/** Reads a line of the hotplug port; undefined for what nobody can do. */
 export function parseHotplugLine(line: string): HotplugRequest | undefined {
   const [, verb = "", name = ""] = /^([\w-]+) (\w+)$/.exec(line) ?? [];
   const devices: Readonly<Record<string, LabDevice>> = LAB_DEVICES;
@@ -33,8 +32,8 @@ function isVerb(word: string): word is HotplugRequest["verb"] {
 }
 
 /**
- * The QMP command for a request: `device_add` takes what is on the command line, in its own form. Errors are
- * injected by a command of the monitor for people.
+ * The QMP command for a request: `device_add` takes the command line's arguments in its own form. A command of the
+ * human monitor injects errors.
  */
 export function qmpCommand({ verb, name, device }: HotplugRequest): object {
   if (verb === "unplug") return { execute: "device_del", arguments: { id: name } };
@@ -47,7 +46,6 @@ export function qmpCommand({ verb, name, device }: HotplugRequest): object {
   return { execute: "device_add", arguments: { driver, ...properties } };
 }
 
-/** What the monitor says, as far as it is for us. */
 interface QmpMessage {
   readonly QMP?: unknown;
   readonly id?: unknown;
@@ -57,21 +55,20 @@ interface QmpMessage {
   readonly error?: { readonly desc: string };
 }
 
-/** Marks our commands' answers among QEMU's other messages. */
+/** Marks the answers to our commands among QEMU's other messages. */
 const ID = "guest";
 
 /**
- * Pulls devices out of the running machine, puts them back and has them report errors, when the guest asks for it: hands
- * the guest's requests to QEMU's monitor, and QEMU's answers to the guest.
+ * Unplugs devices of the running machine, plugs them in again and makes them report errors, as the guest asks: passes
+ * its requests to QEMU's monitor, and QEMU's answers to the guest.
  */
 export class Hotplug {
-  /** Takes what comes on the guest's port. */
   readonly fromGuest = lineReader((line) => this.#onRequest(line));
-  /** Takes what QEMU's monitor says (QMP: a JSON object in each line). */
+  /** Input from QEMU's monitor (QMP: a JSON object in each line). */
   readonly fromMonitor = lineReader((line) => this.#onAnswer(line));
-  /** Devices that were asked to go, and are QEMU's until the guest's kernel has switched their slot off. */
+  /** Devices that were asked to go, until the guest's kernel has switched their slot off. */
   readonly #leaving = new Set<string>();
-  /** The last request, if it is what made a device leave. */
+  /** The last request, if it made a device leave. */
   #unplugged: string | undefined;
   /** A request to plug in a device that has not gone yet. */
   #waiting: HotplugRequest | undefined;
@@ -114,7 +111,7 @@ export class Hotplug {
   }
 }
 
-/** What a command for people prints is its answer, an error too. */
+/** Anything that a human monitor command prints is its answer, also an error. */
 function complaintOf({ error, return: answer }: QmpMessage): string | undefined {
   if (typeof answer !== "string" || answer.startsWith("OK ")) return error?.desc;
   return answer.trim().split(/\r?\n/, 1)[0];

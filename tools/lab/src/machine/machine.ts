@@ -15,14 +15,13 @@ export interface QemuEnd {
 
 export interface MachinePlan extends Omit<QemuPlan, "sockets" | "jobDirectory"> {
   readonly qemu: string;
-  /** Writes the guest's settings and command into the folder. */
   readonly writeJob: (directory: string) => Promise<void>;
-  /** Takes what arrives on each channel; only these channels exist. */
+  /** The input of each channel; only these channels exist. */
   readonly onPort: Readonly<Partial<Record<PortName, (chunk: Buffer) => void>>>;
   readonly onConsole?: ((chunk: Buffer) => void) | undefined;
 }
 
-/** A running QEMU with its channels. Disposing of it kills QEMU and removes every file. */
+/** A running QEMU with its channels. Disposing kills QEMU and removes every file. */
 export class Machine implements AsyncDisposable {
   readonly console = new ConsoleLog();
   readonly #directory: string;
@@ -36,7 +35,7 @@ export class Machine implements AsyncDisposable {
     process.on("exit", this.#onExit);
   }
 
-  /** Starts QEMU. All that can be refused here lies in the folder for temporary files. */
+  /** Everything that can be refused here lies in the folder for temporary files. */
   static start(plan: MachinePlan): Promise<Machine> {
     return withLabErrors(() => Machine.#started(plan), os.tmpdir());
   }
@@ -56,7 +55,7 @@ export class Machine implements AsyncDisposable {
     return this.#qemu?.pid;
   }
 
-  /** Resolves when QEMU has ended, for whatever reason, and everything it sent was handed on. */
+  /** Resolves when QEMU has ended, for any reason, and all its output was passed on. */
   get ended(): Promise<QemuEnd> {
     return this.#ended;
   }
@@ -65,7 +64,7 @@ export class Machine implements AsyncDisposable {
     this.#ports.get(port)?.write(bytes);
   }
 
-  /** Ends QEMU at once; what the guest has written to a channel is not lost. */
+  /** Ends QEMU at once; the guest's output so far is not lost. */
   kill(): void {
     this.#qemu?.kill("SIGKILL");
   }
@@ -90,7 +89,7 @@ export class Machine implements AsyncDisposable {
     this.#spawn(plan.qemu, qemuArguments({ ...plan, jobDirectory, sockets }), plan.onConsole);
   }
 
-  /** pdeathsig: the kernel kills QEMU when we die, even by SIGKILL. */
+  /** pdeathsig: the kernel kills QEMU when this process dies, even by SIGKILL. */
   #spawn(qemu: string, args: readonly string[], onConsole?: (chunk: Buffer) => void): void {
     const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", qemu, ...args], {
       stdio: ["ignore", "pipe", "pipe"],

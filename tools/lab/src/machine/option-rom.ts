@@ -1,14 +1,14 @@
-/** The ROM's name in the job's folder, and in `/run/vfio-lab` of the guest. */
+/** In the job's folder, and in `/run/vfio-lab` of the guest. */
 export const OPTION_ROM_FILE = "option.rom";
 
-/** Three of the 512-byte units that lengths are given in: less than the 2 KiB of the BAR that it gets. */
+/** In units of 512 bytes: less than the 2 KiB of its BAR. */
 const UNITS = 3;
 const DATA_STRUCTURE = 0x1c;
 const RETF = 0xcb;
 
 /**
- * An expansion ROM for the lab's virtio entropy device (PCI Firmware Specification 3.3, 5.1): one image for a PC, which returns as
- * soon as it is called, then words that differ from each other; all bytes add up to 0.
+ * An expansion ROM for the lab's virtio entropy device (PCI Firmware Specification 3.3, 5.1): one image for a PC, which
+ * returns at once, then words that all differ; all bytes add up to 0.
  */
 export function optionRom(): Uint8Array {
   const words = Uint32Array.from({ length: UNITS * 128 }, (_, index) => Math.imul(index, 0x9e3779b1));
@@ -22,7 +22,7 @@ export function optionRom(): Uint8Array {
   return rom;
 }
 
-/** The PCI data structure: for which device, how long, what for, and that no other image follows. */
+/** The PCI data structure: the device, the length, the purpose, and that no other image follows. */
 function dataStructure(): Uint8Array {
   const view = new DataView(new ArrayBuffer(0x18));
   new Uint8Array(view.buffer).set(Buffer.from("PCIR"));

@@ -1,10 +1,10 @@
 import net from "node:net";
 import path from "node:path";
 
-/** The channels between guest and host: the command's output, our control lines, hotplug requests, and a terminal in shell mode. */
+/** Between guest and host: the command's output, our control lines, hotplug requests, and a terminal in shell mode. */
 export type GuestPortName = "stdout" | "stderr" | "control" | "hotplug" | "tty";
 
-/** All channels that QEMU connects to: the guest's, and its own monitor (QMP). */
+/** The guest's channels, and QEMU's own monitor (QMP). */
 export type PortName = GuestPortName | "monitor";
 
 /** Our end of one channel: a Unix socket that QEMU connects to. */
@@ -29,12 +29,12 @@ export class Port {
     return port;
   }
 
-  /** Sends to the guest; before it is there, nothing happens. */
+  /** Sends to the guest; drops the bytes before it is there. */
   write(bytes: Buffer | string): void {
     this.#socket?.write(bytes);
   }
 
-  /** Once QEMU has ended: resolves when everything it had sent was handed on. */
+  /** Resolves, after QEMU's end, when all its output was passed on. */
   async drained(): Promise<void> {
     this.#server.close();
     await this.#drained;
@@ -45,7 +45,7 @@ export class Port {
     this.#socket = socket;
     this.#drained = new Promise((resolve) => socket.once("close", () => resolve()));
     socket.on("data", onData);
-    // A killed QEMU resets the connection; that it ended is all that matters.
+    // A killed QEMU resets the connection; only its end matters.
     socket.on("error", () => undefined);
   }
 }

@@ -11,7 +11,6 @@ export interface QemuPlan {
   readonly accelerator: Accelerator;
   readonly kernelImage: string;
   readonly initrd: string;
-  /** Folder with the settings, the command and the expansion ROM, read-only in the guest. */
   readonly jobDirectory: string;
   readonly outputDirectory?: string | undefined;
   readonly sockets: Readonly<Partial<Record<PortName, string>>>;
@@ -26,7 +25,6 @@ const PORT_NUMBERS: Readonly<Record<GuestPortName, number>> = {
   hotplug: 4,
 };
 
-/** The command line of QEMU, without the program's own name. */
 export function qemuArguments(plan: QemuPlan): string[] {
   return [
     ...board(plan),
@@ -70,15 +68,15 @@ function numaNodes(machine: MachineOptions): string[] {
   ]);
 }
 
-/** 1 GiB pages need aligned memory, so with them one GiB more is lost around the edges. */
+/** 1 GiB pages need aligned memory, which loses one more GiB at the edges. */
 function defaultMemory({ hugepages2M = DEFAULT_HUGEPAGES_2M, hugepages1G = 0 }: MachineOptions): string {
   const gigabytes = hugepages1G > 0 ? hugepages1G + 1 : 0;
   return `${2560 + 2 * hugepages2M + 1024 * gigabytes}M`;
 }
 
 /**
- * `multidevs=remap`: the host's root spans several file systems, whose inode numbers would otherwise clash. The output folder, which is
- * not always there, comes after the other devices so that their IOMMU groups keep their numbers.
+ * `multidevs=remap`: the host's root spans file systems whose inode numbers would clash. The optional output folder
+ * comes last, so that the other devices' IOMMU groups keep their numbers.
  */
 function sharedFolders(plan: QemuPlan): string[] {
   const output = plan.outputDirectory;
@@ -97,7 +95,7 @@ function share(tag: string, address: string, folder: string, readOnly: boolean):
   ];
 }
 
-/** QEMU connects to sockets we listen on: no waiting for it to open them. */
+/** QEMU connects to our sockets: so we need not wait for it to open them. */
 function ports(sockets: QemuPlan["sockets"]): string[] {
   const entries = Object.entries(sockets) as [PortName, string][];
   return [
@@ -119,7 +117,7 @@ function pciDevices({ machine: { extraDevices = [] }, jobDirectory }: QemuPlan):
     ...["-blockdev", "driver=null-co,node-name=disk,size=1073741824,read-zeroes=on"],
     // An NVMe controller has virtual functions only as part of a subsystem.
     ...["-device", "nvme-subsys,id=subsystem"],
-    // A hub with one port: the card has a link and reaches nothing.
+    // A hub with one port: the card has a link, but reaches nothing.
     ...["-netdev", "hubport,id=net,hubid=0"],
     ...labDevices().flatMap((device) => ["-device", device.qemu + romOf(device, jobDirectory)]),
     ...extraDevices.flatMap((device) => ["-device", device]),
@@ -130,13 +128,13 @@ function romOf({ rom }: LabDevice, jobDirectory: string): string {
   return rom ? `,romfile=${escapeValue(path.join(jobDirectory, OPTION_ROM_FILE))}` : "";
 }
 
-/** What QEMU's own code for a device is called with: each access once, at its width, however the guest came by it. */
+/** The calls of QEMU's own code for a device: each access once, at its width, however the guest made it. */
 function accessLog({ accessLog: file }: MachineOptions): string[] {
   if (file === undefined) return [];
   return ["-D", file, "-trace", "memory_region_ops_read", "-trace", "memory_region_ops_write"];
 }
 
-/** In QEMU's option lists a comma separates and two commas are one. */
+/** In QEMU's option lists a comma separates, and two commas are one. */
 function escapeValue(value: string): string {
   return value.replaceAll(",", ",,");
 }

@@ -7,7 +7,7 @@ import { EXTRA_PROGRAMS, type LabExtra } from "../host/packages.js";
 import { prepareLab } from "./prepare-lab.js";
 import { runInLab } from "./run-in-lab.js";
 
-/** Exit codes of the lab's own failures, as `docker run` and `timeout` use them; any other code is the command's. */
+/** Of the lab's own failures, as `docker run` and `timeout` use them; any other code is the command's. */
 const EXIT_LAB_FAILED = 125;
 const EXIT_TIMEOUT = 124;
 
@@ -100,7 +100,7 @@ function commandLine(): Command {
 function labOptions(flags: Flags): LabOptions {
   return {
     machine: machineOptions(flags),
-    // npm runs scripts in the package's folder; the user's own is in INIT_CWD.
+    // npm runs scripts in the package's folder; INIT_CWD has the user's own.
     cwd:
       flags.cwd ??
       (process.env.npm_lifecycle_event === "lab" ? process.env.INIT_CWD : undefined) ??
@@ -142,7 +142,7 @@ async function run(command: readonly string[], options: LabOptions): Promise<num
 }
 
 function failure(error: unknown, { aborted, reason }: AbortSignal): number {
-  // Commander has told what is wrong with the options; its code is 0 after --help.
+  // Commander has reported wrong options; its code is 0 after --help.
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_LAB_FAILED;
   if (aborted) return ended(reason as EndingSignal);
   if (!(error instanceof LabError)) {
@@ -154,7 +154,7 @@ function failure(error: unknown, { aborted, reason }: AbortSignal): number {
 }
 
 function ended(by: EndingSignal): number {
-  // Nobody reads any more: a shell calls that the end by SIGPIPE, and says nothing.
+  // Nobody reads any longer: a shell calls that the end by SIGPIPE, and prints nothing.
   if (by !== "SIGPIPE") note(`ended by ${by === "SIGINT" ? "Ctrl-C" : by}`);
   return 128 + constants.signals[by];
 }
@@ -166,7 +166,7 @@ function note(message: string): void {
 const ENDING_SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 type EndingSignal = (typeof ENDING_SIGNALS)[number] | "SIGPIPE";
 
-/** A signal ends the guest in order, and so does an output that nobody reads. Those that npm passes on once more change nothing. */
+/** A signal, or output without a reader, ends the guest in order. Signals that npm passes on again change nothing. */
 function abortOnSignals(): { signal: AbortSignal; dispose: () => void } {
   const controller = new AbortController();
   const abort = (by: EndingSignal) => controller.abort(by);
@@ -190,7 +190,7 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** `NAME=value`, or `NAME` for the value it has here. */
+/** `NAME=value`, or `NAME` for its value here. */
 function addVariable(text: string, previous: Record<string, string>): Record<string, string> {
   const [, name = text, value] = /^([^=]+)=(.*)$/s.exec(text) ?? [];
   return { ...previous, [name]: value ?? process.env[name] ?? "" };

@@ -36,7 +36,6 @@ function qemuFailed(end: QemuEnd, consoleTail: string): LabError {
   );
 }
 
-/** Only what QEMU's end tells. */
 function hintFor({ signal, complaints }: QemuEnd): string {
   if (signal === "SIGABRT") return "One of its devices got a request that it does not survive.";
   if (signal === "SIGKILL")

@@ -15,26 +15,24 @@ export type LabErrorCode =
   | "ERR_LAB_SYSTEM"
   | "ERR_LAB_BAD_ARGUMENT";
 
-/** What a {@link LabError} may have beside its code and its message. */
 export interface LabErrorParts {
-  /** What to do about it, where that follows from what went wrong. */
+  /** The remedy, where it follows from the failure. */
   readonly hint?: string;
-  /** The last lines of the guest's console, when there was a guest. */
+  /** The last lines of the guest's console, if there was a guest. */
   readonly consoleTail?: string;
   readonly cause?: unknown;
 }
 
-/** Every failure of the lab itself. A command that ends with a non-zero exit code is not one. */
+/** A failure of the lab itself. A command's exit code other than 0 is none. */
 export class LabError extends Error {
   override readonly name = "LabError";
-  /** Stable, for programs. */
   readonly code: LabErrorCode;
-  /** The remedy, for people; empty where none follows from what went wrong. */
+  /** The remedy; empty where none follows from the failure. */
   readonly hint: string;
-  /** Empty when no guest was started. */
+  /** Empty without a guest. */
   readonly consoleTail: string;
 
-  /** @param what - What went wrong, naming the thing. */
+  /** @param what - The failure, naming the thing. */
   constructor(code: LabErrorCode, what: string, { hint = "", consoleTail = "", cause }: LabErrorParts = {}) {
     const tail = consoleTail ? `\nLast lines of the guest's console:\n${consoleTail}` : "";
     const message = `${[what, hint].filter(Boolean).join("\n")}${tail}`;

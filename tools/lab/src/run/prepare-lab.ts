@@ -8,7 +8,7 @@ import { ensurePackages } from "../host/packages.js";
 import { withLabErrors } from "../host/system-failure.js";
 
 export interface PrepareOptions extends CommonOptions {
-  /** Stands in for the real machine; for tests. */
+  /** Replaces the real machine, for tests. */
   readonly host?: Host;
 }
 
@@ -20,11 +20,12 @@ export interface PreparedLab {
 }
 
 /**
- * Installs the missing Debian packages (as root), downloads and unpacks the kernel, builds the initrd. Does only what is not done yet: a
- * second run needs neither network nor noticeable time.
+ * Installs the missing Debian packages (as root), downloads and unpacks the kernel, builds the initrd. A second run
+ * needs neither network nor noticeable time.
  *
- * @throws LabError ERR_LAB_NOT_LINUX, ERR_LAB_PACKAGES_MISSING, ERR_LAB_PACKAGES_INSTALL, ERR_LAB_DISK_FULL, ERR_LAB_KERNEL_DOWNLOAD,
- *   ERR_LAB_KERNEL_UNPACK, ERR_LAB_ABORTED, ERR_LAB_SYSTEM
+ * @throws LabError ERR_LAB_NOT_LINUX, ERR_LAB_PACKAGES_MISSING, ERR_LAB_PACKAGES_INSTALL, ERR_LAB_DISK_FULL,
+ * ERR_LAB_KERNEL_DOWNLOAD,
+ * ERR_LAB_KERNEL_UNPACK, ERR_LAB_ABORTED, ERR_LAB_SYSTEM
  */
 export async function prepareLab(options: PrepareOptions = {}): Promise<PreparedLab> {
   const { host = realHost, signal } = options;

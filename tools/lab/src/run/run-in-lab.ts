@@ -16,10 +16,10 @@ const DEFAULT_BOOT_TIMEOUT_MS = 2 * 60_000;
 const KVM_PROBE_MS = 20_000;
 
 /**
- * Boots a machine with an IOMMU, runs one command in it as root, and returns what the command printed and its exit code. The guest sees the
- * host's files (same paths, same Node.js) but cannot change them; `outputDirectory` is the way out for files.
+ * Boots a machine with an IOMMU, runs one command in it as root, and returns its output and exit code. The guest sees
+ * the host's files (same paths, same Node.js) but cannot change them; it writes files to `outputDirectory`.
  *
- * @param command - Program and arguments, passed as they are: no shell.
+ * @param command - Program and arguments, without a shell.
  * @throws LabError with one of the codes in {@link LabErrorCode}; a command that fails is a result, not an error.
  */
 export function runInLab(command: readonly string[], options: LabOptions = {}): Promise<LabResult> {
@@ -51,7 +51,6 @@ async function run(command: readonly string[], options: LabOptions): Promise<Lab
   };
 }
 
-/** What the caller asked for, checked. */
 export interface Request {
   readonly command: readonly string[];
   readonly cwd: string;
@@ -60,7 +59,6 @@ export interface Request {
   readonly outputDirectory: string | undefined;
 }
 
-/** Checks the command and the folders before anything is started. */
 export async function readRequest(command: readonly string[], options: LabOptions): Promise<Request> {
   if (!command[0])
     throw badArgument("The command is empty", 'Pass a program and its arguments, such as ["uname", "-a"].');
@@ -85,7 +83,9 @@ async function existingFolder(folder: string): Promise<string> {
   throw badArgument(`${folder} is not a folder`, "Pass an existing folder.");
 }
 
-/** The running Node.js and the command's program, without symbolic links. What is not there, the guest's shell tells. */
+/**
+ * The running Node.js and the command's program, without symbolic links. The guest's shell reports a missing program.
+ */
 async function programFiles(program: string, cwd: string): Promise<string[]> {
   const named = program.includes("/") ? [path.resolve(cwd, program)] : [];
   const files = [process.execPath, ...named].map((file) => realpath(file).catch(() => []));
@@ -96,7 +96,6 @@ function badArgument(message: string, hint: string): LabError {
   return new LabError("ERR_LAB_BAD_ARGUMENT", message, { hint });
 }
 
-/** Everything a machine needs but its channels. */
 export function planFor(
   lab: PreparedLab,
   request: Request,
@@ -118,7 +117,6 @@ export function planFor(
   };
 }
 
-/** The limits of a session and the progress lines that belong to it. */
 export function limitsOf(command: readonly string[], options: LabOptions) {
   options.onProgress?.({ stage: "boot", message: "Booting the guest" });
   return {
@@ -131,7 +129,7 @@ export function limitsOf(command: readonly string[], options: LabOptions) {
   };
 }
 
-/** The accelerator asked for, or the one that works here. */
+/** The caller's choice, or the one that works here. */
 export async function pickAccelerator(lab: PreparedLab, options: LabOptions): Promise<Accelerator> {
   const { accelerator = "auto" } = options.machine ?? {};
   if (accelerator !== "auto") return accelerator;
@@ -163,5 +161,5 @@ function collector(chunks: Buffer[], also?: (chunk: Buffer) => void): (chunk: Bu
 }
 
 function ignore(): void {
-  // What the probe prints is of no interest.
+  // The probe's output does not matter.
 }

@@ -1,4 +1,4 @@
-/** A fresh folder that installs from the registry, as a stranger would. */
+/** A new folder that installs from the registry, as a stranger would. */
 import {
   existsSync,
   mkdirSync,
@@ -12,14 +12,12 @@ import path from "node:path";
 import { run } from "../run.js";
 
 /**
- * What all consumers share.
  * @typedef {object} Surroundings
- * @property {string} folder in which each consumer gets its own.
+ * @property {string} folder for the consumers' folders.
  * @property {import("../rehearsal/registry.js").Registry} registry
  * @property {AbortSignal} signal
  */
 
-/** One stranger's project. */
 export class Consumer {
   /** @type {string} */
   folder;
@@ -44,7 +42,7 @@ export class Consumer {
    */
   async install(packages, { node = process.execPath, args = [], env = {} } = {}) {
     const { registry } = this.#surroundings;
-    // Scripts of packages are started with the `node` on PATH.
+    // Packages' scripts run the `node` on PATH.
     const PATH = `${path.dirname(node)}:${registry.env["PATH"] ?? ""}`;
     await this.run(node, [npm(), "install", ...args, ...packages], { ...registry.env, PATH, ...env });
   }
@@ -60,7 +58,6 @@ export class Consumer {
     return run(command, args, { cwd: this.folder, signal, ...(env === undefined ? {} : { env }) });
   }
 
-  /** The installed packages, e.g. `@vfio/dma`. */
   installed() {
     const top = path.join(this.folder, "node_modules");
     const names = readdirSync(top).filter((name) => !name.startsWith("."));
@@ -69,7 +66,6 @@ export class Consumer {
     );
   }
 
-  /** The size of all that is installed, in bytes. */
   installedBytes() {
     const top = path.join(this.folder, "node_modules");
     const entries = readdirSync(top, { recursive: true, withFileTypes: true });
@@ -78,7 +74,6 @@ export class Consumer {
   }
 }
 
-/** The npm on PATH, as a program for any Node.js. */
 function npm() {
   const folders = (process.env["PATH"] ?? "").split(":");
   const found = folders.map((folder) => path.join(folder, "npm")).find((file) => existsSync(file));

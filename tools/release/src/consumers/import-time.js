@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 
 const PAIRS = 15;
 
-/** Says at its end how long this process has run: by the processor's time, and by the clock. */
+/** Prints, at the end of a process, its processor time and run time. */
 const STOPWATCH = `process.once("exit", () => {
   const { user, system } = process.cpuUsage();
   console.log(JSON.stringify({ processor: (user + system) / 1000, clock: performance.now() }));
@@ -11,10 +11,10 @@ const STOPWATCH = `process.once("exit", () => {
 /** @typedef {{ processor: number, clock: number }} Times in milliseconds */
 
 /**
- * What importing a package adds to an empty start of Node.js: the median over pairs, one after the other, because the
- * machine's speed drifts. The processor's time is the one to trust where other programs run too.
- * @param {string} name the package.
- * @param {string} cwd a folder where it is installed.
+ * The time that importing a package adds to an empty start of Node.js: the median over pairs, as the machine's speed
+ * drifts. Where other programs run too, trust the processor's time.
+ * @param {string} name of the package.
+ * @param {string} cwd a folder with the package installed.
  * @returns {Times}
  */
 export function importTime(name, cwd) {

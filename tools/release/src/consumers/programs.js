@@ -1,6 +1,4 @@
-/** What the tried consumers run. */
-
-/** Uses a bit of everything that the addon does. The argument `wait` is left out where the runtime has no uv_poll. */
+/** Uses a bit of everything in the addon. The argument `wait` is left out where the runtime has no uv_poll. */
 export const USES_THE_ADDON = `
 import { createMemoryFile, EventFd, Mapping, openFile, waitForFd } from "@vfio/ioctl-native";
 const event = EventFd.create();
@@ -16,10 +14,10 @@ mapping.close();
 console.log(JSON.stringify(answer));
 `;
 
-/** What that prints, beside the architecture. */
+/** The output of that, without the architecture. */
 export const ITS_ANSWER = { count: 3, word: 0xfeedbeef, code: "ENOENT" };
 
-/** A typed user of @vfio/dma, right but for one line that is said to be wrong. */
+/** A typed user of @vfio/dma, right but for one line marked as wrong. */
 export const TYPED = `
 import { DmaMapper, HugepageMemory, type DmaMapping } from "@vfio/dma";
 export function mapOne(container: { readonly fd: number }): bigint {
@@ -32,13 +30,13 @@ export function mapOne(container: { readonly fd: number }): bigint {
 }
 `;
 
-/** Names types alone: nothing of the package is there when it runs. */
+/** Uses types alone: nothing of the package is loaded. */
 export const TYPES_ONLY = `
 import type { DmaMapper } from "@vfio/dma";
 export const close = (mapper: DmaMapper): void => mapper.close();
 `;
 
-/** Put before a program, makes the process one of another platform. */
+/** Put before a program, gives the process another platform. */
 export const ON_ANOTHER_PLATFORM = `
 Object.defineProperty(process, "platform", { value: "darwin" });
 Object.defineProperty(process, "arch", { value: "arm64" });
@@ -47,15 +45,16 @@ Object.defineProperty(process, "arch", { value: "arm64" });
 /** Imports what works everywhere, and tries what does not. */
 export const TRIES_A_SYSTEM_CALL = `
 const { HugepageMemory } = await import("@vfio/dma");
-const { openFile, vfioConstants } = await import("@vfio/ioctl-native");
+const { openFile } = await import("@vfio/ioctl-native");
+const { vfioConstants } = await import("@vfio/ioctl-native/vfio");
 let said;
 try { openFile("/dev/null"); } catch (error) { said = { code: error.code, message: error.message, hint: error.hint }; }
 console.log(JSON.stringify({ class: typeof HugepageMemory, constants: Object.keys(vfioConstants).length > 10, ...said }));
 `;
 
 /**
- * What another runtime must live through: a watch that signals its own eventfd, secondaries one after the other, and a
- * worker with a view of its own that is ended while it waits.
+ * A test for other runtimes: a watch that signals its own eventfd, several secondaries, and a worker with a view that
+ * is ended while it waits.
  */
 export const WAITS_IN_ALL_WAYS = `
 import { once } from "node:events";
@@ -96,7 +95,6 @@ mapping.close();
 console.log(JSON.stringify({ counts, secondaries, word, readsAreNative }));
 `;
 
-/** The worker of that. */
 export const WORKER_THAT_WAITS = `
 import { workerData } from "node:worker_threads";
 import { EventFd, kernel, Mapping, waitForFd } from "@vfio/ioctl-native";
@@ -105,10 +103,9 @@ kernel().eventfdWrite(workerData.fd, 1);
 await waitForFd(EventFd.create());
 `;
 
-/** What that prints. */
 export const ITS_WAITS = { counts: [9, 1, 2, 3], secondaries: 4, word: 77, readsAreNative: true };
 
-/** Makes one system call, and says what came of it. */
+/** Makes one system call, and prints the result. */
 export const TRIES_AN_EVENTFD = `
 import { EventFd } from "@vfio/ioctl-native";
 let said;

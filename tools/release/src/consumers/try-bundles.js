@@ -1,4 +1,4 @@
-/** Programs of one file, made by each bundler, and carried away from where they were made. */
+/** Programs of one file, made by each bundler, and moved away from where they were made. */
 import assert from "node:assert/strict";
 import { cpSync, mkdirSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -12,7 +12,7 @@ const PREBUILT = "node_modules/@vfio/ioctl-native/prebuilds/linux-x64-glibc/ioct
 const VARIABLE = "VFIO_IOCTL_NATIVE_ADDON";
 
 /**
- * How each makes its file of `program.mjs`; in a process of its own, since the bundlers are not this project's packages.
+ * How each bundles `program.mjs`, in a process of its own, since the bundlers are not this project's packages.
  * @type {Record<string, { file: string, make: string }>}
  */
 const BUNDLERS = {
@@ -103,7 +103,7 @@ async function carriedAway(surroundings, file, make) {
   await stranger.run(process.execPath, ["make.mjs"]);
   const addon = path.join(stranger.folder, "addon.node");
   cpSync(path.join(stranger.folder, PREBUILT), addon);
-  // Webpack writes the source's path into the bundle: even if that is there, it must not be what is meant.
+  // Webpack writes the source's path into the bundle: even if it exists, the bundle must not use it.
   rmSync(path.join(stranger.folder, "node_modules"), { recursive: true });
   return { folder, addon, stranger };
 }

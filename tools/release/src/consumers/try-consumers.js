@@ -1,4 +1,4 @@
-/** Everybody who may install a release, tried one after the other. */
+/** All kinds of consumers of a release, tried one after the other. */
 import assert from "node:assert/strict";
 import { existsSync, mkdirSync, readFileSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -10,15 +10,15 @@ import * as programs from "./programs.js";
 import { inBundles } from "./try-bundles.js";
 import { inOtherRuntimes } from "./try-runtimes.js";
 
-/** What an installation of @vfio/dma, with what it depends on, may weigh at most. */
+/** The largest size of @vfio/dma with its dependencies. */
 const INSTALL_LIMIT_BYTES = 1_000_000;
-/** What importing it may add to the start of Node.js. The limit leaves room for a machine that does much else. */
+/** The most time that importing it may add to the start of Node.js. The limit leaves room for a busy machine. */
 const IMPORT_GOAL_MS = 15;
 const IMPORT_LIMIT_MS = 60;
 
 const ADDON = "node_modules/@vfio/ioctl-native";
 
-/** The optional peer comes from this workspace: the registry has nothing but our own packages. */
+/** The optional peer comes from this workspace: the registry has only our own packages. */
 const HEADERS = path.join(import.meta.dirname, "../../../../node_modules/node-addon-api");
 const BUILDS_IF_ASKED = {
   dependencies: { "@vfio/dma": "*", "node-addon-api": `file:${HEADERS}` },
@@ -81,7 +81,7 @@ async function importsAndRequires(stranger, node, packages) {
     const byImport = await stranger.run(node, ["--input-type=module", "-e", imported]);
     const byRequire = await stranger.run(node, ["--input-type=commonjs", "-e", required]);
     assert.notEqual(byImport.trim(), "");
-    // require() of a module adds a mark that says so.
+    // require() of a module adds a mark.
     assert.equal(byRequire.replace("__esModule,", ""), byImport);
   }
 }

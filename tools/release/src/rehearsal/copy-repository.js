@@ -5,9 +5,9 @@ import { run } from "../run.js";
 const root = path.resolve(import.meta.dirname, "../../../..");
 
 /**
- * A clone of this repository, for changelogs name commits; and over it what is not committed yet. The installed packages
- * are links to this one's.
- * @param {string} copy the folder, which is not there yet.
+ * A clone of this repository, since changelogs name commits, with uncommitted changes. The installed packages are links
+ * to this one's.
+ * @param {string} copy the folder, which must not exist.
  * @param {AbortSignal} [signal]
  */
 export async function copyRepository(copy, signal) {
@@ -15,7 +15,7 @@ export async function copyRepository(copy, signal) {
     run("git", args, { cwd: root, ...(signal === undefined ? {} : { signal }) });
   await git("clone", "--quiet", "--shared", root, copy);
   const list = async (/** @type {string[]} */ ...args) => (await git(...args)).split("\0").filter(Boolean);
-  // Against HEAD, which the clone has: what is staged counts too.
+  // Against HEAD, which the clone has: staged changes count too.
   const changes = ["diff", "--name-only", "--no-renames", "-z", "HEAD"];
   for (const file of await list(...changes, "--diff-filter=D"))
     rmSync(path.join(copy, file), { force: true });

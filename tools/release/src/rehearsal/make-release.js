@@ -1,4 +1,4 @@
-/** A release made of a copy of this repository: versions, changelogs, build, prebuilt binaries, and published. */
+/** A release of a copy of this repository: versions, changelogs, build, prebuilt binaries, publishing. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { copyRepository } from "./copy-repository.js";
@@ -9,11 +9,11 @@ const root = path.resolve(import.meta.dirname, "../../../..");
 /** @typedef {{ name: string, folder: string, version: string, before: string }} Released */
 
 /**
- * @param {string} copy where to copy the repository to; the folder is not there yet.
+ * @param {string} copy the folder for the copy, which must not exist.
  * @param {import("./registry.js").Registry} registry
  * @param {(step: string) => void} report
  * @param {AbortSignal} signal
- * @returns {Promise<Released[]>} every package that is published.
+ * @returns {Promise<Released[]>} every published package.
  */
 export async function makeRelease(copy, registry, report, signal) {
   report("copying the repository");

@@ -1,4 +1,4 @@
-/** A published package as the registry gives it: its files, and what the linters of packages say. */
+/** A published package as the registry has it: its files, and the linters' findings. */
 import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, readdirSync } from "node:fs";
 import path from "node:path";
@@ -8,7 +8,6 @@ import { run } from "../run.js";
 /** @typedef {import("../consumers/consumer.js").Surroundings} Surroundings */
 
 /**
- * Downloads a package.
  * @param {Surroundings} surroundings
  * @param {string} name
  * @returns {Promise<{ tarball: string, files: string[], manifest: Record<string, unknown> }>}
@@ -36,6 +35,6 @@ export async function lintPackage({ folder, signal }, { tarball, files, manifest
   assert.ok(manifest["repository"], "no repository");
   const tool = (/** @type {string} */ name) => path.join(installed("toolbox"), ".bin", name);
   await run(tool("publint"), ["run", tarball, "--strict"], { cwd: folder, signal });
-  // ESM only, on purpose: every Node.js that is supported can require() it, which the consumers show.
+  // ESM only, on purpose: every supported Node.js can require() it, as the consumers show.
   await run(tool("attw"), [tarball, "--profile", "esm-only"], { cwd: folder, signal });
 }

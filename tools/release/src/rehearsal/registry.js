@@ -1,4 +1,4 @@
-/** A registry of npm's for one release: in this process, on loopback, with its own storage, and no other behind it. */
+/** An npm registry for one release: in this process, on loopback, with its own storage, and no other behind it. */
 import { once } from "node:events";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -9,7 +9,7 @@ import { freshEnvironment } from "../run.js";
 /**
  * @typedef {object} Registry
  * @property {string} url
- * @property {NodeJS.ProcessEnv} env the environment in which npm uses this registry, with a cache of its own.
+ * @property {NodeJS.ProcessEnv} env for npm to use this registry, with its own cache.
  * @property {() => Promise<void>} stop
  */
 
@@ -44,7 +44,7 @@ function configuration(folder) {
     auth: { htpasswd: { file: path.join(folder, "htpasswd") } },
     uplinks: {},
     packages: { "@vfio/*": { access: "$all", publish: "$anonymous" } },
-    // Standard output is the outcome's.
+    // Standard output is for the outcome.
     log: { type: "file", path: path.join(folder, "log"), format: "json", level: "warn" },
   };
 }
@@ -52,7 +52,7 @@ function configuration(folder) {
 /** @param {string} folder @param {string} url */
 function npmEnvironment(folder, url) {
   const userconfig = path.join(folder, "npmrc");
-  // npm wants some token before it publishes; the registry takes it for nobody's.
+  // npm demands a token for publishing; the registry ignores it.
   writeFileSync(userconfig, `${url.replace("http:", "")}:_authToken=nobody\n`);
   return freshEnvironment({
     npm_config_registry: url,

@@ -1,4 +1,4 @@
-/** The rehearsal of a release: a registry of our own, a release into it, and everybody who may install it. */
+/** The rehearsal of a release: a registry, a release into it, and all kinds of consumers. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -1,7 +1,7 @@
 import Table from "cli-table3";
 
 /**
- * The outcome of a rehearsal for people: a row for each consumer, then the words of those that failed.
+ * A row for each consumer, then the errors of those that failed.
  * @param {import("./rehearsal.js").Outcome} outcome
  * @returns {string}
  */

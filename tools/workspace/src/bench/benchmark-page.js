@@ -1,16 +1,16 @@
 /**
- * The part of docs/benchmarks.md that is made from a run of the benchmarks. What stands around it is written by hand.
+ * The part of docs/benchmarks.md that comes from a run of the benchmarks. The rest is written by hand.
  *
  * @typedef {import("@vfio/test-support/benchmark").BenchRow & { package: string, place: Place }} PlacedRow
  * @typedef {{ name: "host" | "lab", kernel: string, emulated: boolean }} Place where a row was measured.
  * @typedef {{ processor: string, processors: number, memoryGiB: number, node: string, date: string }} Machine
- * @typedef {{ machine: Machine, rows: readonly PlacedRow[] }} BenchReport what .results/bench.json holds.
+ * @typedef {{ machine: Machine, rows: readonly PlacedRow[] }} BenchReport the contents of .results/bench.json.
  */
 
 const RESULTS = /<!-- results -->\n[^]*<!-- end of results -->\n/;
 
 /**
- * The page with the results of another run.
+ * The page with new results.
  * @param {string} page
  * @param {BenchReport} report
  * @returns {string}
@@ -27,7 +27,7 @@ export function withResults(page, report) {
 }
 
 /**
- * What the plots show: by file name, without its ending.
+ * The plots' contents, by file name without its ending.
  * @param {readonly PlacedRow[]} rows
  * @returns {Record<string, { title: string, axis: string, bars: import("./plots.js").Bar[] }>}
  */
@@ -100,7 +100,6 @@ function figuresOf(row) {
   return [inUnit(ours, unit), inUnit(c, unit), ratio?.toFixed(2) ?? "", limit, verdict];
 }
 
-/** Nanoseconds, bytes and the like with at most four digits. */
 function inUnit(value, unit) {
   if (value === undefined) return "";
   const scale = SCALES[unit]?.find(({ from }) => value >= from) ?? { from: 1, unit };

@@ -1,7 +1,4 @@
-/**
- * The plots of the benchmark page, as SVG. Each brings colours for a light and a dark page, and a background of its own,
- * so that it can be read wherever it is shown.
- */
+/** The plots of the benchmark page, as SVG. Each has colours for a light and a dark page, and its own background. */
 const WIDTH = 780;
 const MARGIN = 16;
 const VALUES_WIDTH = 110;
@@ -10,7 +7,7 @@ const HEAD_HEIGHT = 72;
 const ROW_HEIGHT = 42;
 const BAR_HEIGHT = 14;
 
-/** Drawn by the browser; `prefers-color-scheme` works in an image too. */
+/** For the browser: `prefers-color-scheme` works in an image too. */
 const STYLE = `<style>
 svg { --paper: #ffffff; --text: #24292f; --good: #3b76c4; --missed: #b4541e; font: 12px sans-serif; }
 @media (prefers-color-scheme: dark) {
@@ -24,7 +21,7 @@ text, .goal { fill: var(--text); } .paper { fill: var(--paper); } .title { font:
  * @typedef {object} Bar
  * @property {string} label
  * @property {number} value
- * @property {number} [goal] the highest value that is good enough; drawn as a stroke across the bar.
+ * @property {number} [goal] the highest good value, drawn as a stroke across the bar.
  */
 
 /**

@@ -1,4 +1,4 @@
-/** A headless Chromium: Debian's, installed when it is not there. */
+/** A headless Chromium: Debian's, installed if missing. */
 import { chromium } from "playwright-core";
 import { BROWSER } from "@vfio/set-up/debian-packages.js";
 import { ensureDebianPackages } from "@vfio/set-up/debian.js";
@@ -7,7 +7,7 @@ const [executablePath = ""] = Object.keys(BROWSER);
 
 /**
  * @returns {Promise<import("playwright-core").Browser>}
- * @throws {Error} with the command to type, if it is not there and may not be installed.
+ * @throws {Error} with the command to type, if it is missing and may not be installed.
  */
 export async function openBrowser() {
   await ensureDebianPackages(BROWSER, "Looking at the documentation");

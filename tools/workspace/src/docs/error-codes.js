@@ -1,7 +1,4 @@
-/**
- * The stable error codes (`ERR_VFIO_…`): which package's sources throw which, and which the page docs/errors.md
- * describes. A test holds one against the other.
- */
+/** The stable error codes (`ERR_VFIO_…`) in the packages' sources and in docs/errors.md, which a test compares. */
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 
@@ -9,9 +6,8 @@ import path from "node:path";
 const PACKAGES = ["ioctl-native", "vfio-core", "dma", "pci-bar", "mp-sync"];
 
 /**
- * The codes that each package's sources throw. A code counts where it is a string of its own: in a comment it is
- * written in backquotes, and there it only says what another function throws.
- * @param {string} root the workspace's root.
+ * The codes that each package's sources throw. A code counts as a string of its own; comments have it in backquotes.
+ * @param {string} root of the workspace.
  * @returns {Map<string, string[]>} code → names of the packages that throw it, lowest first.
  */
 export function thrownCodes(root) {
@@ -23,8 +19,8 @@ export function thrownCodes(root) {
 }
 
 /**
- * Every code that the sources mention at all, comments included: a comment must not promise one that nobody throws.
- * @param {string} root the workspace's root.
+ * Every code in the sources, comments included: a comment must not promise a code that nobody throws.
+ * @param {string} root of the workspace.
  * @returns {Set<string>}
  */
 export function mentionedCodes(root) {
@@ -32,7 +28,7 @@ export function mentionedCodes(root) {
 }
 
 /**
- * The codes that the page describes: a heading for each, then who throws it, what it means, and the remedy.
+ * The codes on the page: a heading for each, then who throws it, its meaning, and the remedy.
  * @param {string} page the text of docs/errors.md.
  * @returns {Map<string, { thrownBy: string[], meaning: string, remedy: string | undefined }>}
  */
@@ -49,7 +45,6 @@ function described([heading = "", ...rest]) {
   return [heading.trim(), { thrownBy, meaning, remedy }];
 }
 
-/** All sources of a package, in TypeScript and C++, as one text. */
 function sourcesOf(root, name) {
   const folders = ["src", "native/src"].map((folder) => path.join(root, "packages", name, folder));
   const files = folders

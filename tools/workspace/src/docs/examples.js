@@ -1,6 +1,6 @@
 /**
- * The examples that people copy: every `@example` in the packages' TSDoc and every ```ts fence in the pages. They are
- * compiled against the packages' sources, and those that need nothing special are run with what was built.
+ * Every `@example` in the packages' TSDoc and every ```ts fence in the pages: compiled against the packages' sources,
+ * and run with the build if they need nothing special.
  *
  * A first line `// needs a device` (or anything else after "needs") says that an example cannot run everywhere. It is
  * compiled all the same, with the names of given.d.ts. So is one without an import: it is a part of a program.
@@ -17,7 +17,7 @@ import ts from "typescript";
 const NEEDS = /^\/\/ (?:.+; )?needs (.+)$/m;
 const PRINTS = /^\s*console\.log\(.*\); \/\/ (.+)$/gm;
 const FENCE = /```ts\n([^]*?)```/g;
-/** What stands above a fence that is quoted from the sources: those are compiled where they come from. */
+/** Marks a fence that is quoted from the sources, which compile elsewhere. */
 const QUOTED = "<!-- code:";
 
 /**
@@ -58,11 +58,11 @@ export function examplesOfSource(file, source) {
 }
 
 /**
- * What the compiler says against each example.
+ * Compiles examples.
  * @param {readonly Example[]} examples
- * @param {string} folder where they are written, and compiled to JavaScript; within the workspace.
- * @param {string} given a declaration file with what examples take as given.
- * @returns {Map<string, string[]>} by the example's name; no entry for one without a mistake.
+ * @param {string} folder for them and their JavaScript, within the workspace.
+ * @param {string} given a declaration file of the names that examples take as given.
+ * @returns {Map<string, string[]>} the errors by the example's name; none for a right one.
  */
 export function compileExamples(examples, folder, given) {
   rmSync(folder, { recursive: true, force: true });

@@ -1,4 +1,4 @@
-/** What the examples in the pages take as given: what a reader has from elsewhere, or from the text above. */
+/** Names that the examples in the pages take as given. */
 import type { Fd } from "@vfio/ioctl-native";
 import type { PrimaryPeer } from "@vfio/mp-sync";
 import type { DmaMapping, HugepageMemory } from "@vfio/dma";
@@ -17,19 +17,15 @@ declare global {
   const peer: PrimaryPeer;
   const pci: PciDevice;
   const bar0: ReturnType<ReturnType<PciDevice["bar"]>["map"]>;
-  /** A memory file. */
   const file: Fd;
   const signal: AbortSignal;
   const packet: Uint32Array;
   const halves: Uint32Array;
-  /** What the reader's program does. */
   function serve(count: number): void;
   function serveUntil(signal: AbortSignal): Promise<void>;
   function stopTheDevice(): void;
-  /** A device's descriptor in memory. */
   const descriptor: { low: number; high: number };
-  /** The phase that a completion of this round has. */
+  /** The phase of this round's completions. */
   const phase: number;
-  /** What came over a socket. */
   const fd: Fd;
 }

@@ -1,10 +1,7 @@
-/**
- * What can be measured of a page in a browser. The functions that are given to `evaluate` run in the page: they know
- * nothing of this file.
- */
+/** Measurements of a page in a browser. Functions for `evaluate` run in the page, and see nothing of this file. */
 
 /**
- * By how many pixels the page is wider than its window: 0 is right.
+ * The pixels by which the page is wider than its window: 0 is right.
  * @param {import("playwright-core").Page} page
  */
 export async function overhang(page) {
@@ -12,7 +9,7 @@ export async function overhang(page) {
 }
 
 /**
- * The texts that stand out least from what is behind them, worst first, by WCAG's contrast ratio (1 to 21).
+ * The texts of least contrast to their background, worst first, by WCAG's ratio (1 to 21).
  * @param {import("playwright-core").Page} page
  * @param {string} selector
  * @returns {Promise<{ text: string, contrast: number }[]>}

@@ -1,16 +1,16 @@
 /**
- * Code in the documentation that is quoted from the sources, and kept equal to them.
+ * Quotes code from the sources in the documentation, and keeps the two equal.
  *
- * A Markdown page says above a code block what it quotes:
+ * A comment above a code block says what it quotes:
  *
- *     <!-- code: packages/examples/src/pipeline/primary.ts step 3 -->
- *     <!-- prettier-ignore -->
+ * <!-- code: packages/examples/src/pipeline/primary.ts step 3 -->
+ * <!-- prettier-ignore -->
  *     ```ts
  *     …
  *     ```
  *
  * What can be quoted of a file: `file` (all of it), `function NAME`, `step NUMBER` and `task "TITLE"`: the statement
- * with that call of a Reporter, with the statements between it and the one before. Of the call only what it reports on
+ * with that call of a Reporter, with the statements between it and the one before. Of the call only the reported work
  * is quoted: `const first = open();` of `const first = report.step(1, "one", () => open());`.
  */
 import { readFileSync } from "node:fs";
@@ -25,7 +25,7 @@ const QUOTE =
  * @param {string} page the page's Markdown.
  * @param {string} root the workspace's root, from which the quoted files are named.
  * @returns {string}
- * @throws {Error} if something quoted is not there any more.
+ * @throws {Error} if quoted code no longer exists.
  */
 export function refreshQuotes(page, root) {
   return page.replaceAll(QUOTE, (...match) => {
@@ -34,7 +34,7 @@ export function refreshQuotes(page, root) {
   });
 }
 
-/** What a page quotes: file and selector of each quotation. @param {string} page @returns {string[]} */
+/** The file and selector of each quotation. @param {string} page @returns {string[]} */
 export function quotesOf(page) {
   return [...page.matchAll(QUOTE)].map(({ groups }) => `${groups?.file} ${groups?.selector}`);
 }
@@ -62,7 +62,7 @@ export function quote(source, selector) {
 function withoutReport(source, start, statement, call) {
   const action = call.arguments.find((argument) => ts.isArrowFunction(argument));
   if (action === undefined || ts.isBlock(action.body)) return source.slice(start, statement.getEnd());
-  // The report of something synchronous is awaited too: where the action itself awaits, its own `await` comes along.
+  // The report of something synchronous is awaited too: if the action itself awaits, its own `await` comes along.
   const replaced = ts.isAwaitExpression(call.parent) ? call.parent : call;
   const body = bodyAtMargin(source, action.body, replaced);
   return (
@@ -70,14 +70,12 @@ function withoutReport(source, start, statement, call) {
   );
 }
 
-/** What is reported on, moved to where the report begins. */
 function bodyAtMargin(source, body, replaced) {
   const inner = ts.isParenthesizedExpression(body) ? body.expression : body;
   const [from, to] = [marginAt(source, inner.getStart()), marginAt(source, replaced.getStart())];
   return inner.getText().replaceAll(`\n${" ".repeat(from)}`, `\n${" ".repeat(to)}`);
 }
 
-/** How far the line of a place is moved in. */
 function marginAt(source, at) {
   const line = source.slice(source.lastIndexOf("\n", at - 1) + 1);
   return line.length - line.trimStart().length;

@@ -1,16 +1,17 @@
 /**
- * The small changes that a tool can make to a source text: what a person mistypes. Each is one place of the text and what
- * stands there instead. Stryker's own list has no left-out calls and no numbers, and tries all changes of a place at once.
+ * The small changes to a source text, as a person mistypes: each is one place of the text, and its replacement.
+ * Stryker's own list has no left-out calls and no numbers, and tries all changes of a place at once.
  *
  * @typedef {"operator" | "condition" | "call left out" | "constant"} Kind
- * @typedef {{ kind: Kind, start: number, end: number, instead: string }} Change offsets are in UTF-16 units, the end not included.
+ * @typedef {{ kind: Kind, start: number, end: number, instead: string }} Change offsets are in UTF-16 units, the end
+ * not included.
  * @typedef {{ line: number, before: string, after: string }} Described
  */
 import ts from "typescript";
 
 const { SyntaxKind } = ts;
 
-/** For each operator the one that is mistyped for it. */
+/** The likely mistype of each operator. */
 const OTHER_OPERATOR = new Map([
   ["+", "-"],
   ["-", "+"],
@@ -40,7 +41,7 @@ const OTHER_OPERATOR = new Map([
 ]);
 
 /**
- * All changes that can be made to a TypeScript source, in the order of their places.
+ * All changes to a TypeScript source, in the order of their places.
  * @param {string} text
  * @returns {Change[]}
  */
@@ -125,6 +126,6 @@ function otherConstant(node) {
   if (node.kind === SyntaxKind.TrueKeyword) return ["false"];
   if (node.kind === SyntaxKind.FalseKeyword) return ["true"];
   if (ts.isBigIntLiteral(node)) return [`${BigInt(node.text.slice(0, -1)) + 1n}n`];
-  // A literal's own text is decimal, however it is written in the source.
+  // A literal's own text is decimal, however the source writes it.
   return ts.isNumericLiteral(node) ? [String(Number(node.text) + 1)] : [];
 }

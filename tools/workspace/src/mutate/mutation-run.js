@@ -9,10 +9,10 @@ import { tested, testedUnchanged } from "./try-change.js";
 /** The unchanged package's limit. */
 const FIRST_MS = 20 * 60_000;
 
-/** What is not in a clone: what was built. */
+/** Built, and so not in a clone. */
 const BUILT = ["dist", "native/build"];
 
-/** All changes that can be made to the sources in a package's folder: each with its file, and what stands in that. */
+/** All changes to the sources in a package's folder, each with its file and the file's text. */
 export function placesIn(folder) {
   const files = readdirSync(path.join(folder, "src"), { recursive: true, encoding: "utf8" });
   return files
@@ -25,14 +25,14 @@ export function placesIn(folder) {
     });
 }
 
-/** Whether a package's change is at a place that somebody typed, e.g. "packages/dma/src/memory/hugepages.ts:20". */
+/** Whether a package's change is at a given place, e.g. "packages/dma/src/memory/hugepages.ts:20". */
 export function isAt({ file, text, change }, name, wanted) {
   const [, wantedFile, line] = /^(.*?)(?::(\d+))?$/.exec(wanted) ?? [];
   const isLine = line === undefined || described(text, change).line === Number(line);
   return wantedFile === path.join("packages", name, file) && isLine;
 }
 
-/** A copy of the repository in which files may be changed. It is removed in the end. */
+/** A copy of the repository in which files may be changed, removed in the end. */
 export class ChangedCopy {
   constructor(root, folder) {
     this.root = root;
@@ -53,7 +53,7 @@ export class ChangedCopy {
   }
 
   /**
-   * Runs the package's tests as it is. Gives the parts in which to run them, each with the time that its files took.
+   * Runs the unchanged package's tests. @returns the parts in which to run them, each with its files' time.
    * @throws {Error} if they fail: nothing could be said of a change then.
    */
   async unchanged(name, signal) {

@@ -2,7 +2,7 @@
  * A choice that looks random and is the same for each seed.
  * @template T
  * @param {readonly T[]} all
- * @param {number} count how many; all of them, if there are fewer.
+ * @param {number} count all of them, if there are fewer.
  * @param {number} seed a whole number.
  * @returns {T[]} in the order of `all`.
  */
@@ -15,7 +15,7 @@ export function sample(all, count, seed) {
   return all.filter((_, index) => chosen.has(index));
 }
 
-/** Numbers from 0 to below 1: mulberry32, small and good enough to choose with. */
+/** Numbers from 0 to below 1 by mulberry32: small, and good enough to choose with. */
 function randomNumbers(seed) {
   let state = seed >>> 0;
   return () => {

@@ -1,26 +1,29 @@
 /**
- * Whether a package's tests notice a change: the package is built and tested anew, in a copy of the repository. What was
- * changed may loop, or take memory for ever; so each run has limits of both.
+ * Whether a package's tests notice a change: builds and tests the package in a copy of the repository. Changed code may
+ * loop, or take memory for ever, so each run has limits of both.
  *
  * @typedef {"noticed" | "survived" | "timed out"} Outcome
  * @typedef {{ limitMs: number, signal: AbortSignal }} Limits
- * @typedef {{ ms: number, without: readonly string[] }} Part of a package's tests: how long its files take, one after the
- * other, and which files it leaves out.
+ * @typedef {{ ms: number, without: readonly string[] }} Part of a package's tests: how long its files take, one after
+ * the other, and which files it leaves out.
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { freshEnvironment, run } from "@vfio/release/run";
 
-/** What one process may take as private memory. A worker of Vitest that runs our tests needs some 200 MiB. */
+/** One process's private memory. A worker of Vitest with our tests needs some 200 MiB. */
 const MEMORY_BYTES = 2 * 2 ** 30;
 
-/** If the machine runs short all the same, the kernel is to end these processes before any other. */
+/** If the machine still runs short, the kernel is to end these processes first. */
 const WITH_LIMITS = ["-n", "1000", "--", "prlimit", `--data=${MEMORY_BYTES}`, "--core=0"];
 
-/** Test files that take longer, and more than a tenth of all, are run only where the others notice nothing. */
+/** Test files that take longer, and more than a tenth of all, run only if the others notice nothing. */
 const SLOW_MS = 5_000;
 const SLOW_SHARE = 0.1;
-/** A changed package's tests may take so many times as long as the unchanged one's, and some more: others work here too. */
+/**
+ * A changed package's tests may take this many times as long as the unchanged one's, and some more: others work here
+ * too.
+ */
 const PATIENCE = 3;
 const MORE_MS = 20_000;
 
@@ -33,7 +36,7 @@ const MORE_MS = 20_000;
 export async function testedUnchanged(folder, limits) {
   const report = path.join(folder, "durations.json");
   const json = ["--reporter=dot", "--reporter=json", `--outputFile.json=${report}`];
-  for (const command of [build(folder), [bin(folder, "vitest"), "run", ...json]])
+  for (const command of [buildOf(folder), [bin(folder, "vitest"), "run", ...json]])
     if ((await attempt(command, folder, limits)) !== "survived") return undefined;
   return partsOf(folder, JSON.parse(readFileSync(report, "utf8")));
 }
@@ -66,13 +69,13 @@ function sumOf(files) {
  * Builds a changed package, and runs the tests that import the changed file, directly or not.
  * @param {string} folder the package's.
  * @param {string} file
- * @param {readonly Part[]} parts of its tests: the next is run where the former ones notice nothing.
+ * @param {readonly Part[]} parts of its tests: each runs only if the former ones notice nothing.
  * @param {AbortSignal} signal
- * @returns {Promise<Outcome>} "survived" if all went well.
- * @throws the signal's reason, if it was raised.
+ * @returns {Promise<Outcome>} "survived" if all passed.
+ * @throws the signal's reason when aborted.
  */
 export async function tested(folder, file, parts, signal) {
-  const built = await attempt(build(folder), folder, { limitMs: limitOf(0), signal });
+  const built = await attempt(buildOf(folder), folder, { limitMs: limitOf(0), signal });
   if (built !== "survived") return built;
   for (const { ms, without } of parts) {
     const related = ["related", "--run", file, "--bail=1", "--reporter=dot", "--passWithNoTests"];
@@ -87,9 +90,15 @@ function limitOf(ms) {
   return Math.ceil(PATIENCE * ms + MORE_MS);
 }
 
-/** Some tests start programs, which take what was built. */
-function build(folder) {
-  return [bin(folder, "tsup"), "--config", "../../tsup.config.ts", "--no-dts", "--silent"];
+/**
+ * Builds a package with all its entry points, without types. Some tests start programs, which use the build.
+ * @param {string} folder the package's.
+ * @returns {string[]}
+ */
+export function buildOf(folder) {
+  const { scripts } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
+  const [program, ...args] = scripts.build.split(" ");
+  return [bin(folder, program), ...args, "--no-dts", "--silent"];
 }
 
 function bin(folder, program) {

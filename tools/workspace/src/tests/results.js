@@ -1,5 +1,5 @@
 /**
- * Sums up what test runs wrote down (Vitest's JSON reports).
+ * Sums up test runs' reports (Vitest's JSON).
  *
  * @typedef {{ name: string, passed: number, failed: number, skipped: number }} Row
  */
@@ -7,8 +7,7 @@ import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 /**
- * One report's numbers. A run that left no report, none that can be read, or one without a single test, counts as one
- * failure: it must never look as if all went well.
+ * One report's numbers. A missing, unreadable or empty report counts as one failure: it must never look like a success.
  * @param {string} name
  * @param {string} file
  * @returns {Row}
@@ -24,8 +23,8 @@ export function readResults(name, file) {
 }
 
 /**
- * What failed, for the end of a long output: each failed test with the first line of its error.
- * @param {string} file a report; one that cannot be read has nothing to tell.
+ * Each failed test with the first line of its error, for the end of a long output.
+ * @param {string} file a report; an unreadable one has no failures.
  * @returns {string[]}
  */
 export function failuresIn(file) {
@@ -33,9 +32,10 @@ export function failuresIn(file) {
 }
 
 function readReport(file) {
+  // What has another shape is as unreadable as what is no JSON.
   try {
     const report = JSON.parse(readFileSync(file, "utf8"));
-    return Array.isArray(report?.testResults) ? report : undefined;
+    return report?.testResults.every((file) => Array.isArray(file.assertionResults)) ? report : undefined;
   } catch {
     return undefined;
   }
@@ -46,12 +46,12 @@ function failuresOf(result) {
   const lines = failed.map(
     ({ fullName, failureMessages = [] }) => `${fullName}: ${failureMessages[0] ?? ""}`,
   );
-  // Vitest tells the reason here only of what fails outside of every describe.
+  // Vitest gives a reason here only for failures outside of every describe.
   if (isBroken(result)) lines.push(result.message || "what it prepares failed, see above");
   return lines.map((line) => `${path.basename(result.name ?? "")}: ${line.trim().split("\n")[0]}`);
 }
 
-/** A file that does not even load, or whose preparation failed, has failed without a single failed test. */
+/** A file that does not load, or whose preparation failed, has no failed test. */
 function isBroken({ status, assertionResults }) {
   return status === "failed" && assertionResults.every((each) => each.status !== "failed");
 }
@@ -73,11 +73,11 @@ export function checkRow(name, status) {
 }
 
 /**
- * A run of tests whose reports are counted on their own. It adds nothing to them, unless it failed and they do not
- * show why: then it is one failure (an error outside of any test, a run that was killed).
+ * A run of tests with reports of their own. It adds one failure if it failed and they do not show why (an error outside
+ * of any test, a killed run).
  * @param {string} name
  * @param {number | null} status the exit status; null if a signal ended it.
- * @param {readonly Row[]} reports what the run wrote down.
+ * @param {readonly Row[]} reports of the run.
  * @returns {Row}
  */
 export function runRow(name, status, reports) {

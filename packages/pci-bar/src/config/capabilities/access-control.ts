@@ -10,7 +10,7 @@ const FLAGS = flagTable({
   egressControl: [5, "EgressCtrl"],
   directTranslated: [6, "DirectTrans"],
 });
-/** What access control services there are. @useDeclaredType */
+/** The access control services. @useDeclaredType */
 export type AccessControlFlag = keyof typeof FLAGS;
 
 /** Access control services, which decide what an IOMMU group is (PCI Express Base 3.0, section 7.16). @useDeclaredType */
@@ -19,11 +19,9 @@ export type AccessControl = ReturnType<typeof decodeAccessControl>;
 export function decodeAccessControl(view: CapabilityView) {
   const capabilities = view.read16(4);
   return {
-    /** What the function can do. */
     support: decodeFlags(FLAGS, capabilities),
-    /** What is switched on. */
     control: decodeFlags(FLAGS, view.read16(6)),
-    /** How many bits the egress control vector has. 0 means 256. */
+    /** 0 means 256. */
     egressVectorBits: bitsOf(capabilities, 8, 8),
   } as const;
 }

@@ -7,9 +7,8 @@ export type AddressTranslation = ReturnType<typeof decodeAddressTranslation>;
 export function decodeAddressTranslation(view: CapabilityView) {
   const control = view.read16(6);
   return {
-    /** How many invalidate requests it can take. 0 means 32. */
+    /** The number of invalidate requests it can queue. 0 means 32. */
     invalidateQueueDepth: bitsOf(view.read16(4), 0, 5),
-    /** The device may keep translations. */
     enabled: isSet(control, 15),
     /** The smallest translation is 4096 × 2^this bytes. */
     smallestTranslationUnit: bitsOf(control, 0, 5),

@@ -11,11 +11,10 @@ export type AdvancedFeatures = ReturnType<typeof decodeAdvancedFeatures>;
 
 export function decodeAdvancedFeatures(view: CapabilityView) {
   return {
-    /** It can say that transactions are pending, and be reset as one function. */
+    /** Whether it reports pending transactions, and can be reset as one function. */
     support: decodeFlags(SUPPORT, view.read8(3)),
     /** Always reads 0; writing 1 resets the function. */
     functionReset: isSet(view.read8(4), 0),
-    /** Transactions are pending. */
     transactionsPending: isSet(view.read8(5), 0),
   } as const;
 }

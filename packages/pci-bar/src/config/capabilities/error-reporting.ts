@@ -15,7 +15,7 @@ const UNCORRECTABLE = flagTable({
   unsupportedRequest: [20, "UnsupReq"],
   acsViolation: [21, "ACSViol"],
 });
-/** Errors that are not corrected (PCI Express Base 3.0, section 7.10.2). @useDeclaredType */
+/** Errors that the hardware does not correct (PCI Express Base 3.0, section 7.10.2). @useDeclaredType */
 export type UncorrectableError = keyof typeof UNCORRECTABLE;
 
 const CORRECTABLE = flagTable({
@@ -39,7 +39,7 @@ const CONTROL = flagTable({
   prefixLogPresent: [11, "TLPPfxPres"],
   completionTimeoutLogCapable: [12, "HdrLogCap"],
 });
-/** What can be done about checksums of packets, and about several errors at once. @useDeclaredType */
+/** Support and control of packet checksums and of several errors at once. @useDeclaredType */
 export type ErrorReportingFlag = keyof typeof CONTROL;
 
 const ROOT_COMMAND = flagTable({
@@ -61,49 +61,39 @@ const ROOT_STATUS = flagTable({
 export type ErrorReporting = ReturnType<typeof decodeErrorReporting>;
 
 /**
- * Reads 44 bytes of error reporting, 56 of a root port's.
+ * Reads 44 bytes, 56 of a root port.
  * @param isRoot the function is a root port or an event collector.
  */
 export function decodeErrorReporting(view: CapabilityView, isRoot: boolean) {
   const control = view.read32(0x18);
   const headerLog: readonly number[] = [0x1c, 0x20, 0x24, 0x28].map((at) => view.read32(at));
   return {
-    /** Errors seen that were not corrected. */
     uncorrectableStatus: decodeFlags(UNCORRECTABLE, view.read32(0x04)),
-    /** Those that are not reported. */
     uncorrectableMask: decodeFlags(UNCORRECTABLE, view.read32(0x08)),
-    /** Those that are fatal when they come. */
     uncorrectableSeverity: decodeFlags(UNCORRECTABLE, view.read32(0x0c)),
-    /** Errors seen that were corrected. */
     correctableStatus: decodeFlags(CORRECTABLE, view.read32(0x10)),
-    /** Those that are not reported. */
     correctableMask: decodeFlags(CORRECTABLE, view.read32(0x14)),
-    /** The bit in the uncorrectable status that the header log is about. */
+    /** The bit of the uncorrectable status that the header log belongs to. */
     firstError: bitsOf(control, 0, 5),
-    /** Checksums of packets, several headers, prefixes. */
     control: decodeFlags(CONTROL, control),
     /** The header of the packet with the first error: four 32-bit words. */
     headerLog,
-    /** `undefined` but for root ports and event collectors. */
+    /** Only of root ports and event collectors. */
     root: isRoot ? decodeRootErrors(view) : undefined,
   } as const;
 }
 
-/** What a root port or an event collector says of the errors below it. @useDeclaredType */
+/** The errors below a root port or an event collector. @useDeclaredType */
 export type RootErrors = ReturnType<typeof decodeRootErrors>;
 
 function decodeRootErrors(view: CapabilityView) {
   const status = view.read32(0x30);
   return {
-    /** Which errors interrupt. */
     interruptOn: decodeFlags(ROOT_COMMAND, view.read32(0x2c)),
-    /** What was received. Writing 1 to a bit clears it. */
+    /** Writing 1 to a bit clears it. */
     received: decodeFlags(ROOT_STATUS, status),
-    /** The MSI or MSI-X vector of these interrupts. */
     interruptMessage: bitsOf(status, 27, 5),
-    /** The requester id that sent the first correctable error. */
     correctableSource: view.read16(0x34),
-    /** The requester id that sent the first other error. */
     uncorrectableSource: view.read16(0x36),
   } as const;
 }

@@ -21,19 +21,17 @@ export function decodeL1Substates(view: CapabilityView) {
   const [capabilities, control1, control2] = [view.read32(4), view.read32(8), view.read32(12)];
   const scale = bitsOf(control1, 29, 3);
   return {
-    /** What the link can do; `substates` is whether it has any. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** How long the port needs to restore its common mode, in microseconds. */
+    /** The port's time to restore its common mode, in microseconds. */
     commonModeRestoreUs: bitsOf(capabilities, 8, 8),
-    /** How long power needs to come back, in microseconds, or `undefined` for a reserved scale. */
+    /** The time for power to come back, in microseconds; `undefined` for a reserved scale. */
     powerOnUs: powerOn(bitsOf(capabilities, 16, 2), bitsOf(capabilities, 19, 5)),
-    /** Which substates are switched on. */
     control: decodeFlags(SUBSTATES, control1),
     /** The common mode restore time in use, in microseconds. */
     commonModeRestoreInUseUs: bitsOf(control1, 8, 8),
-    /** From which latency on L1.2 is entered, in nanoseconds, or `undefined` for a reserved scale. */
+    /** The latency from which on L1.2 is entered, in nanoseconds; `undefined` for a reserved scale. */
     ltrThresholdNs: scale > LAST_LTR_SCALE ? undefined : bitsOf(control1, 16, 10) * 32 ** scale,
-    /** The power-on time in use, in microseconds, or `undefined` for a reserved scale. */
+    /** The power-on time in use, in microseconds; `undefined` for a reserved scale. */
     powerOnInUseUs: powerOn(bitsOf(control2, 0, 2), bitsOf(control2, 3, 5)),
   } as const;
 }

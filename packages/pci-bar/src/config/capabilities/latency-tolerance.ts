@@ -8,14 +8,14 @@ export type LatencyTolerance = ReturnType<typeof decodeLatencyTolerance>;
 
 export function decodeLatencyTolerance(view: CapabilityView) {
   return {
-    /** The longest latency for snooped requests, in nanoseconds, or `undefined` for a reserved scale. */
+    /** The longest latency of snooped requests, in nanoseconds; `undefined` for a reserved scale. */
     maxSnoopNs: latencyOf(view.read16(4)),
-    /** The longest latency for requests that are not snooped, in nanoseconds, or `undefined` for a reserved scale. */
+    /** The longest latency of other requests, in nanoseconds; `undefined` for a reserved scale. */
     maxNoSnoopNs: latencyOf(view.read16(6)),
   } as const;
 }
 
-/** A value of 10 bits, and a scale that multiplies it by 32 again and again. */
+/** 10 bits of value, and a scale in powers of 32. */
 function latencyOf(register: number): number | undefined {
   const scale = bitsOf(register, 10, 3);
   return scale > LAST_SCALE ? undefined : bitsOf(register, 0, 10) * 32 ** scale;

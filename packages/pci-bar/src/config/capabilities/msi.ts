@@ -10,23 +10,19 @@ export function decodeMsi(view: CapabilityView) {
   const maskable = isSet(control, 8);
   const afterAddress = is64 ? 12 : 8;
   return {
-    /** The device sends MSI messages. */
     enabled: isSet(control, 0),
-    /** How many vectors it could use: 1 to 32; above that the value is reserved. */
+    /** The number of vectors it can use: 1 to 32; larger values are reserved. */
     vectors: 2 ** bitsOf(control, 1, 3),
-    /** How many it may use now. */
     vectorsEnabled: 2 ** bitsOf(control, 4, 3),
-    /** Each vector can be masked. */
     maskable,
-    /** The message address has 64 bits. */
     wide: is64,
-    /** Where messages are written to. */
+    /** Where messages are written. */
     address: wide(is64 ? view.read32(8) : 0, view.read32(4)),
-    /** What is written, 16 bits; the lowest bits are the vector's number. */
+    /** The 16 bits written; the lowest bits are the vector's number. */
     data: view.read16(afterAddress),
-    /** One bit for each vector that is masked, or `undefined` if none can be. */
+    /** One bit for each masked vector; `undefined` if none can be masked. */
     mask: maskable ? view.read32(afterAddress + 4) : undefined,
-    /** One bit for each masked vector that has something to say. */
+    /** One bit for each masked vector with a pending message. */
     pending: maskable ? view.read32(afterAddress + 8) : undefined,
   } as const;
 }

@@ -1,11 +1,11 @@
 import { bitsOf, hex, isSet, plusMinus } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
-/** A table in a BAR. */
+/** A place in a BAR. */
 export interface BarPlace {
-  /** The BAR: 0 to 5; 6 and 7 are reserved. */
+  /** 0 to 5; 6 and 7 are reserved. */
   readonly bar: number;
-  /** Where it begins in that BAR, in bytes. */
+  /** In bytes. */
   readonly offset: number;
 }
 
@@ -15,11 +15,10 @@ export type Msix = ReturnType<typeof decodeMsix>;
 export function decodeMsix(view: CapabilityView) {
   const control = view.read16(2);
   return {
-    /** The device sends MSI-X messages. */
     enabled: isSet(control, 15),
-    /** All vectors are masked, whatever their own mask bits say. */
+    /** All vectors are masked, whatever their own mask bits. */
     masked: isSet(control, 14),
-    /** How many entries the table has, 1 to 2048. */
+    /** The number of entries in the table, 1 to 2048. */
     vectors: bitsOf(control, 0, 11) + 1,
     /** The vector table: 16 bytes for each vector. */
     table: placeOf(view.read32(4)),
@@ -28,7 +27,6 @@ export function decodeMsix(view: CapabilityView) {
   } as const;
 }
 
-/** A register of a BAR's number and an offset in it. */
 export function placeOf(register: number): BarPlace {
   return { bar: bitsOf(register, 0, 3), offset: register - bitsOf(register, 0, 3) };
 }

@@ -28,27 +28,24 @@ export function decodePowerManagement(view: CapabilityView) {
   const control = view.read16(4);
   const bridge = view.read8(6);
   return {
-    /** The version of the interface, 3 for 1.2. */
+    /** Of the interface: 3 for 1.2. */
     version: bitsOf(capabilities, 0, 3),
-    /** What the function can do. `specificInitialization`: it needs more than the standard set-up after D3. */
+    /** `specificInitialization`: the function needs more than the standard set-up after D3. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** What it draws from auxiliary power in D3cold, in mA. */
+    /** The current from auxiliary power in D3cold, in mA. */
     auxCurrent: AUX_CURRENTS[bitsOf(capabilities, 6, 3)] ?? 0,
-    /** The states in which it can signal PME#. */
     pmeFrom: decodeFlags(PME_FROM, capabilities),
-    /** The power state it is in: 0 is D0, 3 is D3hot. */
+    /** 0 is D0, 3 is D3hot. */
     state: bitsOf(control, 0, 2),
-    /** Going from D3hot to D0 keeps its registers. */
+    /** Registers survive the change from D3hot to D0. */
     noSoftReset: isSet(control, 3),
-    /** It may signal PME#. */
     pmeEnabled: isSet(control, 8),
-    /** It would signal PME#. Writing 1 clears it. */
+    /** It would signal PME#. Writing 1 clears the bit. */
     pmeStatus: isSet(control, 15),
-    /** Which figure its data register shows. */
+    /** The figure that its data register shows. */
     dataSelect: bitsOf(control, 9, 4),
-    /** The scale of that figure. */
     dataScale: bitsOf(control, 13, 2),
-    /** The extensions of a PCI-to-PCI bridge, or `undefined` if the register reads 0. */
+    /** The extensions of a PCI-to-PCI bridge; `undefined` if the register reads 0. */
     bridge: bridge === 0 ? undefined : decodeFlags(BRIDGE, bridge),
   } as const;
 }

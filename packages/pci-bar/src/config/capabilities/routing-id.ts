@@ -2,7 +2,7 @@ import { bitsOf, decodeFlags, flagTable, flagText } from "../bits.js";
 import type { CapabilityView } from "../capability-view.js";
 
 const FLAGS = flagTable({ virtualChannels: [0, "MFVC"], accessControl: [1, "ACS"] });
-/** What function groups of an ARI device are for: virtual channels, access control. @useDeclaredType */
+/** The uses of an ARI device's function groups: virtual channels, access control. @useDeclaredType */
 export type RoutingIdFlag = keyof typeof FLAGS;
 
 /** Alternative routing-ID interpretation: more than eight functions (PCI Express Base 3.0, section 7.23). @useDeclaredType */
@@ -11,13 +11,11 @@ export type RoutingId = ReturnType<typeof decodeRoutingId>;
 export function decodeRoutingId(view: CapabilityView) {
   const [capabilities, control] = [view.read16(4), view.read16(6)];
   return {
-    /** What its function groups could be for. */
     support: decodeFlags(FLAGS, capabilities),
     /** The next function's number, 0 for none. */
     nextFunction: bitsOf(capabilities, 8, 8),
-    /** What its function groups are for now. */
     control: decodeFlags(FLAGS, control),
-    /** The group this function belongs to, 0 to 7. */
+    /** This function's group, 0 to 7. */
     functionGroup: bitsOf(control, 4, 3),
   } as const;
 }

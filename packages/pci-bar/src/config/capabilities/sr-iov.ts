@@ -15,7 +15,7 @@ const CONTROL = flagTable({
   ariHierarchy: [4, "ARIHierarchy"],
   tenBitTagRequester: [5, "10BitTagReq"],
 });
-/** What is switched on for virtual functions. @useDeclaredType */
+/** Controls of virtual functions. @useDeclaredType */
 export type SrIovControlFlag = keyof typeof CONTROL;
 
 const FIRST_BAR = 0x24;
@@ -29,35 +29,28 @@ export function decodeSrIov(view: CapabilityView) {
   const registers = Array.from({ length: BARS }, (_, index) => view.read32(FIRST_BAR + 4 * index));
   const bars: readonly BaseAddress[] = decodeBars(registers);
   return {
-    /** The device can migrate virtual functions; they may use 10-bit tags. */
+    /** Whether the device can migrate virtual functions, and they may use 10-bit tags. */
     support: decodeFlags(SUPPORT, capabilities),
-    /** The MSI or MSI-X vector for migration interrupts. */
     interruptMessage: bitsOf(capabilities, 21, 11),
-    /** What is switched on. `enabled`: the virtual functions are there. `memorySpace`: they answer at their BARs. */
+    /** `enabled`: the virtual functions exist. `memorySpace`: they answer at their BARs. */
     control: decodeFlags(CONTROL, view.read16(0x08)),
-    /** A migration was asked for. */
     migrationStatus: isSet(view.read16(0x0a), 0),
-    /** How many virtual functions there are at first. */
     initialVfs: view.read16(0x0c),
-    /** The most that there can be. */
     totalVfs: view.read16(0x0e),
-    /** How many are asked for now. */
     vfs: view.read16(0x10),
-    /** The function that this one depends on; its own number if on none. */
+    /** The function that this one depends on; its own number for none. */
     dependencyLink: view.read8(0x12),
-    /** The routing id of the first virtual function, counted from this function's. */
+    /** The first virtual function's routing id, counted from this function's. */
     vfOffset: view.read16(0x14),
-    /** The routing id from one virtual function to the next. */
+    /** The distance of two virtual functions' routing ids. */
     vfStride: view.read16(0x16),
-    /** The device id of the virtual functions. */
     vfDeviceId: view.read16(0x1a),
-    /** One bit for each page size it can do: bit n is 2^(n+12) bytes. */
+    /** Bit n means pages of 2^(n+12) bytes. */
     supportedPageSizes: view.read32(0x1c),
-    /** The page size in use, as such a bit. */
+    /** The page size in use, as one of these bits. */
     systemPageSize: view.read32(0x20),
-    /** Where the virtual functions' BARs are: all functions' after one another. */
+    /** The virtual functions' BARs: those of all functions in a row. */
     bars,
-    /** Where the migration state array is. */
     migrationState: placeOf(view.read32(0x3c)),
   } as const;
 }

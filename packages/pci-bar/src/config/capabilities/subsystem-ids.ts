@@ -3,9 +3,8 @@ import type { CapabilityView } from "../capability-view.js";
 
 /** Subsystem ids of a bridge, whose header has no room for them (PCI-to-PCI Bridge Architecture 1.2, section 3.2.5.13). */
 export interface SubsystemIds {
-  /** The board maker's vendor id. */
+  /** The board maker's. */
   readonly vendorId: number;
-  /** The board maker's device id. */
   readonly deviceId: number;
 }
 

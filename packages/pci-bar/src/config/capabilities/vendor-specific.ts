@@ -7,9 +7,9 @@ export type VendorSpecific = ReturnType<typeof decodeVendorSpecific>;
 export function decodeVendorSpecific(view: CapabilityView) {
   const length = view.read8(2);
   return {
-    /** Its length as it says itself, with its three bytes of header. */
+    /** As the capability states it, with three bytes of header. */
     length,
-    /** Its bytes with the header; fewer than `length` if its area ends before. */
+    /** With the header; fewer than `length` if the area ends before. */
     bytes: view.raw(length),
   } as const;
 }
@@ -25,13 +25,13 @@ export function decodeVendorSpecificExtended(view: CapabilityView) {
   const header = view.read32(4);
   const length = bitsOf(header, 20, 12);
   return {
-    /** Which of the vendor's capabilities it is. */
+    /** The number of the vendor's capability. */
     vsecId: header & 0xffff,
-    /** Its revision, 0 to 15. */
+    /** 0 to 15. */
     revision: bitsOf(header, 16, 4),
-    /** Its length as it says itself, with its eight bytes of header. */
+    /** As the capability states it, with eight bytes of header. */
     length,
-    /** Its bytes with the header; fewer than `length` if its area ends before. */
+    /** With the header; fewer than `length` if the area ends before. */
     bytes: view.raw(length),
   } as const;
 }
@@ -44,9 +44,8 @@ export function describeVendorSpecificExtended({
   return [`Vendor Specific Information: ID=${hex(vsecId, 4)} Rev=${revision} Len=${hex(length, 3)} <?>`];
 }
 
-/** A capability of a vendor that names itself, id 0x0023 (PCI Express Base 5.0, section 7.9.6). */
+/** A capability that names its vendor, id 0x0023 (PCI Express Base 5.0, section 7.9.6). */
 export interface DesignatedVendorSpecific extends VendorSpecificExtended {
-  /** Whose capability it is. */
   readonly vendorId: number;
 }
 
