@@ -7,6 +7,7 @@ export {
   HugepageMemory,
   type AllocateAsyncOptions,
   type AllocateOptions,
+  type MemoryPlacing,
   type PageSource,
 } from "./memory/hugepage-memory.js";
 export { UserMemory } from "./memory/user-memory.js";
@@ -24,7 +25,7 @@ export type { IovaMode } from "./iova/iova-mode.js";
 export type { MapAsyncOptions, MapMemoryOptions } from "./mapping/map-memory-options.js";
 export { DmaMapping, type MappingOwner } from "./mapping/dma-mapping.js";
 export type { MappingPlan } from "./mapping/mapping-plan.js";
-export { DmaBuffer, type BufferMemory, type BufferPlace } from "./buffers/dma-buffer.js";
+export { DmaBuffer, type BufferMemory, type BufferPlace, type InLinearMemory } from "./buffers/dma-buffer.js";
 export type { BufferRequest, PoolRequest } from "./buffers/dma-arena.js";
 export { DmaPool } from "./buffers/dma-pool.js";
 export { IovaAllocator, type FreeRange, type IovaAllocatorOptions } from "./iova/iova-allocator.js";

@@ -5,14 +5,19 @@ import { checkAligned, checkObject, isCount } from "../arguments.js";
 import { DmaBuffer, type BufferPlace } from "./dma-buffer.js";
 import { DmaPool } from "./dma-pool.js";
 import type { DmaMapping } from "../mapping/dma-mapping.js";
-import { DEFAULT_PAGE_BYTES, HugepageMemory, type PageSource } from "../memory/hugepage-memory.js";
+import {
+  DEFAULT_PAGE_BYTES,
+  HugepageMemory,
+  type MemoryPlacing,
+  type PageSource,
+} from "../memory/hugepage-memory.js";
 
 const CACHE_LINE = 64;
 const BUFFER_EXPECTED = "a request for a buffer, such as { bytes: 4096 },";
 const POOL_EXPECTED = "a request for a pool, such as { count: 256, bytes: 2048 },";
 
 /** Arguments of `DmaMapper.alloc`. */
-export interface BufferRequest {
+export interface BufferRequest extends MemoryPlacing {
   /** At least 1. */
   readonly bytes: number;
   /** A power of two, at most the page size. Default 64, a cache line. */
@@ -20,7 +25,7 @@ export interface BufferRequest {
 }
 
 /** Arguments of `DmaMapper.pool`. */
-export interface PoolRequest {
+export interface PoolRequest extends MemoryPlacing {
   /** The number of blocks, at least 1. */
   readonly count: number;
   /** The size of each block: a multiple of `align`. */
@@ -30,13 +35,13 @@ export interface PoolRequest {
 }
 
 export class DmaArena implements Disposable {
-  readonly #source: PageSource & { readonly pageBytes: number };
+  readonly #source: PageSource & MemoryPlacing & { readonly pageBytes: number };
   readonly #map: (memory: HugepageMemory) => DmaMapping;
   readonly #memories: ArenaMemory[] = [];
   #space: ArenaSpace;
   readonly #live = new Set<Disposable>();
 
-  constructor(source: PageSource, map: (memory: HugepageMemory) => DmaMapping) {
+  constructor(source: PageSource & MemoryPlacing, map: (memory: HugepageMemory) => DmaMapping) {
     this.#source = { ...source, pageBytes: source.pageBytes ?? DEFAULT_PAGE_BYTES };
     this.#map = map;
     this.#space = new ArenaSpace(this.#source.pageBytes);

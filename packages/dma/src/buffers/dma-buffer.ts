@@ -1,4 +1,4 @@
-import { VfioRangeError } from "@vfio/ioctl-native";
+import { VfioRangeError, type LinearPlace } from "@vfio/ioctl-native";
 import { closedError, printAs, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject } from "../arguments.js";
 import type { IovaTable } from "../iova/iova-table.js";
@@ -6,6 +6,14 @@ import type { IovaTable } from "../iova/iova-table.js";
 /** Memory as a buffer sees it: {@link HugepageMemory} is one. */
 export interface BufferMemory {
   readonly buffer: ArrayBuffer;
+  /** Where the memory lies in a `LinearMemory`: then the arrays are on that memory's SharedArrayBuffer. */
+  readonly place?: LinearPlace | undefined;
+}
+
+/** What was asked for `within` a `LinearMemory`: its arrays are on a SharedArrayBuffer. */
+export interface InLinearMemory {
+  /** Where it begins there, for compiled code and other threads. */
+  readonly place: LinearPlace;
 }
 
 /** Where a buffer or a pool lies: its memory, its place in it, and the addresses that a device uses. */
@@ -63,22 +71,27 @@ export class DmaBuffer implements Disposable {
     this.iovaHigh = Number(this.iova >> 32n);
   }
 
+  /** Where it begins in the `LinearMemory` it was asked for `within`. */
+  get place(): LinearPlace | undefined {
+    return placeOf(this.#place);
+  }
+
   /** The memory as bytes: the same array each time. */
   get bytes(): Uint8Array {
-    const memory = this.#memory;
-    return (this.#bytes ??= new Uint8Array(memory, this.#place.offset, this.length));
+    this.#checkLive();
+    return (this.#bytes ??= arrayOn(Uint8Array, this.#place, this.length));
   }
 
   /** The memory as 32-bit words, the same array each time; needs an alignment of 4 (the default is 64). */
   get words(): Uint32Array {
-    const memory = this.#memory;
-    return (this.#words ??= new Uint32Array(memory, this.#place.offset, this.length >>> 2));
+    this.#checkLive();
+    return (this.#words ??= arrayOn(Uint32Array, this.#place, this.length >>> 2));
   }
 
   /** The memory as a DataView, the same each time: for structures with fields of several sizes and byte orders. */
   get view(): DataView {
-    const memory = this.#memory;
-    return (this.#view ??= new DataView(memory, this.#place.offset, this.length));
+    this.#checkLive();
+    return (this.#view ??= arrayOn(DataView, this.#place, this.length));
   }
 
   /**
@@ -109,16 +122,32 @@ export class DmaBuffer implements Disposable {
   }
 
   #check(offset: number): void {
-    if (this.#freed) throw closedError("this DMA buffer");
+    this.#checkLive();
     if (Number.isInteger(offset) && offset >= 0 && offset < this.length) return;
     const problem = `offset ${shownValue(offset)} is not in this DMA buffer of ${this.length} bytes`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
   }
 
-  get #memory(): ArrayBuffer {
+  #checkLive(): void {
     if (this.#freed) throw closedError("this DMA buffer");
-    return this.#place.memory.buffer;
   }
+}
+
+/** Where a buffer or pool begins in a `LinearMemory`, if its memory lies in one. */
+export function placeOf({ memory, offset }: BufferPlace): LinearPlace | undefined {
+  return memory.place && { memory: memory.place.memory, address: memory.place.address + offset };
+}
+
+/** An array on the place's memory: in a `LinearMemory`, if it lies in one. */
+export function arrayOn<T>(
+  kind: new (memory: ArrayBufferLike, offset: number, length: number) => T,
+  place: BufferPlace,
+  length: number,
+): T {
+  const linear = placeOf(place);
+  return linear === undefined
+    ? new kind(place.memory.buffer, place.offset, length)
+    : new kind(linear.memory.buffer, linear.address, length);
 }
 
 /** @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`. */

@@ -1,8 +1,8 @@
-import { VfioError, VfioRangeError, type Extent } from "@vfio/ioctl-native";
+import { VfioError, VfioRangeError, type Extent, type LinearPlace } from "@vfio/ioctl-native";
 import { clip, closedError, printAs, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, isCount, numberError } from "../arguments.js";
 import { IovaIndex } from "../iova/iova-index.js";
-import { checkPlace, type BufferPlace } from "./dma-buffer.js";
+import { arrayOn, checkPlace, placeOf, type BufferPlace } from "./dma-buffer.js";
 
 /**
  * Many DMA blocks of one size, for rings and packets. A block is a small number, its index: taking one and giving it
@@ -71,10 +71,15 @@ export class DmaPool implements Disposable {
     return this.#depth;
   }
 
+  /** Where block 0 begins in the `LinearMemory` that the pool was asked for `within`. */
+  get place(): LinearPlace | undefined {
+    return placeOf(this.#place);
+  }
+
   /** The memory of all blocks; block `i` starts at `i * blockBytes`. */
   get bytes(): Uint8Array {
     if (this.#closed) throw closedError("this DMA pool");
-    return new Uint8Array(this.#place.memory.buffer, this.#place.offset, this.#place.bytes);
+    return arrayOn(Uint8Array, this.#place, this.#place.bytes);
   }
 
   /**
@@ -131,6 +136,24 @@ export class DmaPool implements Disposable {
     if (offset >= 0) return Math.floor(offset / this.blockBytes);
     const problem = `the IOVA with the lower half ${low} and the upper half ${high} is in no block of the DMA pool`;
     throw new VfioRangeError("ERR_VFIO_NOT_MAPPED", problem);
+  }
+
+  /**
+   * Writes the device addresses of all blocks, for compiled code: block `i`'s lower half at `target[2 * i]`, its upper
+   * one behind it.
+   * @throws VfioRangeError `ERR_VFIO_STRUCT_BOUNDS` for a target of fewer words; VfioError `ERR_VFIO_CLOSED` after
+   * close.
+   */
+  iovasInto(target: Uint32Array): void {
+    if (this.#closed) throw closedError("this DMA pool");
+    if (!(target instanceof Uint32Array))
+      throw argumentError(target, "a Uint32Array for the halves of IOVAs");
+    if (target.length < 2 * this.count) {
+      const problem = `the IOVAs of ${this.count} blocks take ${2 * this.count} words, not ${target.length}`;
+      throw new VfioRangeError("ERR_VFIO_STRUCT_BOUNDS", problem);
+    }
+    this.#low.forEach((low, block) => (target[2 * block] = low));
+    this.#high.forEach((high, block) => (target[2 * block + 1] = high));
   }
 
   /** A block's device address. Not for hot loops: it makes a BigInt. */

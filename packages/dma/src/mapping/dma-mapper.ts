@@ -2,13 +2,15 @@ import {
   VfioError,
   type HasFd,
   type IovaRange,
+  type LinearMemory,
   type MappableMemory,
   type AddressSpace,
 } from "@vfio/ioctl-native";
 import { checkWaitLimits, closedError, contextOr, formatAddress, runAll } from "@vfio/ioctl-native/internal";
 import { argumentError, checkObject } from "../arguments.js";
-import { DmaArena, type BufferRequest, type PoolRequest } from "../buffers/dma-arena.js";
-import type { DmaBuffer } from "../buffers/dma-buffer.js";
+import type { BufferRequest, PoolRequest } from "../buffers/dma-arena.js";
+import { DmaArenas } from "../buffers/dma-arenas.js";
+import type { DmaBuffer, InLinearMemory } from "../buffers/dma-buffer.js";
 import { DmaMapping } from "./dma-mapping.js";
 import type { DmaPool } from "../buffers/dma-pool.js";
 import type { PageSource } from "../memory/hugepage-memory.js";
@@ -73,7 +75,7 @@ export class DmaMapper implements Disposable {
   readonly #installer: MappingInstaller;
   /** A reference, so that memory stays held for as long as this is open, even if this thread ends. */
   readonly #container: HasFd | undefined;
-  readonly #arena: DmaArena;
+  readonly #arenas: DmaArenas;
   readonly #mappings = new KnownMappings();
   /** Mappings that are being made or unmapped off the event loop. */
   readonly #arriving = new KnownMappings();
@@ -104,7 +106,7 @@ export class DmaMapper implements Disposable {
       allocator: this.#allocator,
       addressBits: this.addressBits,
     });
-    this.#arena = new DmaArena(options, (memory) => this.map(memory));
+    this.#arenas = new DmaArenas(options, (memory) => this.map(memory));
     this.#groupListener = tellsOfGroups(container) ? container.onGroupAdded(() => this.replay()) : undefined;
   }
 
@@ -236,7 +238,7 @@ export class DmaMapper implements Disposable {
   /** Unmaps all of this mapper's mappings, also if one fails, and closes its buffers and pools. */
   unmapAll(): void {
     const staying = this.mappings.filter((mapping) => !this.#leaving.has(mapping));
-    runAll([() => this.#arena.close(), ...staying.map((mapping) => () => this.#unmapForAll(mapping))]);
+    runAll([() => this.#arenas.close(), ...staying.map((mapping) => () => this.#unmapForAll(mapping))]);
   }
 
   /**
@@ -245,18 +247,22 @@ export class DmaMapper implements Disposable {
    * @throws VfioRangeError `ERR_VFIO_DMA_ARGUMENT`, `ERR_VFIO_DMA_ALIGNMENT`, `ERR_VFIO_MEMORY_SCATTERED`; and what
    * {@link map} and `HugepageMemory.allocate` throw.
    */
+  alloc(request: BufferRequest & { readonly within: LinearMemory }): DmaBuffer & InLinearMemory;
+  alloc(request: BufferRequest): DmaBuffer;
   alloc(request: BufferRequest): DmaBuffer {
     this.#checkOpen();
-    return this.#arena.alloc(request);
+    return this.#arenas.alloc(request);
   }
 
   /**
    * A pool of blocks of one size, for rings and packets. Each block is one piece for the device; the whole pool need
    * not be, if the page size is a multiple of the block size. Throws what {@link alloc} throws.
    */
+  pool(request: PoolRequest & { readonly within: LinearMemory }): DmaPool & InLinearMemory;
+  pool(request: PoolRequest): DmaPool;
   pool(request: PoolRequest): DmaPool {
     this.#checkOpen();
-    return this.#arena.pool(request);
+    return this.#arenas.pool(request);
   }
 
   /**

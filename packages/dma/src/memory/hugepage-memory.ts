@@ -4,6 +4,7 @@ import {
   type Extent,
   type Fd,
   type HasFd,
+  type LinearMemory,
   type MapOptions,
   type MemoryFailure,
 } from "@vfio/ioctl-native";
@@ -35,7 +36,16 @@ export interface PageSource {
 
 const NAME = "DMA memory";
 
-export interface AllocateOptions extends PageSource {
+/** Where else memory lies. */
+export interface MemoryPlacing {
+  /**
+   * Lay the pages into this WebAssembly memory, too, for compiled code and other threads:
+   * {@link HugepageMemory.place} says where. Hugepages need room at a multiple of their size. Default: none.
+   */
+  readonly within?: LinearMemory | undefined;
+}
+
+export interface AllocateOptions extends PageSource, MemoryPlacing {
   /** Rounded up to whole pages. At least 1. */
   readonly bytes: number;
 }
@@ -45,7 +55,7 @@ export interface AllocateAsyncOptions extends AllocateOptions {
   readonly signal?: AbortSignal;
 }
 
-interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode"> {
+interface PlannedMemory extends Pick<MapOptions, "hint" | "numaNode" | "within"> {
   readonly file: Fd;
   readonly bytes: number;
   readonly pageBytes: number;
@@ -133,19 +143,21 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
    * @param file the fd, which then belongs to the returned object and is closed if this throws. For an fd that came
    * from a primary, see `SharedMemory.file` of `@vfio/mp-sync`.
    * @param bytes the memory's size, a multiple of `pageBytes`.
+   * @param placing where else to lay it.
    * @throws VfioError `ERR_VFIO_MEMORY_NOT_SEALED`, `ERR_VFIO_NOT_MEMORY` for a file that is not in memory,
    * `ERR_VFIO_MEMORY_EXHAUSTED` if the owner has not taken its pages and too few are left; VfioRangeError
    * `ERR_VFIO_MEMORY_SIZE` if its pages have another size, `ERR_VFIO_DMA_ARGUMENT`; VfioSystemError ENXIO if it is
    * shorter.
    */
-  static attach(file: Fd, bytes: number, pageBytes: number): HugepageMemory {
+  static attach(file: Fd, bytes: number, pageBytes: number, placing: MemoryPlacing = {}): HugepageMemory {
     checkFd(file);
     try {
       checkAttached(file, bytes, pageBytes);
+      checkObject(placing, "an object such as { within: memory }");
     } catch (error) {
       undo(error, [() => file.close()]);
     }
-    return HugepageMemory.#map({ file, bytes, pageBytes });
+    return HugepageMemory.#map({ file, bytes, pageBytes, within: placing.within });
   }
 
   static #map({ file, bytes, pageBytes, ...more }: PlannedMemory): HugepageMemory {
@@ -189,7 +201,7 @@ export class HugepageMemory extends MappedMemory implements HasFd, Disposable {
 
 function plannedMemory(options: AllocateOptions): PlannedMemory {
   checkRequest(options);
-  const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode } = options;
+  const { pageBytes = DEFAULT_PAGE_BYTES, directory, numaNode, within } = options;
   checkNumaNode(numaNode);
   const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
   const hintNow = (failure: MemoryFailure): string | undefined =>
@@ -201,5 +213,5 @@ function plannedMemory(options: AllocateOptions): PlannedMemory {
     file.close();
     return hintNow(failure);
   };
-  return { file, bytes, pageBytes, hint, ...(numaNode === undefined ? {} : { numaNode }) };
+  return { file, bytes, pageBytes, hint, within, ...(numaNode === undefined ? {} : { numaNode }) };
 }

@@ -1,4 +1,4 @@
-import type { HasFd, Mapping } from "@vfio/ioctl-native";
+import type { HasFd, LinearPlace, Mapping } from "@vfio/ioctl-native";
 import { closedError } from "@vfio/ioctl-native/internal";
 import { readPhysicalAddresses } from "./physical-addresses.js";
 
@@ -20,6 +20,11 @@ export abstract class MappedMemory {
 
   get address(): bigint {
     return this.#mapping.address;
+  }
+
+  /** Where it begins in the `LinearMemory` it was mapped `within`. */
+  get place(): LinearPlace | undefined {
+    return this.#mapping.place;
   }
 
   /** After close its length is 0. Throws VfioError `ERR_VFIO_VIEW_SIZE` above 4 GiB in Node.js 20. */

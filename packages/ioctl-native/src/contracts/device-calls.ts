@@ -1,4 +1,5 @@
 import type { SharedFile } from "../files/shared-file.js";
+import type { LinearMemory } from "../memory/linear-memory.js";
 import type { ContextOfErrno } from "../vfio/ask.js";
 import type { DeviceInfo } from "../vfio/device.js";
 import type { HotResetInfo } from "../vfio/hot-reset.js";
@@ -29,8 +30,11 @@ export interface DeviceCalls {
   readRegion(index: number, offset: number, into: Uint8Array): void;
   /** Writes all of `from` to a region. Widths and errors as {@link readRegion}. */
   writeRegion(index: number, offset: number, from: Uint8Array): void;
-  /** Maps a part of a region that {@link region} calls mappable. */
-  mapRegion(index: number, area: MappableArea, writable: boolean): RegionWindow;
+  /**
+   * Maps a part of a region that {@link region} calls mappable.
+   * @param within lays it into this memory, too; a device without an mmap ignores it.
+   */
+  mapRegion(index: number, area: MappableArea, writable: boolean, within?: LinearMemory): RegionWindow;
   /** `VFIO_DEVICE_GET_IRQ_INFO`. */
   irq(index: number, context?: ContextOfErrno): IrqInfo;
   /**

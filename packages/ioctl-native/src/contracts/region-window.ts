@@ -1,5 +1,6 @@
 import type { RegisterFunctions } from "../kernel/system-calls.js";
 import type { BulkRegisters } from "../memory/bulk-registers.js";
+import type { LinearPlace } from "../memory/linear-memory.js";
 
 /** Blocks, FIFOs, halves and polling. */
 export type BulkAccess = Pick<BulkRegisters, keyof BulkRegisters>;
@@ -22,6 +23,8 @@ export interface RegionWindow extends RegisterAccess {
    * The mapping's number, for `Mapping.fromHandle` in another thread; without it, no other thread reaches the window.
    */
   readonly handle?: number;
+  /** Where it begins in the `LinearMemory` it was mapped `within`. */
+  readonly place?: LinearPlace;
   /** True once the memory has gone away; it stays so. */
   isGone(): boolean;
   /** The registers `bytes` from `offset` of this window on, counted from there: as fast as the window's own. */

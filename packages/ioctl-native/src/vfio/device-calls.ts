@@ -5,6 +5,7 @@ import type { HasFd } from "../files/fd.js";
 import { readInto, writeAt } from "../files/file-io.js";
 import { SharedFile } from "../files/shared-file.js";
 import { undo } from "../lifecycle/run-all.js";
+import type { LinearMemory } from "../memory/linear-memory.js";
 import { Mapping } from "../memory/mapping.js";
 import { registerMemory } from "../memory/register-memory.js";
 import { mappedWindow } from "../memory/mapped-window.js";
@@ -87,12 +88,21 @@ class FdDeviceCalls implements DeviceCalls {
     writeAt(this.#device, fileOffset + offset, from, name);
   }
 
-  mapRegion(index: number, { offset, bytes }: MappableArea, writable: boolean): RegionWindow {
+  mapRegion(
+    index: number,
+    { offset, bytes }: MappableArea,
+    writable: boolean,
+    within?: LinearMemory,
+  ): RegionWindow {
     const { fileOffset, name } = this.#place(index);
     const part = { file: this.#device, offset: fileOffset + offset, bytes, writable, name };
-    const mapping = Mapping.map({ ...part, within: registerMemory(bytes) });
+    const mapping = Mapping.map({ ...part, within: within ?? registerMemory(bytes) });
     try {
-      return mappedWindow(offset, mapping);
+      const window = mappedWindow(offset, mapping);
+      // The packages' own memory for registers is told to nobody: who has it reaches all devices' BARs.
+      return within === undefined || mapping.place === undefined
+        ? window
+        : { ...window, place: mapping.place };
     } catch (error) {
       undo(error, [() => mapping.close()]);
     }

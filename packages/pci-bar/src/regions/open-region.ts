@@ -104,8 +104,8 @@ export class OpenRegion implements RegisterFunctions, Disposable {
     this.name = parts.name;
     this.bytes = parts.bytes;
     this.#windows = parts.windows.map(windowOf);
-    this.windows = this.#windows.map(({ offset, bytes, handle }) => {
-      return { offset, bytes, ...(handle === undefined ? {} : { handle }) };
+    this.windows = this.#windows.map(({ offset, bytes, handle, place }) => {
+      return { offset, bytes, ...(handle !== undefined && { handle }), ...(place && { place }) };
     });
     const { file } = parts;
     this.#rest = file && "device" in file ? fileAccess(file, this.name) : file;

@@ -1,4 +1,4 @@
-import { VfioError, type DeviceCalls, type RegionWindow } from "@vfio/ioctl-native";
+import { LinearMemory, VfioError, type DeviceCalls, type RegionWindow } from "@vfio/ioctl-native";
 import {
   deviceCallsOf,
   vfioConstants,
@@ -39,8 +39,17 @@ export interface RegionContext {
  */
 export type MsixTablePolicy = "refuse" | "around" | "include";
 
+/** Options of {@link PciRegion.open}. */
+export interface OpenRegionOptions {
+  /**
+   * Lay the mapped parts into this WebAssembly memory: `region.windows[0].place` says where, for compiled code. Whoever
+   * has the memory reaches the device. Default: a memory that this thread keeps to itself.
+   */
+  readonly within?: LinearMemory;
+}
+
 /** Options of {@link PciRegion.map}. */
-export interface MapRegionOptions {
+export interface MapRegionOptions extends OpenRegionOptions {
   /** Default `"refuse"`. */
   readonly msixTable?: MsixTablePolicy;
 }
@@ -119,7 +128,7 @@ export class PciRegion {
     const obstacle = this.obstacleTo(options);
     if (obstacle !== undefined) throw notMappableError(this.name, obstacle);
     this.#context.checkAnswers(this);
-    return this.#open(this.#windows(policyOf(options)), undefined);
+    return this.#open(this.#windows(policyOf(options)), undefined, withinOf(options));
   }
 
   /**
@@ -130,11 +139,13 @@ export class PciRegion {
    * or `ERR_VFIO_IO_SPACE_DISABLED` if it does not answer there; `ERR_VFIO_DEVICE_GONE`; `ERR_VFIO_CLOSED` after
    * `pci.close()`.
    */
-  open(): OpenRegion {
+  open(options: OpenRegionOptions = {}): OpenRegion {
+    checkOptions("the options of open()", options);
     this.#context.checkOpen();
     if (this.bytes === 0) throw absentError(this.name);
     this.#context.checkAnswers(this);
-    return this.#open(this.#windows("around"), deviceAccess(this.#device, this.info, this.name));
+    const rest = deviceAccess(this.#device, this.info, this.name);
+    return this.#open(this.#windows("around"), rest, withinOf(options));
   }
 
   get #table(): MappableArea | undefined {
@@ -148,7 +159,11 @@ export class PciRegion {
   }
 
   /** All or nothing: when one window fails, those before it are unmapped again. */
-  #open(areas: readonly MappableArea[], file: RegionAccess | undefined): OpenRegion {
+  #open(
+    areas: readonly MappableArea[],
+    file: RegionAccess | undefined,
+    within: LinearMemory | undefined,
+  ): OpenRegion {
     const { index, name, bytes } = this;
     // pci.config writes it, and knows which writes would remove mapped memory.
     const writable = this.info.writable && index !== vfioConstants.VFIO_PCI_CONFIG_REGION_INDEX;
@@ -156,7 +171,7 @@ export class PciRegion {
     const hold = device.hold?.(areas.length === 0 ? `the use of ${name}` : `the mapping of ${name}`);
     const windows: RegionWindow[] = [];
     try {
-      for (const area of areas) windows.push(device.mapRegion(index, area, writable));
+      for (const area of areas) windows.push(device.mapRegion(index, area, writable, within));
       const region = new OpenRegion({ index, name, bytes, writable, windows, file, hold });
       this.#context.own(region);
       return region;
@@ -181,6 +196,11 @@ function policyOf(options: MapRegionOptions): MsixTablePolicy {
   const { msixTable = "refuse" } = options;
   if (["refuse", "around", "include"].includes(msixTable)) return msixTable;
   throw argumentError("msixTable", "refuse, around or include", msixTable);
+}
+
+function withinOf({ within }: OpenRegionOptions): LinearMemory | undefined {
+  if (within === undefined || within instanceof LinearMemory) return within;
+  throw argumentError("within", "a LinearMemory", within);
 }
 
 function notMappableError(name: string, obstacle: string): VfioError {

@@ -33,6 +33,7 @@ function partOfWindow(window: RegionWindow, start: number, bytes: number): Regio
     bytes,
     registers,
     bulk,
+    ...(window.place && { place: { ...window.place, address: window.place.address + start } }),
     isGone: () => window.isGone(),
     part: (offset, length) => window.part(start + offset, length),
     close: () => undefined,

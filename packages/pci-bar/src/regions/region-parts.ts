@@ -1,4 +1,4 @@
-import { type Mapping, type RegionWindow } from "@vfio/ioctl-native";
+import { type LinearPlace, type Mapping, type RegionWindow } from "@vfio/ioctl-native";
 import { argumentError, mappedWindow } from "@vfio/ioctl-native/internal";
 import type { RegionAccess, RegionFile, SharedRegionFile } from "./region-access.js";
 
@@ -21,6 +21,8 @@ export interface MappedWindow {
    * devices and an {@link OpenRegion.part} have none.
    */
   readonly handle?: number;
+  /** Where it begins in the `LinearMemory` that the region was opened `within`: for compiled code. */
+  readonly place?: LinearPlace;
 }
 
 /** A mapping of a part of a region. */
@@ -44,7 +46,7 @@ export interface RegionParts extends RegionShape {
 /** An open region as plain data, for `postMessage` to another thread of this process. */
 export interface SharedRegion extends RegionShape {
   readonly index: number;
-  readonly windows: readonly Required<MappedWindow>[];
+  readonly windows: readonly Required<Omit<MappedWindow, "place">>[];
   readonly file: SharedRegionFile | undefined;
 }
 
