@@ -1,11 +1,14 @@
+import { execFileSync, fork } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
-import { kernel, LinearMemory, Mapping } from "../src/index.js";
-import { nextMessage, runInChild, startWorker } from "./support/elsewhere.js";
+import { kernel, LinearMemory, Mapping, readAt } from "../src/index.js";
+import { living, nextMessage, runInChild, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
-import { collectGarbageUntil, fdsStayAsTheyWere, mapsWith } from "./support/leaks.js";
-import { mapMemory } from "./support/memory.js";
+import { collectGarbageUntil, fdsStayAsTheyWere, mapAt, mapsWith } from "./support/leaks.js";
+import { mapMemory, memoryFile } from "./support/memory.js";
 
 fdsStayAsTheyWere();
 const PAGE = 4096;
@@ -22,6 +25,13 @@ afterEach(async () => {
 function wordsOf({ place }: Mapping): Uint32Array {
   if (place === undefined) throw new Error("the mapping lies in no memory");
   return new Uint32Array(place.memory.buffer, place.address, PAGE / 4);
+}
+
+/** Where a memory lies in this process's address space. */
+function baseOf({ buffer }: LinearMemory): bigint {
+  const base = kernel().addressOf?.(new Uint8Array(buffer));
+  if (typeof base !== "bigint") throw new Error("it lies nowhere");
+  return base;
 }
 
 describe("given a mapping within a WebAssembly memory", () => {
@@ -101,6 +111,23 @@ describe("given a mapping within a WebAssembly memory", () => {
     await collectGarbageUntil(() => collected);
   });
 
+  it("when child processes are started, then they get nothing of it, and here it lies as before", async () => {
+    using file = memoryFile();
+    using mapping = mapMemory(PAGE, { file, within: new LinearMemory({ bytes: 2 ** 20 }) });
+    const words = wordsOf(mapping);
+    const child = fork("-e", ["process.on('message', () => process.disconnect())"], { execArgv: [] });
+    for (let round = 1; round <= 10; round++) {
+      words[0] = round;
+      expect(execFileSync("cat", ["/proc/self/maps"], { encoding: "utf8" })).not.toContain("memfd:vfio-dma");
+      expect([mapping.registers.read32(0), readAt(file, 0, 1, "the file")[0]]).toEqual([round, round]);
+    }
+    expect(readFileSync(`/proc/${child.pid}/maps`, "utf8")).not.toContain("memfd:vfio-dma");
+    child.send("end");
+    expect(await once(child, "exit")).toEqual([0, null]);
+    words[0] = 11;
+    expect(readAt(file, 0, 1, "the file")[0]).toBe(11);
+  });
+
   it("when somebody shrinks the file, then ones are read instead, and the mapping says so", () => {
     const file = kernel().memfdCreate("shrinks", 0);
     kernel().truncate(file, PAGE);
@@ -125,6 +152,40 @@ describe("given a memory and what is laid into it", () => {
     mappings.forEach((mapping, index) => mapping.registers.write8(PAGE, index));
     expect(mappings.map((mapping) => mapping.registers.read8(PAGE))).toEqual([0, 1, 2, 3, 4]);
     for (const mapping of mappings) mapping.close();
+  });
+
+  it("when all are closed, then its zeroes are one area of the process again, as if nothing had lain there", () => {
+    const memory = new LinearMemory({ bytes: 2 ** 20 });
+    const fresh = mapAt(baseOf(memory));
+    for (let round = 0; round < 3; round++) {
+      const mappings = [1, 3, 2].map((pages) => mapMemory(pages * PAGE, { within: memory }));
+      expect(mapAt(baseOf(memory))).not.toBe(fresh);
+      for (const mapping of mappings) mapping.close();
+      expect(mapAt(baseOf(memory))).toBe(fresh);
+    }
+  });
+
+  it("when there are several memories, then each has its own mappings, also of the same pages", () => {
+    const memories = [1, 2, 3].map((count) => new LinearMemory({ bytes: count * 2 ** 20 }));
+    using file = memoryFile();
+    const mappings = memories.map((within) => mapMemory(PAGE, { file, within }));
+    const arrays = mappings.map(wordsOf);
+    mappings[0]?.registers.write32(0, 5);
+    expect(arrays.map((words) => words[0])).toEqual([5, 5, 5]);
+    mappings[1]?.close();
+    arrays[2]![0] = 6;
+    expect(arrays.map((words) => words[0])).toEqual([6, 0, 6]);
+    for (const mapping of mappings) mapping.close();
+  });
+
+  it("when nobody has the memory any more, and nothing lies in it, then its addresses are given back", async () => {
+    const base = (() => {
+      const memory = new LinearMemory({ bytes: 2 ** 20 });
+      mapMemory(PAGE, { within: memory }).close();
+      return baseOf(memory);
+    })();
+    expect(mapAt(base)).toBeDefined();
+    await collectGarbageUntil(() => mapAt(base) === undefined);
   });
 
   it("when it is full, then the error says so, and nothing is left", () => {
@@ -189,15 +250,15 @@ describe("given a worker with the memory", () => {
 
   it("when the thread that made the memory ends, then the others see zeroes in it, and live", async () => {
     const before = mapped();
-    worker = startWorker(
+    const { worker: maker, said } = await living(
       `const memory = new vfio.LinearMemory({ bytes: 2 ** 20 });
        const file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
        const ring = vfio.Mapping.map({ file, bytes: 4096, within: memory });
        ring.registers.write32(0, 77);
        port.postMessage({ memory: memory.memory, address: ring.place.address, handle: ring.handle });`,
-      undefined,
     );
-    const { memory, address, handle } = (await nextMessage(worker)) as {
+    worker = maker;
+    const { memory, address, handle } = said as {
       memory: { buffer: SharedArrayBuffer };
       address: number;
       handle: number;
@@ -237,9 +298,16 @@ describe("given a worker with the memory", () => {
 });
 
 describe("given a machine that cannot have such a memory", () => {
+  /** What comes of a memory, and of a register in it. */
   const make = (bytes: number, ...launcher: string[]): string =>
     runInChild(
-      `try { new vfio.LinearMemory({ bytes: ${bytes} }); console.log("made"); } catch ({ code }) { console.log(code); }`,
+      `try {
+         const within = new vfio.LinearMemory({ bytes: ${bytes} });
+         const file = vfio.createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+         const { place, registers } = vfio.Mapping.map({ file, bytes: 4096, within });
+         registers.write32(4, 7);
+         console.log(new Uint32Array(within.buffer, place.address)[1] + registers.read32(4));
+       } catch ({ code }) { console.log(code); }`,
       {},
       launcher,
     ).stdout.trim();
@@ -250,7 +318,7 @@ describe("given a machine that cannot have such a memory", () => {
     expect(make(2 ** 32, ...limited)).toBe("ERR_VFIO_NO_LINEAR_MEMORY");
   });
 
-  it("when V8 checks each bound by itself, then it is made all the same", () => {
-    expect(make(2 ** 20, "env", "NODE_OPTIONS=--disable-wasm-trap-handler")).toBe("made");
+  it("when V8 checks each bound by itself, then it works all the same", () => {
+    expect(make(2 ** 20, "env", "NODE_OPTIONS=--disable-wasm-trap-handler")).toBe("14");
   });
 });

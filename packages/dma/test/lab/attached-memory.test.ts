@@ -1,3 +1,4 @@
+import { LinearMemory } from "@vfio/ioctl-native";
 import { leavesNothingBehind } from "@vfio/test-support";
 import { spawnSync } from "node:child_process";
 import path from "node:path";
@@ -17,10 +18,11 @@ interface Seen {
 
 /** Another process, which inherits the memory's fd, looks at the memory, writes its pattern and ends. */
 function seenByAnother(memory: HugepageMemory, { table }: DmaMapping): Seen {
-  const { bytes, pageBytes } = memory;
+  const { bytes, pageBytes, place } = memory;
   const description = Buffer.from(encodeMemoryDescription({ bytes, pageBytes, table })).toString("base64");
   const program = path.join(import.meta.dirname, "attached-memory.mjs");
-  const { status, stdout } = spawnSync(process.execPath, [program, description], {
+  const args = [program, description, ...(place === undefined ? [] : ["within"])];
+  const { status, stdout } = spawnSync(process.execPath, args, {
     stdio: ["ignore", "pipe", "inherit", memory.fd],
     encoding: "utf8",
   });
@@ -29,14 +31,20 @@ function seenByAnother(memory: HugepageMemory, { table }: DmaMapping): Seen {
 }
 
 describe("given another process, which has the memory's fd and its description", () => {
-  it.each([4096, TWO_MIB])(
-    "pages of %i bytes: it attaches the same pages, computes the same IOVAs, and each sees what the other wrote",
-    (pageBytes) => {
+  it.each([
+    [4096, "for itself"],
+    [TWO_MIB, "for itself"],
+    [4096, "in a WebAssembly memory"],
+    [TWO_MIB, "in a WebAssembly memory"],
+  ])(
+    "pages of %i bytes, in both %s: it attaches the same pages, computes the same IOVAs, and each sees what the other wrote",
+    (pageBytes, where) => {
       using foreign = foreignContainer();
-      using memory = HugepageMemory.allocate({ bytes: 4 * pageBytes, pageBytes });
+      const within = where === "for itself" ? undefined : new LinearMemory({ bytes: 16 << 20 });
+      using memory = HugepageMemory.allocate({ bytes: 4 * pageBytes, pageBytes, within });
       using mapper = new DmaMapper(foreign.container, { iova: "physical" });
       const mapping = mapper.map(memory);
-      const words = new Uint32Array(memory.buffer);
+      const words = new Uint32Array(within?.buffer ?? memory.buffer, memory.place?.address, memory.bytes / 4);
       words[5] = 0xcafe;
 
       const { seen, physical, iovas } = seenByAnother(memory, mapping);

@@ -3,7 +3,7 @@
 import { execFileSync } from "node:child_process";
 import { writeSync } from "node:fs";
 import { Worker } from "node:worker_threads";
-import { kernel, readAt, writeAt } from "@vfio/ioctl-native";
+import { createMemoryFile, kernel, LinearMemory, Mapping, readAt, writeAt } from "@vfio/ioctl-native";
 import { PciDevice } from "@vfio/pci-bar";
 import { Container, iommuGroupOf } from "@vfio/vfio-core";
 
@@ -25,6 +25,15 @@ const device = group.openDevice(bdf);
 const pci = new PciDevice(device);
 pci.memorySpace = true;
 let bar = pci.bar(0).map();
+const memory = new LinearMemory({ bytes: 4 << 20 });
+const within = pci.bar(0).open({ within: memory });
+const { address } = within.windows[0].place;
+const words = new Int32Array(memory.buffer, address, 2);
+/** As any code reads the BAR that has the memory. */
+const inMemory = {
+  read32: (offset) => Atomics.load(words, offset / 4) >>> 0,
+  write32: (offset, value) => void (words[offset / 4] = value),
+};
 
 /** Natively and, once V8 has compiled it, inline; each value that is neither what it was nor ones counts as odd. */
 function loop(region, rounds) {
@@ -46,7 +55,17 @@ function memorySpace(on) {
   writeAt(device, COMMAND, command, "the command register");
 }
 
-const seen = { warm: loop(bar, 20_000) };
+/** Something else lies where the BAR was. */
+function useAgain() {
+  const file = createMemoryFile({ bytes: 4096, pageBytes: 4096 });
+  const mapping = Mapping.map({ file, bytes: 4096, within: memory });
+  mapping.registers.write32(4, 77);
+  seen.within.push(mapping.place.address === address, words[1]);
+  mapping.close();
+  file.close();
+}
+
+const seen = { warm: loop(bar, 20_000), within: [loop(inMemory, 20_000), loop(within, 20_000)] };
 const worker = new Worker(
   `const { workerData, parentPort } = require("node:worker_threads");
    import(workerData.built).then(({ OpenRegion }) => {
@@ -75,9 +94,15 @@ await worker.terminate();
 const { ones, odd } = loop(bar, 20_000);
 seen.off = { ones, odd, gone: bar.gone, present: pci.present };
 seen.codes = [codeOf(() => bar.readBlock(0, new Uint32Array(4))), codeOf(() => bar.pollMaskSync(0, 1, 1))];
+seen.within.push(loop(inMemory, 20_000), loop(within, 20_000), within.gone);
+seen.codes.push(codeOf(() => within.readBlock(0, new Uint32Array(4))));
 bar.close();
+within.close();
+seen.within.push(words[0]);
+useAgain();
 memorySpace(true);
 bar = pci.bar(0).map();
+seen.within.push(loop(pci.bar(0).open({ within: memory }), 1000), loop(inMemory, 1000));
 seen.again = { ...loop(bar, 1000), gone: bar.gone, present: pci.present };
 
 if (port !== undefined) {

@@ -12,8 +12,9 @@ std::unique_ptr<LaidPages> LayPages(const LayRequest& request) {
   return std::make_unique<LaidPages>(request.address, request.length, request.page);
 }
 
-// As the engine has its own memory: private, and nothing is reserved for it.
+// As V8 has its own memory: private, nothing reserved for it, nothing of it for a fork. The kernel joins the two again.
 LaidPages::~LaidPages() {
   Unguard(guard_);
   mmap(address_, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+  madvise(address_, length_, MADV_DONTFORK);
 }
