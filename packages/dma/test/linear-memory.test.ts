@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { setImmediate } from "node:timers/promises";
+import { Worker } from "node:worker_threads";
 import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { LinearMemory } from "@vfio/ioctl-native";
 import { afterEach, describe, expect, it } from "vitest";
@@ -109,3 +112,75 @@ describe("given a WebAssembly memory", () => {
     expectError(() => HugepageMemory.allocate(own), "ERR_VFIO_ARGUMENT");
   });
 });
+
+const BLOCKS = 64;
+const BLOCK_WORDS = 16;
+/** What the ring's two sides tell each other: how many blocks were filled, and how many were answered. */
+const [FILLED, ANSWERED] = [0, 1];
+
+/**
+ * Fills the ring's blocks from where the last one ended, each with its number; its last word is the other side's
+ * answer, which must still be there when the block's turn comes again.
+ */
+const FILLS = `
+  const { workerData: { memory, state, blocks } } = require("node:worker_threads");
+  const shared = new Int32Array(memory.buffer, state, 2);
+  const ring = new Int32Array(memory.buffer, blocks, ${BLOCKS * BLOCK_WORDS});
+  for (let number = Atomics.load(shared, ${FILLED}); ; number++) {
+    while (number - Atomics.load(shared, ${ANSWERED}) >= ${BLOCKS});
+    const at = (number % ${BLOCKS}) * ${BLOCK_WORDS};
+    const answer = ring[at + ${BLOCK_WORDS - 1}];
+    if (number >= ${BLOCKS} && answer !== ~(number - ${BLOCKS})) throw new Error(number + " has the answer " + answer);
+    for (let word = 0; word < ${BLOCK_WORDS - 1}; word++) ring[at + word] = number;
+    Atomics.store(shared, ${FILLED}, number + 1);
+  }`;
+
+/** Answers so many blocks that a worker fills, and returns those that were not whole. */
+async function answer(ring: Int32Array, shared: Int32Array, count: number): Promise<number[]> {
+  const torn: number[] = [];
+  for (const end = Atomics.load(shared, ANSWERED) + count; ; await setImmediate()) {
+    for (let number = Atomics.load(shared, ANSWERED); number < Atomics.load(shared, FILLED); number++) {
+      const at = (number % BLOCKS) * BLOCK_WORDS;
+      if (ring.subarray(at, at + BLOCK_WORDS - 1).some((word) => word !== number)) torn.push(number);
+      ring[at + BLOCK_WORDS - 1] = ~number;
+      Atomics.store(shared, ANSWERED, number + 1);
+      if (number + 1 === end) return torn;
+    }
+  }
+}
+
+describe("given a ring of DMA blocks within a WebAssembly memory, which a worker fills and this thread answers", () => {
+  it("when the worker is terminated at whatever moment, 50 times, then no block is torn, and the next worker goes on", async () => {
+    mapper();
+    using state = dma.alloc({ bytes: 64, within: memory });
+    using pool = dma.pool({ count: BLOCKS, bytes: 4 * BLOCK_WORDS, within: memory });
+    const places = { memory: memory.memory, state: state.place.address, blocks: pool.place.address };
+    const shared = new Int32Array(memory.buffer, places.state, 2);
+    const ring = new Int32Array(memory.buffer, places.blocks, BLOCKS * BLOCK_WORDS);
+    const torn: number[] = [];
+    const errors: unknown[] = [];
+    let answered = 0;
+
+    for (let round = 0; round < 50; round++) {
+      const worker = new Worker(FILLS, { eval: true, workerData: places, execArgv: [] });
+      worker.on("error", (error) => errors.push(error));
+      const count = 1 + ((round * 977) % 1000);
+      torn.push(...(await Promise.race([answer(ring, shared, count), failed(worker)])));
+      answered += count;
+      await worker.terminate();
+    }
+
+    expect([torn, errors]).toEqual([[], []]);
+    expect(shared[ANSWERED]).toBe(answered);
+    expect(shared[FILLED]).toBeGreaterThanOrEqual(answered);
+    // Nobody is there any more who writes, and the device still has the memory.
+    shared.fill(0);
+    expect(ring.fill(7).every((word) => word === 7)).toBe(true);
+    expect([pool.view(1)[0], iommu.mapped.size]).toEqual([7, 2]);
+  });
+});
+
+async function failed(worker: Worker): Promise<never> {
+  await once(worker, "exit");
+  throw new Error("the worker ended by itself");
+}
