@@ -8,6 +8,7 @@ export {
   PciRegion,
   readRegionInfo,
   type MapRegionOptions,
+  type OpenRegionOptions,
   type MsixTablePolicy,
   type RegionContext,
 } from "./regions/pci-region.js";

@@ -92,19 +92,31 @@ describe.each(nodes.map(({ version }, run) => ({ version, run })))(
       expect(printed[run]?.states.at(-1)).toBe("turbofan");
     });
 
-    it.each(patterns.map(({ what }, pattern) => ({ what, pattern })))("… has $what", ({ pattern }) => {
-      const { accesses: asked, on = "edu", interpreted } = patterns[pattern]!;
-      const once = asked.flatMap((access) => asDeviceSees(access, on));
-      const { states, rounds } = printed[run]!;
-      const times = rounds[pattern] ?? NaN;
-      expect(times).toBeGreaterThanOrEqual(interpreted ?? ROUNDS * states.length);
-      const accesses = accessesOf(run, pattern);
-      expect(accesses).toHaveLength(times * once.length);
-      for (let round = 0; round < times; round++)
-        expect(accesses.slice(round * once.length, (round + 1) * once.length)).toEqual(once);
+    const all = patterns.map(({ what, on }, pattern) => ({ what, on, pattern }));
+    it.each(all.filter(({ on }) => on !== "plain"))("… has $what", ({ pattern }) => {
+      expectEachOnce(run, pattern);
     });
+
+    it.each(all.filter(({ on }) => on === "plain"))(
+      "… but not of a plain typed array: $what",
+      ({ pattern }) => {
+        expect(() => expectEachOnce(run, pattern)).toThrow("to have a length of");
+      },
+    );
   },
 );
+
+function expectEachOnce(run: number, pattern: number): void {
+  const { accesses: asked, on = "edu", interpreted } = patterns[pattern]!;
+  const once = asked.flatMap((access) => asDeviceSees(access, on));
+  const { states, rounds } = printed[run]!;
+  const times = rounds[pattern] ?? NaN;
+  expect(times).toBeGreaterThanOrEqual(interpreted ?? ROUNDS * states.length);
+  const accesses = accessesOf(run, pattern);
+  expect(accesses).toHaveLength(times * once.length);
+  for (let round = 0; round < times; round++)
+    expect(accesses.slice(round * once.length, (round + 1) * once.length)).toEqual(once);
+}
 
 describe.each(nodes.flatMap((node) => ["--liftoff-only", "--no-liftoff"].map((tier) => ({ ...node, tier }))))(
   "given the machine code that Node.js $version makes, $tier, of the accesses within a WebAssembly memory",

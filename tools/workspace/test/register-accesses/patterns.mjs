@@ -3,9 +3,9 @@
  * the accesses that it asks for, in order. `edu` is 32 and 64 bits wide (0x04 gives back the inverse of what was
  * written there), `testdev` has registers of 8 and 16 bits, of which QEMU shows every byte for itself. Of `rng` it shows
  * accesses of 8, 16 and 32 bits as they are; from 0x40 on its first page is empty: it reads as 0 and keeps nothing.
- * `eduFile` and `rngFile` are the same devices by pread and pwrite. With `interpreted`, no compiler comes near the
- * accesses themselves, so it runs only as V8 starts with it, and as often as said; with `inWorker`, it runs in a worker,
- * on what the first thread shared.
+ * `eduFile` and `rngFile` are the same devices by pread and pwrite; `plain` is `edu` as a plain typed array, and what V8
+ * makes of that must not pass. With `interpreted`, no compiler comes near the accesses themselves, so it runs only as V8
+ * starts with it, and as often as said; with `inWorker`, it runs in a worker, on what the first thread shared.
  */
 import { defineRegisters } from "@vfio/pci-bar";
 
@@ -331,6 +331,15 @@ export const patterns = [
       edu.writeFlush32(INVERSE, 9, STATUS);
       return edu.pollMaskSync(0, 0xff, 0xed);
     },
+  ),
+  patternWith(
+    { on: "plain" },
+    "a value nobody looks at",
+    [R(4, STATUS)],
+    (plain) => void plain.read32(STATUS),
+  ),
+  patternWith({ on: "plain" }, "a product with zero", [R(4, INVERSE)], (plain) =>
+    Math.imul(plain.read32(INVERSE), 0),
   ),
   patternWith(
     { inWorker: true },

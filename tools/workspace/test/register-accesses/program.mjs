@@ -6,6 +6,7 @@
  */
 import { fileURLToPath } from "node:url";
 import { isMainThread, parentPort, Worker, workerData } from "node:worker_threads";
+import { LinearMemory } from "@vfio/ioctl-native";
 import { OpenRegion, PciDevice } from "@vfio/pci-bar";
 import { Container, iommuGroupOf } from "@vfio/vfio-core";
 import { patterns } from "./patterns.mjs";
@@ -13,6 +14,7 @@ import { MARKER, ROUNDS } from "./rounds.mjs";
 
 // V8's intrinsics are no JavaScript that a linter could read.
 const prepare = new Function("run", "%PrepareFunctionForOptimization(run)");
+const deoptimize = new Function("run", "%DeoptimizeFunction(run)");
 const hasMaglev = new Function("return %IsMaglevEnabled()")();
 const optimize = {
   maglev: new Function("run", "%OptimizeMaglevOnNextCall(run)"),
@@ -23,12 +25,12 @@ const isIn = {
   turbofan: new Function("run", "return %ActiveTierIsTurbofan(run)"),
 };
 const compilers = hasMaglev ? ["maglev", "turbofan"] : ["turbofan"];
-/** A collection of garbage now and then takes compiled code away while it runs. */
+/** Now and then a collection of garbage takes compiled code away while it runs, or V8 compiles it anew by itself. */
 const ATTEMPTS = 10;
 
 if (isMainThread) {
-  const bars = openBars();
-  const rounds = runPatterns(bars);
+  const { plain, ...bars } = openBars();
+  const rounds = runPatterns({ ...bars, plain });
   const shared = Object.entries(bars).map(([name, bar]) => [name, bar.share()]);
   const worker = new Worker(fileURLToPath(import.meta.url), { workerData: shared });
   worker.on("error", (error) => {
@@ -62,6 +64,8 @@ function runPatterns(bars) {
 function runCompiled(compiler, what, run, bar) {
   let rounds = 0;
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    // What another compiler has made already would stay.
+    deoptimize(run);
     optimize[compiler](run);
     rounds += repeat(run, bar, ROUNDS);
     if (isIn[compiler](run)) return rounds;
@@ -88,7 +92,16 @@ function openBars() {
     rng: rng.region.map(),
     eduFile: byFile(edu),
     rngFile: byFile(rng),
+    plain: asPlainArray(edu),
   };
+}
+
+/** A region as nobody may use it: V8 takes it for memory. */
+function asPlainArray({ region }) {
+  const memory = new LinearMemory({ bytes: 2 ** 22 });
+  const [{ place }] = region.open({ within: memory }).windows;
+  const words = new Uint32Array(memory.buffer, place.address, region.bytes / 4);
+  return { read32: (offset) => words[offset >>> 2] };
 }
 
 /** A region that could be mapped, by pread and pwrite all the same. */
