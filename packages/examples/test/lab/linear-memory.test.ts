@@ -171,7 +171,7 @@ describe("given one WebAssembly memory with ordinary pages, hugepages of both si
     // Anything left of each round would be more; the engine's own heap may grow, too.
     expect(all - before.all).toBeLessThan(100);
     expect(bytes - before.bytes).toBeLessThan(200 * (TWO_MIB / 4));
-  });
+  }, 180_000);
 });
 
 describe("given a process with a WebAssembly memory full of mappings, mapped for DMA, and a worker that writes there", () => {
