@@ -7,7 +7,7 @@ const root = path.resolve(import.meta.dirname, "../../..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
 
 describe("given the pages that quote code", () => {
-  it.each(["docs/walkthrough.md", "README.md"])("then %s quotes it as the sources have it", (file) => {
+  it.each(["docs/walkthrough.md", "docs/hot-loops.md", "README.md"])("then %s quotes it as the sources have it", (file) => {
     const page = read(file);
     expect(quotesOf(page).length).toBeGreaterThan(0);
     expect(refreshQuotes(page, root)).toBe(page);
