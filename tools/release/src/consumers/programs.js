@@ -1,21 +1,24 @@
 /** Uses a bit of everything in the addon. The argument `wait` is left out where the runtime has no uv_poll. */
 export const USES_THE_ADDON = `
-import { createMemoryFile, EventFd, Mapping, openFile, waitForFd } from "@vfio/ioctl-native";
+import { createMemoryFile, EventFd, LinearMemory, Mapping, openFile, waitForFd } from "@vfio/ioctl-native";
 const event = EventFd.create();
 event.signal(3);
 if (process.argv[2] === "wait") await waitForFd(event, { timeoutMs: 60_000, what: "the event" });
 const file = createMemoryFile({ bytes: 4096, pageBytes: 4096 });
-const mapping = Mapping.map({ file, bytes: 4096, name: "ring" });
+const within = new LinearMemory({ bytes: 2 ** 17 });
+const mapping = Mapping.map({ file, bytes: 4096, name: "ring", within });
 mapping.registers.write32(8, 0xfeedbeef);
 let code;
 try { openFile("/nowhere"); } catch (error) { code = error.code; }
-const answer = { arch: process.arch, count: event.read(), word: new Uint32Array(mapping.buffer)[2], code };
+const word = new Uint32Array(mapping.buffer)[2];
+const shared = new Uint32Array(within.buffer, mapping.place.address)[2];
+const answer = { arch: process.arch, count: event.read(), word, shared, code };
 mapping.close();
 console.log(JSON.stringify(answer));
 `;
 
 /** The output of that, without the architecture. */
-export const ITS_ANSWER = { count: 3, word: 0xfeedbeef, code: "ENOENT" };
+export const ITS_ANSWER = { count: 3, word: 0xfeedbeef, shared: 0xfeedbeef, code: "ENOENT" };
 
 /** A typed user of @vfio/dma, right but for one line marked as wrong. */
 export const TYPED = `
