@@ -52,8 +52,11 @@ export default tseslint.config(
     ],
   },
   eslint.configs.recommended,
+  // AssemblyScript's types are its own: its compiler checks them.
+  { files: ["**/*.as.ts"], extends: [tseslint.configs.strict] },
   {
     files: ["**/*.ts"],
+    ignores: ["**/*.as.ts"],
     extends: [tseslint.configs.strictTypeChecked],
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
     rules: {
@@ -86,6 +89,7 @@ export default tseslint.config(
         AbortController: "readonly",
         AbortSignal: "readonly",
         fetch: "readonly",
+        WebAssembly: "readonly",
       },
     },
   },

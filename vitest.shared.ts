@@ -1,5 +1,6 @@
 import path from "node:path";
 import { defineConfig } from "vitest/config";
+import { assemblyScriptInTests } from "./tools/workspace/src/build/assembly-script.js";
 
 const root = import.meta.dirname;
 /** Packages are tested as their sources, not as what was built of them. */
@@ -8,6 +9,7 @@ export const conditions = ["@vfio/source", "node", "import", "default"];
 /** One vitest set-up for every package; tests that need a real VFIO kernel live in `test/lab` and run in the lab. */
 export function testsOf(project: string) {
   return defineConfig({
+    plugins: [assemblyScriptInTests()],
     resolve: { conditions },
     ssr: { resolve: { conditions } },
     test: {

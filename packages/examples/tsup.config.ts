@@ -1,6 +1,7 @@
 import { readdirSync } from "node:fs";
 import path from "node:path";
 import { defineConfig } from "tsup";
+import { assemblyScriptInBuild } from "../../tsup.config.js";
 
 const programs = readdirSync("src/bin").map((file) => [path.parse(file).name, `src/bin/${file}`] as const);
 
@@ -14,4 +15,5 @@ export default defineConfig({
   clean: true,
   // esbuild makes `var Container = class _Container`, and that is the name people would see.
   keepNames: true,
+  esbuildPlugins: [assemblyScriptInBuild()],
 });

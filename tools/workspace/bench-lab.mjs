@@ -1,6 +1,7 @@
 /**
- * A package's `bench` target: compiles the C programs (`*.c`) and addons (`*.addon.c`) in its bench folder, runs its benchmarks (`*.host.bench.mjs` here,
- * the others in one boot of the lab), and leaves their rows in .results/bench.
+ * A package's `bench` target: compiles the C programs (`*.c`), addons (`*.addon.c`) and AssemblyScript (`*.as.ts`) in its
+ * bench folder, runs its benchmarks (`*.host.bench.mjs` here, the others in one boot of the lab), and leaves their rows
+ * in .results/bench.
  */
 import { execFileSync } from "node:child_process";
 import { createRequire } from "node:module";
@@ -9,12 +10,14 @@ import os from "node:os";
 import path from "node:path";
 import { runInLab } from "@vfio/lab";
 import { root } from "../set-up/bootstrap.mjs";
+import { compileAssemblyScript } from "./src/build/assembly-script.js";
 import { heapFlags } from "@vfio/test-support/benchmark";
 
 const bench = path.join(process.cwd(), "bench");
 const files = readdirSync(bench).sort();
 mkdirSync(path.join(bench, "build"), { recursive: true });
 for (const file of files.filter((name) => name.endsWith(".c"))) compile(file);
+for (const file of files.filter((name) => name.endsWith(".as.ts"))) await compileToWebAssembly(file);
 
 const HOST = { name: "host", kernel: os.release(), emulated: false };
 const rows = [];
@@ -61,6 +64,11 @@ function compile(file) {
   execFileSync("cc", [...flags, "-o", path.join(bench, "build", output), path.join(bench, file)], {
     stdio: "inherit",
   });
+}
+
+async function compileToWebAssembly(file) {
+  const code = await compileAssemblyScript(path.join(bench, file));
+  writeFileSync(path.join(bench, "build", `${path.basename(file, ".as.ts")}.wasm`), code);
 }
 
 /** Each row tells where it was measured. */

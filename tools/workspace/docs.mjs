@@ -10,7 +10,7 @@ import { bootstrap, root, stop } from "../set-up/bootstrap.mjs";
 /** A changelog's own heading is no more than the package's name. */
 const CHANGELOG = "Changes in ";
 const HEADING = /^# (.+)\n/;
-const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md"];
+const PAGES_WITH_QUOTES = ["README.md", "docs/walkthrough.md", "docs/hot-loops.md"];
 /** TypeDoc's names of `[Symbol.dispose]` and `[Symbol.asyncDispose]`, which the sources leave without a comment. */
 const CLOSERS = {
   "[dispose]": "Closes it at the end of a `using` block.",

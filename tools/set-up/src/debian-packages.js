@@ -27,3 +27,6 @@ export const BROWSER = { "/usr/bin/chromium": "chromium" };
 
 /** For tests: a program other than Node.js at a socket's or a lock's other end. */
 export const PYTHON = { python3: "python3" };
+
+/** Compiles the C of an example to WebAssembly, for its test. */
+export const WEBASSEMBLY_COMPILER = { clang: "clang", "wasm-ld": "lld" };

@@ -7,11 +7,14 @@ const root = path.resolve(import.meta.dirname, "../../..");
 const read = (file: string): string => readFileSync(path.join(root, file), "utf8");
 
 describe("given the pages that quote code", () => {
-  it.each(["docs/walkthrough.md", "README.md"])("then %s quotes it as the sources have it", (file) => {
-    const page = read(file);
-    expect(quotesOf(page).length).toBeGreaterThan(0);
-    expect(refreshQuotes(page, root)).toBe(page);
-  });
+  it.each(["docs/walkthrough.md", "docs/hot-loops.md", "README.md"])(
+    "then %s quotes it as the sources have it",
+    (file) => {
+      const page = read(file);
+      expect(quotesOf(page).length).toBeGreaterThan(0);
+      expect(refreshQuotes(page, root)).toBe(page);
+    },
+  );
 
   it("then the walk-through has all ten steps of the primary, in order", () => {
     const steps = quotesOf(read("docs/walkthrough.md")).filter((quoted) =>

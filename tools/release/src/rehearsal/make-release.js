@@ -1,5 +1,5 @@
 /** A release of a copy of this repository: versions, changelogs, build, prebuilt binaries, publishing. */
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { copyRepository } from "./copy-repository.js";
 import { freshEnvironment, run } from "../run.js";
@@ -35,7 +35,10 @@ export async function makeRelease(copy, registry, report, signal) {
 /** The packages that are not private. @param {string} repository */
 function versions(repository) {
   const packages = path.join(repository, "packages");
-  const manifests = readdirSync(packages).map((folder) => {
+  const folders = readdirSync(packages).filter((name) =>
+    existsSync(path.join(packages, name, "package.json")),
+  );
+  const manifests = folders.map((folder) => {
     /** @type {{ name: string, version: string, private?: boolean }} */
     const manifest = JSON.parse(readFileSync(path.join(packages, folder, "package.json"), "utf8"));
     return { ...manifest, folder: path.join(packages, folder) };

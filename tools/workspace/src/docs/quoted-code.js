@@ -18,7 +18,7 @@ import path from "node:path";
 import ts from "typescript";
 
 const QUOTE =
-  /(?<marker><!-- code: (?<file>\S+) (?<selector>[^\n]+?) -->\n<!-- prettier-ignore -->\n)```ts\n(?<code>[^]*?)```\n/g;
+  /(?<marker><!-- code: (?<file>\S+) (?<selector>[^\n]+?) -->\n<!-- prettier-ignore -->\n)```(?<language>ts|c)\n(?<code>[^]*?)```\n/g;
 
 /**
  * The page with every quotation as the sources have it now.
@@ -29,8 +29,8 @@ const QUOTE =
  */
 export function refreshQuotes(page, root) {
   return page.replaceAll(QUOTE, (...match) => {
-    const { marker, file, selector } = match.at(-1);
-    return `${marker}\`\`\`ts\n${quote(readFileSync(path.join(root, file), "utf8"), selector)}\n\`\`\`\n`;
+    const { marker, file, selector, language } = match.at(-1);
+    return `${marker}\`\`\`${language}\n${quote(readFileSync(path.join(root, file), "utf8"), selector)}\n\`\`\`\n`;
   });
 }
 
