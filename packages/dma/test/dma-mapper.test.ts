@@ -232,6 +232,15 @@ describe("given memory mapped in pieces", () => {
     expect(iommu.mapped.size).toBe(2);
   });
 
+  it("a part of many pieces cannot be unmapped: the error names the first four that it touches", () => {
+    const { mapping } = mapped([0n, 0n, 0n, 0n, 0n, 0n], "allocate", { pieceBytes: 4096 });
+
+    expectError(
+      () => mapping.unmapPart(2048, 20480),
+      "ERR_VFIO_PARTIAL_UNMAP … (0+4096, 4096+4096, 8192+4096, 12288+4096) …",
+    );
+  });
+
   it("nothing of another mapper's mapping is unmapped, nor of one that has ended", () => {
     const iommu = new FakeIommu();
     const [mapper, other] = [
