@@ -317,6 +317,17 @@ describe("given the same memory mapped twice", () => {
     expect(iommu.calls).toHaveLength(1);
     expectError(() => mapper.map(memory, { access: "read-only" }), "ERR_VFIO_DMA_OVERLAP");
   });
+
+  it("in two ways that do not overlap: when one is unmapped, the other is found as ever", () => {
+    const { iommu, mapper } = mapperOn("allocate");
+    const memory = memoryAt([0x1000n]);
+    const [first, second] = [mapper.map(memory), mapper.map(memory, { access: "read-only" })];
+
+    first.unmap();
+
+    expect(mapper.map(memory, { access: "read-only" })).toBe(second);
+    expect(iommu.mapped.size).toBe(1);
+  });
 });
 
 describe("given two users of one mapping, as each has mapped the same memory", () => {
