@@ -1,5 +1,5 @@
 import { leavesNothingBehind, expectError } from "@vfio/test-support";
-import { afterEach, describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { DmaArena } from "../src/buffers/dma-arena.js";
 import type { DmaMapping } from "../src/mapping/dma-mapping.js";
 import { IovaTable } from "../src/index.js";
@@ -78,6 +78,17 @@ describe("given memory whose pages lie scattered for the device", () => {
     expect(mapped).toBe(0);
     buffer.free();
     pool.close();
+  });
+
+  it("what was freed is forgotten: closing the memory does not free it again", () => {
+    arena = scatteredArena();
+    const buffer = arena.alloc({ bytes: 64 });
+    const frees = vi.spyOn(buffer, Symbol.dispose);
+    buffer.free();
+
+    arena.close();
+
+    expect(frees).not.toHaveBeenCalled();
   });
 
   it("memory that did not come back with a group serves nobody any more: the next buffer has memory of its own", () => {

@@ -232,6 +232,15 @@ describe("given memory mapped in pieces", () => {
     expect(iommu.mapped.size).toBe(2);
   });
 
+  it("a part of many pieces cannot be unmapped: the error names the first four that it touches", () => {
+    const { mapping } = mapped([0n, 0n, 0n, 0n, 0n, 0n], "allocate", { pieceBytes: 4096 });
+
+    expectError(
+      () => mapping.unmapPart(2048, 20480),
+      "ERR_VFIO_PARTIAL_UNMAP … (0+4096, 4096+4096, 8192+4096, 12288+4096) …",
+    );
+  });
+
   it("nothing of another mapper's mapping is unmapped, nor of one that has ended", () => {
     const iommu = new FakeIommu();
     const [mapper, other] = [
@@ -307,6 +316,17 @@ describe("given the same memory mapped twice", () => {
     expect(mapper.map(memory)).toBe(first);
     expect(iommu.calls).toHaveLength(1);
     expectError(() => mapper.map(memory, { access: "read-only" }), "ERR_VFIO_DMA_OVERLAP");
+  });
+
+  it("in two ways that do not overlap: when one is unmapped, the other is found as ever", () => {
+    const { iommu, mapper } = mapperOn("allocate");
+    const memory = memoryAt([0x1000n]);
+    const [first, second] = [mapper.map(memory), mapper.map(memory, { access: "read-only" })];
+
+    first.unmap();
+
+    expect(mapper.map(memory, { access: "read-only" })).toBe(second);
+    expect(iommu.mapped.size).toBe(1);
   });
 });
 

@@ -99,8 +99,9 @@ describe("given the page with which a replay asks", () => {
     iommu.lastGroupLeaves();
     iommu.unmapFailsAt = 0x1000n;
 
-    expectError(() => iommu.groupJoins(), "ERR_VFIO_ROLLBACK_FAILED");
+    const error = expectError(() => iommu.groupJoins(), "ERR_VFIO_ROLLBACK_FAILED");
 
+    expect(error.cause).toMatchObject({ code: "EIO" });
     expect([memory.holds.size, mapper.mappings.length, iommu.mapped.size]).toEqual([1, 0, 1]);
     expectError(() => mapper.map(memoryAt([0x1000n])), "ERR_VFIO_DMA_OVERLAP");
   });

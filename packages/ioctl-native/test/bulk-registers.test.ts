@@ -147,6 +147,7 @@ describe("given a register that is polled", () => {
     expect(bulk.poll(0, 32, 0xff, 0x78, 1_000_000)).toBe(0x12345678);
     expect(bulk.poll(0, 8, 0xff, 0, 0)).toBe(0x78);
     expect(bulk.poll(0, 16, 1, 1, 20)).toBe(0x5678);
+    expect(bulk.poll(8, 32, 1, 0, 20)).toBe(0);
     expect(bulk.poll(0, 64, 1n << 63n, 1n << 63n, 1_000_000)).toBe(0x8000_0000_1234_5678n);
   });
 

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { bigIntOf, rangeOf, RangeList, RangeSet } from "../src/internal.js";
+import { bigIntOf, extentsOfPages, joinAdjacent, rangeOf, RangeList, RangeSet } from "../src/internal.js";
 
 const SPACE = 64;
 
@@ -146,3 +146,25 @@ function expectJoined({ all }: RangeSet): void {
     expect(start).toBeGreaterThan(all[index]!.end + 1n);
   });
 }
+
+describe("given the addresses of a memory's pages", () => {
+  const PAGES = [0x1000n, 0x2000n, 0x9000n, 0xa000n, 0xb000n, 0x3000n];
+  const EXTENTS = [
+    { offset: 0, iova: 0x1000n, bytes: 0x2000 },
+    { offset: 0x2000, iova: 0x9000n, bytes: 0x3000 },
+    { offset: 0x5000, iova: 0x3000n, bytes: 0x1000 },
+  ];
+
+  it("adjacent pages are one extent, and no others", () => {
+    expect(extentsOfPages(PAGES, 0x1000)).toEqual(EXTENTS);
+    expect(extentsOfPages([], 0x1000)).toEqual([]);
+  });
+
+  it("extents that follow each other in memory and in addresses are joined, and no others", () => {
+    const pages = PAGES.map((iova, index) => ({ offset: index * 0x1000, iova, bytes: 0x1000 }));
+
+    expect(joinAdjacent(pages)).toEqual(EXTENTS);
+    const apart = pages.map((page, index) => ({ ...page, offset: index * 0x2000 }));
+    expect(joinAdjacent(apart)).toEqual(apart);
+  });
+});

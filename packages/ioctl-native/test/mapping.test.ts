@@ -2,7 +2,16 @@ import { mkdtempSync, openSync, rmSync, truncateSync, writeFileSync } from "node
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { Fd, kernel, Mapping, openFile, type VfioError } from "../src/index.js";
+import {
+  errnoOf,
+  Fd,
+  kernel,
+  Mapping,
+  openFile,
+  realKernel,
+  useKernel,
+  type VfioError,
+} from "../src/index.js";
 import { errorOf, expectAllRefused, expectRangeError } from "./support/errors.js";
 import { collectGarbageUntil, fdsStayAsTheyWere, mapAt, mapsWith } from "./support/leaks.js";
 import { mapMemory, memoryFile } from "./support/memory.js";
@@ -190,6 +199,18 @@ describe("closing a mapping", () => {
     const mapping = mapMemory(PAGE);
     kernel().detachView(mapping.buffer);
     expect(() => mapping.close()).not.toThrow();
+  });
+
+  it("that the kernel fails to unmap says so, and is closed all the same", () => {
+    const mapping = mapMemory(PAGE);
+    using _kernel = useKernel({
+      ...realKernel(),
+      unmap: (handle) => Math.min(realKernel().unmap(handle), errnoOf("EIO")),
+    });
+
+    expect(errorOf(() => mapping.close())).toMatchObject({ code: "EIO", syscall: "munmap" });
+    expect(mapping.closed).toBe(true);
+    mapping.close();
   });
 });
 

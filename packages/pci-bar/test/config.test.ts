@@ -38,6 +38,16 @@ describe("given the header of a device", () => {
     });
   });
 
+  it("a BAR without an address is unassigned, be it valid or not", () => {
+    const text = decodeConfig(pictureOf({ 0x14: 4, 0x1c: 0xfe00_0000, 0x24: 4 })).describe();
+
+    expect(text.match(/Region \d: Memory at \S+/g)).toEqual([
+      "Region 1: Memory at <unassigned>",
+      "Region 3: Memory at fe000000",
+      "Region 5: Memory at <unassigned>",
+    ]);
+  });
+
   it("ids, class, self test and interrupt are told by name", () => {
     const ids = { 0x00: 0x10d38086, 0x08: 0x02000003, 0x2c: 0x0001_8086 };
 

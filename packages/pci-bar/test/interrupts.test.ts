@@ -203,6 +203,15 @@ describe("given two PciDevices on one device", () => {
     expect(pci.memorySpace).toBe(false);
   });
 
+  it("each has as many listeners as it likes", () => {
+    const listeners = [pci.onRemovalRequested(() => undefined), pci.onRemovalRequested(() => undefined)];
+
+    for (const each of listeners) each[Symbol.dispose]();
+    pci.close();
+    second.close();
+    expect(fake.held).toEqual(NOTHING);
+  });
+
   it("the second does not take the first one's removal request away; after its close, it may have it", () => {
     pci.onRemovalRequested(() => undefined);
 

@@ -41,7 +41,7 @@ describe("given an open device, its group and its container", () => {
     await closingDevice;
 
     const closingGroup = group.closeAsync();
-    await expectRejection(container.closeAsync(), "ERR_VFIO_CONTAINER_IN_USE");
+    await expectRejection(container.closeAsync(), "ERR_VFIO_CONTAINER_IN_USE … it still has group 3");
     closes.shift()?.();
     await closingGroup;
 

@@ -59,7 +59,8 @@ describe("given the report of a test run", () => {
   });
 
   it("a run that left no report, or rubbish, counts as a failure and not as nothing", () => {
-    const odd = ['{"testResults":[{"status":"failed"}]}', '{"testResults":[null]}'];
+    const files = ['{"status":"failed"}', "null", '{"assertionResults":[null]}', '{"assertionResults":[{}]}'];
+    const odd = files.map((file) => `{"testResults":[${file}]}`);
     for (const text of [undefined, "not JSON", "{}", ...odd]) {
       const file = text === undefined ? path.join(folder, "absent.json") : written(text);
       expect(readResults("lab", file)).toMatchObject({ passed: 0, failed: 1 });

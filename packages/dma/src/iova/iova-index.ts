@@ -39,6 +39,7 @@ export class IovaIndex {
   /** The last extent that does not start above an address; -1 if all do. */
   #lastUpTo(low: number, high: number): number {
     const count = this.#iova.length;
+    if (count === 1) return this.#isUpTo(0, low, high) ? 0 : -1;
     let next = firstFrom(this.#iova, count, high * 2 ** 32 + low);
     while (next < count && this.#isUpTo(next, low, high)) next++;
     return next - 1;

@@ -1,7 +1,5 @@
 const LIMIT = 1 << 20;
 const PANIC = "Kernel panic";
-/** How the kernel begins to tell of what then makes it panic. */
-const TROUBLE = /\b(?:BUG:|Oops|general protection fault|cut here|Kernel panic)/;
 const ESCAPE = String.fromCharCode(0x1b);
 /** What a terminal acts on: returns, colours, the cursor's moves, a reset. */
 const CONTROLS = new RegExp(`\\r|${ESCAPE}\\[[0-9;?=]*[A-Za-z]|${ESCAPE}c`, "g");
@@ -18,12 +16,12 @@ export class ConsoleLog {
     return this.#text;
   }
 
-  /** The last lines; after a panic the lines from its cause on, which the kernel tells first. */
-  tail(lines = 30): string {
+  /** The last lines; after a panic those around its first one, since the kernel tells the cause before. */
+  tail(lines = 60): string {
     const all = this.#plain().trimEnd().split("\n");
-    if (this.panic === undefined) return all.slice(-lines).join("\n");
-    const cause = all.findIndex((line) => TROUBLE.test(line));
-    return all.slice(cause, cause + lines).join("\n");
+    const panic = all.findIndex((line) => line.includes(PANIC));
+    if (panic === -1) return all.slice(-lines).join("\n");
+    return all.slice(Math.max(0, panic - lines), panic + lines).join("\n");
   }
 
   get panic(): string | undefined {

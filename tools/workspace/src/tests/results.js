@@ -35,17 +35,19 @@ function readReport(file) {
   // What has another shape is as unreadable as what is no JSON.
   try {
     const report = JSON.parse(readFileSync(file, "utf8"));
-    return report?.testResults.every((file) => Array.isArray(file.assertionResults)) ? report : undefined;
+    return report.testResults.every(isFileReport) ? report : undefined;
   } catch {
     return undefined;
   }
 }
 
+function isFileReport({ assertionResults }) {
+  return assertionResults.every(({ status }) => typeof status === "string");
+}
+
 function failuresOf(result) {
   const failed = result.assertionResults.filter(({ status }) => status === "failed");
-  const lines = failed.map(
-    ({ fullName, failureMessages = [] }) => `${fullName}: ${failureMessages[0] ?? ""}`,
-  );
+  const lines = failed.map(({ fullName, failureMessages }) => `${fullName}: ${failureMessages?.[0] ?? ""}`);
   // Vitest gives a reason here only for failures outside of every describe.
   if (isBroken(result)) lines.push(result.message || "what it prepares failed, see above");
   return lines.map((line) => `${path.basename(result.name ?? "")}: ${line.trim().split("\n")[0]}`);
