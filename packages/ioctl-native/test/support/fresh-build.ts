@@ -23,11 +23,18 @@ function build(): void {
   try {
     const command = ["run", "build", "--silent", "--", "--out-dir", scratch];
     execFileSync("npm", command, { cwd: root, stdio: "inherit" });
-    mkdirSync(dist, { recursive: true });
     // index.js is the last: its age tells whether a build is needed.
-    for (const file of readdirSync(scratch).sort())
+    for (const file of [...filesIn(scratch).filter((each) => each !== "index.js"), "index.js"]) {
+      mkdirSync(path.dirname(path.join(dist, file)), { recursive: true });
       renameSync(path.join(scratch, file), path.join(dist, file));
+    }
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+function filesIn(folder: string): string[] {
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  const files = entries.filter((entry) => entry.isFile());
+  return files.map((entry) => path.relative(folder, path.join(entry.parentPath, entry.name)));
 }
