@@ -1,8 +1,12 @@
-/** What this package uses of WebAssembly: neither Node's types nor the language's own declare it, those of browsers do. */
-export interface SharedWebAssemblyMemory {
-  /** Its bytes, which every thread that has the memory shares. */
-  readonly buffer: SharedArrayBuffer;
+/**
+ * A shared WebAssembly memory: the language's own type where it is declared (TypeScript's `lib` has "DOM"), which
+ * Node's types do not do.
+ */
+export type SharedWebAssemblyMemory = typeof globalThis extends {
+  readonly WebAssembly: { readonly Memory: { readonly prototype: infer Memory } };
 }
+  ? Memory
+  : { readonly buffer: SharedArrayBuffer };
 
 interface MemoryDescriptor {
   readonly initial: number;
