@@ -386,6 +386,12 @@ describe("given ordinary pages, which the kernel can move", () => {
 });
 
 describe("given a mapper to look at", () => {
+  it("toString shows the windows that its allocator keeps free", () => {
+    const iova = new IovaAllocator({ reserved: [{ start: 0x10_0000n, end: 0x1f_ffffn }] });
+
+    expect(String(new DmaMapper(new FakeIommu(), { iova }))).toMatch(/0x0*100000 – 0x0*1fffff .* reserved/);
+  });
+
   it("toString draws its IOVA space", () => {
     const mapper = new DmaMapper(new FakeIommu(), { iova: "physical" });
     mapper.map(memoryAt([0x1000n]));

@@ -121,6 +121,13 @@ describe("given a pool of blocks", () => {
     }
   });
 
+  it("a device address given as a bigint is refused, be it either half", () => {
+    const { pool } = poolOf(2, 2048);
+    const wrong = [() => pool.blockAt(0n as never, 0), () => pool.blockAt(0xffff_f000, 1n as never)];
+
+    for (const call of wrong) expectError(call, "ERR_VFIO_DMA_ARGUMENT … not a bigint");
+  });
+
   it.each([
     [0xffff_efff, 0, "a byte below"],
     [0xe00, 1, "a byte behind"],

@@ -23,7 +23,7 @@ export { cgroupLimits } from "./memory/cgroups.js";
 export { isAnonymousMemory, isOrdinaryMemory, sizeGuaranteeOf } from "./memory/memory-file.js";
 export { memoryShortage } from "./memory/memory-shortage.js";
 export * from "./intervals/index.js";
-export { Deadline } from "./events/deadline.js";
+export { Deadline, LONGEST_TIMER_MS } from "./events/deadline.js";
 export { readableOrOver } from "./events/wait.js";
 export { checkWaitLimits, limitWait, timeoutError } from "./events/wait-limits.js";
 export { lockHolder } from "./files/file-lock.js";

@@ -1,5 +1,5 @@
 import { VfioRangeError, type HasFd } from "@vfio/ioctl-native";
-import { argumentError, isAbortSignal, shownValue } from "@vfio/ioctl-native/internal";
+import { argumentError, isAbortSignal, LONGEST_TIMER_MS, shownValue } from "@vfio/ioctl-native/internal";
 
 /**
  * @param what the argument's name for its caller: "the options of FdServer.listen()".
@@ -39,9 +39,8 @@ export function checkFd(file: HasFd, name: string): void {
 
 /** @throws VfioRangeError `ERR_VFIO_TIMEOUT_RANGE`. */
 export function checkTimeout(timeoutMs: number): number {
-  // A timer of more than 2^31 - 1 ms fires at once.
-  if (typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs < 2 ** 31) return timeoutMs;
-  const text = `a timeout of ${shownValue(timeoutMs)} ms: it must be above 0 and below 2^31`;
+  if (typeof timeoutMs === "number" && timeoutMs > 0 && timeoutMs <= LONGEST_TIMER_MS) return timeoutMs;
+  const text = `a timeout of ${shownValue(timeoutMs)} ms: it must be above 0 and at most ${LONGEST_TIMER_MS}`;
   throw new VfioRangeError("ERR_VFIO_TIMEOUT_RANGE", text);
 }
 

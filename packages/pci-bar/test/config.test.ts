@@ -180,6 +180,19 @@ describe("given capability lists that are not sound", () => {
     expect(config.describe()).toContain("\t!!! Capabilities: the list leaves its area at 0x40");
   });
 
+  it("a capability may end where its area ends, whatever the width of its last register", () => {
+    const standard = { 0x34: 0xf4, 0xf4: 0x0007_0011, 0xf8: 0x2003, 0xfc: 0x3001 };
+    const extended = { 0x100: 0xff41_0000, 0xff4: 0x0001_0003, 0xff8: 2, 0xffc: 1 };
+
+    const { capabilities } = decoded({ ...standard, ...extended });
+
+    expect(capabilities).toMatchObject([
+      { fields: { table: { bar: 3, offset: 0x2000 }, pendingBits: { bar: 1, offset: 0x3000 } } },
+      { kind: "unknown" },
+      { fields: { serialNumber: 0x1_0000_0002n } },
+    ]);
+  });
+
   it("a capability whose registers do not fit into its area is unknown, with its bytes and the reason", () => {
     const config = decoded({ 0x34: 0xf8, 0xf8: 0x0000_0011 });
 

@@ -113,6 +113,21 @@ describe("given a declared register", () => {
     },
   );
 
+  it("the high half of 64 bits keeps its rest, clears no bit, and gets the value after a reset, as the low half", () => {
+    const fields = {
+      low: { bit: 0 },
+      kept: { bits: [39, 32] },
+      once: { bit: 40, access: "w1c" },
+      lock: { bits: [55, 48], access: "wo" },
+    } as const;
+    const register = laid({ offset: 0x100, width: 64, reset: 0x00a5_0000_0000_0000n, fields });
+    for (const use of [() => register.fields.low.write(true), () => register.modify({ low: true })]) {
+      bar.write64(0x100, 0x00ff_015a_0000_0000n);
+      use();
+      expect(bar.read64(0x100)).toBe(0x00a5_005a_0000_0001n);
+    }
+  });
+
   it("a field is written as modify writes it, in a register of any width, whatever kind the field has", () => {
     for (const width of [16, 32, 64] as const) {
       const r = laid({

@@ -39,8 +39,10 @@ export class IovaIndex {
   /** The last extent that does not start above an address; -1 if all do. */
   #lastUpTo(low: number, high: number): number {
     const count = this.#iova.length;
+    // Refuses bigints, which compare with numbers without complaint.
+    const rounded = high * 2 ** 32 + low;
     if (count === 1) return this.#isUpTo(0, low, high) ? 0 : -1;
-    let next = firstFrom(this.#iova, count, high * 2 ** 32 + low);
+    let next = firstFrom(this.#iova, count, rounded);
     while (next < count && this.#isUpTo(next, low, high)) next++;
     return next - 1;
   }

@@ -1,6 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { follow, unfollow } from "./signals.js";
 
+/** Node's longest timer, nearly 25 days. Above it, in fractions of a millisecond too, a timer fires at once. */
+export const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
 /**
  * The limit of work that waits: a timeout, signals, or {@link Deadline.end}, whichever comes first. Dispose of it when
  * the work is done. It makes timer, listener and error only when needed: every request has a deadline, but few wait.
@@ -72,7 +75,7 @@ export class Deadline implements Disposable {
     this.#isWatching = true;
     for (const signal of this.#signals) if (signal !== undefined) follow(signal, this);
     const left = this.#endsAt - performance.now();
-    // Node's timers fire at once above 31 bits: nearly 25 days, as good as no limit.
-    if (left < 2 ** 31) this.#timer = setTimeout(() => this.end(this.#timeoutError()), left);
+    // What is longer is as good as no limit.
+    if (left <= LONGEST_TIMER_MS) this.#timer = setTimeout(() => this.end(this.#timeoutError()), left);
   }
 }

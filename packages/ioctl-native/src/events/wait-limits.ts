@@ -1,6 +1,6 @@
 import { checkOptions, isAbortSignal, shownValue } from "../errors/argument-error.js";
 import { isError, messageOf, VfioError, VfioRangeError } from "../errors/errors.js";
-import { Deadline } from "./deadline.js";
+import { Deadline, LONGEST_TIMER_MS } from "./deadline.js";
 
 /** How long and until when to wait. */
 export interface WaitLimits {
@@ -39,7 +39,7 @@ export function limitWait(
   what: string,
   end: (error: Error) => void,
 ): Disposable | undefined {
-  if (signal === undefined && timeoutMs >= 2 ** 31) return undefined;
+  if (signal === undefined && timeoutMs > LONGEST_TIMER_MS) return undefined;
   const atTimeout = (): VfioError => timeoutError(what, timeoutMs);
   const deadline = new Deadline(timeoutMs, atTimeout, signal);
   deadline.onOver((reason) => end(errorOf(reason)));
