@@ -1,4 +1,5 @@
 import { leavesNothingBehind, expectError } from "@vfio/test-support";
+import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { DmaArena } from "../src/buffers/dma-arena.js";
 import type { DmaMapping } from "../src/mapping/dma-mapping.js";
@@ -11,6 +12,11 @@ let mapped: number;
 let lastMapping: { mapped: boolean };
 afterEach(() => arena.close());
 
+/** In which no page lies behind the one before it. */
+function scatteredIova(offset: number): bigint {
+  return BigInt(0x10_0000 + Math.floor(offset / 4096) * 8192 + (offset % 4096));
+}
+
 /** Where no two pages of 4 KiB lie behind each other. */
 function scatteredArena(): DmaArena {
   mapped = 0;
@@ -19,7 +25,7 @@ function scatteredArena(): DmaArena {
     mapped++;
     const segments = pages(bytes).map((page) => ({
       offset: page * 4096,
-      iova: BigInt(0x10_0000 + page * 8192),
+      iova: scatteredIova(page * 4096),
       bytes: 4096,
     }));
     const mapping = { mapped: true, table: new IovaTable(segments), unmap: () => mapped-- };
@@ -118,6 +124,64 @@ describe("given memory whose pages lie scattered for the device", () => {
     expectError(() => arena.alloc({ bytes: 8192 }), "… 8192 bytes do not fit into one piece");
     expect(mapped).toBe(0);
   });
+});
+
+/** A buffer, or a pool with all its blocks taken. */
+interface Owner {
+  readonly bytes: Uint8Array;
+  /** The device address of each piece, by its offset. */
+  readonly iovas: ReadonlyMap<number, bigint>;
+  end(): void;
+}
+
+function bufferOwner(bytes: number, align: number): Owner {
+  const buffer = arena.alloc({ bytes, align });
+  expect(buffer.iova % BigInt(align)).toBe(0n);
+  return { bytes: buffer.bytes, iovas: new Map([[0, buffer.iova]]), end: () => buffer.free() };
+}
+
+function poolOwner(count: number, blockBytes: number): Owner {
+  const pool = arena.pool({ count, bytes: blockBytes });
+  const blocks = Array.from({ length: count }, () => pool.alloc());
+  const iovas = new Map(blocks.map((block) => [block * blockBytes, pool.iovaOf(block)]));
+  return { bytes: pool.bytes, iovas, end: () => pool.close() };
+}
+
+describe("given buffers and pools that come and go", () => {
+  const request = fc.oneof(
+    fc.record({ bytes: fc.integer({ min: 1, max: 4096 }), align: fc.constantFrom(1, 4, 64, 256, 4096) }),
+    fc.record({ count: fc.integer({ min: 1, max: 9 }), blockBytes: fc.constantFrom(64, 1024, 2048, 4096) }),
+    fc.record({ end: fc.nat() }),
+  );
+
+  it("no byte has two owners, and each lies where its device address says, aligned as asked for", () => {
+    fc.assert(
+      fc.property(fc.array(request, { minLength: 1, maxLength: 40 }), (requests) => {
+        using _ = (arena = scatteredArena());
+        const owners = new Map<number, Owner>();
+        requests.forEach((wanted, number) => {
+          if ("end" in wanted) return endOneOf(owners, wanted.end);
+          const owner =
+            "align" in wanted
+              ? bufferOwner(wanted.bytes, wanted.align)
+              : poolOwner(wanted.count, wanted.blockBytes);
+          owners.set(number + 1, owner);
+          owner.bytes.fill(number + 1);
+          for (const [offset, iova] of owner.iovas)
+            expect(iova).toBe(scatteredIova(owner.bytes.byteOffset + offset));
+        });
+        for (const [number, { bytes }] of owners) expect(bytes.every((byte) => byte === number)).toBe(true);
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  function endOneOf(owners: Map<number, Owner>, which: number): void {
+    const number = [...owners.keys()][which % owners.size];
+    if (number === undefined) return;
+    owners.get(number)?.end();
+    owners.delete(number);
+  }
 });
 
 describe("given a buffer that is looked at again and again", () => {

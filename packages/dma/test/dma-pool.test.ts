@@ -9,15 +9,15 @@ function poolOf(count: number, blockBytes: number): { pool: DmaPool; released: (
   return { pool: new DmaPool(place, count, blockBytes), released };
 }
 
-function bufferOf(bytes: number): { buffer: DmaBuffer; released: () => number } {
-  const { place, released } = placeOf(bytes);
+function bufferOf(bytes: number, iova?: bigint): { buffer: DmaBuffer; released: () => number } {
+  const { place, released } = placeOf(bytes, iova);
   return { buffer: new DmaBuffer(place), released };
 }
 
-function placeOf(bytes: number): { place: BufferPlace; released: () => number } {
+function placeOf(bytes: number, iova = 0xffff_f000n): { place: BufferPlace; released: () => number } {
   let releases = 0;
   const pages = Math.ceil(bytes / 4096) * 4096;
-  const table = new IovaTable([{ offset: 0, iova: 0xffff_f000n, bytes: pages }]);
+  const table = new IovaTable([{ offset: 0, iova, bytes: pages }]);
   const memory = { buffer: new ArrayBuffer(pages) };
   return {
     place: { memory, table, offset: 0, bytes, release: () => releases++ },
@@ -34,6 +34,17 @@ describe("given a buffer", () => {
       [0xffff_ffff, 0],
       [0, 1],
       [0xfff, 1],
+    ]);
+    expect([buffer.iovaLow, buffer.iovaHigh]).toEqual([0xffff_f000, 0]);
+  });
+
+  it("above 4 GiB its device address has both halves", () => {
+    const { buffer } = bufferOf(64, 0x1234_5678_9abc_d000n);
+
+    expect([buffer.iova, buffer.iovaLow, buffer.iovaHigh]).toEqual([
+      0x1234_5678_9abc_d000n,
+      0x9abc_d000,
+      0x1234_5678,
     ]);
   });
 

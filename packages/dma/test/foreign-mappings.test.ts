@@ -1,6 +1,6 @@
 import { expectError } from "@vfio/test-support";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { DmaMapper, IovaAllocator } from "../src/index.js";
 import { FakeIommu, memoryAt, mapperOn, mapped } from "./fake-iommu.js";
 
@@ -94,9 +94,11 @@ describe("given somebody else's mappings where the allocator wants to go", () =>
   it("an address that was asked for is not exchanged for another", () => {
     const { iommu, mapper } = mapperOn("allocate", new SharedIommu([[0x1000n, PAGE]]));
     const memory = memoryAt(pages(1));
+    const attempts = vi.spyOn(iommu, "map");
 
     expectError(() => mapper.map(memory, { iova: 0x1000n }), "EEXIST");
 
+    expect(attempts).toHaveBeenCalledOnce();
     expect([memory.holds.size, iommu.mapped.size]).toEqual([0, 1]);
   });
 

@@ -38,14 +38,15 @@ describe("given the header of a device", () => {
     });
   });
 
-  it("a BAR without an address is unassigned, be it valid or not", () => {
-    const text = decodeConfig(pictureOf({ 0x14: 4, 0x1c: 0xfe00_0000, 0x24: 4 })).describe();
+  it("a BAR or ROM without an address is unassigned, be it valid or not", () => {
+    const text = decodeConfig(pictureOf({ 0x14: 4, 0x1c: 0xfe00_0000, 0x24: 4, 0x30: 1 })).describe();
 
     expect(text.match(/Region \d: Memory at \S+/g)).toEqual([
       "Region 1: Memory at <unassigned>",
       "Region 3: Memory at fe000000",
       "Region 5: Memory at <unassigned>",
     ]);
+    expect(text).toContain("Expansion ROM at <unassigned>");
   });
 
   it("ids, class, self test and interrupt are told by name", () => {

@@ -259,6 +259,7 @@ describe("given a declared register", () => {
     expect(Object.keys(regs.command)).toEqual(["name", "offset", "writeRaw", "write", "fields"]);
     expect(Object.keys(regs.errors)).not.toContain("write");
     expect(Object.keys(control.fields.version)).toEqual(["read"]);
+    expect(regs.command.fields.go).toEqual({});
     expect(Object.keys(control.fields.kick)).toEqual(["write"]);
     expect(control.read()).not.toHaveProperty("kick");
   });

@@ -206,12 +206,11 @@ function plannedMemory(options: AllocateOptions): PlannedMemory {
   const bytes = Math.ceil(options.bytes / pageBytes) * pageBytes;
   const hintNow = (failure: MemoryFailure): string | undefined =>
     pageHint(failure, { bytes, pageBytes, numaNode, directory });
-  const place = directory === undefined ? {} : { directory };
-  const file = createMemoryFile({ bytes, pageBytes, hint: hintNow, ...place });
+  const file = createMemoryFile({ bytes, pageBytes, directory, hint: hintNow });
   const hint = (failure: MemoryFailure): string | undefined => {
     // The failed attempt keeps its pages until its file is closed; they must not count as another program's.
     file.close();
     return hintNow(failure);
   };
-  return { file, bytes, pageBytes, hint, within, ...(numaNode === undefined ? {} : { numaNode }) };
+  return { file, bytes, pageBytes, hint, within, numaNode };
 }

@@ -22,7 +22,7 @@ export interface MapOptions {
    */
   readonly within?: LinearMemory | undefined;
   /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */
-  readonly numaNode?: number;
+  readonly numaNode?: number | undefined;
   /** For error messages. Default: the fd. */
   readonly name?: string;
   /** The remedy when the kernel refuses, by the call and its errno. */

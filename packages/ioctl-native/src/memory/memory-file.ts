@@ -34,7 +34,7 @@ export interface MemoryFileOptions {
    */
   readonly pageBytes: number;
   /** A mounted hugetlbfs to take the pages from, instead of an anonymous memory file. */
-  readonly directory?: string;
+  readonly directory?: string | undefined;
   /** The remedy if the system has no such memory, by the call and its errno. */
   readonly hint?: (failure: MemoryFailure) => string | undefined;
 }

@@ -113,7 +113,7 @@ export class ConfigSpace {
   describe(): string {
     const { bdf } = this.#device;
     const regionBytes = Array.from({ length: ROM + 1 }, (_, index) => this.#device.region(index).bytes);
-    return this.decode().describe({ ...(bdf === undefined ? {} : { name: bdf }), regionBytes });
+    return this.decode().describe({ name: bdf, regionBytes });
   }
 
   /** Writes 8 bits. Throws as {@link read8}. */

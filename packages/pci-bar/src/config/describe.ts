@@ -9,7 +9,7 @@ import type { PciHeader } from "./header.js";
 /** Facts for the text that the config space does not have. */
 export interface DescribeOptions {
   /** The device's address, `0000:00:10.0`: the text begins with it. */
-  readonly name?: string;
+  readonly name?: string | undefined;
   /** The regions' lengths in bytes: 0 to 5 the BARs, 6 the ROM. 0 or absent: not shown. */
   readonly regionBytes?: readonly number[];
 }
