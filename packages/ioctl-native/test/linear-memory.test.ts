@@ -4,7 +4,15 @@ import { readFileSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
-import { errnoOf, kernel, LinearMemory, Mapping, readAt, SeqpacketListener } from "../src/index.js";
+import {
+  BulkRegisters,
+  errnoOf,
+  kernel,
+  LinearMemory,
+  Mapping,
+  readAt,
+  SeqpacketListener,
+} from "../src/index.js";
 import { living, nextMessage, resultOfChild, runInChild, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { collectGarbageUntil, fdsStayAsTheyWere, mapAt, mapsWith } from "./support/leaks.js";
@@ -133,6 +141,13 @@ describe("given a mapping within a WebAssembly memory", () => {
     expect(mapping.registers.read32(0)).toBe(0xffffffff);
     expect(wordsOf(mapping)[1]).toBe(0xffffffff);
     expect(mapping.gone).toBe(true);
+    const bulk = new BulkRegisters(mapping);
+    for (const use of [
+      () => bulk.readHalves(8, new Uint32Array(2)),
+      () => bulk.readBlock(8, new Uint32Array(2)),
+      () => bulk.writeBlock(8, new Uint32Array(2)),
+    ])
+      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_MEMORY_GONE" });
     mapping.close();
     expect(mapping.gone).toBe(false);
     kernel().close(file);
