@@ -4,13 +4,23 @@ import { readFileSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it } from "vitest";
-import { kernel, LinearMemory, Mapping, readAt } from "../src/index.js";
-import { living, nextMessage, runInChild, startWorker } from "./support/elsewhere.js";
+import {
+  BulkRegisters,
+  errnoOf,
+  kernel,
+  LinearMemory,
+  Mapping,
+  readAt,
+  SeqpacketListener,
+} from "../src/index.js";
+import { living, nextMessage, resultOfChild, runInChild, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
 import { collectGarbageUntil, fdsStayAsTheyWere, mapAt, mapsWith } from "./support/leaks.js";
 import { mapMemory, memoryFile } from "./support/memory.js";
+import { socketFolder } from "./support/sockets.js";
 
 fdsStayAsTheyWere();
+const socketIn = socketFolder();
 const PAGE = 4096;
 const KIB_64 = 65536;
 /** How many mappings of memory files this process has: each laid one is there twice. */
@@ -78,12 +88,6 @@ describe("given a mapping within a WebAssembly memory", () => {
     expect(errorOf(() => part.read32(8))).toMatchObject({ code: "ERR_VFIO_REGISTER_OFFSET" });
   });
 
-  it("when it is read-only, then its registers cannot be written", () => {
-    using mapping = mapMemory(PAGE, { writable: false, within: new LinearMemory({ bytes: 2 ** 20 }) });
-    expect(mapping.registers.read32(0)).toBe(0);
-    expect(mapping.registers).not.toHaveProperty("write32");
-  });
-
   it("when something holds it, as a device's DMA does, then it stays", () => {
     using mapping = mapMemory(PAGE, { within: new LinearMemory({ bytes: 2 ** 20 }) });
     using _hold = mapping.hold("the test");
@@ -137,9 +141,43 @@ describe("given a mapping within a WebAssembly memory", () => {
     expect(mapping.registers.read32(0)).toBe(0xffffffff);
     expect(wordsOf(mapping)[1]).toBe(0xffffffff);
     expect(mapping.gone).toBe(true);
+    const bulk = new BulkRegisters(mapping);
+    for (const use of [
+      () => bulk.readHalves(8, new Uint32Array(2)),
+      () => bulk.readBlock(8, new Uint32Array(2)),
+      () => bulk.writeBlock(8, new Uint32Array(2)),
+    ])
+      expect(errorOf(use)).toMatchObject({ code: "ERR_VFIO_MEMORY_GONE" });
     mapping.close();
     expect(mapping.gone).toBe(false);
     kernel().close(file);
+  });
+
+  it("when its file is shrunk and it is closed, while workers read all of it, then the process lives", () => {
+    const reader = `
+      const { parentPort, workerData } = require("node:worker_threads");
+      const bytes = new Uint8Array(workerData.buffer, ${KIB_64});
+      parentPort.postMessage("reading");
+      for (let sum = 0; ; ) for (let page = 0; page < 64; page++) sum += bytes[page * ${PAGE}];`;
+    const code = `
+      const { once } = await import("node:events");
+      const { Worker } = await import("node:worker_threads");
+      const within = new vfio.LinearMemory({ bytes: 2 ** 20 });
+      const options = { eval: true, execArgv: [], workerData: within.memory };
+      const workers = [1, 2].map(() => new Worker(${JSON.stringify(reader)}, options));
+      await Promise.all(workers.map((worker) => once(worker, "message")));
+      const { memfdCreate, truncate, close } = vfio.kernel();
+      for (let round = 0; round < 4000; round++) {
+        const fd = memfdCreate("shrinks", 0);
+        truncate(fd, 64 * ${PAGE});
+        const mapping = vfio.Mapping.map({ file: { fd }, bytes: 64 * ${PAGE}, within });
+        truncate(fd, 0);
+        mapping.close();
+        close(fd);
+      }
+      for (const worker of workers) await worker.terminate();
+      console.log(JSON.stringify("lives"));`;
+    expect(resultOfChild(code)).toBe("lives");
   });
 });
 
@@ -197,6 +235,41 @@ describe("given a memory and what is laid into it", () => {
       message: expect.stringContaining("the test's memory (4096 bytes)") as string,
     });
     expect(mapped()).toBe(before);
+  });
+
+  it("when a read-only mapping is to lie there, then it is refused: a store would end the process", () => {
+    const before = mapped();
+    const within = new LinearMemory({ bytes: 2 ** 20 });
+    expect(errorOf(() => mapMemory(PAGE, { writable: false, within }))).toMatchObject({
+      code: "ERR_VFIO_READ_ONLY",
+      message: expect.stringContaining("mapped read-only and cannot lie in a WebAssembly memory") as string,
+    });
+    expect(mapped()).toBe(before);
+  });
+
+  it("when the file refuses to be mapped, then zeroes lie there as before, and no hole for others to map into", () => {
+    const memory = new LinearMemory({ bytes: 2 ** 20 });
+    const fresh = mapAt(baseOf(memory));
+    using mapping = mapMemory(PAGE);
+    const place = new Uint8Array(memory.buffer, KIB_64, PAGE);
+    using socket = SeqpacketListener.listen(socketIn("refuses"), 1);
+    expect(kernel().layMapping?.(mapping.handle, socket.fd, 0, place)).toBe(errnoOf("ENODEV"));
+    expect(mapAt(baseOf(memory))).toBe(fresh);
+    expect(place[0]).toBe(0);
+  });
+
+  it("when a file has another fd at every look, then its pages lie there all the same", () => {
+    using first = memoryFile();
+    using second = memoryFile();
+    const fds = [first.fd, second.fd];
+    const file = {
+      get fd() {
+        return fds.shift() ?? second.fd;
+      },
+    };
+    using mapping = mapMemory(PAGE, { file, within: new LinearMemory({ bytes: 2 ** 20 }) });
+    mapping.registers.write32(0, 7);
+    expect(new Uint32Array(mapping.buffer)[0]).toBe(7);
   });
 
   it.each([

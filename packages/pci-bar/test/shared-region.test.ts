@@ -1,4 +1,4 @@
-import { createMemoryFile, readAt, type HasFd } from "@vfio/ioctl-native";
+import { createMemoryFile, LinearMemory, readAt, type HasFd } from "@vfio/ioctl-native";
 import { expectError, leavesNothingBehind } from "@vfio/test-support";
 import { once } from "node:events";
 import { existsSync, readdirSync } from "node:fs";
@@ -191,6 +191,15 @@ describe("given a region that another thread has got by share()", () => {
     await worker.terminate();
 
     region.close();
+  });
+
+  it("one within the program's WebAssembly memory shares its windows, and not the memory", () => {
+    const within = new LinearMemory({ bytes: 2 ** 20 });
+    const region = device.pci.bar(0).map({ msixTable: "include", within });
+    expect(region.windows).toMatchObject([{ place: { memory: within } }]);
+
+    const handle = region.windows[0]?.handle;
+    expect(region.share().windows).toEqual([{ offset: 0, bytes: 0x4000, handle }]);
   });
 
   it("a region in one piece shares no fd", () => {

@@ -13,11 +13,13 @@ class LaidPages {
  public:
   LaidPages(uint8_t* address, size_t length, size_t page)
       : address_(address), length_(length), guard_(Guard(address, length, page)) {}
-  ~LaidPages();
+  ~LaidPages() { Unguard(guard_); }
   LaidPages(const LaidPages&) = delete;
   LaidPages& operator=(const LaidPages&) = delete;
 
   bool gone() const { return guard_->gone.load(std::memory_order_relaxed); }
+  // Lays zeroes in their place. 0 or an errno. Guarded until then: any thread may be reading pages that went away.
+  int TakeOut();
 
  private:
   uint8_t* const address_;
@@ -31,9 +33,11 @@ struct LayRequest {
   int64_t offset;
   size_t length;  // whole pages
   size_t page;    // the size of one
-  bool writable;
   uint8_t* address;
 };
 
-// nullptr, and errno says why: EINVAL for a place that does not begin at a page.
+// Private zero memory in place of whatever lies there; whole pages. 0 or an errno.
+int LayZeroes(uint8_t* address, size_t length);
+
+// To be read and written. nullptr, and errno says why: EINVAL for a place that does not begin at a page.
 std::unique_ptr<LaidPages> LayPages(const LayRequest& request);

@@ -135,7 +135,7 @@ int CloseMapping(Id handle) {
     mapping = std::move(found->second.mapping);
     entries.erase(found);
   }
-  return mapping->Close() < 0 ? errno : 0;
+  return mapping->Close();
 }
 
 Id HoldMapping(Id handle, napi_env holder, int file, std::string reason) {

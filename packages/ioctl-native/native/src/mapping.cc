@@ -74,7 +74,7 @@ int Mapping::Lay(int fd, int64_t offset, uint8_t* place, napi_env owner) {
   std::lock_guard<std::mutex> lock(laid_mutex_);
   if (closed()) return EBADF;
   if (laid_) return EEXIST;
-  laid_ = LayPages({fd, offset, pages_.length, pages_.page, writable_, place});
+  laid_ = LayPages({fd, offset, pages_.length, pages_.page, place});
   if (!laid_) return errno;
   laid_owner_ = owner;
   has_laid_ = true;
@@ -85,11 +85,14 @@ void Mapping::TakeOut(napi_env owner) {
   if (has_laid_ && owner == laid_owner_) TakeOut();
 }
 
-void Mapping::TakeOut() {
+int Mapping::TakeOut() {
   std::lock_guard<std::mutex> lock(laid_mutex_);
-  if (laid_ && laid_->gone()) guard_->gone = true;
+  if (!laid_) return 0;
+  int error = laid_->TakeOut();
+  if (laid_->gone()) guard_->gone = true;
   has_laid_ = false;
   laid_ = nullptr;
+  return error;
 }
 
 bool Mapping::laid_gone() const {
@@ -99,10 +102,9 @@ bool Mapping::laid_gone() const {
 
 int Mapping::Close() {
   if (closed_.exchange(true)) return 0;
-  TakeOut();
-  void* overlay = mmap(address_, pages_.length, PROT_READ | PROT_WRITE,
-                       MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  return overlay == MAP_FAILED ? -1 : 0;
+  int laid_error = TakeOut();
+  int error = LayZeroes(address_, pages_.length);
+  return error != 0 ? error : laid_error;
 }
 
 // A hugepage that can't be had (cgroup limit, no reservation) would be a SIGBUS at first touch. Populating now makes it

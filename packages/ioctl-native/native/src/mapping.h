@@ -64,13 +64,13 @@ class Mapping {
   int Populate();
 
   // Lets go of the file's pages at once. The range itself stays, as harmless zero memory, until the last
-  // view or accessor is gone: a stale one in another thread must read zeroes and not end the process.
+  // view or accessor is gone: a stale one in another thread must read zeroes and not end the process. 0 or an errno.
   int Close();
 
  private:
   int Touch();
   bool laid_gone() const;
-  void TakeOut();
+  int TakeOut();
 
   uint8_t* const address_;
   const size_t length_;

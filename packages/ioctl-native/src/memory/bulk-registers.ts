@@ -33,7 +33,8 @@ const GONE = errnoOf("ENODEV");
  * All methods throw VfioRangeError `ERR_VFIO_REGISTER_OFFSET` for an offset outside the mapping or not aligned to the
  * width, `ERR_VFIO_REGISTER_VALUE` for an argument of the wrong type or size; VfioError `ERR_VFIO_CLOSED`;
  * `ERR_VFIO_DEVICE_GONE` or `ERR_VFIO_MEMORY_GONE` if the memory has gone away, even during the call: what was read
- * then cannot be trusted; and those that write `ERR_VFIO_READ_ONLY`.
+ * then cannot be trusted; and those that write `ERR_VFIO_READ_ONLY`. In a `LinearMemory`, where BARs lie, halves need no
+ * native call: `readHalves` then notices it by ones only, and `writeHalves` not at all; `Mapping.gone` tells.
  * @example
  * ```ts
  * import { BulkRegisters, createMemoryFile, Mapping } from "@vfio/ioctl-native";

@@ -18,7 +18,6 @@ export interface LinearPart {
   /** The code. */
   readonly module: RegisterModule;
   readonly extent: LinearExtent;
-  readonly writable: boolean;
 }
 
 /** The part of a memory that begins at an address. */
@@ -37,13 +36,9 @@ export function endExtent(extent: LinearExtent): void {
  */
 export function linearRegisters(
   native: RegisterFunctions,
-  { module, extent, writable }: LinearPart,
+  { module, extent }: LinearPart,
 ): RegisterFunctions {
-  return {
-    ...native,
-    ...loads(native, module, extent),
-    ...(writable && stores(native, module, extent)),
-  };
+  return { ...loads(native, module, extent), ...stores(native, module, extent) };
 }
 
 // An offset that is no whole number below 2^32, or no multiple of the width, does not survive the shifting.
@@ -125,7 +120,7 @@ export interface LinearHalves {
 }
 
 /** Those on a part of a memory. */
-export function linearHalves({ module, extent, writable }: LinearPart): LinearHalves {
+export function linearHalves({ module, extent }: LinearPart): LinearHalves {
   const { loadHalves, upper, storeHalves } = module;
   const { address } = extent;
   return {
@@ -140,7 +135,7 @@ export function linearHalves({ module, extent, writable }: LinearPart): LinearHa
       return true;
     },
     write: (offset, low, high) => {
-      if (!writable || typeof offset !== "number" || !has32Bits(low) || !has32Bits(high)) return false;
+      if (typeof offset !== "number" || !has32Bits(low) || !has32Bits(high)) return false;
       const index = offset >>> 3;
       if ((index << 3) >>> 0 !== offset || index >= extent.doubles) return false;
       storeHalves((address + offset) | 0, low | 0, high | 0);

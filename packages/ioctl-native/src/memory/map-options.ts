@@ -18,7 +18,7 @@ export interface MapOptions {
   readonly address?: bigint;
   /**
    * Lay the pages into this WebAssembly memory, too: registers are then reached without native calls, and compiled code
-   * and other threads see them there. Default: none.
+   * and other threads see them there. Not with `writable: false`. Default: none.
    */
   readonly within?: LinearMemory | undefined;
   /** Take the pages from this NUMA node only (`mbind(2)`); with `populate`, at once. Default: any node. */

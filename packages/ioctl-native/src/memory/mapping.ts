@@ -62,7 +62,6 @@ export class Mapping implements Disposable {
   readonly #views = new Living<ArrayBuffer>((view) => kernel().detachView(view));
   readonly #extents = new Living(endExtent);
   #place: LinearPlace | undefined;
-  #writable = true;
   #whole: ArrayBuffer | undefined;
   #registers: RegisterFunctions | undefined;
   #closed = false;
@@ -82,7 +81,8 @@ export class Mapping implements Disposable {
    * @throws VfioSystemError if `mmap` refuses, and ENXIO for a range beyond the file's end, where the first touch would
    * be a SIGBUS; with `numaNode`, if `mbind` refuses (EPERM in containers); with `populate`, ENOMEM for missing pages,
    * and VfioError `ERR_VFIO_MEMORY_EXHAUSTED` if the machine or a cgroup has less memory left than ordinary pages would
-   * take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range.
+   * take; VfioRangeError `ERR_VFIO_MAP_RANGE` for a length, offset or address out of range; with `within`, VfioError
+   * `ERR_VFIO_LINEAR_MEMORY_FULL`, and `ERR_VFIO_READ_ONLY` for a read-only mapping: a store there would be a SIGSEGV.
    */
   static map(options: MapOptions): Mapping {
     const mapping = Mapping.#map(options);
@@ -105,16 +105,18 @@ export class Mapping implements Disposable {
 
   static #map(options: MapOptions): Mapping {
     checkObject("what to map", options);
-    const { file, bytes, offset = 0, writable = true, address } = options;
+    const { file, bytes, offset = 0, writable = true, address, within } = options;
     const name = nameOf(options);
     checkRange(bytes, offset, name);
     checkAddress(address, name);
     checkNode(options.numaNode);
-    const handle = kernel().map(fdOf(file), offset, bytes, writable, address, name);
+    checkWithin(within, writable, name);
+    const fd = fdOf(file);
+    const handle = kernel().map(fd, offset, bytes, writable, address, name);
     if (handle < 0) throw mapError({ syscall: "mmap", errno: handle }, options);
     const mapping = new Mapping(handle, name, true);
     preparePages(mapping, options);
-    if (options.within !== undefined) mapping.#lay(options.within, options);
+    if (within !== undefined) mapping.#lay(within, fd, offset);
     return mapping;
   }
 
@@ -214,7 +216,7 @@ export class Mapping implements Disposable {
     if (module === undefined || this.#place === undefined) return undefined;
     const extent = linearExtent(this.#place.address + offset, bytes);
     this.#extents.add(extent);
-    return { module, extent, writable: this.#writable };
+    return { module, extent };
   }
 
   /**
@@ -258,7 +260,7 @@ export class Mapping implements Disposable {
     const view = kernel().mappingView(this.handle, offset, bytes);
     if (typeof view !== "number") return this.#kept(view);
     if (view === errnoOf("EBADF")) throw closedError(this.name);
-    if (view === errnoOf("EACCES")) throw readOnlyError(this.name);
+    if (view === errnoOf("EACCES")) throw readOnlyError(this.name, "has no ArrayBuffer");
     throw new VfioSystemError(view, { syscall: "mmap", what: `cannot make an ArrayBuffer of ${this.name}` });
   }
 
@@ -274,14 +276,10 @@ export class Mapping implements Disposable {
     return typeof view === "number" ? registers : fastReads(registers, this.#kept(view));
   }
 
-  #lay(memory: LinearMemory, { file, offset = 0, writable = true }: MapOptions): void {
+  #lay(memory: LinearMemory, fd: number, offset: number): void {
     const { handle, name } = this;
-    this.#writable = writable;
     orUndo(
-      () => {
-        if (!(memory instanceof LinearMemory)) throw argumentError("within", "a LinearMemory", memory);
-        this.#place = { memory, address: memory.lay({ handle, fd: fdOf(file), offset, name }) };
-      },
+      () => (this.#place = { memory, address: memory.lay({ handle, fd, offset, name }) }),
       () => this.close(),
     );
   }
@@ -307,6 +305,13 @@ export class Mapping implements Disposable {
   #checkOpen(): void {
     if (this.#closed) throw closedError(this.name);
   }
+}
+
+/** Whoever has the memory can store anywhere in it; into a read-only page that would be a SIGSEGV. */
+function checkWithin(memory: LinearMemory | undefined, writable: boolean, name: string): void {
+  if (memory === undefined) return;
+  if (!(memory instanceof LinearMemory)) throw argumentError("within", "a LinearMemory", memory);
+  if (!writable) throw readOnlyError(name, "cannot lie in a WebAssembly memory");
 }
 
 function checkRange(bytes: number, offset: number, name: string): void {
@@ -350,8 +355,8 @@ function noSuchMapping(name: string): SystemCallContext {
   return { syscall: "mmap", what: `there is no ${name} in this process`, hint };
 }
 
-function readOnlyError(name: string): VfioError {
-  return new VfioError("ERR_VFIO_READ_ONLY", `${name} is mapped read-only and has no ArrayBuffer`, {
+function readOnlyError(name: string, lack: string): VfioError {
+  return new VfioError("ERR_VFIO_READ_ONLY", `${name} is mapped read-only and ${lack}`, {
     hint: "A store into it would end the process: read it through `registers`, or map it writable",
   });
 }

@@ -96,7 +96,10 @@ class FdDeviceCalls implements DeviceCalls {
   ): RegionWindow {
     const { fileOffset, name } = this.#place(index);
     const part = { file: this.#device, offset: fileOffset + offset, bytes, writable, name };
-    const mapping = Mapping.map({ ...part, within: within ?? registerMemory(bytes) });
+    const mapping = Mapping.map({
+      ...part,
+      within: within ?? (writable ? registerMemory(bytes) : undefined),
+    });
     try {
       const window = mappedWindow(offset, mapping);
       // The packages' own memory for registers is told to nobody: who has it reaches all devices' BARs.

@@ -211,9 +211,9 @@ export class OpenRegion implements RegisterFunctions, Disposable {
   share(): SharedRegion {
     this.#checkOpen();
     const { index, name, bytes, writable } = this.#parts;
-    const windows = this.windows.map(({ handle, ...place }) => {
+    const windows = this.windows.map(({ offset, bytes: length, handle }) => {
       if (handle === undefined) throw notSharedError(name);
-      return { ...place, handle };
+      return { offset, bytes: length, handle };
     });
     return { index, name, bytes, writable, windows, file: this.#shareFile() };
   }

@@ -43,7 +43,8 @@ export type MsixTablePolicy = "refuse" | "around" | "include";
 export interface OpenRegionOptions {
   /**
    * Lay the mapped parts into this WebAssembly memory: `region.windows[0].place` says where, for compiled code. Whoever
-   * has the memory reaches the device. Default: a memory that this thread keeps to itself.
+   * has the memory reaches the device. `ERR_VFIO_READ_ONLY` for a region that cannot be written. Default: a memory that
+   * this thread keeps to itself.
    */
   readonly within?: LinearMemory;
 }
