@@ -327,6 +327,8 @@ describe("given the same memory mapped twice", () => {
 
     expect(mapper.map(memory, { access: "read-only" })).toBe(second);
     expect(iommu.mapped.size).toBe(1);
+    const again = mapper.map(memory);
+    expect([again === first, again.iovaOf(0), iommu.mapped.size]).toEqual([false, 0x1000n, 2]);
   });
 });
 
@@ -363,6 +365,7 @@ describe("given a mapper and an allocator that nobody told anything", () => {
 
     expect([mapper.mode, mapper.map(memoryAt([0x5000n])).iovaOf(0)]).toEqual(["allocate", 0x1000n]);
     const ranges = [{ start: 0n, end: 0xffffn }];
+    expect(new IovaAllocator({ ranges }).free).toEqual([{ start: 0x1000n, end: 0xffffn, bytes: 0xf000n }]);
     expect(new IovaAllocator({ ranges }).allocate(4096)).toBe(0x1000n);
     expect(new IovaAllocator({ ranges, reserved: [{ start: 0x1000n, end: 0x1fffn }] }).allocate(4096)).toBe(
       0x2000n,

@@ -246,6 +246,20 @@ describe.each([16384, 65536])("given a kernel with pages of %i bytes", (page) =>
     expect(reads).toEqual([{ width: 8, offset: (0x40000000 / page) * 8, stride: (TWO_MIB / page) * 8 }]);
     expect(addresses).toEqual([BigInt(0x100 * page), BigInt(0x100 * page + TWO_MIB)]);
   });
+
+  it("a page that is not there has no physical address: the error names the page", () => {
+    using _kernel = usePages({
+      preadStrided: (_fd, bytes) => {
+        new BigUint64Array(bytes.buffer).set([(1n << 63n) | 0x100n, 0x200n]);
+        return 2;
+      },
+    });
+
+    expectError(
+      () => readPhysicalAddresses(0x40000000n, 2 * page, page),
+      `ERR_VFIO_PAGE_NOT_PRESENT … the page at 0x${(0x40000000 + page).toString(16)} is not in memory`,
+    );
+  });
 });
 
 describe("given a pagemap that cannot be read", () => {

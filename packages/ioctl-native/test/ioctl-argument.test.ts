@@ -49,6 +49,12 @@ describe("what the kernel gets", () => {
     expect(calls).toHaveLength(3);
   });
 
+  it("a long struct, whichever bytes of argsz its length fills", () => {
+    for (const argsz of [0x80, 0x100, 0x1_0000, 0x9_8765, 0x100_0000])
+      ioctl(file, VFIO_GROUP_GET_STATUS, status.encode({ argsz }, argsz));
+    expect(calls).toHaveLength(5);
+  });
+
   it("several structs as one buffer, and how many the kernel took comes back", () => {
     const structs = new Uint8Array(24);
     for (const at of [0, 8, 16]) status.write(structs, { argsz: 8 }, at);
