@@ -1,5 +1,5 @@
 import { createMemoryFile, EventFd, Mapping } from "@vfio/ioctl-native";
-import { plainErrors, type Called } from "@vfio/test-support";
+import { plainErrors, showsState, type Called } from "@vfio/test-support";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as dma from "../src/index.js";
 import { FakeIommu, memoryAt } from "./fake-iommu.js";
@@ -85,4 +85,8 @@ describe("given wrong arguments, all members answer with a coded error or with w
   it.each(members)("%s", async (name, called) => {
     expect(await plainErrors({ [name]: called() })).toEqual([]);
   });
+});
+
+describe("given somebody who prints it, its state is seen:", () => {
+  it.each(members)("%s", (_, called) => expect(showsState(called())).toBe(true));
 });

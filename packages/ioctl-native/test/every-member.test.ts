@@ -1,5 +1,5 @@
 import path from "node:path";
-import { plainErrors, type Called } from "@vfio/test-support";
+import { plainErrors, showsState, type Called } from "@vfio/test-support";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import * as native from "../src/index.js";
 import * as internal from "../src/internal.js";
@@ -115,4 +115,8 @@ describe("given wrong arguments, all members answer with a coded error or with w
   it.each(Object.entries(members))("%s", async (name, called) => {
     expect(await plainErrors({ [name]: called() })).toEqual([]);
   });
+});
+
+describe("given somebody who prints it, its state is seen:", () => {
+  it.each(Object.entries(members))("%s", (_, called) => expect(showsState(called())).toBe(true));
 });

@@ -1,5 +1,5 @@
 import { useKernel } from "@vfio/ioctl-native";
-import { plainErrors, type Called } from "@vfio/test-support";
+import { plainErrors, showsState, type Called } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import * as pciBar from "../src/index.js";
 import { FakeDevice } from "./fake-device.js";
@@ -158,4 +158,8 @@ describe("given wrong arguments, all members answer with a coded error or with w
   it.each(Object.entries(members))("%s", async (name, called) => {
     expect(await plainErrors({ [name]: called })).toEqual([]);
   });
+});
+
+describe("given somebody who prints it, its state is seen:", () => {
+  it.each(Object.entries(members))("%s", (_, called) => expect(showsState(called)).toBe(true));
 });

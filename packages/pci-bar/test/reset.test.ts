@@ -63,6 +63,8 @@ describe.each(WAYS)(
       await expectRejection(reset({ restoreMemorySpace: false }), "ERR_VFIO_MEMORY_SPACE_IN_USE");
 
       expect([interrupts.enabled, fake.calls]).toEqual([true, ["enable"]]);
+      await reset();
+      expect(fake.command).toBe(MEMORY_SPACE | BUS_MASTER);
     });
 
     it("what was off before stays off, and disabled interrupts stay disabled", async () => {

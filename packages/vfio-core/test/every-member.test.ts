@@ -1,5 +1,5 @@
 import { useKernel } from "@vfio/ioctl-native";
-import { plainErrors, type Called } from "@vfio/test-support";
+import { plainErrors, showsState, type Called } from "@vfio/test-support";
 import { describe, expect, it } from "vitest";
 import * as core from "../src/index.js";
 import { bindingKernel, bindingMachine, DEVICE } from "./binding-kernel.js";
@@ -51,5 +51,13 @@ describe("given wrong arguments, all members answer with a coded error or with w
     using _ = useKernel(bindingKernel(bindingMachine("e1000e")));
 
     expect(await plainErrors({ [name]: called })).toEqual([]);
+  });
+});
+
+describe("given somebody who prints it, its state is seen:", () => {
+  it.each(members)("%s", (_, called) => {
+    using _kernel = useKernel(kernel);
+
+    expect(showsState(called)).toBe(true);
   });
 });

@@ -8,4 +8,5 @@ export { expectError, expectRejection } from "./expect-error.js";
 export { finished, NOBODY, runAsNobody, type Finished } from "./run.js";
 export { shortTemporaryFolder } from "./short-temporary-folder.js";
 export { fakeSysfs, pciDevice } from "./fake-sysfs.js";
+export { showsState } from "./shows-state.js";
 export { plainErrors, WRONG, type Called } from "./wrong-arguments.js";

@@ -1,5 +1,5 @@
 import { VfioRangeError, type Extent } from "@vfio/ioctl-native";
-import { firstFrom, formatAddress, joinAdjacent, shownValue } from "@vfio/ioctl-native/internal";
+import { firstFrom, formatAddress, joinAdjacent, printAs, shownValue } from "@vfio/ioctl-native/internal";
 import { argumentError, isList, numberError } from "../arguments.js";
 import { IovaIndex } from "./iova-index.js";
 import { cutAtBorders, slotBytesOf, type TableExtent } from "./table-extents.js";
@@ -27,6 +27,10 @@ import { cutAtBorders, slotBytesOf, type TableExtent } from "./table-extents.js"
  * ```
  */
 export class IovaTable {
+  static {
+    printAs(IovaTable, (it) => ({ extents: it.extents.map(({ iova }) => iova) }));
+  }
+
   /** In the memory's order; adjacent extents are joined. */
   readonly extents: readonly Extent[];
   readonly #madeOf: readonly Extent[];

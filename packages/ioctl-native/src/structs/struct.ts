@@ -1,5 +1,6 @@
 import { types } from "node:util";
 import { argumentError, checkObject, shownValue } from "../errors/argument-error.js";
+import { printAs } from "../errors/printed.js";
 import { VfioRangeError } from "../errors/errors.js";
 
 /** A field's type in the kernel's headers. */
@@ -28,6 +29,10 @@ const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
  * ```
  */
 export class Struct<F extends Record<string, Field>> {
+  static {
+    printAs<Struct<Record<string, Field>>>(Struct, (it) => ({ name: it.name, bytes: it.bytes }));
+  }
+
   /** The field that tells the kernel how far it may read and write. */
   readonly lengthField: string | undefined;
 

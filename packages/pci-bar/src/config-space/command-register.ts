@@ -1,3 +1,4 @@
+import { printAs } from "@vfio/ioctl-native/internal";
 import { COMMAND_OFFSET, isCommandSet, setCommand } from "./command.js";
 import { decodeFlags, type BitFlags } from "../config/bits.js";
 import { COMMAND, type CommandFlag } from "../config/command-status.js";
@@ -8,6 +9,10 @@ export type SwitchableCommandFlag = Exclude<CommandFlag, "memorySpace">;
 
 /** A device's command register (PCI Local Bus 3.0, section 6.2.2): what the device may do. */
 export class CommandRegister {
+  static {
+    printAs(CommandRegister, (it) => ({ device: it.#device }));
+  }
+
   readonly #config: ConfigAccess;
   readonly #device: string;
 

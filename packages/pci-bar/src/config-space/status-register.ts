@@ -1,5 +1,5 @@
 import { VfioError } from "@vfio/ioctl-native";
-import { argumentError } from "@vfio/ioctl-native/internal";
+import { argumentError, printAs } from "@vfio/ioctl-native/internal";
 import { decodeFlags, type BitFlags } from "../config/bits.js";
 import { STATUS, type ClearableStatusFlag, type StatusFlag } from "../config/command-status.js";
 import type { ConfigAccess } from "./config-access.js";
@@ -8,6 +8,10 @@ const OFFSET = 0x06;
 
 /** A device's status register (PCI Local Bus 3.0, section 6.2.3). */
 export class StatusRegister {
+  static {
+    printAs(StatusRegister, (it) => ({ device: it.#device }));
+  }
+
   readonly #config: ConfigAccess;
   readonly #device: string;
 

@@ -1,6 +1,6 @@
 import { types } from "node:util";
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { argumentError, shownValue } from "@vfio/ioctl-native/internal";
+import { argumentError, printAs, shownValue } from "@vfio/ioctl-native/internal";
 
 /** Input of the capability walkers and decoders: any config space, or a picture of one. */
 export interface ConfigReader {
@@ -26,6 +26,10 @@ export function checkConfigReader(config: unknown): void {
 
 /** A picture of a config space: its bytes from a device, `/sys/bus/pci/devices/…/config` or a dump. */
 export class ConfigPicture implements SizedConfig {
+  static {
+    printAs(ConfigPicture, (it) => ({ bytes: it.bytes }));
+  }
+
   readonly #view: DataView;
 
   /** @param picture the config space from its first byte; not copied. */

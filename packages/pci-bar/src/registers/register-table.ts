@@ -1,5 +1,5 @@
 import { VfioRangeError } from "@vfio/ioctl-native";
-import { argumentError, checkOptions, registerOffsetError } from "@vfio/ioctl-native/internal";
+import { argumentError, checkOptions, printAs, registerOffsetError } from "@vfio/ioctl-native/internal";
 import { bindRegister } from "./bind-register.js";
 import { registerWidthError } from "./register-value.js";
 import type { RegisterRegion } from "./raw-register.js";
@@ -17,6 +17,10 @@ export interface PlacingOptions {
 
 /** A declared register block, with its accessors, its dump and its documentation. */
 export class RegisterTable<const D extends RegisterDeclarations> {
+  static {
+    printAs(RegisterTable, (it) => ({ registers: it.layout.map(({ name }) => name) }));
+  }
+
   /** The checked declaration, with all defaults filled in. */
   readonly layout: readonly RegisterLayout[];
   #plans: readonly RegisterPlan[] | undefined;
