@@ -1,7 +1,7 @@
 /** Names that the examples in the pages take as given. */
 import type { Fd } from "@vfio/ioctl-native";
 import type { PrimaryPeer } from "@vfio/mp-sync";
-import type { DmaMapping, HugepageMemory } from "@vfio/dma";
+import type { DmaMapper, DmaMapping, HugepageMemory } from "@vfio/dma";
 import type { PciDevice } from "@vfio/pci-bar";
 import type { Container, Device, Group } from "@vfio/vfio-core";
 
@@ -14,6 +14,7 @@ declare global {
   const device: Device;
   const memory: HugepageMemory;
   const mapping: DmaMapping;
+  const dma: DmaMapper;
   const peer: PrimaryPeer;
   const pci: PciDevice;
   const bar0: ReturnType<ReturnType<PciDevice["bar"]>["map"]>;
@@ -21,6 +22,8 @@ declare global {
   const signal: AbortSignal;
   const packet: Uint32Array;
   const halves: Uint32Array;
+  /** An export of a WebAssembly module. */
+  function run(...addresses: number[]): void;
   function serve(count: number): void;
   function serveUntil(signal: AbortSignal): Promise<void>;
   function stopTheDevice(): void;
