@@ -7,10 +7,13 @@ const packages = path.resolve(import.meta.dirname, "../../../packages");
 const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /** The published packages, as they were built. */
-const built = readdirSync(packages).filter((name) => {
-  const manifest = readFileSync(path.join(packages, name, "package.json"), "utf8");
-  return (JSON.parse(manifest) as { private?: boolean }).private !== true;
-});
+const built = readdirSync(packages, { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .filter((name) => {
+    const manifest = readFileSync(path.join(packages, name, "package.json"), "utf8");
+    return (JSON.parse(manifest) as { private?: boolean }).private !== true;
+  });
 
 function isResource(
   value: unknown,
