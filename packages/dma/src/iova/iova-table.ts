@@ -28,7 +28,7 @@ import { cutAtBorders, slotBytesOf, type TableExtent } from "./table-extents.js"
  */
 export class IovaTable {
   static {
-    printAs(IovaTable, (it) => ({ extents: it.extents.map(({ iova }) => iova) }));
+    printAs(IovaTable, (it) => ({ extents: it.extents.length }));
   }
 
   /** In the memory's order; adjacent extents are joined. */
