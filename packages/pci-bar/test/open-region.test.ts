@@ -392,11 +392,12 @@ describe("given regions that are no BARs, or not there", () => {
     using device = new MemoryDevice({ 1: { bytes: 0 } });
 
     expect([device.pci.rom, device.pci.vga, device.pci.bars]).toEqual([undefined, undefined, []]);
-    for (const index of [0, 1])
-      expectError(
-        () => device.pci.bar(index).open(),
-        `ERR_VFIO_REGION_ABSENT … BAR${index} of 0000:00:1f.0: the device does not have it`,
-      );
+    for (const index of [0, 1]) {
+      const bar = device.pci.bar(index);
+      const problem = `BAR${index} of 0000:00:1f.0: the device does not have it`;
+      expectError(() => bar.open(), `ERR_VFIO_REGION_ABSENT … ${problem}`);
+      expectError(() => bar.map(), `ERR_VFIO_BAR_NOT_MAPPABLE … ${problem}`);
+    }
     expectError(() => device.pci.region(9), "EINVAL", { syscall: "ioctl" });
     expectError(() => device.pci.region(-1), "ERR_VFIO_STRUCT_VALUE");
   });

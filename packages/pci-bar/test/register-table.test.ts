@@ -77,6 +77,7 @@ describe("given a declared register", () => {
   it("its fields are read by name: flags, numbers, names, and values that have no name", () => {
     bar.write32(4, 0b0101);
     expect(regs.status.read()).toEqual({ ready: true, mode: "run" });
+    expect([regs.status.fields.ready.read(), regs.status.fields.mode.read()]).toEqual([true, "run"]);
     bar.write32(4, 0b1000);
     expect(regs.status.read()).toEqual({ ready: false, mode: 2 });
     expect([regs.status.fields.ready.read(), regs.status.fields.mode.read()]).toEqual([false, 2]);
