@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { kernel, SeqpacketSocket, useKernel } from "@vfio/ioctl-native";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { FdServer, sameUserOrRoot } from "../src/index.js";
 import { expectError } from "./support/errors.js";
 import { expectNoFdLeft, identityOf, someFile } from "./support/fds.js";
@@ -90,6 +90,20 @@ describe("a server among hostile clients", () => {
     expect(await primary.told(2)).toEqual(["accept failed", "container: OK"]);
     expect(primary.events[0]).toMatchObject({ error: { code: "EMFILE" } });
   });
+
+  it.each([true, false])(
+    "given no free fd to accept with, the wait keeps the program alive as the server does: %s",
+    async (referenced) => {
+      using setTimeouts = vi.spyOn(globalThis, "setTimeout");
+      using _full = useKernel({ ...kernel(), socketAccept: () => -24 });
+      if (!referenced) primary.server.unref();
+      using _client = SeqpacketSocket.connect(primary.path);
+      await primary.told(1);
+
+      const waits = setTimeouts.mock.results.map(({ value }) => value as NodeJS.Timeout);
+      expect(waits.at(-1)?.hasRef()).toBe(referenced);
+    },
+  );
 });
 
 describe("who may ask", () => {
