@@ -91,14 +91,15 @@ function limitOf(ms) {
 }
 
 /**
- * Builds a package with all its entry points, without types. Some tests start programs, which use the build.
+ * Builds a package with all its entry points. Some tests start programs, which use the build; some look at its types,
+ * which stay as they were built.
  * @param {string} folder the package's.
  * @returns {string[]}
  */
 export function buildOf(folder) {
   const { scripts } = JSON.parse(readFileSync(path.join(folder, "package.json"), "utf8"));
   const [program, ...args] = scripts.build.split(" ");
-  return [bin(folder, program), ...args, "--no-dts", "--silent"];
+  return [bin(folder, program), ...args, "--no-dts", "--no-clean", "--silent"];
 }
 
 function bin(folder, program) {
