@@ -27,6 +27,10 @@ describe("the one seam to the kernel", () => {
     expect(kernel()).toBe(real);
   });
 
+  it("has the addon that was loaded first", () => {
+    expect(realKernel().close).toBe(realKernel().close);
+  });
+
   it("reads the limit of locked memory as the kernel shows it, Infinity for none", () => {
     const line = /^Max locked memory +(\S+) +(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"));
     const [current, maximum] = line!.slice(1).map((text) => (text === "unlimited" ? Infinity : Number(text)));

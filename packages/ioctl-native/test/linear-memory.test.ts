@@ -12,6 +12,7 @@ import {
   Mapping,
   readAt,
   SeqpacketListener,
+  useKernel,
 } from "../src/index.js";
 import { living, nextMessage, resultOfChild, runInChild, startWorker } from "./support/elsewhere.js";
 import { errorOf } from "./support/errors.js";
@@ -235,6 +236,15 @@ describe("given a memory and what is laid into it", () => {
       message: expect.stringContaining("the test's memory (4096 bytes)") as string,
     });
     expect(mapped()).toBe(before);
+  });
+
+  it("when the pages are so large that none begins in it, then it is full, whatever room there is", () => {
+    const memory = new LinearMemory({ bytes: 2 * KIB_64 });
+    const hugepages = { bytes: PAGE, pageBytes: 2 ** 21 };
+    using _huge = useKernel({ ...kernel(), mappingPages: () => hugepages });
+    expect(errorOf(() => mapMemory(PAGE, { within: memory }))).toMatchObject({
+      code: "ERR_VFIO_LINEAR_MEMORY_FULL",
+    });
   });
 
   it("when a read-only mapping is to lie there, then it is refused: a store would end the process", () => {

@@ -146,7 +146,7 @@ describe("given a Node.js that may not load addons, compiling is not the remedy"
   it("--permission without the right to read: the binary seems not to be there, and the hint says why", () => {
     const options = [permission, `--allow-fs-read=${path.join(root, "dist")}/*`];
     expect(tried({ options })).toMatchObject(
-      unavailable(/addon/, /--permission: it needs .*--allow-fs-read/) as object,
+      unavailable(/compiled addon does not load/, /--permission: it needs .*--allow-fs-read/) as object,
     );
   });
 });
