@@ -318,6 +318,19 @@ describe("given the same memory mapped twice", () => {
     expectError(() => mapper.map(memory, { access: "read-only" }), "ERR_VFIO_DMA_OVERLAP");
   });
 
+  it("in two ways that do not overlap: each is found", () => {
+    const { iommu, mapper } = mapperOn("allocate");
+    const memory = memoryAt([0x1000n]);
+    const first = mapper.map(memory);
+    const second = mapper.map(memory, { access: "read-only" });
+
+    expect([mapper.map(memory) === first, mapper.map(memory, { access: "read-only" }) === second]).toEqual([
+      true,
+      true,
+    ]);
+    expect(iommu.mapped.size).toBe(2);
+  });
+
   it("in two ways that do not overlap: when one is unmapped, the other is found as ever", () => {
     const { iommu, mapper } = mapperOn("allocate");
     const memory = memoryAt([0x1000n]);
