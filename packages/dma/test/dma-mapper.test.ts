@@ -324,10 +324,8 @@ describe("given the same memory mapped twice", () => {
     const first = mapper.map(memory);
     const second = mapper.map(memory, { access: "read-only" });
 
-    expect([mapper.map(memory) === first, mapper.map(memory, { access: "read-only" }) === second]).toEqual([
-      true,
-      true,
-    ]);
+    expect(mapper.map(memory)).toBe(first);
+    expect(mapper.map(memory, { access: "read-only" })).toBe(second);
     expect(iommu.mapped.size).toBe(2);
   });
 

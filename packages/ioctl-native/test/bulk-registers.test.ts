@@ -1,11 +1,11 @@
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { BulkRegisters, LinearMemory, type Mapping, type RegisterArray } from "../src/index.js";
+import { BulkRegisters, type Mapping, type RegisterArray } from "../src/index.js";
 import { nextMessage, startWorker } from "./support/elsewhere.js";
 import { errorOf, expectAllRefused, expectRangeError } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
-import { mapMemory } from "./support/memory.js";
+import { mapMemory, PLACES } from "./support/memory.js";
 
 fdsStayAsTheyWere();
 
@@ -17,10 +17,7 @@ const ARRAYS = [Uint8Array, Uint16Array, Uint32Array, BigUint64Array] as const;
 const bytesOf = (array: RegisterArray) => new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
 const outside = [BYTES, -8, 1e300, NaN, Infinity, 0.5, 2 ** 53, undefined, "0", 0n, {}, Symbol("offset")];
 
-describe.each([
-  ["", () => undefined],
-  [" within a WebAssembly memory", () => new LinearMemory({ bytes: 2 ** 20 })],
-])("given a mapping%s:", (_, place) => {
+describe.each(PLACES)("given a mapping%s:", (_, place) => {
   beforeEach(() => {
     mapping = mapMemory(BYTES, { within: place() });
     bulk = new BulkRegisters(mapping);
@@ -205,7 +202,7 @@ describe.each([
     });
   });
 
-  describe("given a mapping that is closed or read-only", () => {
+  describe("given one that is closed", () => {
     it("after close every use says so, and none can be made", () => {
       mapping.close();
 
@@ -219,18 +216,20 @@ describe.each([
       ];
       expectAllRefused(uses, "ERR_VFIO_CLOSED");
     });
+  });
+});
 
-    it("a store into a read-only mapping is an error and no SIGSEGV", () => {
-      using readOnly = mapMemory(BYTES, { writable: false });
-      const registers = new BulkRegisters(readOnly);
+describe("given a read-only mapping", () => {
+  it("a store into a read-only mapping is an error and no SIGSEGV", () => {
+    using readOnly = mapMemory(BYTES, { writable: false });
+    const registers = new BulkRegisters(readOnly);
 
-      registers.readBlock(0, new Uint8Array(8));
-      const writes = [
-        () => registers.writeBlock(0, Uint8Array.of(1)),
-        () => registers.writeFifo(0, Uint8Array.of(1)),
-        () => registers.writeHalves(0, 1, 1),
-      ];
-      expectAllRefused(writes, "ERR_VFIO_READ_ONLY");
-    });
+    registers.readBlock(0, new Uint8Array(8));
+    const writes = [
+      () => registers.writeBlock(0, Uint8Array.of(1)),
+      () => registers.writeFifo(0, Uint8Array.of(1)),
+      () => registers.writeHalves(0, 1, 1),
+    ];
+    expectAllRefused(writes, "ERR_VFIO_READ_ONLY");
   });
 });

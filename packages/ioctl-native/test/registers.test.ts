@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { LinearMemory, type Mapping, type RegisterFunctions } from "../src/index.js";
+import type { Mapping, RegisterFunctions } from "../src/index.js";
 import { errorOf, expectRangeError } from "./support/errors.js";
 import { fdsStayAsTheyWere } from "./support/leaks.js";
-import { mapMemory } from "./support/memory.js";
+import { mapMemory, PLACES } from "./support/memory.js";
 
 fdsStayAsTheyWere();
 
@@ -18,10 +18,7 @@ type WriteName = keyof typeof WRITES;
 const reads = Object.entries(READS) as [keyof typeof READS, number][];
 const writes = Object.entries(WRITES) as [WriteName, number][];
 
-describe.each([
-  ["", () => undefined],
-  [" within a WebAssembly memory", () => new LinearMemory({ bytes: 2 ** 20 })],
-])("given a mapping%s:", (_, place) => {
+describe.each(PLACES)("given a mapping%s:", (_, place) => {
   beforeAll(() => {
     mapping = mapMemory(BYTES, { within: place() });
     registers = mapping.registers;

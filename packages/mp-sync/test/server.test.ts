@@ -1,5 +1,5 @@
 import { statSync } from "node:fs";
-import { kernel, SeqpacketSocket, useKernel } from "@vfio/ioctl-native";
+import { errnoOf, kernel, SeqpacketSocket, useKernel } from "@vfio/ioctl-native";
 import { describe, expect, it, vi } from "vitest";
 import { FdServer, sameUserOrRoot } from "../src/index.js";
 import { expectError } from "./support/errors.js";
@@ -84,7 +84,7 @@ describe("a server among hostile clients", () => {
     let refusals = 0;
     using _full = useKernel({
       ...real,
-      socketAccept: (fd) => (refusals++ === 0 ? -24 : real.socketAccept(fd)),
+      socketAccept: (fd) => (refusals++ === 0 ? errnoOf("EMFILE") : real.socketAccept(fd)),
     });
     await fetchContainer();
     expect(await primary.told(2)).toEqual(["accept failed", "container: OK"]);
@@ -95,7 +95,7 @@ describe("a server among hostile clients", () => {
     "given no free fd to accept with, the wait keeps the program alive as the server does: %s",
     async (referenced) => {
       using setTimeouts = vi.spyOn(globalThis, "setTimeout");
-      using _full = useKernel({ ...kernel(), socketAccept: () => -24 });
+      using _full = useKernel({ ...kernel(), socketAccept: () => errnoOf("EMFILE") });
       if (!referenced) primary.server.unref();
       using _client = SeqpacketSocket.connect(primary.path);
       await primary.told(1);

@@ -1,4 +1,4 @@
-import { createMemoryFile, Mapping, type Fd, type MapOptions } from "../../src/index.js";
+import { createMemoryFile, LinearMemory, Mapping, type Fd, type MapOptions } from "../../src/index.js";
 
 /** A file of ordinary pages. */
 export function memoryFile(bytes = 4096): Fd {
@@ -10,3 +10,9 @@ export function mapMemory(bytes: number, options: Partial<MapOptions> = {}): Map
   using file = memoryFile(bytes);
   return Mapping.map({ file, bytes, name: "the test's memory", ...options });
 }
+
+/** Where a mapping may lie; its registers answer by native calls, or within a WebAssembly memory without. */
+export const PLACES: readonly [string, () => LinearMemory | undefined][] = [
+  ["", () => undefined],
+  [" within a WebAssembly memory", () => new LinearMemory({ bytes: 2 ** 20 })],
+];
